@@ -1,0 +1,12 @@
+//! The nouns of the service: identifiers, followers, sync runs.
+//!
+//! Plain data with no behaviour beyond their own rules. Knows nothing of WeChat's wire format,
+//! of the database or of HTTP, so every other module may use it.
+
+mod follower;
+mod ids;
+mod run;
+
+pub use follower::{Follower, Profile};
+pub use ids::{AppId, InvalidId, OpenId, UnionId};
+pub use run::{Counts, Mode, Run, RunId, RunState, Trigger};
