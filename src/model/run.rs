@@ -124,7 +124,7 @@ pub struct Counts {
 }
 
 /// A run, as `sync --json`, `runs show --json` and the API give it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {
     /// The number of the run.
     pub id: RunId,
