@@ -1,5 +1,8 @@
 //! unionid-bridge: knows that an Official Account follower and a Mini Program user are one person.
 
 pub mod clock;
+pub mod lease;
 pub mod model;
+pub mod seal;
 pub mod store;
+pub mod sync;

@@ -1,5 +1,6 @@
 //! Followers: looking them up by the page, writing them by the page, finding who left.
 
+mod index;
 mod upsert;
 
 use sea_orm::QueryResult;
@@ -8,6 +9,7 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error};
 use crate::model::{Follower, OpenId, UnionId};
 
+pub use index::{defer_unionid_index, ensure_unionid_index};
 pub use upsert::{Row, upsert};
 
 /// Which of `openids` the account has had as followers, in no particular order.
@@ -74,6 +76,19 @@ pub async fn list_known_from(
     connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()
 }
 
+/// At most `limit` openids of followers of whom no unionid is known.
+pub async fn list_without_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+    limit: u64,
+) -> Result<Vec<OpenId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND subscribed AND unionid IS NULL LIMIT ").bind(limit.cast_signed());
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}
+
 /// The highest row id of any account; 0 where there is no row.
 pub async fn find_highest_id(connection: &impl Connection) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
@@ -113,8 +128,7 @@ pub async fn mark_unfollowed(
     let mut marked = 0;
     for chunk in ids.chunks(Sql::bind_limit(connection) - 3) {
         let mut sql = Sql::new(connection);
-        let subscribed = if matches!(sql.backend(), sea_orm::DbBackend::Postgres) { "FALSE" } else { "0" };
-        sql.push("UPDATE follower SET subscribed = ").push(subscribed);
+        sql.push("UPDATE follower SET subscribed = ").bind(false);
         sql.push(", unfollowed_at = ").bind(unfollowed_at);
         sql.push(" WHERE account_id = ").bind(account).push(" AND subscribed");
         sql.push(" AND event_at < ").bind(crawl_at).push(" AND id IN ");
@@ -122,6 +136,21 @@ pub async fn mark_unfollowed(
         marked += connection.execute_raw(sql.into_statement()).await?.rows_affected();
     }
     Ok(marked)
+}
+
+/// Takes wrong unionids back: of followers who were found to hold another person's.
+pub async fn clear_unionids(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<(), Error> {
+    for chunk in openids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("UPDATE follower SET unionid = NULL WHERE account_id = ").bind(account);
+        sql.push(" AND openid IN ").bind_list(chunk.iter().map(OpenId::as_str));
+        connection.execute_raw(sql.into_statement()).await?;
+    }
+    Ok(())
 }
 
 /// Followers of an account, and how many of them have no unionid.

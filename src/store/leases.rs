@@ -72,6 +72,12 @@ pub async fn release(connection: &impl Connection, name: &str, fence: i64) -> Re
     Ok(())
 }
 
+/// When the lease ends if it is not renewed; 0 where nobody holds it.
+pub async fn find_expiry(connection: &impl Connection, name: &str) -> Result<i64, Error> {
+    let lease = Entity::find_by_id(name).one(connection).await?;
+    Ok(lease.map_or(0, |lease| lease.expires_at))
+}
+
 /// Whether somebody holds the lease now.
 pub async fn is_held(connection: &impl Connection, name: &str) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);

@@ -127,7 +127,7 @@ pub async fn list(
     runs.into_iter().map(|run| shown(appid(run.account_id), &run)).collect()
 }
 
-/// Takes a run over under a newer lease and marks it running. `false` where a still newer one did.
+/// Takes a run over under a newer lease. `false` where a still newer one did.
 pub async fn take_over(
     connection: &impl Connection,
     id: RunId,
@@ -135,9 +135,8 @@ pub async fn take_over(
 ) -> Result<bool, Error> {
     let taken = sync_run::Entity::update_many()
         .col_expr(sync_run::Column::Fence, fence.into())
-        .col_expr(sync_run::Column::State, RunState::Running.as_str().into())
         .filter(sync_run::Column::Id.eq(id))
-        .filter(sync_run::Column::Fence.lt(fence))
+        .filter(sync_run::Column::Fence.lte(fence))
         .exec(connection)
         .await?;
     Ok(taken.rows_affected == 1)
