@@ -142,7 +142,7 @@ fn with_settings(builder: ClientBuilder, options: &Options) -> ClientBuilder {
     builder
         .user_agent(&options.user_agent)
         .timeout(options.timeout)
-        .connect_timeout(options.timeout)
+        .connect_timeout(options.timeout / 2)
         .redirect(Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
@@ -151,7 +151,7 @@ fn with_settings(builder: ClientBuilder, options: &Options) -> ClientBuilder {
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30))
         .pool_max_idle_per_host(64)
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_secs(30))
 }
 
 fn check_base_url(base_url: &str) -> Result<Url, BuildError> {

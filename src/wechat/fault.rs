@@ -63,16 +63,22 @@ fn io_kind(cause: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     cause.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// rustls errors travel inside of I/O errors, which pass over them when asked for their source.
 fn tls_fault(cause: &(dyn StdError + 'static)) -> Option<Fault> {
-    let inner = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner.or_else(|| cause.downcast_ref())? {
+    match innermost(cause).downcast_ref()? {
         rustls::Error::InvalidCertificate(problem) => Some(Fault::Certificate(in_words(problem))),
         other => Some(Fault::Tls(other.to_string())),
     }
+}
+
+/// What I/O errors wrap, perhaps twice, and pass over when they are asked for their source.
+fn innermost<'a>(mut cause: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(inner) = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        cause = inner;
+    }
+    cause
 }
 
 fn in_words(problem: &CertificateError) -> String {
@@ -85,6 +91,7 @@ fn in_words(problem: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "is for another host".into()
         }
+        CertificateError::BadSignature => "was not signed by the authority it names".into(),
         CertificateError::Revoked => "has been revoked".into(),
         CertificateError::Other(OtherError(other)) if is_bare_authority(&**other) => {
             "is self-signed: it is an authority's own".into()

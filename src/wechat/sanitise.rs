@@ -103,16 +103,24 @@ fn hex(text: &str) -> Option<u32> {
 /// Whether a quote followed by `after` closes its string: what follows has to be structure, and
 /// after a comma the beginning of a value or a name.
 fn ends_string(after: &str) -> bool {
-    let after = after.trim_start_matches([' ', '\t', '\n', '\r']);
+    let after = skip_blanks(after);
     match after.as_bytes().first() {
         None | Some(b':' | b'}' | b']') => true,
         Some(b',') => {
-            let after = after[1..].trim_start_matches([' ', '\t', '\n', '\r']);
-            let starts_value = |byte: &u8| byte.is_ascii_digit() || b"\"{[-tfn".contains(byte);
-            after.as_bytes().first().is_none_or(starts_value)
+            let next = skip_blanks(&after[1..]);
+            let starts_value = |c: char| c.is_ascii_digit() || "\"{[-".contains(c);
+            let is_word = |word| next.starts_with(word);
+            next.is_empty()
+                || next.starts_with(starts_value)
+                || ["true", "false", "null"].into_iter().any(is_word)
         }
         Some(_) => false,
     }
+}
+
+/// Blanks, and the control characters that are dropped.
+fn skip_blanks(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c <= ' ')
 }
 
 /// Whether the quote between a backslash and `after` closes its string all the same, the backslash

@@ -23,11 +23,23 @@ pub(super) fn config(extra_root: Option<&[u8]>) -> Result<ClientConfig, BuildErr
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    for certificate in CertificateDer::pem_slice_iter(extra_root.unwrap_or_default()) {
+    if let Some(pem) = extra_root {
+        add(&mut roots, pem)?;
+    }
+    with_roots(roots)
+}
+
+fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), BuildError> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| BuildError::Root)?;
         roots.add(certificate).map_err(|_| BuildError::Root)?;
     }
-    with_roots(roots)
+    if roots.len() > before {
+        Ok(())
+    } else {
+        Err(BuildError::Root)
+    }
 }
 
 /// For a server without TLS: no roots are read, and none are trusted.

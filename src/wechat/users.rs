@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lenient::Integer;
 use super::profile::Row;
 use super::request::{Call, Request};
 use super::{Account, Error};
@@ -27,8 +28,8 @@ pub struct FollowerPage {
 
 #[derive(Deserialize)]
 struct Page {
-    total: u64,
-    count: Option<u64>,
+    total: Integer,
+    count: Option<Integer>,
     data: Option<PageData>,
     next_openid: Option<String>,
 }
@@ -36,6 +37,31 @@ struct Page {
 #[derive(Deserialize)]
 struct PageData {
     openid: Option<Vec<String>>,
+}
+
+impl Page {
+    fn into_followers(self) -> Option<FollowerPage> {
+        let openids = self.data.map(|data| data.openid.unwrap_or_default());
+        let openids: Option<Vec<String>> =
+            openids.map(|openids| openids.into_iter().map(trimmed).collect());
+        let count = match self.count {
+            Some(count) => u64::try_from(count.0?).ok()?,
+            None => openids.as_ref().map_or(0, Vec::len) as u64,
+        };
+        Some(FollowerPage {
+            total: u64::try_from(self.total.0?).ok()?,
+            count,
+            openids,
+            next_openid: trimmed(self.next_openid.unwrap_or_default()),
+        })
+    }
+}
+
+fn trimmed(text: String) -> String {
+    match text.trim() {
+        trimmed if trimmed.len() == text.len() => text,
+        trimmed => trimmed.to_owned(),
+    }
 }
 
 #[derive(Serialize)]
@@ -62,20 +88,10 @@ impl Account {
         if let Some(after) = after.filter(|after| !after.is_empty()) {
             request = request.with("next_openid", after);
         }
-        let Page {
-            total,
-            count,
-            data,
-            next_openid,
-        } = self.call(&request).await?;
-        let openids = data.map(|data| data.openid.unwrap_or_default());
-        let listed = openids.as_ref().map_or(0, Vec::len) as u64;
-        let count = count.unwrap_or(listed);
-        Ok(FollowerPage {
-            total,
-            count,
-            openids,
-            next_openid: next_openid.unwrap_or_default(),
+        let page: Page = self.call(&request).await?;
+        page.into_followers().ok_or_else(|| Error::Undecodable {
+            call: LIST.name(),
+            problem: "its total or count is no number".to_owned(),
         })
     }
 
