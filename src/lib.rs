@@ -6,3 +6,4 @@ pub mod model;
 pub mod seal;
 pub mod store;
 pub mod sync;
+pub mod wechat;

@@ -7,8 +7,8 @@
 mod columns;
 mod m20261121_000001_follower_sync;
 
-pub use sea_orm_migration::{MigratorTrait, MigratorTraitSelf};
 use sea_orm_migration::{MigrationTrait, async_trait};
+pub use sea_orm_migration::{MigratorTrait, MigratorTraitSelf};
 
 /// Every migration, oldest first.
 pub struct Migrator;

@@ -54,8 +54,7 @@ impl Profile {
     /// mean that WeChat said nothing new. The same in every version of this program.
     pub fn digest(&self) -> i64 {
         let mut hash = Xxh3Default::new();
-        let texts =
-            [&self.subscribe_scene, &self.language, &self.remark, &self.qr_scene_text];
+        let texts = [&self.subscribe_scene, &self.language, &self.remark, &self.qr_scene_text];
         for text in texts {
             // The length keeps two texts from running into each other.
             let text = text.as_deref().unwrap_or_default();

@@ -21,7 +21,9 @@ pub use error::Error;
 pub use sea_orm::ConnectionTrait as Connection;
 pub use sea_orm::DatabaseTransaction as Transaction;
 
-use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 
 use sql::Sql;
 

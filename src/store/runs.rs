@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use entity::{account, sync_page, sync_run};
 use roaring::RoaringTreemap;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::{AccountId, Connection, Error};
@@ -128,11 +128,7 @@ pub async fn list(
 }
 
 /// Takes a run over under a newer lease. `false` where a still newer one did.
-pub async fn take_over(
-    connection: &impl Connection,
-    id: RunId,
-    fence: i64,
-) -> Result<bool, Error> {
+pub async fn take_over(connection: &impl Connection, id: RunId, fence: i64) -> Result<bool, Error> {
     let taken = sync_run::Entity::update_many()
         .col_expr(sync_run::Column::Fence, fence.into())
         .filter(sync_run::Column::Id.eq(id))
@@ -214,10 +210,7 @@ pub async fn exists(connection: &impl Connection, account: AccountId) -> Result<
     Ok(runs.count(connection).await? > 0)
 }
 
-async fn with_account(
-    connection: &impl Connection,
-    run: sync_run::Model,
-) -> Result<Record, Error> {
+async fn with_account(connection: &impl Connection, run: sync_run::Model) -> Result<Record, Error> {
     let account = account::Entity::find_by_id(run.account_id).one(connection).await?;
     Ok(Record {
         run: shown(account.as_ref().map(|account| &*account.appid), &run)?,

@@ -46,7 +46,10 @@ impl Sql {
     }
 
     /// Appends `(?, ?, …)`.
-    pub(super) fn bind_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+    pub(super) fn bind_list<V: Into<Value>>(
+        &mut self,
+        values: impl IntoIterator<Item = V>,
+    ) -> &mut Self {
         self.text.push('(');
         for (index, value) in values.into_iter().enumerate() {
             if index > 0 {

@@ -114,8 +114,7 @@ pub(super) async fn crawl(
     lease: &Lease,
 ) -> Result<(), Error> {
     let cursors = committed.iter().map(|page| page.next_openid.clone());
-    let walk =
-        Walk::new(crawl.job.wechat.clone(), crawl.clock, cursors, record.run.counts.listed);
+    let walk = Walk::new(crawl.job.wechat.clone(), crawl.clock, cursors, record.run.counts.listed);
     let planned = plan::spawn(crawl.clone(), walk.spawn());
     let mut told = profiles::spawn(crawl.clone(), planned);
     loop {

@@ -101,7 +101,9 @@ impl Error {
     /// An operator's next step, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::LeaseHeld(_) => Some("wait for it to end; `runs list` shows how far it is".into()),
+            Self::LeaseHeld(_) => {
+                Some("wait for it to end; `runs list` shows how far it is".into())
+            }
             Self::Loop { .. } | Self::Inconsistent { .. } | Self::EndedEarly { .. } => {
                 Some("nobody was marked as having left; the next run begins anew".into())
             }

@@ -206,7 +206,7 @@ fn sorted_out(listed: Vec<String>) -> (Vec<OpenId>, Vec<Entry>) {
         if text.trim().is_empty() || !seen.insert(text.trim().to_owned()) {
             continue;
         }
-        match text.parse() {
+        match text.parse::<OpenId>() {
             Ok(openid) => openids.push(openid),
             Err(error) => malformed.push(Entry { reason: error.to_string(), openid: text }),
         }

@@ -77,10 +77,7 @@ pub(super) async fn plan(crawl: &Crawl, mut listed: ListedPage) -> Result<Planne
     Ok(page)
 }
 
-async fn look_up(
-    crawl: &Crawl,
-    openids: &[OpenId],
-) -> Result<HashMap<OpenId, Follower>, Error> {
+async fn look_up(crawl: &Crawl, openids: &[OpenId]) -> Result<HashMap<OpenId, Follower>, Error> {
     if crawl.first_load {
         return Ok(HashMap::new());
     }

@@ -129,7 +129,9 @@ async fn alone(crawl: &Crawl, ask: &Ask) -> Result<(Ask, Told), wechat::Error> {
             let unionid_absent = profile.unionid.is_none();
             Told::Follower { profile, unionid_absent }
         }
-        Err(error) if concerns_the_openid(&error) => refused(crawl, error.to_string(), Some(error))?,
+        Err(error) if concerns_the_openid(&error) => {
+            refused(crawl, error.to_string(), Some(error))?
+        }
         Err(error) => return Err(error),
     };
     Ok((ask.clone(), told))
@@ -209,9 +211,8 @@ async fn understand(
 impl Crawl {
     /// Whether a unionid is missing that a call of its own may bring.
     fn is_hole(&self, ask: &Ask, profile: &Profile) -> bool {
-        let known = |stored: &crate::model::Follower| {
-            stored.unionid.is_some() || stored.unionid_absent
-        };
+        let known =
+            |stored: &crate::model::Follower| stored.unionid.is_some() || stored.unionid_absent;
         profile.unionid.is_none()
             && !ask.stored.as_ref().is_some_and(known)
             && self.unionids.worth_asking_again()

@@ -35,9 +35,8 @@ mod tests {
     #[test]
     fn everybody_is_due_once_within_the_days() {
         for id in 0..100 {
-            let due = |night: i64| {
-                Window::new(30, Some((night - 1) * DAY_MS), night * DAY_MS).is_due(id)
-            };
+            let due =
+                |night: i64| Window::new(30, Some((night - 1) * DAY_MS), night * DAY_MS).is_due(id);
             assert_eq!((20_000..20_030).filter(|night| due(*night)).count(), 1, "id {id}");
         }
     }

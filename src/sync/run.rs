@@ -84,12 +84,7 @@ impl Began {
     }
 }
 
-async fn work(
-    job: &Job,
-    record: &mut Record,
-    lease: &Lease,
-    began: &Began,
-) -> Result<(), Error> {
+async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> Result<(), Error> {
     let committed = runs::list_pages(job.store.reader(), record.run.id).await?;
     let shared = Arc::new(prepare(job, record, began).await?);
     if !record.listed_all {
@@ -172,7 +167,8 @@ async fn conclude(
     let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
     let departures = find_departures(job, record, &pages).await?;
     began.book(job, record);
-    if !confirmed && let Some(doubt) = doubt(record, &departures, job.settings.max_unfollow_ratio)? {
+    if !confirmed && let Some(doubt) = doubt(record, &departures, job.settings.max_unfollow_ratio)?
+    {
         return hold(job, record, doubt).await;
     }
     let mut done = record.clone();
@@ -205,7 +201,8 @@ async fn lacks_all_unionids(job: &Job) -> Result<bool, Error> {
 async fn hold(job: &Job, record: &mut Record, doubt: String) -> Result<(), Error> {
     let id = record.run.id;
     record.run.state = RunState::Held;
-    record.run.error = Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
+    record.run.error =
+        Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
     let coverage = followers::count(job.store.reader(), job.account).await?;
     record.run.counts.missing_unionid = coverage.missing_unionid;
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt, "the sweep is held");

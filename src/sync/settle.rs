@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Error;
 use super::crawl::Crawl;
 use super::plan::{Ask, PlannedPage};
 use super::profiles::{Told, ToldPage};
-use super::Error;
 use crate::model::{OpenId, Profile, UnionId};
 use crate::store::followers::{self, Row};
 use crate::store::quarantine::{Conflict, Entry};
@@ -140,8 +140,7 @@ async fn collisions(
         let (store, account) = (&crawl.job.store, crawl.job.account);
         let news = answers.iter().filter(|answer| is_news(answer)).filter_map(told_unionid);
         let unionids: Vec<_> = news.map(|(_, unionid)| unionid.clone()).collect();
-        for (unionid, openid) in
-            followers::list_holders(store.reader(), account, &unionids).await?
+        for (unionid, openid) in followers::list_holders(store.reader(), account, &unionids).await?
         {
             if let Some(claimant) = holders.get(&unionid).filter(|other| ***other != openid) {
                 doubtful.insert((*claimant).clone());

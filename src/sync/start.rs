@@ -136,11 +136,7 @@ pub(super) async fn cancel(
 }
 
 /// Makes the run ours: whoever wrote it before can write it no more.
-pub(super) async fn take_over(
-    job: &Job,
-    lease: &Lease,
-    record: &mut Record,
-) -> Result<(), Error> {
+pub(super) async fn take_over(job: &Job, lease: &Lease, record: &mut Record) -> Result<(), Error> {
     if !runs::take_over(job.store.writer(), record.run.id, lease.fence()).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
     }
