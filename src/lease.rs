@@ -74,9 +74,13 @@ impl Lease {
         &self.lost
     }
 
-    /// Gives the lease up, so that another process can go on at once.
-    pub async fn release(self) -> Result<(), store::Error> {
-        leases::release(self.store.writer(), &self.name, self.fence).await
+    /// Gives the lease up, so that another process can go on at once. Where the database is away
+    /// it ends by itself.
+    pub async fn release(self) {
+        let released = leases::release(self.store.writer(), &self.name, self.fence).await;
+        if let Err(error) = released {
+            tracing::debug!(lease.name = self.name, %error, "could not give the lease up");
+        }
     }
 }
 

@@ -6,4 +6,5 @@ pub mod model;
 pub mod seal;
 pub mod store;
 pub mod sync;
+pub mod token;
 pub mod wechat;

@@ -51,7 +51,7 @@ pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
         }
     };
     make_index(job).await;
-    release(lease).await;
+    lease.release().await;
     Ok(outcome)
 }
 
@@ -279,12 +279,6 @@ async fn make_index(job: &Job) {
     }
 }
 
-async fn release(lease: Lease) {
-    if let Err(error) = lease.release().await {
-        tracing::debug!(%error, "could not give the lease up; it ends by itself");
-    }
-}
-
 /// Lets a held run sweep.
 pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
     let lease = start::acquire_lease(job).await?;
@@ -292,7 +286,7 @@ pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
     start::take_over(job, &lease, &mut record).await?;
     let began = Began::now(&record);
     let ended = conclude(job, &mut record, &began, true).await;
-    release(lease).await;
+    lease.release().await;
     ended.map(|()| Outcome { run: record.run, error: None })
 }
 
@@ -302,7 +296,7 @@ pub async fn cancel(job: &Job, id: RunId) -> Result<Run, Error> {
     let states = [RunState::Running, RunState::Paused, RunState::Held];
     let record = in_state(job, id, &states, "running, paused or held").await?;
     start::cancel(job, &lease, record, "cancelled by an operator").await?;
-    release(lease).await;
+    lease.release().await;
     let record = runs::find(job.store.reader(), id).await?;
     record.map(|record| record.run).ok_or(Error::StageGone)
 }
