@@ -8,3 +8,4 @@ pub mod store;
 pub mod sync;
 pub mod token;
 pub mod wechat;
+pub mod sandbox;

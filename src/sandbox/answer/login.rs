@@ -1,0 +1,43 @@
+//! A Mini Program's login: `jscode2session`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::token::Credentials;
+use super::{Ask, body, charge};
+use crate::sandbox::errcode::Refusal;
+use crate::sandbox::world::{Account, Kind, Quirk, World, mix};
+
+/// `GET /sns/jscode2session`. The code is used up unless the answer is a refusal.
+pub(super) fn jscode2session(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
+    let credentials = Credentials::of_query(ask);
+    let account = credentials.account(world)?;
+    if account.kind != Kind::MiniProgram {
+        return Err(Refusal::of(40013));
+    }
+    if credentials.grant_type.as_deref() != Some("authorization_code") {
+        return Err(Refusal::of(40002));
+    }
+    let code = ask.parameter("js_code").ok_or_else(|| Refusal::of(41008))?;
+    charge(world, ask, account)?;
+    let person = world.codes.redeem(code, account.number, world.now())?;
+    let state = account.state();
+    if state.population.has(person, Quirk::HighRisk) {
+        return Err(Refusal::of(40226));
+    }
+    let mut answer = serde_json::json!({
+        "session_key": session_key(account, person),
+        "openid": account.openids.encode(person).as_str(),
+    });
+    if let Some(unionid) = state.unionid(person) {
+        answer["unionid"] = unionid.as_str().into();
+    }
+    Ok(body(&answer))
+}
+
+/// 16 bytes in base64, the same at every login of a person.
+pub(crate) fn session_key(account: &Account, person: u64) -> String {
+    let seed = mix(account.openids.secret(person));
+    let bytes: Vec<u8> = (1..=2).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
+    STANDARD.encode(bytes)
+}

@@ -1,0 +1,138 @@
+//! The vendor's answers: one request in, one JSON body or one refusal out.
+//!
+//! What every call has in common is here: the verb, the token, the quota. Bodies carry an errcode
+//! only where the vendor's do. Knows nothing of connections.
+
+mod admin;
+mod login;
+mod profile;
+mod template;
+mod token;
+mod users;
+
+pub(crate) use login::session_key;
+pub(crate) use token::address_refused;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::call::{Call, Verb};
+use super::errcode::Refusal;
+use super::fault::Fault;
+use super::world::{Account, Kind, World};
+
+/// A request for one of the vendor's calls.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) call: Call,
+    /// Absent where it is neither GET nor POST.
+    pub(crate) verb: Option<Verb>,
+    pub(crate) query: HashMap<String, String>,
+    pub(crate) body: Bytes,
+    /// The body came with `Transfer-Encoding: chunked`.
+    pub(crate) chunked: bool,
+    pub(crate) peer: IpAddr,
+}
+
+impl Ask {
+    /// A parameter of the query; an empty one counts as missing.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The body as the JSON that the call takes.
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        if self.body.is_empty() {
+            return Err(Refusal::of(44002));
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Refusal::of(47001))
+    }
+
+    /// The account that the request is about, as far as it can be told before it is checked.
+    pub(crate) fn account<'a>(&self, world: &'a World) -> Option<&'a Account> {
+        if self.call.takes_token() {
+            let number = world.tokens.owner(self.parameter("access_token")?)?;
+            return world.accounts.get(number);
+        }
+        match self.parameter("appid") {
+            Some(appid) => world.account(appid),
+            None => world.account(&self.json::<token::Credentials>().ok()?.appid?),
+        }
+    }
+}
+
+/// What the vendor answers; `flaw` is what goes wrong inside the answer.
+pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Vec<u8>, Refusal> {
+    match (ask.call.verb(), ask.verb) {
+        (Verb::Get, Some(Verb::Get)) | (Verb::Post, Some(Verb::Post)) => {}
+        (Verb::Get, _) => return Err(Refusal::of(43001)),
+        (Verb::Post, _) => return Err(Refusal::of(43002)),
+    }
+    match ask.call {
+        Call::Token => token::classic(world, ask),
+        Call::StableToken => token::stable(world, ask),
+        Call::Jscode2session => login::jscode2session(world, ask),
+        Call::ClearQuotaV2 => admin::clear_quota_v2(world, ask),
+        _ => answer_holder(world, ask, admit(world, ask)?, flaw),
+    }
+}
+
+/// Lets a request with a good token of a fitting account through, and charges it.
+fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
+    let token = ask
+        .parameter("access_token")
+        .ok_or_else(|| Refusal::of(41001))?;
+    let account = &world.accounts[world.tokens.check(token, world.now())?];
+    let fits = account.kind == Kind::Official || !ask.call.is_for_official_accounts();
+    if !fits || account.state().switches.unauthorized {
+        return Err(Refusal::of(48001));
+    }
+    charge(world, ask, account)?;
+    Ok(account)
+}
+
+fn charge(world: &World, ask: &Ask, account: &Account) -> Result<(), Refusal> {
+    world.desks[account.number]
+        .quotas
+        .charge(ask.call, world.now())
+}
+
+fn answer_holder(
+    world: &World,
+    ask: &Ask,
+    account: &Account,
+    flaw: Option<&Fault>,
+) -> Result<Vec<u8>, Refusal> {
+    match ask.call {
+        Call::UserGet => users::list(world, ask, account, flaw),
+        Call::UserInfo => users::info(ask, account),
+        Call::UserInfoBatchget => users::batch(ask, account, flaw),
+        Call::TemplateSend => template::send(world, ask, account),
+        Call::TemplateList => template::list(world, account),
+        Call::TemplateAdd => template::add(world, ask, account),
+        Call::TemplateDelete => template::delete(world, ask, account),
+        Call::IndustryGet => template::industry(world, account),
+        Call::IndustrySet => template::set_industry(world, ask, account),
+        Call::QuotaGet => admin::quota(world, ask, account),
+        Call::ClearQuota => admin::clear_quota(world, ask, account),
+        Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),
+        Call::Token | Call::StableToken | Call::Jscode2session | Call::ClearQuotaV2 => {
+            Err(Refusal::of(-1))
+        }
+    }
+}
+
+/// The answer of calls that have nothing to say.
+fn ok() -> Vec<u8> {
+    br#"{"errcode":0,"errmsg":"ok"}"#.to_vec()
+}
+
+fn body(value: &serde_json::Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}

@@ -1,0 +1,87 @@
+//! Refusals: the vendor's errcodes with the messages it sends beside them.
+
+use std::borrow::Cow;
+
+use super::world::mix;
+
+/// An answer that says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) errcode: i64,
+    pub(crate) errmsg: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// The refusal with the message that the vendor sends for it.
+    pub(crate) fn of(errcode: i64) -> Self {
+        Self {
+            errcode,
+            errmsg: Cow::Borrowed(message(errcode)),
+        }
+    }
+
+    /// The refusal with a message of its own.
+    pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            errcode,
+            errmsg: errmsg.into(),
+        }
+    }
+
+    /// The body, with the tail that names the request: 8-8-8 hex digits, the first of them time.
+    pub(crate) fn body(&self, seconds: i64, random: u64) -> Vec<u8> {
+        let (first, second) = ((random >> 32) as u32, mix(random) as u32);
+        let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
+        let errmsg = format!("{} rid: {rid}", self.errmsg);
+        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg})
+            .to_string()
+            .into_bytes()
+    }
+}
+
+fn message(errcode: i64) -> &'static str {
+    match errcode {
+        -1 => "system error",
+        40001 => "invalid credential, access_token is invalid or not latest",
+        40002 => "invalid grant_type",
+        40003 => "invalid openid",
+        40013 => "invalid appid",
+        40014 => "invalid access_token",
+        40029 => "invalid code",
+        40032 => "invalid openid list size",
+        40037 => "invalid template_id",
+        40102 => "invalid industry id",
+        40125 => "invalid appsecret",
+        40163 => "code been used",
+        40226 => "code blocked",
+        40241 => "message is duplicate in 60 seconds",
+        40243 => "appsecret has been frozen",
+        40246 => "invalid keyword_name_list",
+        41001 => "access_token missing",
+        41002 => "appid missing",
+        41004 => "appsecret missing",
+        41008 => "missing code",
+        42001 => "access_token expired",
+        43001 => "require GET method",
+        43002 => "require POST method",
+        43004 => "require subscribe",
+        43019 => "require remove blacklist",
+        43101 => "user refuse to accept the msg",
+        43108 => "concurrent send to the same user",
+        44002 => "empty post data",
+        45009 => "reach max api daily quota limit",
+        45011 => "api minute-quota reach limit, must slower, retry next minute",
+        45026 => "template num exceeds limit",
+        47001 => "data format error",
+        47003 => "argument invalid!",
+        48001 => "api unauthorized",
+        48004 => "api forbidden for irregularities",
+        48006 => "forbid to clear quota because of reaching the limit",
+        50002 => "user limited",
+        50005 => "user unsubscribed",
+        50007 => "account has been frozen",
+        76021 => "cgi_path not found, please check",
+        76022 => "could not use this cgi_path, no permission",
+        _ => "error",
+    }
+}

@@ -1,0 +1,40 @@
+//! A WeChat one can run: for the demo, for tests, and for developing against.
+//!
+//! It answers from the vendor's documented facts and never from our client's own types: a field
+//! misspelt in both would agree with itself. It knows nothing of the rest of the service but the
+//! clock, and listens on loopback unless told otherwise.
+//!
+//! The map, from the outside in:
+//!
+//! - [`Sandbox`] and [`Account`] (`handle`): start it, change its world, ask for the truth
+//! - [`Options`]: what world to make; [`FaultRule`]: what goes wrong in it
+//! - `wire`: connections, and what every call passes through: counting, latency, faults
+//! - `answer`: the vendor's answers, a file for each group of calls
+//! - `control`: the routes below `/sandbox/` for people at a command line
+//! - `world`: accounts, people, tokens, codes, quotas, messages; no HTTP and no JSON
+//! - `call`, `errcode`: the vendor's names and numbers
+//!
+//! A person is a number. The followers of an account are the people `0..followers`, and everything
+//! about a person is computed from the number, so a world of millions takes no memory. The same
+//! number is the same person in every account.
+
+mod answer;
+mod call;
+mod control;
+mod errcode;
+mod fault;
+mod handle;
+mod options;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod world;
+
+pub use call::{Call, UnknownCall};
+pub use fault::{Fault, FaultRule, InvalidRule, RuleId, Target, When};
+pub use handle::{Account, Error, Person, Sandbox};
+pub use options::{
+    LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
+    OFFICIAL_ACCOUNT_SECRET, OfficialAccount, Options,
+};
+pub use world::{CallStats, Dirt, Drift, InvalidWorld, Quirk, SentMessage, Stats, UnknownQuirk};

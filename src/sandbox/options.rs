@@ -1,0 +1,214 @@
+//! What world to make: accounts, sizes, latencies, quotas, lifetimes.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::call::Call;
+use super::fault::FaultRule;
+use crate::clock::Clock;
+
+/// The AppID of the Official Account that there is unless told otherwise.
+pub const OFFICIAL_ACCOUNT: &str = "wx0a00000000000001";
+
+/// Its AppSecret. A dummy: it opens nothing but a sandbox.
+pub const OFFICIAL_ACCOUNT_SECRET: &str = "5a5d0b0c0a11ce0000000000000000a1";
+
+/// The AppID of the Mini Program that there is unless told otherwise.
+pub const MINI_PROGRAM: &str = "wx3b00000000000001";
+
+/// Its AppSecret. A dummy: it opens nothing but a sandbox.
+pub const MINI_PROGRAM_SECRET: &str = "5a5d0b0c0a11ce0000000000000000b1";
+
+/// How the follower list ends; the vendor is seen to do either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastPage {
+    /// The last page names its last openid, and the page after it is empty.
+    #[default]
+    NamesNext,
+    /// The last page has an empty `next_openid`.
+    EndsTheList,
+}
+
+/// An Official Account to make.
+#[derive(Debug, Clone)]
+pub struct OfficialAccount {
+    /// The name it has in a configuration.
+    pub name: String,
+    /// `wx` and 16 hex digits.
+    pub appid: String,
+    /// 32 hex digits.
+    pub secret: String,
+    /// How many follow at first: the people `0..followers`.
+    pub followers: u64,
+    /// Whether it is bound to the Open Platform account; if not, nobody has a unionid.
+    pub bound: bool,
+    /// How its follower list ends.
+    pub last_page: LastPage,
+}
+
+impl OfficialAccount {
+    /// A bound account of that many followers.
+    pub fn new(name: &str, appid: &str, secret: &str, followers: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            appid: appid.to_owned(),
+            secret: secret.to_owned(),
+            followers,
+            bound: true,
+            last_page: LastPage::default(),
+        }
+    }
+}
+
+/// A Mini Program to make. Every person can log in to it.
+#[derive(Debug, Clone)]
+pub struct MiniProgram {
+    /// The name it has in a configuration.
+    pub name: String,
+    /// `wx` and 16 hex digits.
+    pub appid: String,
+    /// 32 hex digits.
+    pub secret: String,
+    /// Whether it is bound to the Open Platform account; if not, logins give no unionid.
+    pub bound: bool,
+}
+
+impl MiniProgram {
+    /// A bound Mini Program.
+    pub fn new(name: &str, appid: &str, secret: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            appid: appid.to_owned(),
+            secret: secret.to_owned(),
+            bound: true,
+        }
+    }
+}
+
+/// What world to make, and where it listens.
+///
+/// The default is one Official Account of 10,000 followers and one Mini Program, bound to one Open
+/// Platform account, on a free port of loopback.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Equal seeds make equal worlds.
+    pub seed: u64,
+    /// At least one.
+    pub official_accounts: Vec<OfficialAccount>,
+    /// May be empty.
+    pub mini_programs: Vec<MiniProgram>,
+    /// Openids on a page of `user/get`; the vendor's is 10,000.
+    pub page_size: usize,
+    /// How long an answer takes; calls not named take no time.
+    pub latency: BTreeMap<Call, Duration>,
+    /// Calls a day and account; calls not named have no limit. `batchget` is charged per call.
+    pub quotas: BTreeMap<Call, u64>,
+    /// How long an access token lives; the vendor's is 7,200 s.
+    pub token_lifetime: Duration,
+    /// What tokens, codes and quotas take the time from.
+    pub clock: Clock,
+    /// What goes wrong, from the start.
+    pub faults: Vec<FaultRule>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::with_followers(10_000)
+    }
+}
+
+impl Options {
+    /// The default world with that many followers.
+    pub fn with_followers(followers: u64) -> Self {
+        let main =
+            OfficialAccount::new("main", OFFICIAL_ACCOUNT, OFFICIAL_ACCOUNT_SECRET, followers);
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: 1,
+            official_accounts: vec![main],
+            mini_programs: vec![MiniProgram::new("shop", MINI_PROGRAM, MINI_PROGRAM_SECRET)],
+            page_size: 10_000,
+            latency: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            token_lifetime: Duration::from_secs(7_200),
+            clock: Clock::system(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Makes a call take that long.
+    pub fn latency(mut self, call: Call, latency: Duration) -> Self {
+        self.latency.insert(call, latency);
+        self
+    }
+
+    /// Limits a call to that many a day and account.
+    pub fn quota(mut self, call: Call, limit: u64) -> Self {
+        self.quotas.insert(call, limit);
+        self
+    }
+
+    /// Limits calls as the vendor limits those of a new account.
+    pub fn vendor_quotas(mut self) -> Self {
+        self.quotas.extend([
+            (Call::Token, 2_000),
+            (Call::StableToken, 500_000),
+            (Call::UserGet, 500),
+            (Call::UserInfo, 5_000_000),
+            (Call::TemplateSend, 100_000),
+        ]);
+        self
+    }
+
+    /// The lines of configuration that point unionid-bridge at this world.
+    pub fn config_toml(&self, base_url: &str) -> String {
+        let mut text = format!("[wechat]\nbase_url = \"{base_url}\"\n");
+        for account in &self.official_accounts {
+            text += &section(
+                "official_accounts",
+                &account.name,
+                &account.appid,
+                &account.secret,
+            );
+        }
+        for account in &self.mini_programs {
+            text += &section(
+                "mini_programs",
+                &account.name,
+                &account.appid,
+                &account.secret,
+            );
+        }
+        text
+    }
+}
+
+fn section(section: &str, name: &str, appid: &str, secret: &str) -> String {
+    format!("\n[[{section}]]\nname = \"{name}\"\nappid = \"{appid}\"\nsecret = \"{secret}\"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_toml_with_every_account() {
+        let text = Options::default().config_toml("http://127.0.0.1:9");
+        let config: toml::Table = text.parse().unwrap();
+        assert_eq!(
+            config["wechat"]["base_url"].as_str(),
+            Some("http://127.0.0.1:9")
+        );
+        assert_eq!(
+            config["official_accounts"][0]["appid"].as_str(),
+            Some(OFFICIAL_ACCOUNT)
+        );
+        assert_eq!(
+            config["mini_programs"][0]["secret"].as_str(),
+            Some(MINI_PROGRAM_SECRET)
+        );
+    }
+}

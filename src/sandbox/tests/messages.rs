@@ -1,0 +1,179 @@
+//! Logins, template messages and the control routes.
+
+use serde_json::json;
+
+use super::*;
+use crate::sandbox::{Call, Quirk};
+
+fn login_path(program: &Account, code: &str) -> String {
+    let (appid, secret) = (program.appid(), program.secret());
+    format!(
+        "/sns/jscode2session?appid={appid}&secret={secret}&js_code={code}\
+         &grant_type=authorization_code"
+    )
+}
+
+#[tokio::test]
+async fn a_login_gives_the_persons_openid_and_unionid_as_plain_text() {
+    let (sandbox, _) = small_world(10).await;
+    let program = sandbox.mini_program().unwrap();
+    let path = login_path(&program, &program.mint_code(3));
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x");
+    let got = send(&sandbox, &head, "").await.unwrap();
+    assert!(got.head.contains("content-type: text/plain"));
+    let person = program.person(3);
+    let expected = json!({
+        "openid": person.openid, "unionid": person.unionid, "session_key": program.session_key(3),
+    });
+    assert_eq!(got.json(), expected);
+    assert_eq!(program.session_key(3).len(), 24);
+    assert_eq!(get(&sandbox, &path).await["errcode"], 40163);
+}
+
+#[tokio::test]
+async fn a_login_can_be_refused() {
+    let (sandbox, _) = small_world(10).await;
+    let program = sandbox.mini_program().unwrap();
+    program.quirk([4], Quirk::HighRisk);
+    for (code, expected) in [("garbage", 40029), ("code-a-4", 40226), ("", 41008)] {
+        assert_eq!(
+            get(&sandbox, &login_path(&program, code)).await["errcode"],
+            expected,
+            "{code}"
+        );
+    }
+    let main = login_path(&sandbox.main(), "code-a-1");
+    assert_eq!(get(&sandbox, &main).await["errcode"], 40013);
+    program.unbind();
+    let unbound = get(&sandbox, &login_path(&program, "code-a-1")).await;
+    assert!(unbound["openid"].is_string() && unbound["unionid"].is_null());
+}
+
+fn message(sandbox: &Sandbox, person: u64) -> Value {
+    json!({
+        "touser": sandbox.main().person(person).openid,
+        "template_id": sandbox.main().template_ids()[0],
+        "client_msg_id": format!("order-{person}"),
+        "data": {
+            "character_string1": {"value": "A-1"},
+            "thing2": {"value": "雨伞"},
+            "time3": {"value": "2026-01-01 12:00"},
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_message_to_a_follower_is_accepted_once() {
+    let (sandbox, token) = small_world(10).await;
+    let path = format!("/cgi-bin/message/template/send?access_token={token}");
+    let answer = post(&sandbox, &path, &message(&sandbox, 3)).await;
+    assert_eq!(answer["errcode"], 0);
+    assert!(answer["msgid"].as_i64().unwrap() > 1 << 53);
+    assert_eq!(
+        post(&sandbox, &path, &message(&sandbox, 3)).await["errcode"],
+        40241
+    );
+    let sent = sandbox.sent_messages();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(
+        (sent[0].person, Some(sent[0].msgid)),
+        (3, answer["msgid"].as_i64())
+    );
+    assert_eq!(sent[0].body, message(&sandbox, 3));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
+    let (sandbox, token) = small_world(10).await;
+    let path = format!("/cgi-bin/message/template/send?access_token={token}");
+    sandbox.main().quirk([4], Quirk::RefusesTemplates);
+    let foreign = sandbox.mini_program().unwrap().person(3).openid;
+    let changed = |key: &str, value: Value| {
+        let mut message = message(&sandbox, 3);
+        message[key] = value;
+        message
+    };
+    let mut long = message(&sandbox, 3);
+    long["data"]["thing2"]["value"] = "一".repeat(21).into();
+    for (message, expected) in [
+        (message(&sandbox, 10), 43004),
+        (message(&sandbox, 4), 43101),
+        (changed("touser", foreign.into()), 40003),
+        (changed("template_id", "unknown".into()), 40037),
+        (changed("data", json!({})), 47003),
+        (long, 47003),
+        (changed("miniprogram", json!({"appid": "wx00"})), 40013),
+        (changed("touser", json!(7)), 47001),
+    ] {
+        assert_eq!(
+            post(&sandbox, &path, &message).await["errcode"],
+            expected,
+            "{message}"
+        );
+    }
+    assert!(sandbox.sent_messages().is_empty());
+}
+
+#[tokio::test]
+async fn templates_can_be_added_and_taken_away() {
+    let (sandbox, token) = small_world(10).await;
+    let path = |name| format!("/cgi-bin/template/{name}?access_token={token}");
+    let body = json!({"template_id_short": "42", "keyword_name_list": ["a", "b"]});
+    let added = post(&sandbox, &path("api_add_template"), &body).await;
+    let list = get(&sandbox, &path("get_all_private_template")).await;
+    assert_eq!(list["template_list"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        list["template_list"][2]["template_id"],
+        added["template_id"]
+    );
+    let removal = json!({"template_id": added["template_id"]});
+    assert_eq!(
+        post(&sandbox, &path("del_private_template"), &removal).await["errcode"],
+        0
+    );
+    assert_eq!(
+        post(&sandbox, &path("del_private_template"), &removal).await["errcode"],
+        40037
+    );
+}
+
+#[tokio::test]
+async fn the_control_routes_change_the_world() {
+    let (sandbox, token) = small_world(10).await;
+    let moved = post(
+        &sandbox,
+        "/sandbox/followers",
+        &json!({"leave": [1, 2], "join": 5}),
+    )
+    .await;
+    assert_eq!(
+        (&moved["left"], &moved["followers"]),
+        (&json!(2), &json!(13))
+    );
+    let moved = post(&sandbox, "/sandbox/followers", &json!({"leave": 13})).await;
+    assert_eq!(moved["followers"], 0);
+    let code = post(&sandbox, "/sandbox/login-codes", &json!({"person": 7})).await;
+    let program = sandbox.mini_program().unwrap();
+    let login = get(
+        &sandbox,
+        &login_path(&program, code["code"].as_str().unwrap()),
+    )
+    .await;
+    assert_eq!(login["openid"], program.person(7).openid);
+    let people = get(&sandbox, "/sandbox/people?from=7&limit=1").await;
+    assert_eq!(
+        people["people"][0]["openids"][program.appid()],
+        login["openid"]
+    );
+    let head = "POST /sandbox/faults HTTP/1.1\r\nhost: x";
+    let rules = "user/get:1:errcode=45011\n\nperson:1:poison\n";
+    assert_eq!(
+        send(&sandbox, head, rules).await.unwrap().json()["added"],
+        2
+    );
+    assert_eq!(page(&sandbox, &token, "").await["errcode"], 45011);
+    assert_eq!(send(&sandbox, head, "nonsense").await.unwrap().status, 400);
+    let stats = get(&sandbox, "/sandbox/stats").await;
+    assert_eq!(stats["calls"]["user/get"]["errors"]["45011"], 1);
+    assert_eq!(sandbox.main().stats().requests(Call::UserGet), 1);
+}

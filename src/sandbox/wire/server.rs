@@ -1,0 +1,134 @@
+//! Connections: accepted on one address, each served in a task of its own until the server stops.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::Query;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::TRANSFER_ENCODING;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::gate::{Gone, pass};
+use super::reply::Reply;
+use crate::sandbox::answer::Ask;
+use crate::sandbox::call::{Call, Verb};
+use crate::sandbox::control;
+use crate::sandbox::world::{World, lock};
+
+/// More than any request of the vendor's API needs.
+const BODY_BYTES: usize = 4 << 20;
+
+/// A running server. It stops when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: DropGuard,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Server {
+    pub(crate) async fn start(world: Arc<World>, listen: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let accepting = tokio::spawn(accept(listener, world, stop.clone()));
+        let accepting = Mutex::new(Some(accepting));
+        Ok(Self {
+            address,
+            stop: stop.drop_guard(),
+            accepting,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes every connection; the address is free when this returns.
+    pub(crate) async fn stop(&self) {
+        self.stop.token().cancel();
+        let accepting = lock(&self.accepting).take();
+        if let Some(accepting) = accepting {
+            // A server that has ended already has nothing more to tell.
+            _ = accepting.await;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, world: Arc<World>, stop: CancellationToken) {
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = serve(stream, peer.ip(), world.clone());
+                    tokio::spawn(stop.clone().run_until_cancelled_owned(connection));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "the sandbox could not accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(accepting).await;
+}
+
+async fn serve(stream: TcpStream, peer: IpAddr, world: Arc<World>) {
+    // Without it small answers wait for the client's acknowledgement.
+    _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| Box::pin(respond(world.clone(), request, peer)));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if (&mut connection).await.is_err() {
+        // A reset, as a client sees it when a machine on the way dies, in place of an orderly end.
+        _ = connection.into_parts().io.into_inner().set_zero_linger();
+    }
+}
+
+async fn respond(
+    world: Arc<World>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Result<Response<Body>, Gone> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_BYTES).collect().await else {
+        return Ok(Reply::html(413).into_response());
+    };
+    let body = body.to_bytes();
+    let reply = match Call::at(head.uri.path()) {
+        Some(call) => pass(&world, ask(call, &head, body, peer)).await?,
+        None if head.uri.path().starts_with(control::PREFIX) => {
+            control::answer(&world, &head.method, &head.uri, &body)
+        }
+        None => Reply::html(404),
+    };
+    Ok(reply.into_response())
+}
+
+fn ask(call: Call, head: &hyper::http::request::Parts, body: Bytes, peer: IpAddr) -> Ask {
+    let verb = match head.method {
+        Method::GET => Some(Verb::Get),
+        Method::POST => Some(Verb::Post),
+        _ => None,
+    };
+    let query = Query::try_from_uri(&head.uri)
+        .map(|Query(query)| query)
+        .unwrap_or_default();
+    Ask {
+        call,
+        verb,
+        query,
+        body,
+        chunked: head.headers.contains_key(TRANSFER_ENCODING),
+        peer,
+    }
+}

@@ -1,0 +1,251 @@
+//! The world behind the sandbox: accounts, people, tokens, codes, quotas and messages.
+//!
+//! Knows the vendor's rules and nothing of HTTP or JSON. What it holds grows with what happens in
+//! it, not with the number of followers.
+
+mod account;
+mod code;
+mod counters;
+mod ids;
+mod message;
+mod permutation;
+mod population;
+mod quirk;
+mod quota;
+mod token;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+pub use account::Drift;
+pub(crate) use account::{Account, Kind, State, Switches};
+pub(crate) use counters::Counters;
+pub use counters::{CallStats, Stats};
+pub(crate) use ids::{ID_LENGTH, Id, Ids};
+pub use message::SentMessage;
+pub(crate) use message::{Messages, Template};
+pub(crate) use permutation::mix;
+pub(crate) use population::{Page, Population};
+pub use quirk::{Dirt, Quirk, UnknownQuirk};
+pub(crate) use quota::Quotas;
+
+use super::call::Call;
+use super::fault::{FaultRule, Plan, RuleId};
+use super::options::Options;
+use crate::clock::Clock;
+
+/// A day.
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Midnight in China comes eight hours before midnight UTC.
+const CHINA_OFFSET_MILLIS: i64 = 8 * 3_600_000;
+
+/// Why a world cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWorld {
+    /// Followers need something to follow.
+    #[error("a sandbox needs an Official Account")]
+    NoOfficialAccount,
+    /// Two accounts cannot share an AppID.
+    #[error("two accounts of the sandbox have the AppID {0}")]
+    SameAppId(String),
+    /// A rule is for an account that there is not.
+    #[error("no account of the sandbox has the AppID {0}")]
+    NoSuchAccount(String),
+}
+
+/// All that the sandbox answers from.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) page_size: usize,
+    pub(crate) latency: BTreeMap<Call, Duration>,
+    pub(crate) accounts: Vec<Account>,
+    /// Per account, in the same order.
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) tokens: token::Tokens,
+    pub(crate) codes: code::Codes,
+    pub(crate) messages: Messages,
+    pub(crate) plan: Plan,
+    /// Of all calls, those of no account among them.
+    pub(crate) counters: Counters,
+    seed: u64,
+    platforms: AtomicU64,
+    drawn: AtomicU64,
+}
+
+/// What is kept beside an account while calls arrive.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) quotas: Quotas,
+    pub(crate) counters: Counters,
+}
+
+impl World {
+    pub(crate) fn new(options: &Options) -> Result<Self, InvalidWorld> {
+        let accounts = accounts(options);
+        check(options, &accounts)?;
+        let desk = |_: &Account| Desk {
+            quotas: Quotas::new(options.quotas.clone()),
+            counters: Counters::default(),
+        };
+        let salt = mix(options.seed ^ options.clock.now().timestamp_micros() as u64);
+        let world = Self {
+            clock: options.clock.clone(),
+            page_size: options.page_size.max(1),
+            latency: options.latency.clone(),
+            desks: accounts.iter().map(desk).collect(),
+            tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
+            codes: code::Codes::new(mix(salt ^ 1)),
+            messages: Messages::new(accounts.len(), options.seed),
+            plan: Plan::new(options.seed),
+            counters: Counters::default(),
+            seed: options.seed,
+            platforms: AtomicU64::new(1),
+            drawn: AtomicU64::new(0),
+            accounts,
+        };
+        for rule in &options.faults {
+            world.apply(rule.clone())?;
+        }
+        Ok(world)
+    }
+
+    pub(crate) fn account(&self, appid: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.appid == appid)
+    }
+
+    /// Milliseconds since 1970, by the world's clock.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+
+    /// The next number that looks random.
+    pub(crate) fn draw(&self) -> u64 {
+        mix(mix(self.seed ^ 0x51) ^ self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Binds accounts to one Open Platform account that never was before: all their unionids
+    /// change, alike.
+    pub(crate) fn rebind<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
+        let platform = self.platforms.fetch_add(1, Ordering::Relaxed);
+        let unionids = unionids(self.seed, platform);
+        accounts.for_each(|account| account.change(|state| state.unionids = Some(unionids)));
+    }
+}
+
+impl World {
+    /// Takes that many followers away, as chance has it. Tells how many left.
+    pub(crate) fn leave_any(&self, account: &Account, count: u64) -> u64 {
+        account.change(|state| {
+            let people = &mut state.population;
+            let wanted = count.min(people.count());
+            let mut left = 0;
+            while left < wanted {
+                // Where hardly anybody is left, chance finds nobody and the list's first will do.
+                let someone = people.any_follower(self.draw());
+                let someone = someone.or_else(|| people.after(None).next());
+                left += people.leave(someone);
+            }
+            left
+        })
+    }
+
+    /// Makes a rule hold from now on.
+    pub(crate) fn apply(&self, rule: FaultRule) -> Result<Option<RuleId>, InvalidWorld> {
+        match rule {
+            FaultRule::Call {
+                target,
+                when,
+                fault,
+            } => Ok(Some(self.plan.add(target, when, fault))),
+            FaultRule::People {
+                appid,
+                people,
+                quirk,
+            } => {
+                let account = match appid {
+                    Some(appid) => self
+                        .account(&appid)
+                        .ok_or(InvalidWorld::NoSuchAccount(appid))?,
+                    None => self
+                        .accounts
+                        .first()
+                        .ok_or(InvalidWorld::NoOfficialAccount)?,
+                };
+                account.change(|state| {
+                    people.for_each(|person| state.population.add_quirk(person, quirk));
+                });
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn unionids(seed: u64, platform: u64) -> Ids {
+    Ids::new(seed, &format!("open platform {platform}"))
+}
+
+fn accounts(options: &Options) -> Vec<Account> {
+    let seed = options.seed;
+    let state = |appid: &str, followers, bound: bool, switches| State {
+        population: Population::new(seed, appid, followers),
+        unionids: bound.then(|| unionids(seed, 0)),
+        switches,
+    };
+    let official = options.official_accounts.iter().map(|account| {
+        let switches = Switches {
+            last_page: account.last_page,
+            ..Switches::default()
+        };
+        let state = state(&account.appid, account.followers, account.bound, switches);
+        (
+            Kind::Official,
+            (account.appid.as_str(), account.secret.as_str()),
+            state,
+        )
+    });
+    let mini_programs = options.mini_programs.iter().map(|account| {
+        let state = state(&account.appid, 0, account.bound, Switches::default());
+        (
+            Kind::MiniProgram,
+            (account.appid.as_str(), account.secret.as_str()),
+            state,
+        )
+    });
+    let numbered = official.chain(mini_programs).enumerate();
+    numbered
+        .map(|(n, (kind, names, state))| Account::new(n, kind, names, seed, state))
+        .collect()
+}
+
+fn check(options: &Options, accounts: &[Account]) -> Result<(), InvalidWorld> {
+    if options.official_accounts.is_empty() {
+        return Err(InvalidWorld::NoOfficialAccount);
+    }
+    let mut seen = HashSet::new();
+    match accounts.iter().find(|account| !seen.insert(&account.appid)) {
+        Some(account) => Err(InvalidWorld::SameAppId(account.appid.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The number of the day in China.
+fn china_day(millis: i64) -> i64 {
+    (millis + CHINA_OFFSET_MILLIS).div_euclid(DAY_MILLIS)
+}
+
+/// Locks; a panic elsewhere while it was held spoils nothing that a sandbox needs.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

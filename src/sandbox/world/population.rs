@@ -1,0 +1,223 @@
+//! Who follows an account, and in which order they are listed.
+//!
+//! People are numbers. Those below `next` have followed at some time; only departures, returns,
+//! joins and oddities take memory, so millions cost nothing.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use roaring::RoaringTreemap;
+
+use super::permutation::{Permutation, derive, mix};
+use super::quirk::Quirk;
+
+/// 2018-01-01, before which nobody of the first followers came.
+const FIRST_FOLLOW: u64 = 1_514_736_000;
+
+/// The five years over which they came.
+const FOLLOW_SPAN: u64 = 5 * 365 * 86_400;
+
+/// The followers of one account.
+#[derive(Debug, Clone)]
+pub(crate) struct Population {
+    key: u64,
+    order: Permutation,
+    next: u64,
+    left: RoaringTreemap,
+    joined: Vec<(u64, i64)>,
+    returned: HashMap<u64, i64>,
+    quirks: HashMap<u64, Vec<Quirk>>,
+}
+
+/// A page of the follower list.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Who is on it.
+    pub(crate) people: Vec<u64>,
+    /// Whether somebody follows after it.
+    pub(crate) more: bool,
+}
+
+impl Population {
+    /// The people `0..count`, listed in an order that tells nothing of when they came.
+    pub(crate) fn new(seed: u64, appid: &str, count: u64) -> Self {
+        let key = derive(seed, appid);
+        Self {
+            key,
+            order: Permutation::covering(count + count / 8 + 255, mix(key ^ 3)),
+            next: count,
+            left: RoaringTreemap::new(),
+            joined: Vec::new(),
+            returned: HashMap::new(),
+            quirks: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn follows(&self, person: u64) -> bool {
+        person < self.next && (self.left.is_empty() || !self.left.contains(person))
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.next - self.left.len()
+    }
+
+    /// Followers in listing order, after the given person where one is given.
+    ///
+    /// Whether that person still follows does not matter: the place in the list stays.
+    pub(crate) fn after(&self, person: Option<u64>) -> impl Iterator<Item = u64> {
+        let start = person.map_or(0, |person| self.order.backward(person).saturating_add(1));
+        (start..self.next.max(self.order.size()))
+            .map(|place| self.order.forward(place))
+            .filter(|person| self.follows(*person))
+    }
+
+    pub(crate) fn page(&self, after: Option<u64>, size: usize) -> Page {
+        let mut rest = self.after(after);
+        let mut people = Vec::with_capacity(size.min(self.count() as usize));
+        people.extend(rest.by_ref().take(size));
+        let more = rest.next().is_some();
+        Page { people, more }
+    }
+
+    /// Takes followers away; those who do not follow are passed over. Tells how many left.
+    pub(crate) fn leave(&mut self, people: impl IntoIterator<Item = u64>) -> u64 {
+        let next = self.next;
+        let gone = |person: &u64| *person < next && self.left.insert(*person);
+        people.into_iter().filter(gone).count() as u64
+    }
+
+    /// Somebody who follows, as `random` has it; `None` where nobody is found quickly.
+    pub(crate) fn any_follower(&self, random: u64) -> Option<u64> {
+        let tries = (0..64).map(|n| mix(random ^ n) % self.next.max(1));
+        tries.into_iter().find(|person| self.follows(*person))
+    }
+
+    /// People who never followed before follow from `now` (seconds) on.
+    pub(crate) fn join(&mut self, count: u64, now: i64) -> Range<u64> {
+        let first = self.next;
+        self.next += count;
+        self.joined.push((first, now));
+        first..self.next
+    }
+
+    /// People who left follow again from `now` (seconds) on. Tells how many came back.
+    pub(crate) fn rejoin(&mut self, people: impl IntoIterator<Item = u64>, now: i64) -> u64 {
+        let back = people
+            .into_iter()
+            .filter(|person| self.left.remove(*person));
+        back.map(|person| self.returned.insert(person, now)).count() as u64
+    }
+
+    /// When the person followed last, in seconds.
+    pub(crate) fn followed_at(&self, person: u64) -> i64 {
+        if let Some(at) = self.returned.get(&person) {
+            return *at;
+        }
+        let batch = self.joined.partition_point(|(first, _)| *first <= person);
+        match batch
+            .checked_sub(1)
+            .and_then(|batch| self.joined.get(batch))
+        {
+            Some((_, at)) => *at,
+            None => (FIRST_FOLLOW + self.fate(person) % FOLLOW_SPAN) as i64,
+        }
+    }
+
+    /// Bits that decide the rest of the person's profile.
+    pub(crate) fn fate(&self, person: u64) -> u64 {
+        mix(person ^ self.key)
+    }
+
+    pub(crate) fn add_quirk(&mut self, person: u64, quirk: Quirk) {
+        self.quirks.entry(person).or_default().push(quirk);
+    }
+
+    pub(crate) fn clear_quirks(&mut self, person: u64) {
+        self.quirks.remove(&person);
+    }
+
+    pub(crate) fn quirks(&self, person: u64) -> &[Quirk] {
+        if self.quirks.is_empty() {
+            return &[];
+        }
+        self.quirks
+            .get(&person)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn has(&self, person: u64, quirk: Quirk) -> bool {
+        self.quirks(person).contains(&quirk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn walk(population: &Population, size: usize) -> Vec<u64> {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = population.page(after, size);
+            seen.extend(&page.people);
+            if !page.more {
+                return seen;
+            }
+            after = page.people.last().copied();
+        }
+    }
+
+    #[test]
+    fn a_walk_over_the_pages_meets_everybody_once() {
+        let mut population = Population::new(1, "wx0a00000000000001", 2_500);
+        population.leave(100..200);
+        population.join(5_000, 1_700_000_000);
+        population.rejoin([150], 1_700_000_001);
+        let seen = walk(&population, 1_000);
+        let distinct: HashSet<_> = seen.iter().copied().collect();
+        assert_eq!(seen.len(), 2_500 - 99 + 5_000);
+        assert_eq!(seen.len() as u64, population.count());
+        assert_eq!(distinct.len(), seen.len());
+        assert!(distinct.contains(&150) && !distinct.contains(&151));
+    }
+
+    #[test]
+    fn the_list_is_not_in_the_order_in_which_they_followed() {
+        let population = Population::new(1, "wx0a00000000000001", 100);
+        let times: Vec<_> = population
+            .after(None)
+            .map(|p| population.followed_at(p))
+            .collect();
+        assert!(!times.is_sorted());
+        assert!(!population.after(None).is_sorted());
+    }
+
+    #[test]
+    fn the_list_goes_on_after_somebody_who_left() {
+        let mut population = Population::new(1, "wx0a00000000000001", 30);
+        let first = population.page(None, 10);
+        let rest: Vec<_> = population.after(first.people.last().copied()).collect();
+        population.leave(first.people.last().copied());
+        assert_eq!(
+            population.page(first.people.last().copied(), 20).people,
+            rest
+        );
+    }
+
+    #[test]
+    fn who_comes_back_has_followed_since_then() {
+        let mut population = Population::new(1, "wx0a00000000000001", 10);
+        assert!(population.followed_at(3) < 1_700_000_000);
+        assert_eq!(population.leave([3, 3, 11]), 1);
+        assert_eq!(population.rejoin([3, 4], 1_700_000_000), 1);
+        assert_eq!(population.followed_at(3), 1_700_000_000);
+    }
+
+    #[test]
+    fn an_empty_account_has_an_empty_page() {
+        let page = Population::new(1, "wx0a00000000000001", 0).page(None, 10_000);
+        assert!(page.people.is_empty() && !page.more);
+    }
+}

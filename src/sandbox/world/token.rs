@@ -1,0 +1,314 @@
+//! Access tokens, minted and displaced as the vendor does it.
+//!
+//! Two families that leave each other alone. Classic: each call mints one, and the one before
+//! works on for five minutes. Stable: everybody gets the same one until its last five minutes,
+//! unless somebody forces a new one.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::permutation::mix;
+use super::{DAY_MILLIS, china_day, lock};
+use crate::sandbox::errcode::Refusal;
+
+/// How long a token works beside its successor.
+const OVERLAP_MILLIS: i64 = 300_000;
+
+/// Forced refreshes of one account in a day.
+const FORCED_A_DAY: u32 = 20;
+
+/// An earlier forced refresh is answered with the current token.
+const BETWEEN_FORCED_MILLIS: i64 = 30_000;
+
+/// Past this many tokens, those that ended a day ago are forgotten.
+const REMEMBERED: usize = 4_096;
+
+/// A token as a caller gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    pub(crate) expires_in_seconds: i64,
+}
+
+/// What the world remembers of a token.
+#[derive(Debug)]
+struct Grant {
+    account: usize,
+    expires_at: i64,
+    /// Another has taken its place: once over it is invalid, not expired.
+    displaced: bool,
+    /// Invalid from now on.
+    dead: bool,
+}
+
+/// The tokens of one account that are handed out now.
+#[derive(Debug, Default, Clone)]
+struct Desk {
+    classic: Option<String>,
+    stable: Option<String>,
+    forced_at: Option<i64>,
+    forced_today: (i64, u32),
+}
+
+/// All access tokens of the world.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    lifetime_millis: i64,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    grants: HashMap<String, Grant>,
+    desks: Vec<Desk>,
+    salt: u64,
+    minted: u64,
+}
+
+impl Tokens {
+    /// No tokens yet. A salt that differs from start to start keeps tokens of an earlier world
+    /// from coming alive again.
+    pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
+        let desks = vec![Desk::default(); accounts];
+        let book = Book {
+            grants: HashMap::new(),
+            desks,
+            salt,
+            minted: 0,
+        };
+        Self {
+            lifetime_millis: lifetime.as_millis() as i64,
+            book: Mutex::new(book),
+        }
+    }
+
+    /// What `GET /cgi-bin/token` gives.
+    pub(crate) fn classic(&self, account: usize, now: i64) -> Issued {
+        let mut book = lock(&self.book);
+        let old = book.desks[account].classic.take();
+        if let Some(old) = old.and_then(|token| book.grants.get_mut(&token)) {
+            old.displaced = true;
+            old.expires_at = old.expires_at.min(now + OVERLAP_MILLIS);
+        }
+        let token = book.mint(account, now + self.lifetime_millis, now);
+        book.desks[account].classic = Some(token.clone());
+        Issued {
+            token,
+            expires_in_seconds: self.lifetime_millis / 1_000,
+        }
+    }
+
+    /// What `POST /cgi-bin/stable_token` gives.
+    pub(crate) fn stable(&self, account: usize, force: bool, now: i64) -> Result<Issued, Refusal> {
+        let mut book = lock(&self.book);
+        let current = book.desks[account].stable.clone();
+        let forced = force && book.desks[account].may_force(now)?;
+        let rotate_at = OVERLAP_MILLIS.min(self.lifetime_millis / 2);
+        if let (Some(token), false) = (&current, forced) {
+            let left = book
+                .grants
+                .get(token)
+                .map_or(0, |grant| grant.expires_at - now);
+            if left > rotate_at {
+                return Ok(Issued {
+                    token: token.clone(),
+                    expires_in_seconds: left / 1_000,
+                });
+            }
+        }
+        if let Some(old) = current.and_then(|token| book.grants.get_mut(&token)) {
+            old.dead |= forced;
+        }
+        let token = book.mint(account, now + self.lifetime_millis, now);
+        book.desks[account].stable = Some(token.clone());
+        Ok(Issued {
+            token,
+            expires_in_seconds: self.lifetime_millis / 1_000,
+        })
+    }
+
+    /// The account whose token works now.
+    pub(crate) fn check(&self, token: &str, now: i64) -> Result<usize, Refusal> {
+        match lock(&self.book).grants.get(token) {
+            Some(grant) if now < grant.expires_at && !grant.dead => Ok(grant.account),
+            Some(grant) if !grant.displaced && !grant.dead => Err(Refusal::of(42001)),
+            None if !looks_like_a_token(token) => Err(Refusal::of(40014)),
+            _ => Err(Refusal::of(40001)),
+        }
+    }
+
+    /// The account a token belongs to or once did.
+    pub(crate) fn owner(&self, token: &str) -> Option<usize> {
+        lock(&self.book)
+            .grants
+            .get(token)
+            .map(|grant| grant.account)
+    }
+
+    /// Ends every token of the account now, as another system's forced refresh does.
+    pub(crate) fn invalidate(&self, account: usize) {
+        let mut book = lock(&self.book);
+        book.end_all(account);
+        book.desks[account].classic = None;
+        book.desks[account].stable = None;
+    }
+
+    /// Ends every token of the account now, and goes on handing the stable one out.
+    pub(crate) fn jam(&self, account: usize) {
+        lock(&self.book).end_all(account);
+    }
+}
+
+impl Desk {
+    /// Whether a forced refresh is allowed now, and if so, counts it.
+    fn may_force(&mut self, now: i64) -> Result<bool, Refusal> {
+        if self
+            .forced_at
+            .is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS)
+        {
+            return Ok(false);
+        }
+        let today = china_day(now);
+        if self.forced_today.0 != today {
+            self.forced_today = (today, 0);
+        }
+        if self.forced_today.1 >= FORCED_A_DAY {
+            return Err(Refusal::of(45009));
+        }
+        self.forced_today.1 += 1;
+        self.forced_at = Some(now);
+        Ok(true)
+    }
+}
+
+impl Book {
+    fn mint(&mut self, account: usize, expires_at: i64, now: i64) -> String {
+        if self.grants.len() > REMEMBERED {
+            self.grants
+                .retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
+        }
+        self.minted += 1;
+        let seed = mix(self.salt ^ mix(self.minted));
+        let bytes: Vec<u8> = (0..13).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
+        let token = format!("72_{}", URL_SAFE_NO_PAD.encode(bytes));
+        let grant = Grant {
+            account,
+            expires_at,
+            displaced: false,
+            dead: false,
+        };
+        self.grants.insert(token.clone(), grant);
+        token
+    }
+
+    fn end_all(&mut self, account: usize) {
+        let theirs = self
+            .grants
+            .values_mut()
+            .filter(|grant| grant.account == account);
+        theirs.for_each(|grant| grant.dead = true);
+    }
+}
+
+/// `72_` and some 140 characters.
+fn looks_like_a_token(text: &str) -> bool {
+    let parts = text.split_once('_');
+    parts.is_some_and(|(generation, rest)| {
+        rest.len() > 100 && !generation.is_empty() && generation.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn tokens() -> Tokens {
+        Tokens::new(2, Duration::from_secs(7_200), 7)
+    }
+
+    fn errcode<T>(result: Result<T, Refusal>) -> i64 {
+        result.err().map_or(0, |refusal| refusal.errcode)
+    }
+
+    #[test]
+    fn everybody_gets_the_same_stable_token_until_its_last_five_minutes() {
+        let tokens = tokens();
+        let first = tokens.stable(0, false, 0).unwrap();
+        assert_eq!(first.expires_in_seconds, 7_200);
+        let same = tokens.stable(0, false, 100 * MINUTE).unwrap();
+        assert_eq!(
+            (same.token, same.expires_in_seconds),
+            (first.token.clone(), 1_200)
+        );
+        let next = tokens.stable(0, false, 115 * MINUTE).unwrap();
+        assert_ne!(next.token, first.token);
+        assert_eq!(errcode(tokens.check(&first.token, 119 * MINUTE)), 0);
+        assert_eq!(errcode(tokens.check(&next.token, 119 * MINUTE)), 0);
+        assert_eq!(errcode(tokens.check(&first.token, 120 * MINUTE)), 42001);
+    }
+
+    #[test]
+    fn a_classic_token_displaces_the_one_before_after_five_minutes() {
+        let tokens = tokens();
+        let stable = tokens.stable(0, false, 0).unwrap().token;
+        let first = tokens.classic(0, 0).token;
+        let second = tokens.classic(0, 10 * MINUTE).token;
+        assert_eq!(errcode(tokens.check(&first, 14 * MINUTE)), 0);
+        assert_eq!(errcode(tokens.check(&first, 15 * MINUTE)), 40001);
+        assert_eq!(errcode(tokens.check(&second, 15 * MINUTE)), 0);
+        assert_eq!(
+            errcode(tokens.check(&stable, 15 * MINUTE)),
+            0,
+            "the families are apart"
+        );
+    }
+
+    #[test]
+    fn a_forced_refresh_ends_the_old_token_at_once_and_waits_thirty_seconds() {
+        let tokens = tokens();
+        let first = tokens.stable(0, true, 0).unwrap().token;
+        assert_eq!(tokens.stable(0, true, 29_000).unwrap().token, first);
+        let second = tokens.stable(0, true, 30_000).unwrap().token;
+        assert_ne!(second, first);
+        assert_eq!(errcode(tokens.check(&first, 30_000)), 40001);
+        assert_eq!(tokens.stable(0, false, 31_000).unwrap().token, second);
+    }
+
+    #[test]
+    fn twenty_forced_refreshes_a_day_are_enough() {
+        let tokens = tokens();
+        for n in 0..20 {
+            tokens.stable(0, true, n * MINUTE).unwrap();
+        }
+        assert_eq!(errcode(tokens.stable(0, true, 20 * MINUTE)), 45009);
+        assert_eq!(errcode(tokens.stable(1, true, 20 * MINUTE)), 0);
+        assert_eq!(errcode(tokens.stable(0, true, DAY_MILLIS)), 0);
+    }
+
+    #[test]
+    fn an_invalidated_token_is_replaced_and_a_jammed_one_is_not() {
+        let tokens = tokens();
+        let first = tokens.stable(0, false, 0).unwrap().token;
+        tokens.invalidate(0);
+        assert_eq!(errcode(tokens.check(&first, 1)), 40001);
+        let second = tokens.stable(0, false, 1).unwrap().token;
+        assert_eq!(tokens.check(&second, 1).unwrap(), 0);
+        tokens.jam(0);
+        assert_eq!(tokens.stable(0, false, 2).unwrap().token, second);
+        assert_eq!(errcode(tokens.check(&second, 2)), 40001);
+    }
+
+    #[test]
+    fn what_never_was_a_token_is_told_apart_from_one_that_is_not_the_latest() {
+        let tokens = tokens();
+        assert_eq!(errcode(tokens.check("garbage", 0)), 40014);
+        let token = tokens.classic(0, 0).token.replace(['A', 'b'], "x");
+        assert_eq!(errcode(tokens.check(&token, 0)), 40001);
+    }
+}
