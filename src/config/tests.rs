@@ -1,0 +1,1 @@
+//! What operators meet: layers, mistakes, redaction.
