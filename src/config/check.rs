@@ -5,7 +5,6 @@
 //! mistake.
 
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,7 +14,6 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
 
 use super::mistake::{Fault, meant};
 use crate::model::AppId;
@@ -38,7 +36,7 @@ pub(super) fn appid(text: &str) -> Result<AppId, Fault> {
     id.ok_or_else(|| {
         let length = text.chars().count();
         Fault::new(format!(
-            "is not an AppID: wx and 16 letters and digits are; this has {length}"
+            "is no AppID: wx and 16 letters and digits; this has {length} characters"
         ))
         .hint("WeChat's console shows it beside the AppSecret; gh_… is the original id, not it")
     })
@@ -97,62 +95,6 @@ pub(super) fn encryption_key(text: &str) -> Result<(), Fault> {
         }
         Err(_) => Err(Fault::new("is not base64").hint(hint)),
     }
-}
-
-pub(super) fn database_url(text: &str) -> Result<(), Fault> {
-    let schemes = "sqlite://…, postgres://… or mysql://…";
-    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-    match scheme {
-        "sqlite" => Ok(()),
-        "postgres" | "postgresql" | "mysql" => match Url::parse(text) {
-            Ok(url) if url.has_host() && !url.path().contains('@') => Ok(()),
-            _ => Err(Fault::new("cannot be read as a URL")
-                .hint("percent-encode special characters of the password: @ is %40, # is %23")),
-        },
-        "mariadb" => Err(Fault::new("unknown database `mariadb`").hint("did you mean `mysql`?")),
-        _ => Err(Fault::new("names no database that is known").hint(format!("one of {schemes}"))),
-    }
-}
-
-pub(super) fn base_url(text: &str) -> Result<Url, Fault> {
-    let example = "such as https://api.weixin.qq.com";
-    let fault = |problem: String| Fault::new(problem).hint(example);
-    let mut url = Url::parse(text.trim()).map_err(|error| fault(format!("is no URL: {error}")))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("must hold no user and no password".to_owned()));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(fault("must hold no ? and no #".to_owned()));
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => {
-            let problem = "must be https: AppSecrets would travel in the clear".to_owned();
-            return Err(fault(problem));
-        }
-        _ => return Err(fault("must begin with https://".to_owned())),
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
-}
-
-pub(super) fn listen(text: &str) -> Result<SocketAddr, Fault> {
-    text.trim().parse().map_err(|_| {
-        Fault::new(format!("{text:?} is no address with a port"))
-            .hint("such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
-    })
 }
 
 pub(super) fn readable_file(text: &str) -> Result<PathBuf, Fault> {

@@ -6,6 +6,7 @@
 //! nothing of the modules that it configures.
 
 mod account;
+mod address;
 mod check;
 mod layers;
 mod mistake;
@@ -13,6 +14,7 @@ mod read;
 mod secret;
 mod section;
 mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod toml_text;
@@ -30,9 +32,9 @@ use url::Url;
 use crate::model::AppId;
 
 pub use account::UnknownAccount;
-pub use layers::Sources;
 pub use mistake::{Error, Mistake, Origin};
 pub use settings::{Setting, Settings};
+pub use sources::Sources;
 
 /// The embedded lowest layer, which is also the documentation of every key.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

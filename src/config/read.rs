@@ -10,7 +10,7 @@ use super::section::{Report, Section};
 use super::settings::{self, Settings};
 use super::{
     Config, Database, Http, Loaded, Log, LogFormat, MiniProgram, OfficialAccount, ProfileApi,
-    Security, Sync, Wechat, check,
+    Security, Sync, Wechat, address, check,
 };
 
 /// Reads everything.
@@ -62,7 +62,7 @@ fn config(mut root: Section<'_>) -> Option<Config> {
 }
 
 fn database(mut section: Section<'_>) -> Option<Database> {
-    let url = section.required_secret("url", settings::redact_url, check::database_url);
+    let url = section.required_secret("url", address::redact_url, address::database_url);
     let max_connections = section.number("max_connections", 1..=1_000);
     section.finish();
     Some(Database {
@@ -72,13 +72,13 @@ fn database(mut section: Section<'_>) -> Option<Database> {
 }
 
 fn http(mut section: Section<'_>) -> Option<Http> {
-    let listen = section.text("listen", check::listen);
+    let listen = section.text("listen", address::listen);
     section.finish();
     Some(Http { listen: listen? })
 }
 
 fn wechat(mut section: Section<'_>) -> Option<Wechat> {
-    let base_url = section.text("base_url", check::base_url);
+    let base_url = section.text("base_url", address::base_url);
     let timeout_seconds = section.number("timeout_seconds", 1..=120);
     section.show_unset("ca_file");
     let ca_file = section.text("ca_file", check::readable_file);
@@ -132,6 +132,7 @@ type Taken = BTreeMap<String, String>;
 
 /// What every account has.
 fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
+    section.show_unset("name");
     let named = section.text("name", check::name);
     let appid = section.required_text("appid", check::appid);
     let secret = section.required_secret("secret", settings::redact, check::secret);
@@ -157,7 +158,10 @@ fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> 
 fn claim(section: &mut Section<'_>, taken: &mut Taken, key: &str, value: String) {
     if let Some(first) = taken.get(&value) {
         let fault = Fault::new(format!("is the same as {first}.{key}"));
-        section.mistake(key, fault.hint("give each account one entry"));
+        section.mistake(
+            key,
+            fault.hint(format!("every account needs its own {key}")),
+        );
     } else {
         taken.insert(value, section.path().to_owned());
     }

@@ -3,7 +3,7 @@
 //! A reading method gives `None` where the key is absent or wrong; what is wrong has then been
 //! noted, so the caller may drop the value. A key that nobody asked for is unknown at `finish`.
 
-use figment::value::{Dict, Tag, Value};
+use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
 
 use super::layers::Layers;
@@ -65,9 +65,9 @@ impl<'r> Section<'r> {
         let (values, origin) = match self.take(key) {
             Some(Found {
                 value: Value::Dict(_, values),
-                origin,
+                path,
                 ..
-            }) => (values, Some(origin)),
+            }) => (values, self.layers.place(&path)),
             Some(found) => {
                 self.wrong_type::<()>(found, &format!("a section [{key}]"));
                 (Dict::new(), None)
@@ -98,10 +98,10 @@ impl<'r> Section<'r> {
             return Vec::new();
         };
         let mut entries = Vec::new();
-        for (index, tag, values) in tables {
+        for (index, values) in tables {
             let path = join(&found.path, &index.to_string());
-            let origin = self.layers.origin(&path, tag);
-            entries.extend(read(self.inner(path, values, Some(origin))));
+            let origin = self.layers.place(&path);
+            entries.extend(read(self.inner(path, values, origin)));
         }
         entries
     }
@@ -122,12 +122,25 @@ impl<'r> Section<'r> {
     pub(super) fn finish(mut self) {
         for (key, value) in std::mem::take(&mut self.values) {
             let path = join(&self.path, &key);
-            let origin = self.layers.origin(&path, value.tag());
+            let origin = self.origin_of_unknown(&path, &value);
             let hint = match meant(&key, self.known.iter().map(String::as_str)) {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
             self.note(path, Some(origin), Fault::new("unknown key").hint(hint));
+        }
+    }
+
+    /// Where an unknown key came from; of a variable the whole name, also where it goes deeper.
+    fn origin_of_unknown(&self, path: &str, value: &Value) -> Origin {
+        match (self.layers.origin(path, value.tag()), value) {
+            (Origin::Environment(_), Value::Dict(_, inner)) if !inner.is_empty() => {
+                let deeper = inner.iter().next();
+                deeper.map_or(Origin::Default, |(key, value)| {
+                    self.origin_of_unknown(&join(path, key), value)
+                })
+            }
+            (origin, _) => origin,
         }
     }
 
@@ -231,13 +244,13 @@ impl<'r> Section<'r> {
 }
 
 /// The tables of a list in the order of their indexes.
-fn numbered(list: &Value) -> Option<Vec<(usize, Tag, Dict)>> {
+fn numbered(list: &Value) -> Option<Vec<(usize, Dict)>> {
     let table = |(key, value): (&String, &Value)| match value {
-        Value::Dict(tag, values) => Some((key.parse().ok()?, *tag, values.clone())),
+        Value::Dict(_, values) => Some((key.parse().ok()?, values.clone())),
         _ => None,
     };
     let mut tables: Vec<_> = list.as_dict()?.iter().map(table).collect::<Option<_>>()?;
-    tables.sort_by_key(|(index, ..)| *index);
+    tables.sort_by_key(|(index, _)| *index);
     Some(tables)
 }
 
@@ -245,6 +258,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(..) | Value::Char(..) => "a text",
         Value::Bool(..) => "true or false",
+        Value::Num(_, Num::F64(_)) => "a number with a fraction",
         Value::Num(..) => "a number",
         Value::Empty(..) => "nothing",
         Value::Dict(..) => "a table",

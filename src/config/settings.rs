@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::Value;
-use url::Url;
 
 use super::mistake::Origin;
 
@@ -62,26 +61,4 @@ fn shown(value: &Value) -> String {
 /// A secret: that it is set, and how long it is.
 pub(super) fn redact(secret: &str) -> String {
     format!("(set, {} characters)", secret.chars().count())
-}
-
-/// A database URL without its password. What cannot be told apart with certainty is left out.
-pub(super) fn redact_url(text: &str) -> String {
-    if text.starts_with("sqlite:") {
-        return text.to_owned();
-    }
-    match Url::parse(text) {
-        Ok(mut url) if url.has_host() && !url.path().contains('@') => {
-            let hidden = url.password().is_none() || url.set_password(Some("***")).is_ok();
-            if url.query().is_some() {
-                url.set_query(Some("***"));
-            }
-            url.set_fragment(None);
-            if hidden {
-                url.to_string()
-            } else {
-                redact(text)
-            }
-        }
-        _ => redact(text),
-    }
 }

@@ -1,4 +1,8 @@
 //! TOML text as figment values, with the line of every key.
+//!
+//! An error is told by its message and place alone: the parser's own text quotes the line, and with
+//! it perhaps a secret. A list of tables becomes a table with the index as key, so that the
+//! environment can change one account of the file.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// What a TOML text says, and where it says it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Document {
     pub(super) values: Dict,
     /// Line, from 1, by the key's path.

@@ -56,7 +56,7 @@ impl Section<'_> {
         let Some(number) = number else {
             return self.wrong_type(found, "a whole number");
         };
-        self.show(&found, json!(number as i64));
+        self.show(&found, json!(i64::try_from(number).ok()));
         let (least, most) = (range.start(), range.end());
         let fault = || Fault::new(format!("must be from {least} to {most}, not {number}"));
         let inside = Some(number).filter(|number| range.contains(number));
