@@ -11,6 +11,7 @@ mod check;
 mod layers;
 mod mistake;
 mod read;
+mod report;
 mod secret;
 mod section;
 mod settings;

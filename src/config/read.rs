@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::layers::Layers;
 use super::mistake::{Error, Fault};
-use super::section::{Report, Section};
+use super::report::Report;
+use super::section::Section;
 use super::settings::{self, Settings};
 use super::{
     Config, Database, Http, Loaded, Log, LogFormat, MiniProgram, OfficialAccount, ProfileApi,

@@ -7,17 +7,9 @@ use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
 
 use super::layers::Layers;
-use super::mistake::{Fault, Mistake, Origin, meant};
-use super::settings::Setting;
+use super::mistake::{Fault, Origin, meant};
+use super::report::Report;
 use super::toml_text::join;
-
-/// What reading has found so far.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    pub(super) mistakes: Vec<Mistake>,
-    pub(super) warnings: Vec<Mistake>,
-    pub(super) settings: Vec<Setting>,
-}
 
 /// One table.
 pub(super) struct Section<'r> {
@@ -152,27 +144,13 @@ impl<'r> Section<'r> {
     /// Notes a mistake about this table's `key`, whether it is there or not.
     pub(super) fn mistake(&mut self, key: &str, fault: Fault) {
         let path = join(&self.path, key);
-        let read = self
-            .report
-            .settings
-            .iter()
-            .find(|setting| setting.key == path);
-        let origin = read
-            .map(|setting| setting.origin.clone())
-            .or_else(|| self.origin.clone());
+        let origin = self.report.origin_of(&path).or_else(|| self.origin.clone());
         self.note(path, origin, fault);
     }
 
     /// Notes what is legal but probably not wanted.
     pub(super) fn warn(&mut self, key: &str, fault: Fault) {
-        let key = join(&self.path, key);
-        let Fault { problem, hint } = fault;
-        self.report.warnings.push(Mistake {
-            key,
-            origin: None,
-            problem,
-            hint,
-        });
+        self.report.warn(join(&self.path, key), fault);
     }
 
     /// Whether a layer gives `key`.
@@ -201,12 +179,8 @@ impl<'r> Section<'r> {
     /// Shows an optional key that no layer gives.
     pub(super) fn show_unset(&mut self, key: &str) {
         if !self.has(key) {
-            let key = join(&self.path, key);
-            self.report.settings.push(Setting {
-                key,
-                value: Json::Null,
-                origin: Origin::Default,
-            });
+            self.report
+                .show(join(&self.path, key), Json::Null, Origin::Default);
         }
     }
 
@@ -224,22 +198,12 @@ impl<'r> Section<'r> {
 
     /// Shows a value that was read, redacted where it is a secret.
     pub(super) fn show<T>(&mut self, found: &Found<T>, value: Json) {
-        let setting = Setting {
-            key: found.path.clone(),
-            value,
-            origin: found.origin.clone(),
-        };
-        self.report.settings.push(setting);
+        self.report
+            .show(found.path.clone(), value, found.origin.clone());
     }
 
     pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
-        let Fault { problem, hint } = fault;
-        self.report.mistakes.push(Mistake {
-            key,
-            origin,
-            problem,
-            hint,
-        });
+        self.report.note(key, origin, fault);
     }
 }
 

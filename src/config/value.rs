@@ -50,7 +50,7 @@ impl Section<'_> {
         let found = self.take(key)?;
         let number = match &found.value {
             Value::Num(_, Num::I128(number)) => Some(*number),
-            Value::String(_, text) if found.from_environment() => text.trim().parse().ok(),
+            Value::String(_, text) if found.is_from_environment() => text.trim().parse().ok(),
             _ => None,
         };
         let Some(number) = number else {
@@ -72,7 +72,7 @@ impl Section<'_> {
         let number = match &found.value {
             Value::Num(_, Num::I128(number)) => Some(*number as f64),
             Value::Num(_, Num::F64(number)) => Some(*number),
-            Value::String(_, text) if found.from_environment() => text.trim().parse().ok(),
+            Value::String(_, text) if found.is_from_environment() => text.trim().parse().ok(),
             _ => None,
         };
         let Some(number) = number else {
@@ -90,7 +90,7 @@ impl Section<'_> {
         let found = self.take(key)?;
         let flag = match &found.value {
             Value::Bool(_, flag) => Some(*flag),
-            Value::String(_, text) if found.from_environment() => text.trim().parse().ok(),
+            Value::String(_, text) if found.is_from_environment() => text.trim().parse().ok(),
             _ => None,
         };
         let Some(flag) = flag else {
@@ -102,7 +102,7 @@ impl Section<'_> {
 }
 
 impl Found<Value> {
-    fn from_environment(&self) -> bool {
+    fn is_from_environment(&self) -> bool {
         matches!(self.origin, Origin::Environment(_))
     }
 }
