@@ -9,3 +9,6 @@ pub mod sync;
 pub mod token;
 pub mod wechat;
 pub mod sandbox;
+pub mod config;
+pub mod model;
+pub mod telemetry;
