@@ -14,18 +14,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// The refusal with the message that the vendor sends for it.
     pub(crate) fn of(errcode: i64) -> Self {
-        Self {
-            errcode,
-            errmsg: Cow::Borrowed(message(errcode)),
-        }
+        Self { errcode, errmsg: Cow::Borrowed(message(errcode)) }
     }
 
     /// The refusal with a message of its own.
     pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            errcode,
-            errmsg: errmsg.into(),
-        }
+        Self { errcode, errmsg: errmsg.into() }
     }
 
     /// The body, with the tail that names the request: 8-8-8 hex digits, the first of them time.
@@ -33,9 +27,7 @@ impl Refusal {
         let (first, second) = ((random >> 32) as u32, mix(random) as u32);
         let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
         let errmsg = format!("{} rid: {rid}", self.errmsg);
-        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg})
-            .to_string()
-            .into_bytes()
+        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg}).to_string().into_bytes()
     }
 }
 

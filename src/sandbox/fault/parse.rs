@@ -67,34 +67,21 @@ impl FromStr for FaultRule {
             None => (target, None),
         };
         if name == "person" {
-            return Ok(Self::People {
-                appid,
-                people: people(when)?,
-                quirk: what.parse()?,
-            });
+            return Ok(Self::People { appid, people: people(when)?, quirk: what.parse()? });
         }
-        let call = if name == "*" {
-            None
-        } else {
-            Some(name.parse()?)
-        };
+        let call = if name == "*" { None } else { Some(name.parse()?) };
         let fault = what.parse()?;
         belongs(call, &fault, what)?;
-        Ok(Self::Call {
-            target: Target { call, appid },
-            when: when.parse()?,
-            fault,
-        })
+        Ok(Self::Call { target: Target { call, appid }, when: when.parse()?, fault })
     }
 }
 
 /// A rule that could never strike is a mistake worth telling.
 fn belongs(call: Option<Call>, fault: &Fault, text: &str) -> Result<(), InvalidRule> {
     match (fault.only_call(), call) {
-        (Some(only), Some(call)) if only != call => Err(InvalidRule::WrongCall {
-            fault: text.to_owned(),
-            call: only,
-        }),
+        (Some(only), Some(call)) if only != call => {
+            Err(InvalidRule::WrongCall { fault: text.to_owned(), call: only })
+        }
         _ => Ok(()),
     }
 }
@@ -123,19 +110,11 @@ fn when(text: &str) -> Option<When> {
         return step.parse().ok().filter(|step| *step > 0).map(When::Every);
     }
     if let Some(chance) = text.strip_prefix('p') {
-        return chance
-            .parse()
-            .ok()
-            .filter(|p| (0.0..=1.0).contains(p))
-            .map(When::Chance);
+        return chance.parse().ok().filter(|p| (0.0..=1.0).contains(p)).map(When::Chance);
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let first: u64 = first.parse().ok().filter(|first| *first > 0)?;
-    let last = if last.is_empty() {
-        u64::MAX
-    } else {
-        last.parse().ok()?
-    };
+    let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
     (first <= last).then_some(When::Within(first..=last))
 }
 
@@ -161,35 +140,21 @@ impl FromStr for Fault {
             _ => return with_value(name, value),
         };
         let nothing_more = name == text;
-        nothing_more
-            .then_some(plain)
-            .ok_or_else(|| refused(name, "no value", value))
+        nothing_more.then_some(plain).ok_or_else(|| refused(name, "no value", value))
     }
 }
 
 fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
     let (fault, needs) = match name {
         "errcode" => (value.parse().ok().map(Fault::Errcode), "an errcode"),
-        "http" => (
-            status(value).map(Fault::HttpStatus),
-            "a status from 400 to 599",
-        ),
+        "http" => (status(value).map(Fault::HttpStatus), "a status from 400 to 599"),
         "stall" => (time(value).map(Fault::Stall), "a time such as 30s"),
         "stall-mid" => (time(value).map(Fault::StallMid), "a time such as 30s"),
-        "count" => (
-            value.parse().ok().map(Fault::CountOff),
-            "a difference such as -1",
-        ),
+        "count" => (value.parse().ok().map(Fault::CountOff), "a difference such as -1"),
         "short" => (value.parse().ok().map(Fault::Short), "a number of openids"),
         "total" => (value.parse().ok().map(Fault::Total), "a number"),
-        "misaligned" => (
-            value.parse().ok().map(Fault::Misaligned),
-            "a row; the first is 0",
-        ),
-        "missing" => (
-            value.parse().ok().map(Fault::RowsMissing),
-            "a number of rows",
-        ),
+        "misaligned" => (value.parse().ok().map(Fault::Misaligned), "a row; the first is 0"),
+        "missing" => (value.parse().ok().map(Fault::RowsMissing), "a number of rows"),
         "blank" => (value.parse().ok().map(Fault::RowsBlank), "a number of rows"),
         _ => return Err(InvalidRule::Fault(name.to_owned())),
     };
@@ -197,17 +162,11 @@ fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
 }
 
 fn refused(fault: &str, needs: &'static str, value: &str) -> InvalidRule {
-    InvalidRule::Value {
-        fault: fault.to_owned(),
-        needs,
-        value: value.to_owned(),
-    }
+    InvalidRule::Value { fault: fault.to_owned(), needs, value: value.to_owned() }
 }
 
 fn status(text: &str) -> Option<u16> {
-    text.parse()
-        .ok()
-        .filter(|status| (400..600).contains(status))
+    text.parse().ok().filter(|status| (400..600).contains(status))
 }
 
 fn time(text: &str) -> Option<Duration> {
@@ -244,11 +203,7 @@ mod tests {
 
     fn rule(text: &str) -> (Option<Call>, When, Fault) {
         match text.parse().unwrap() {
-            FaultRule::Call {
-                target,
-                when,
-                fault,
-            } => (target.call, when, fault),
+            FaultRule::Call { target, when, fault } => (target.call, when, fault),
             FaultRule::People { .. } => panic!("{text} is about people"),
         }
     }
@@ -261,41 +216,25 @@ mod tests {
     fn rules_are_read_from_text() {
         let second = (Some(Call::UserGet), When::Within(2..=2), Fault::Disconnect);
         assert_eq!(rule("user/get:2:disconnect"), second);
-        let busy = (
-            Some(Call::UserInfoBatchget),
-            When::Chance(0.05),
-            Fault::Errcode(-1),
-        );
+        let busy = (Some(Call::UserInfoBatchget), When::Chance(0.05), Fault::Errcode(-1));
         assert_eq!(rule("user/info/batchget:p0.05:errcode=-1"), busy);
-        assert_eq!(
-            rule("*:*:http=502"),
-            (None, When::Always, Fault::HttpStatus(502))
-        );
+        assert_eq!(rule("*:*:http=502"), (None, When::Always, Fault::HttpStatus(502)));
         let stall = Fault::Stall(Duration::from_secs(30));
         assert_eq!(rule("jscode2session:/3:stall=30s").1, When::Every(3));
-        assert_eq!(
-            rule("jscode2session:61-:stall=30s").1,
-            When::Within(61..=u64::MAX)
-        );
+        assert_eq!(rule("jscode2session:61-:stall=30s").1, When::Within(61..=u64::MAX));
         assert_eq!(rule("jscode2session:2-4:stall=30s").2, stall);
     }
 
     #[test]
     fn a_rule_can_be_for_one_account() {
         let rule: FaultRule = "user/get@wx01:1:no-data".parse().unwrap();
-        let FaultRule::Call { target, .. } = rule else {
-            panic!("{rule:?}")
-        };
+        let FaultRule::Call { target, .. } = rule else { panic!("{rule:?}") };
         assert_eq!(target.appid.as_deref(), Some("wx01"));
     }
 
     #[test]
     fn people_can_be_odd() {
-        let expected = FaultRule::People {
-            appid: None,
-            people: 17..=19,
-            quirk: Quirk::Poison,
-        };
+        let expected = FaultRule::People { appid: None, people: 17..=19, quirk: Quirk::Poison };
         assert_eq!("person:17-19:poison".parse(), Ok(expected));
         assert!(error("person:x:poison").contains("names no people"));
         assert!(error("person:1:poisoned").contains("no quirk is named"));
@@ -306,10 +245,7 @@ mod tests {
         assert!(error("user/get").contains("CALL:WHEN:FAULT"));
         assert!(error("user/gte:1:cut").contains("user/get, user/info"));
         for when in ["0", "x", "5-2", "p1.5", "/0", ""] {
-            assert!(
-                error(&format!("user/get:{when}:cut")).contains("does not say when"),
-                "{when}"
-            );
+            assert!(error(&format!("user/get:{when}:cut")).contains("does not say when"), "{when}");
         }
         assert!(error("user/get:1:explode").contains("there are errcode=N"));
         assert_eq!(
@@ -317,13 +253,7 @@ mod tests {
             "http needs a status from 400 to 599, not \"200\""
         );
         assert_eq!(error("user/get:1:cut=3"), "cut needs no value, not \"3\"");
-        assert_eq!(
-            error("user/get:1:stall=30"),
-            "stall needs a time such as 30s, not \"30\""
-        );
-        assert_eq!(
-            error("user/info:1:no-data"),
-            "no-data strikes user/get only"
-        );
+        assert_eq!(error("user/get:1:stall=30"), "stall needs a time such as 30s, not \"30\"");
+        assert_eq!(error("user/info:1:no-data"), "no-data strikes user/get only");
     }
 }

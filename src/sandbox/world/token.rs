@@ -74,16 +74,8 @@ impl Tokens {
     /// from coming alive again.
     pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
         let desks = vec![Desk::default(); accounts];
-        let book = Book {
-            grants: HashMap::new(),
-            desks,
-            salt,
-            minted: 0,
-        };
-        Self {
-            lifetime_millis: lifetime.as_millis() as i64,
-            book: Mutex::new(book),
-        }
+        let book = Book { grants: HashMap::new(), desks, salt, minted: 0 };
+        Self { lifetime_millis: lifetime.as_millis() as i64, book: Mutex::new(book) }
     }
 
     /// What `GET /cgi-bin/token` gives.
@@ -96,10 +88,7 @@ impl Tokens {
         }
         let token = book.mint(account, now + self.lifetime_millis, now);
         book.desks[account].classic = Some(token.clone());
-        Issued {
-            token,
-            expires_in_seconds: self.lifetime_millis / 1_000,
-        }
+        Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 }
     }
 
     /// What `POST /cgi-bin/stable_token` gives.
@@ -109,15 +98,9 @@ impl Tokens {
         let forced = force && book.desks[account].may_force(now)?;
         let rotate_at = OVERLAP_MILLIS.min(self.lifetime_millis / 2);
         if let (Some(token), false) = (&current, forced) {
-            let left = book
-                .grants
-                .get(token)
-                .map_or(0, |grant| grant.expires_at - now);
+            let left = book.grants.get(token).map_or(0, |grant| grant.expires_at - now);
             if left > rotate_at {
-                return Ok(Issued {
-                    token: token.clone(),
-                    expires_in_seconds: left / 1_000,
-                });
+                return Ok(Issued { token: token.clone(), expires_in_seconds: left / 1_000 });
             }
         }
         if let Some(old) = current.and_then(|token| book.grants.get_mut(&token)) {
@@ -125,10 +108,7 @@ impl Tokens {
         }
         let token = book.mint(account, now + self.lifetime_millis, now);
         book.desks[account].stable = Some(token.clone());
-        Ok(Issued {
-            token,
-            expires_in_seconds: self.lifetime_millis / 1_000,
-        })
+        Ok(Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 })
     }
 
     /// The account whose token works now.
@@ -143,10 +123,7 @@ impl Tokens {
 
     /// The account a token belongs to or once did.
     pub(crate) fn owner(&self, token: &str) -> Option<usize> {
-        lock(&self.book)
-            .grants
-            .get(token)
-            .map(|grant| grant.account)
+        lock(&self.book).grants.get(token).map(|grant| grant.account)
     }
 
     /// Ends every token of the account now, as another system's forced refresh does.
@@ -166,10 +143,7 @@ impl Tokens {
 impl Desk {
     /// Whether a forced refresh is allowed now, and if so, counts it.
     fn may_force(&mut self, now: i64) -> Result<bool, Refusal> {
-        if self
-            .forced_at
-            .is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS)
-        {
+        if self.forced_at.is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS) {
             return Ok(false);
         }
         let today = china_day(now);
@@ -188,28 +162,19 @@ impl Desk {
 impl Book {
     fn mint(&mut self, account: usize, expires_at: i64, now: i64) -> String {
         if self.grants.len() > REMEMBERED {
-            self.grants
-                .retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
+            self.grants.retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
         }
         self.minted += 1;
         let seed = mix(self.salt ^ mix(self.minted));
         let bytes: Vec<u8> = (0..13).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
         let token = format!("72_{}", URL_SAFE_NO_PAD.encode(bytes));
-        let grant = Grant {
-            account,
-            expires_at,
-            displaced: false,
-            dead: false,
-        };
+        let grant = Grant { account, expires_at, displaced: false, dead: false };
         self.grants.insert(token.clone(), grant);
         token
     }
 
     fn end_all(&mut self, account: usize) {
-        let theirs = self
-            .grants
-            .values_mut()
-            .filter(|grant| grant.account == account);
+        let theirs = self.grants.values_mut().filter(|grant| grant.account == account);
         theirs.for_each(|grant| grant.dead = true);
     }
 }
@@ -242,10 +207,7 @@ mod tests {
         let first = tokens.stable(0, false, 0).unwrap();
         assert_eq!(first.expires_in_seconds, 7_200);
         let same = tokens.stable(0, false, 100 * MINUTE).unwrap();
-        assert_eq!(
-            (same.token, same.expires_in_seconds),
-            (first.token.clone(), 1_200)
-        );
+        assert_eq!((same.token, same.expires_in_seconds), (first.token.clone(), 1_200));
         let next = tokens.stable(0, false, 115 * MINUTE).unwrap();
         assert_ne!(next.token, first.token);
         assert_eq!(errcode(tokens.check(&first.token, 119 * MINUTE)), 0);
@@ -262,11 +224,7 @@ mod tests {
         assert_eq!(errcode(tokens.check(&first, 14 * MINUTE)), 0);
         assert_eq!(errcode(tokens.check(&first, 15 * MINUTE)), 40001);
         assert_eq!(errcode(tokens.check(&second, 15 * MINUTE)), 0);
-        assert_eq!(
-            errcode(tokens.check(&stable, 15 * MINUTE)),
-            0,
-            "the families are apart"
-        );
+        assert_eq!(errcode(tokens.check(&stable, 15 * MINUTE)), 0, "the families are apart");
     }
 
     #[test]
