@@ -135,10 +135,7 @@ mod tests {
                 r#"{"total":"secret"}"#,
                 "a field is not as documented, at line 1 column 17",
             ),
-            (
-                r#"{"errcode":"secret"}"#,
-                "its errcode is no number",
-            ),
+            (r#"{"errcode":"secret"}"#, "its errcode is no number"),
         ] {
             assert_eq!(page(body.as_bytes()), Err(problem.into()), "{body}");
         }
