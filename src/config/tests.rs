@@ -375,3 +375,46 @@ fn a_prefix_of_the_api_is_kept_when_paths_are_joined() {
     let joined = config.wechat.base_url.join("cgi-bin/token").unwrap();
     assert_eq!(joined.as_str(), "https://proxy/wechat/cgi-bin/token");
 }
+
+#[test]
+fn broken_toml_around_a_secret_does_not_quote_it() {
+    for line in [
+        "secret = canary",
+        "secret = \"canary",
+        "secret = 'canary",
+        "secret = \"\"\"canary",
+        "secret = \"canary\" \"canary\"",
+        "secret = \"\\canary\"",
+        "secret = [\"canary\"",
+        "secret = { canary",
+        "secret : canary",
+        "secret = 0xcanary",
+        "secret = 2canary",
+        "secret = \"canary\u{1}\"",
+    ] {
+        let text = mistakes(&format!("[[mini_programs]]\n{line}\n"));
+        assert!(!text.contains("canary"), "{line}: {text}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn no_text_makes_reading_panic(
+        text in "(\\[{0,2}[a-z_.]{1,9}\\]{0,2}\n|[a-z_]{1,9} = ['\"\\[{0-9a-z.:-]{0,9}\n){0,8}",
+        anything in ".{0,40}",
+    ) {
+        let _ = load(&file(&text));
+        let _ = load(&file(&anything));
+    }
+
+    #[test]
+    fn no_value_makes_reading_panic(value in "[0-9*/,LW#?@a-zA-Z:. -]{0,20}|.{0,20}") {
+        let loaded = load(&Sources::defaults());
+        for setting in loaded.unwrap().settings.0 {
+            let name = layers::variable(&setting.key);
+            let _ = load(&Sources::defaults().with_environment([(name.as_str(), value.as_str())]));
+        }
+    }
+}
