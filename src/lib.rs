@@ -41,7 +41,7 @@
 //! is the answer, otherwise one refresh is made, and the call is repeated once.
 
 pub mod app;
-//CLI
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;

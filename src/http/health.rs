@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Context;
 
 #[derive(Serialize)]
-struct Health {
+pub(super) struct Health {
     status: &'static str,
 }
 

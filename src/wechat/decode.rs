@@ -126,10 +126,7 @@ mod tests {
             (r#"{"total":3"#, "it ends early, after 10 bytes"),
             ("secret", "it is no JSON at line 1 column 1"),
             ("{}", "it has no field total"),
-            (
-                r#"{"total":"secret"}"#,
-                "a field is not as documented, at line 1 column 17",
-            ),
+            (r#"{"total":"secret"}"#, "a field is not as documented, at line 1 column 17"),
             (r#"{"errcode":"secret"}"#, "its errcode is no number"),
         ] {
             assert_eq!(page(body.as_bytes()), Err(problem.into()), "{body}");

@@ -100,18 +100,12 @@ mod tests {
 
     #[test]
     fn plain_http_leaves_this_machine_never() {
-        for base_url in [
-            "http://127.0.0.1:9000",
-            "http://localhost",
-            "http://[::1]:80/x/",
-        ] {
+        for base_url in ["http://127.0.0.1:9000", "http://localhost", "http://[::1]:80/x/"] {
             assert!(check_base_url(base_url).is_ok(), "{base_url}");
         }
-        for base_url in [
-            "http://api.weixin.qq.com",
-            "http://10.0.0.1",
-            "http://localhost.example.com",
-        ] {
+        for base_url in
+            ["http://api.weixin.qq.com", "http://10.0.0.1", "http://localhost.example.com"]
+        {
             let error = check_base_url(base_url).unwrap_err();
             assert!(matches!(error, BuildError::PlainHttp), "{base_url}");
             assert!(error.hint().is_some());
@@ -120,14 +114,9 @@ mod tests {
 
     #[test]
     fn what_is_no_server_is_refused() {
-        for base_url in [
-            "",
-            "api.weixin.qq.com",
-            "ftp://a",
-            "https://u:p@a",
-            "https://a/?b",
-            "https://a#c",
-        ] {
+        for base_url in
+            ["", "api.weixin.qq.com", "ftp://a", "https://u:p@a", "https://a/?b", "https://a#c"]
+        {
             let error = check_base_url(base_url).unwrap_err();
             assert!(matches!(error, BuildError::BaseUrl), "{base_url}");
         }
@@ -135,18 +124,9 @@ mod tests {
 
     #[test]
     fn an_extra_root_that_is_none_is_refused() {
-        for pem in [
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "secret",
-        ] {
-            let options = Options {
-                ca_file_pem: Some(pem.into()),
-                ..Options::default()
-            };
-            assert!(
-                matches!(Client::new(options), Err(BuildError::Root)),
-                "{pem}"
-            );
+        for pem in ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "secret"] {
+            let options = Options { ca_file_pem: Some(pem.into()), ..Options::default() };
+            assert!(matches!(Client::new(options), Err(BuildError::Root)), "{pem}");
         }
     }
 }

@@ -182,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_text_cut_off_at_the_end_of_its_line_ends_there() {
-        assert_eq!(
-            remark(b"{\"remark\":\"http://a/b\n  \"after\": 1}"),
-            "http://a/b"
-        );
+        assert_eq!(remark(b"{\"remark\":\"http://a/b\n  \"after\": 1}"), "http://a/b");
         assert_eq!(remark(b"{\"remark\":\"a\n\",\"after\":1}"), "a");
     }
 

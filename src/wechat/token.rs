@@ -115,10 +115,7 @@ impl Granted {
     fn into_token(self) -> Option<GrantedToken> {
         let token = self.access_token.trim();
         let expires_in = Duration::from_secs(self.expires_in.0);
-        (!token.is_empty()).then(|| GrantedToken {
-            token: AccessToken::new(token),
-            expires_in,
-        })
+        (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })
     }
 }
 
