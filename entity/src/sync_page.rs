@@ -16,6 +16,8 @@ pub struct Model {
     pub next_openid: String,
     /// Row ids of the known followers on this page, a serialised Roaring bitmap.
     pub seen: Vec<u8>,
+    /// Openids listed so far that are still to be asked for, a JSON array of at most 99.
+    pub deferred: String,
 }
 
 /// None: joins are written where they are needed.

@@ -135,6 +135,7 @@ fn sync_page(columns: &Columns) -> TableCreateStatement {
         .col(columns.number("page").not_null())
         .col(columns.identifier("next_openid").not_null())
         .col(columns.bytes("seen").not_null())
+        .col(columns.text("deferred").not_null())
         .primary_key(Index::create().col("run_id").col("page"))
         .take()
 }

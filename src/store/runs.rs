@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::{AccountId, Connection, Error};
-use crate::model::{AppId, Counts, Mode, Run, RunId, RunState, Trigger};
+use crate::model::{AppId, Counts, Mode, OpenId, Run, RunId, RunState, Trigger};
 
 /// A run with its checkpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,6 +142,8 @@ pub struct Page {
     pub next_openid: String,
     /// Row ids of the followers on it that were known.
     pub seen: RoaringTreemap,
+    /// Followers listed so far that are still to be asked for.
+    pub deferred: Vec<OpenId>,
 }
 
 /// Keeps a page of an open run.
@@ -155,11 +157,14 @@ pub async fn insert_page(
     page.seen
         .serialize_into(&mut seen)
         .map_err(|_| Error::unexpected("a set of row ids does not serialise"))?;
+    let deferred = serde_json::to_string(&page.deferred)
+        .map_err(|_| Error::unexpected("a list of openids does not serialise"))?;
     let row = sync_page::ActiveModel {
         run_id: ActiveValue::set(run),
         page: ActiveValue::set(number.cast_signed()),
         next_openid: ActiveValue::set(page.next_openid.clone()),
         seen: ActiveValue::set(seen),
+        deferred: ActiveValue::set(deferred),
     };
     sync_page::Entity::insert(row).exec_without_returning(connection).await?;
     Ok(())
@@ -176,9 +181,10 @@ pub async fn list_pages(connection: &impl Connection, run: RunId) -> Result<Vec<
 }
 
 fn page(row: sync_page::Model) -> Result<Page, Error> {
-    let seen = RoaringTreemap::deserialize_from(row.seen.as_slice())
-        .map_err(|_| Error::unexpected("a page of the checkpoint is damaged"))?;
-    Ok(Page { next_openid: row.next_openid, seen })
+    let damaged = || Error::unexpected("a page of the checkpoint is damaged");
+    let seen = RoaringTreemap::deserialize_from(row.seen.as_slice()).map_err(|_| damaged())?;
+    let deferred = serde_json::from_str(&row.deferred).map_err(|_| damaged())?;
+    Ok(Page { next_openid: row.next_openid, seen, deferred })
 }
 
 /// Drops the pages of a run that will not go on.

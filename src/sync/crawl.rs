@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::list::{DatabaseClock, Walk};
+use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{Error, Job, failpoint, plan, profiles, sink};
+use super::{Error, Job, failpoint, profiles, sink};
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 
@@ -32,8 +33,11 @@ impl<T: Send + 'static> Stage<T> {
         self.queue.recv().await
     }
 
-    pub(super) fn into_stream(mut self) -> impl Stream<Item = Result<T, Error>> + Send {
-        futures::stream::poll_fn(move |context| self.queue.poll_recv(context))
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<T, Error>> + Send {
+        futures::stream::unfold(self, async |mut stage| {
+            let item = stage.next().await?;
+            Some((item, stage))
+        })
     }
 }
 
@@ -115,7 +119,8 @@ pub(super) async fn crawl(
 ) -> Result<(), Error> {
     let cursors = committed.iter().map(|page| page.next_openid.clone());
     let walk = Walk::new(crawl.job.wechat.clone(), crawl.clock, cursors, record.run.counts.listed);
-    let planned = plan::spawn(crawl.clone(), walk.spawn());
+    let deferred = committed.last().map_or(&[][..], |page| &page.deferred);
+    let planned = Planner::resume(crawl.clone(), deferred).await?.spawn(walk.spawn());
     let mut told = profiles::spawn(crawl.clone(), planned);
     loop {
         let page = tokio::select! {
@@ -127,10 +132,12 @@ pub(super) async fn crawl(
             page = told.next() => page.ok_or(Error::StageGone)??,
         };
         failpoint!("sync.page_fetched");
-        let last = page.planned.listed.last;
+        let (last, empty) = (page.planned.listed.last, page.planned.openids == 0);
         sink::commit(crawl, record, page).await?;
         failpoint!("sync.page_committed");
-        (crawl.job.observer)(&record.run, record.total_last);
+        if !empty {
+            (crawl.job.observer)(&record.run, record.total_last);
+        }
         if last {
             return Ok(());
         }

@@ -1,16 +1,17 @@
 //! What a sync would do: lists the followers, asks for no profile, writes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 use serde::Serialize;
 
 use super::crawl::{Crawl, Refusals, Unionids};
 use super::list::{DatabaseClock, Walk};
-use super::plan::plan;
+use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{Error, Job, ProfileApi};
+use super::{BATCH, Error, Job, ProfileApi};
 use crate::model::AppId;
 use crate::store::{accounts, followers, quarantine};
 
@@ -39,7 +40,7 @@ pub struct Forecast {
 
 /// Forecasts a sync of the account. `user/get` is called for real, nothing else is.
 pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
-    let crawl = prepare(job, full).await?;
+    let crawl = Arc::new(prepare(job, full).await?);
     let mut forecast = Forecast {
         appid: job.wechat.appid().clone(),
         dry_run: true,
@@ -51,20 +52,22 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         departures: 0,
         calls: BTreeMap::new(),
     };
-    let (mut seen, mut batches) = (RoaringTreemap::new(), 0);
+    let (mut seen, mut asks) = (RoaringTreemap::new(), 0);
+    let mut planner = Planner::resume(crawl.clone(), &[]).await?;
     let mut walk = Walk::new(job.wechat.clone(), crawl.clock, [], 0);
     loop {
         let listed = tokio::select! {
             () = job.stop.cancelled() => return Err(Error::Stopped),
             listed = walk.next() => listed?,
         };
-        let page = plan(&crawl, listed).await?;
-        seen |= &page.seen;
-        batches += calls_for(page.asks.len() as u64, job.settings.profile_api);
+        let page = planner.plan(listed).await?;
+        seen |= &page.known;
+        seen.extend(page.asks.iter().filter_map(|ask| Some(ask.stored.as_ref()?.id)));
+        asks += page.asks.len() as u64;
         let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
         forecast.pages += u64::from(page.openids > 0);
         forecast.listed += page.openids;
-        forecast.known += page.known;
+        forecast.known += page.known.len();
         forecast.new += new;
         forecast.refreshed += page.asks.len() as u64 - new;
         if page.listed.last {
@@ -77,7 +80,7 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         ProfileApi::Batchget => "user/info/batchget",
         ProfileApi::Info => "user/info",
     };
-    forecast.calls.insert(call.to_owned(), batches);
+    forecast.calls.insert(call.to_owned(), calls_for(asks, job.settings.profile_api));
     Ok(forecast)
 }
 
@@ -105,7 +108,7 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
 
 fn calls_for(asks: u64, api: ProfileApi) -> u64 {
     match api {
-        ProfileApi::Batchget => asks.div_ceil(100),
+        ProfileApi::Batchget => asks.div_ceil(BATCH as u64),
         ProfileApi::Info => asks,
     }
 }

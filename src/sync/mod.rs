@@ -42,6 +42,9 @@ pub use error::Error;
 pub use run::{Outcome, cancel, confirm, run};
 pub use start::lease_name;
 
+/// What `user/info/batchget` takes at most.
+const BATCH: usize = 100;
+
 /// Which call tells profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileApi {

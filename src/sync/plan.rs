@@ -6,25 +6,25 @@ use std::sync::Arc;
 use roaring::RoaringTreemap;
 use tokio::sync::mpsc;
 
-use super::Error;
 use super::crawl::{Crawl, Stage};
 use super::list::ListedPage;
+use super::{BATCH, Error, ProfileApi};
 use crate::model::{Follower, OpenId};
 use crate::store::followers;
 
-/// A page, and what is to be asked for it.
+/// A page, and what is to be asked with it.
 #[derive(Debug)]
 pub(super) struct PlannedPage {
-    /// The page, its openids moved into `asks` or found to be known.
+    /// The page, without its openids.
     pub(super) listed: ListedPage,
     /// Openids on the page, the malformed ones included.
     pub(super) openids: u64,
-    /// Who is asked for.
+    /// Who is asked for: followers of this page, and those that pages before it left over.
     pub(super) asks: Vec<Ask>,
-    /// Row ids of the followers on the page that were known.
-    pub(super) seen: RoaringTreemap,
-    /// How many of those are not asked for.
-    pub(super) known: u64,
+    /// Who is left over, to fill up a batch of a later page.
+    pub(super) deferred: Vec<OpenId>,
+    /// Row ids of the followers on the page that are known and not asked for.
+    pub(super) known: RoaringTreemap,
 }
 
 /// A follower to ask for.
@@ -37,48 +37,74 @@ pub(super) struct Ask {
     pub(super) alone: bool,
 }
 
-/// Plans pages as they are listed.
-pub(super) fn spawn(crawl: Arc<Crawl>, mut pages: Stage<ListedPage>) -> Stage<PlannedPage> {
-    let (sender, queue) = mpsc::channel(1);
-    Stage::new(queue, async move {
-        while let Some(page) = pages.next().await {
-            let planned = match page {
-                Ok(page) => plan(&crawl, page).await,
-                Err(error) => Err(error),
-            };
-            let over = planned.is_err();
-            if sender.send(planned).await.is_err() || over {
-                return;
-            }
-        }
-    })
+/// Plans pages one after the other, and keeps batches full from one to the next: on a quiet night a
+/// page has a handful to ask for, and a call for each handful would be ten times the calls.
+pub(super) struct Planner {
+    crawl: Arc<Crawl>,
+    left_over: Vec<Ask>,
 }
 
-/// Looks the page up and plans it.
-pub(super) async fn plan(crawl: &Crawl, mut listed: ListedPage) -> Result<PlannedPage, Error> {
-    let mut stored = look_up(crawl, &listed.openids).await?;
-    let openids = std::mem::take(&mut listed.openids);
-    let mut page = PlannedPage {
-        openids: (openids.len() + listed.malformed.len()) as u64,
-        asks: Vec::new(),
-        seen: stored.values().map(|follower| follower.id).collect(),
-        known: 0,
-        listed,
-    };
-    for openid in openids {
-        let stored = stored.remove(&openid);
-        if stored.as_ref().is_some_and(|stored| !crawl.is_to_be_asked(stored)) {
-            page.known += 1;
-        } else {
-            let alone = crawl.quarantined.contains(openid.as_str());
-            page.asks.push(Ask { openid, stored, alone });
-        }
+impl Planner {
+    /// A planner that goes on with what the last committed page had left over.
+    pub(super) async fn resume(crawl: Arc<Crawl>, deferred: &[OpenId]) -> Result<Self, Error> {
+        let mut stored = look_up(&crawl, deferred).await?;
+        let ask = |openid: &OpenId| crawl.ask(openid.clone(), stored.remove(openid));
+        let left_over = deferred.iter().map(ask).collect();
+        Ok(Self { crawl, left_over })
     }
-    Ok(page)
+
+    /// Plans pages as they are listed.
+    pub(super) fn spawn(mut self, mut pages: Stage<ListedPage>) -> Stage<PlannedPage> {
+        let (sender, queue) = mpsc::channel(1);
+        Stage::new(queue, async move {
+            while let Some(page) = pages.next().await {
+                let planned = match page {
+                    Ok(page) => self.plan(page).await,
+                    Err(error) => Err(error),
+                };
+                let over = planned.is_err();
+                if sender.send(planned).await.is_err() || over {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Looks the page up and plans it.
+    pub(super) async fn plan(&mut self, mut listed: ListedPage) -> Result<PlannedPage, Error> {
+        let openids = std::mem::take(&mut listed.openids);
+        let mut stored = look_up(&self.crawl, &openids).await?;
+        let count = (openids.len() + listed.malformed.len()) as u64;
+        let mut known = RoaringTreemap::new();
+        let mut asks = std::mem::take(&mut self.left_over);
+        for openid in openids {
+            match stored.remove(&openid) {
+                Some(stored) if !self.crawl.is_to_be_asked(&stored) => {
+                    known.insert(stored.id);
+                }
+                stored => asks.push(self.crawl.ask(openid, stored)),
+            }
+        }
+        if !listed.last {
+            self.left_over = leave_over(&mut asks);
+        }
+        let deferred = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
+        Ok(PlannedPage { listed, openids: count, asks, deferred, known })
+    }
+}
+
+/// Takes off the end what does not fill a batch.
+fn leave_over(asks: &mut Vec<Ask>) -> Vec<Ask> {
+    let (alone, mut together): (Vec<_>, Vec<_>) =
+        std::mem::take(asks).into_iter().partition(|ask| ask.alone);
+    let left_over = together.split_off(together.len() - together.len() % BATCH);
+    together.extend(alone);
+    *asks = together;
+    left_over
 }
 
 async fn look_up(crawl: &Crawl, openids: &[OpenId]) -> Result<HashMap<OpenId, Follower>, Error> {
-    if crawl.first_load {
+    if crawl.first_load || openids.is_empty() {
         return Ok(HashMap::new());
     }
     let (store, account) = (&crawl.job.store, crawl.job.account);
@@ -91,5 +117,11 @@ impl Crawl {
         let lacks_unionid = stored.unionid.is_none() && self.unionids.are_given();
         // Who had left and is listed has come back.
         !stored.subscribed || lacks_unionid || self.full || self.window.is_due(stored.id)
+    }
+
+    fn ask(&self, openid: OpenId, stored: Option<Follower>) -> Ask {
+        let alone = self.job.settings.profile_api == ProfileApi::Info
+            || self.quarantined.contains(openid.as_str());
+        Ask { openid, stored, alone }
     }
 }

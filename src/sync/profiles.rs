@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::crawl::{Crawl, Stage};
 use super::plan::{Ask, PlannedPage};
-use super::{Error, ProfileApi};
+use super::{BATCH, Error};
 use crate::model::{OpenId, Profile};
 use crate::wechat::{self, Class};
 
@@ -41,9 +41,6 @@ pub(super) struct ToldPage {
     pub(super) answers: Vec<(Ask, Told)>,
 }
 
-/// What `user/info/batchget` takes at most.
-const BATCH: usize = 100;
-
 /// Part of a page; the page itself comes with its last part.
 struct Piece {
     page: u64,
@@ -61,7 +58,7 @@ pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<ToldP
         let mut answered = std::pin::pin!(
             pages
                 .into_stream()
-                .map_ok(|page| stream::iter(pieces(page, crawl.job.settings.profile_api)).map(Ok))
+                .map_ok(|page| stream::iter(pieces(page)).map(Ok))
                 .try_flatten()
                 .map(|piece| AbortOnDropHandle::new(tokio::spawn(answer(crawl.clone(), piece))))
                 .buffered(ahead)
@@ -84,14 +81,13 @@ pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<ToldP
     })
 }
 
-fn pieces(mut page: PlannedPage, api: ProfileApi) -> Vec<Piece> {
+fn pieces(mut page: PlannedPage) -> Vec<Piece> {
     let number = page.listed.number;
-    let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut page.asks)
-        .into_iter()
-        .partition(|ask| ask.alone || api == ProfileApi::Info);
+    let (alone, together): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut page.asks).into_iter().partition(|ask| ask.alone);
     let batches = together.chunks(BATCH).map(<[Ask]>::to_vec);
     let mut pieces: Vec<_> = batches
-        .chain(alone.into_iter().map(|ask| vec![Ask { alone: true, ..ask }]))
+        .chain(alone.into_iter().map(|ask| vec![ask]))
         .map(|asks| Piece { page: number, asks, whole: None })
         .collect();
     pieces.push(Piece { page: number, asks: Vec::new(), whole: Some(page) });

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use roaring::RoaringTreemap;
+
 use super::Error;
 use super::crawl::Crawl;
 use super::plan::{Ask, PlannedPage};
@@ -15,6 +17,8 @@ use crate::store::quarantine::{Conflict, Entry};
 #[derive(Debug)]
 pub(super) struct SettledPage {
     pub(super) planned: PlannedPage,
+    /// Row ids of the known followers who are there.
+    pub(super) seen: RoaringTreemap,
     /// New or changed followers, sorted by openid.
     pub(super) rows: Vec<Row>,
     /// Answered with a follower, changed or not.
@@ -39,6 +43,7 @@ pub(super) async fn settle(crawl: &Crawl, mut page: ToldPage) -> Result<SettledP
         quarantined: std::mem::take(&mut page.planned.listed.malformed),
         released: Vec::new(),
         conflicts: Vec::new(),
+        seen: page.planned.known.clone(),
         planned: page.planned,
     };
     for (ask, told) in page.answers {
@@ -51,6 +56,10 @@ pub(super) async fn settle(crawl: &Crawl, mut page: ToldPage) -> Result<SettledP
 
 impl SettledPage {
     fn take(&mut self, ask: Ask, told: Told) {
+        // Who has left is not seen, so that the sweep decides about it behind its guard.
+        if let (Some(stored), false) = (&ask.stored, told == Told::Left) {
+            self.seen.insert(stored.id);
+        }
         match told {
             Told::Follower { profile, unionid_absent } => {
                 self.fetched += 1;
@@ -59,13 +68,7 @@ impl SettledPage {
                 }
                 self.take_profile(ask, profile, unionid_absent);
             }
-            Told::Left => {
-                self.vanished += 1;
-                // Not seen, so that the sweep, behind its guard, decides whether it has left.
-                if let Some(stored) = ask.stored {
-                    self.planned.seen.remove(stored.id);
-                }
-            }
+            Told::Left => self.vanished += 1,
             Told::Refused(reason) => {
                 self.quarantined.push(Entry { openid: ask.openid.into(), reason });
             }

@@ -53,7 +53,7 @@ fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage) -> Record {
     // The empty answer that ends a list is a call and no page.
     counts.pages += u64::from(page.planned.openids > 0);
     counts.listed += page.planned.openids;
-    counts.known += page.planned.known;
+    counts.known += page.planned.known.len();
     counts.fetched += page.fetched;
     counts.vanished += page.vanished;
     counts.quarantined += page.quarantined.len() as u64;
@@ -85,7 +85,11 @@ async fn write(crawl: &Crawl, next: &Record, page: &SettledPage) -> Result<bool,
     if !crawl.rebound {
         quarantine::record_conflicts(&transaction, account, run, &page.conflicts, at).await?;
     }
-    let kept = Page { next_openid: listed.next_openid.clone(), seen: page.planned.seen.clone() };
+    let kept = Page {
+        next_openid: listed.next_openid.clone(),
+        seen: page.seen.clone(),
+        deferred: page.planned.deferred.clone(),
+    };
     runs::insert_page(&transaction, run, listed.number, &kept).await?;
     transaction.commit().await?;
     Ok(true)
