@@ -9,22 +9,31 @@ use super::world::mix;
 pub(crate) struct Refusal {
     pub(crate) errcode: i64,
     pub(crate) errmsg: Cow<'static, str>,
+    /// The errcode comes as a text, as some proxies make it.
+    pub(crate) quoted: bool,
 }
 
 impl Refusal {
     /// The refusal with the message that the vendor sends for it.
     pub(crate) fn of(errcode: i64) -> Self {
-        Self {
-            errcode,
-            errmsg: Cow::Borrowed(message(errcode)),
-        }
+        Self::saying(errcode, message(errcode))
     }
 
     /// The refusal with a message of its own.
     pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
+        let (errmsg, quoted) = (errmsg.into(), false);
         Self {
             errcode,
-            errmsg: errmsg.into(),
+            errmsg,
+            quoted,
+        }
+    }
+
+    /// The same with its errcode as a text.
+    pub(crate) fn in_quotes(self) -> Self {
+        Self {
+            quoted: true,
+            ..self
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod parse;
 mod plan;
+mod spelling;
 
 use std::ops::{RangeFrom, RangeInclusive};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use super::world::Quirk;
 pub enum Fault {
     /// Refused with that errcode; nothing happens.
     Errcode(i64),
+    /// The same, with the errcode as a text: `"45011"`.
+    ErrcodeAsText(i64),
     /// An HTML page with that HTTP status; nothing happens.
     HttpStatus(u16),
     /// The connection is reset before anything happens.
@@ -128,7 +131,7 @@ impl From<Call> for Target {
 /// CALL   a call's name (user/get, user/info/batchget, stable_token, …) or *
 /// WHEN   *        all            3     the third        2-5  the second to the fifth
 ///        61-      from the 61st  /10   every tenth      p0.05  each with 5 %
-/// FAULT  errcode=N  http=STATUS  disconnect  lost  cut  stall=TIME  stall-mid=TIME  chunks
+/// FAULT  errcode=N  errcode-text=N  http=STATUS  disconnect  lost  cut  stall=TIME  stall-mid=TIME  chunks
 ///        truncated  html  empty  token-dead  token-jammed
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
 ///        user/info/batchget:  misaligned=ROW  missing=ROWS  blank=ROWS

@@ -89,6 +89,7 @@ impl Account {
 
     /// Followers leave: `leave(0..50)`, `leave([7, 9])`. Tells how many did.
     pub fn leave(&self, people: impl IntoIterator<Item = u64>) -> u64 {
+        let people = collected(people);
         self.inner().change(|state| state.population.leave(people))
     }
 
@@ -219,4 +220,9 @@ impl Account {
             .map(|template| template.template_id)
             .collect()
     }
+}
+
+/// Runs the caller's iterator now: it may ask this account, which waits while it is being changed.
+fn collected(people: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    people.into_iter().collect()
 }

@@ -51,6 +51,7 @@ fn attempt(
     match (fault, account) {
         (Some(Fault::Errcode(40164)), _) => return Err(address_refused(ask.peer)),
         (Some(Fault::Errcode(errcode)), _) => return Err(Refusal::of(*errcode)),
+        (Some(Fault::ErrcodeAsText(errcode)), _) => return Err(Refusal::of(*errcode).in_quotes()),
         (Some(Fault::TokenDead), Some(account)) => world.tokens.invalidate(account.number),
         (Some(Fault::TokenJammed), Some(account)) => world.tokens.jam(account.number),
         _ => {}
