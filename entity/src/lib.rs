@@ -1,1 +1,14 @@
-//! x
+//! The tables of unionid-bridge, one file each.
+//!
+//! Column types are plain on purpose, so that SQLite, PostgreSQL and MariaDB/MySQL mean the same
+//! by them. Every instant is an integer of milliseconds since 1970-01-01T00:00:00Z in a column
+//! whose name ends in `_at`. Openids, unionids and AppIDs compare byte by byte everywhere.
+
+pub mod access_token;
+pub mod account;
+pub mod follower;
+pub mod lease;
+pub mod quarantine;
+pub mod sync_page;
+pub mod sync_run;
+pub mod unionid_conflict;

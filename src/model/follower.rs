@@ -1,5 +1,7 @@
 //! A follower of an Official Account: what WeChat says of one, and what we keep.
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use super::{OpenId, UnionId};
 
 /// What WeChat says of one person, as `user/info` and `user/info/batchget` answer it.
@@ -41,6 +43,30 @@ pub struct Follower {
     pub unionid: Option<UnionId>,
     /// Whether the person follows, as far as we know.
     pub subscribed: bool,
+    /// [`Profile::digest`] of the profile stored.
+    pub digest: i64,
     /// A single look-up has confirmed that WeChat gives no unionid for this person.
-    pub unionid_known_absent: bool,
+    pub unionid_absent: bool,
+}
+
+impl Profile {
+    /// A number over all but the openid, the unionid and whether the person follows: equal digests
+    /// mean that WeChat said nothing new. The same in every version of this program.
+    pub fn digest(&self) -> i64 {
+        let mut hash = Xxh3Default::new();
+        let texts = [&self.subscribe_scene, &self.language, &self.remark, &self.qr_scene_text];
+        for text in texts {
+            // The length keeps two texts from running into each other.
+            let text = text.as_deref().unwrap_or_default();
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        for number in [self.subscribed_at, self.qr_scene] {
+            hash.update(&number.unwrap_or(i64::MIN).to_le_bytes());
+        }
+        for tag in &self.tag_ids {
+            hash.update(&tag.to_le_bytes());
+        }
+        hash.digest().cast_signed()
+    }
 }

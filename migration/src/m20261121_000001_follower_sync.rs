@@ -1,0 +1,211 @@
+//! Accounts, followers, sync runs, leases and access tokens.
+
+use sea_orm_migration::prelude::*;
+
+use crate::columns::Columns;
+
+/// The first schema.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+const TABLES: [&str; 8] = [
+    "account",
+    "follower",
+    "sync_run",
+    "sync_page",
+    "quarantine",
+    "unionid_conflict",
+    "lease",
+    "access_token",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = Columns(manager.get_database_backend());
+        let tables = [
+            account(&columns),
+            follower(&columns),
+            sync_run(&columns),
+            sync_page(&columns),
+            quarantine(&columns),
+            unionid_conflict(&columns),
+            lease(&columns),
+            access_token(&columns),
+        ];
+        for table in tables {
+            manager.create_table(table).await?;
+        }
+        for index in indexes() {
+            let (table, name) = (index.0, index.1);
+            if !manager.has_index(table, name).await? {
+                manager.create_index(index.2).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in TABLES.iter().rev() {
+            manager.drop_table(Table::drop().table(*table).if_exists().to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn table(name: &'static str) -> TableCreateStatement {
+    Table::create().table(name).if_not_exists().to_owned()
+}
+
+fn account(columns: &Columns) -> TableCreateStatement {
+    table("account")
+        .col(ColumnDef::new("id").integer().not_null().auto_increment().primary_key())
+        .col(columns.identifier("appid").not_null().unique_key())
+        .col(columns.number("crawled_at"))
+        .take()
+}
+
+fn follower(columns: &Columns) -> TableCreateStatement {
+    table("follower")
+        .col(columns.serial("id"))
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.identifier("unionid"))
+        .col(ColumnDef::new("subscribed").boolean().not_null())
+        .col(columns.number("subscribed_at"))
+        .col(columns.text("subscribe_scene"))
+        .col(columns.text("language"))
+        .col(columns.text("remark"))
+        .col(columns.text("tag_ids"))
+        .col(columns.number("qr_scene"))
+        .col(columns.text("qr_scene_text"))
+        .col(columns.number("digest").not_null())
+        .col(columns.number("profile_at").not_null())
+        .col(columns.number("event_at").not_null().default(0))
+        .col(columns.number("unfollowed_at"))
+        .col(columns.number("unionid_absent_at"))
+        .col(columns.number("created_at").not_null())
+        .take()
+}
+
+fn sync_run(columns: &Columns) -> TableCreateStatement {
+    let mut table = table("sync_run");
+    table
+        .col(columns.serial("id"))
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("state").not_null())
+        .col(columns.identifier("started_by").not_null())
+        .col(columns.identifier("mode").not_null())
+        .col(columns.number("scheduled_at"))
+        .col(columns.number("started_at").not_null())
+        .col(columns.number("finished_at"))
+        .col(columns.number("resume_at"))
+        .col(columns.number("fence").not_null())
+        .col(columns.identifier("next_openid").not_null())
+        .col(ColumnDef::new("listed_all").boolean().not_null());
+    const COUNTS: [&str; 13] = [
+        "total_first",
+        "total_last",
+        "pages",
+        "listed",
+        "known",
+        "fetched",
+        "quarantined",
+        "vanished",
+        "upserted",
+        "unfollowed",
+        "missing_unionid",
+        "conflicts",
+        "worked_ms",
+    ];
+    for name in COUNTS {
+        table.col(columns.number(name).not_null().default(0));
+    }
+    table
+        .col(columns.number("resumed_at_page"))
+        .col(columns.text("calls").not_null())
+        .col(columns.text("error"))
+        .col(columns.text("warning"))
+        .take()
+}
+
+fn sync_page(columns: &Columns) -> TableCreateStatement {
+    table("sync_page")
+        .col(columns.number("run_id").not_null())
+        .col(columns.number("page").not_null())
+        .col(columns.identifier("next_openid").not_null())
+        .col(columns.bytes("seen").not_null())
+        .primary_key(Index::create().col("run_id").col("page"))
+        .take()
+}
+
+fn quarantine(columns: &Columns) -> TableCreateStatement {
+    table("quarantine")
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.text("reason").not_null())
+        .col(columns.number("run_id").not_null())
+        .col(columns.number("since_at").not_null())
+        .primary_key(Index::create().col("account_id").col("openid"))
+        .take()
+}
+
+fn unionid_conflict(columns: &Columns) -> TableCreateStatement {
+    table("unionid_conflict")
+        .col(columns.serial("id"))
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.identifier("old_unionid").not_null())
+        .col(columns.identifier("new_unionid").not_null())
+        .col(columns.number("run_id").not_null())
+        .col(columns.number("confirmed_at").not_null())
+        .take()
+}
+
+fn lease(columns: &Columns) -> TableCreateStatement {
+    table("lease")
+        .col(columns.identifier("name").not_null().primary_key())
+        .col(columns.identifier("holder").not_null())
+        .col(columns.number("fence").not_null())
+        .col(columns.number("expires_at").not_null())
+        .take()
+}
+
+fn access_token(columns: &Columns) -> TableCreateStatement {
+    table("access_token")
+        .col(columns.identifier("appid").not_null().primary_key())
+        .col(columns.text("sealed").not_null())
+        .col(columns.number("obtained_at").not_null())
+        .col(columns.number("expires_at").not_null())
+        .col(columns.number("fence").not_null())
+        .col(ColumnDef::new("refusals").integer().not_null().default(0))
+        .col(columns.number("refused_since_at").not_null().default(0))
+        .take()
+}
+
+/// Table, name and statement of each index.
+fn indexes() -> [(&'static str, &'static str, IndexCreateStatement); 3] {
+    let index = |table: &'static str, name: &'static str, columns: [&'static str; 2]| {
+        let [first, second] = columns;
+        Index::create().name(name).table(table).col(first).col(second).take()
+    };
+    let unique = |table, name, columns| index(table, name, columns).unique().take();
+    [
+        (
+            "follower",
+            "follower_account_openid",
+            unique("follower", "follower_account_openid", ["account_id", "openid"]),
+        ),
+        (
+            "follower",
+            "follower_unionid_account",
+            index("follower", "follower_unionid_account", ["unionid", "account_id"]),
+        ),
+        // One run per account and tick, whatever the replicas do.
+        (
+            "sync_run",
+            "sync_run_account_tick",
+            unique("sync_run", "sync_run_account_tick", ["account_id", "scheduled_at"]),
+        ),
+    ]
+}

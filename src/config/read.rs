@@ -1,0 +1,217 @@
+//! The sections, key by key: which keys there are, and which rule each keeps.
+//!
+//! Every key of a section is read before the section is built, so that one mistake hides no other.
+
+use std::collections::BTreeMap;
+
+use super::layers::Layers;
+use super::mistake::{Error, Fault};
+use super::report::Report;
+use super::section::Section;
+use super::settings::{self, Settings};
+use super::{
+    Config, Database, Http, Loaded, Log, LogFormat, MiniProgram, OfficialAccount, ProfileApi,
+    Security, Sync, Wechat, address, check,
+};
+
+/// Reads everything.
+pub(super) fn read(layers: &Layers) -> Result<Loaded, Error> {
+    let mut report = Report::default();
+    let config = config(Section::root(layers, &mut report));
+    let Report {
+        mistakes,
+        warnings,
+        settings,
+    } = report;
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            settings: Settings(settings),
+        }),
+        _ => Err(Error { mistakes }),
+    }
+}
+
+fn config(mut root: Section<'_>) -> Option<Config> {
+    let database = database(root.section("database"));
+    let http = http(root.section("http"));
+    let wechat = wechat(root.section("wechat"));
+    let mut taken = BTreeMap::new();
+    let official_accounts = root.each("official_accounts", |section| {
+        official_account(section, &mut taken)
+    });
+    let mini_programs = root.each("mini_programs", |section| mini_program(section, &mut taken));
+    let sync = sync(root.section("sync"));
+    let security = security(root.section("security"));
+    let log = log(root.section("log"));
+
+    if official_accounts.is_empty() {
+        root.warn("official_accounts", no_official_account());
+    }
+    root.finish();
+    Some(Config {
+        database: database?,
+        http: http?,
+        wechat: wechat?,
+        official_accounts,
+        mini_programs,
+        sync: sync?,
+        security: security?,
+        log: log?,
+    })
+}
+
+fn database(mut section: Section<'_>) -> Option<Database> {
+    let url = section.required_secret("url", address::redact_url, address::database_url);
+    let max_connections = section.number("max_connections", 1..=1_000);
+    section.finish();
+    Some(Database {
+        url: url?,
+        max_connections: max_connections?,
+    })
+}
+
+fn http(mut section: Section<'_>) -> Option<Http> {
+    let listen = section.text("listen", address::listen);
+    section.finish();
+    Some(Http { listen: listen? })
+}
+
+fn wechat(mut section: Section<'_>) -> Option<Wechat> {
+    let base_url = section.text("base_url", address::base_url);
+    let timeout_seconds = section.number("timeout_seconds", 1..=120);
+    section.show_unset("ca_file");
+    let ca_file = section.text("ca_file", check::readable_file);
+    section.finish();
+    Some(Wechat {
+        base_url: base_url?,
+        timeout_seconds: timeout_seconds?,
+        ca_file,
+    })
+}
+
+fn official_account(mut section: Section<'_>, taken: &mut Taken) -> Option<OfficialAccount> {
+    let account = account(&mut section, taken);
+    section.show_unset("callback_token");
+    section.show_unset("encoding_aes_key");
+    let encrypted = section.has("encoding_aes_key");
+    if encrypted && !section.has("callback_token") {
+        let fault = Fault::new("is missing, and encoding_aes_key is of no use without it")
+            .hint("copy the Token from the same page of WeChat's console");
+        section.mistake("callback_token", fault);
+    }
+    let callback_token = section.secret("callback_token", settings::redact, check::callback_token);
+    let encoding_aes_key = section.secret(
+        "encoding_aes_key",
+        settings::redact,
+        check::encoding_aes_key,
+    );
+    section.finish();
+    let MiniProgram {
+        name,
+        appid,
+        secret,
+    } = account?;
+    Some(OfficialAccount {
+        name,
+        appid,
+        secret,
+        callback_token,
+        encoding_aes_key,
+    })
+}
+
+fn mini_program(mut section: Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
+    let program = account(&mut section, taken);
+    section.finish();
+    program
+}
+
+/// AppIDs and names already given, each with the path of the table that has it.
+type Taken = BTreeMap<String, String>;
+
+/// What every account has.
+fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
+    section.show_unset("name");
+    let named = section.text("name", check::name);
+    let appid = section.required_text("appid", check::appid);
+    let secret = section.required_secret("secret", settings::redact, check::secret);
+
+    if let Some(appid) = &appid {
+        claim(section, taken, "appid", appid.to_string());
+    }
+    if let Some(name) = &named {
+        // Names are told apart within their list: "main" may be both an account and a program.
+        let list = section.path().split('.').next().unwrap_or_default();
+        let claimed = format!("{list} {name}");
+        claim(section, taken, "name", claimed);
+    }
+    let appid = appid?;
+    Some(MiniProgram {
+        name: named.unwrap_or_else(|| appid.to_string()),
+        appid,
+        secret: secret?,
+    })
+}
+
+/// Notes a mistake where another account has the value already.
+fn claim(section: &mut Section<'_>, taken: &mut Taken, key: &str, value: String) {
+    if let Some(first) = taken.get(&value) {
+        let fault = Fault::new(format!("is the same as {first}.{key}"));
+        section.mistake(
+            key,
+            fault.hint(format!("every account needs its own {key}")),
+        );
+    } else {
+        taken.insert(value, section.path().to_owned());
+    }
+}
+
+fn no_official_account() -> Fault {
+    Fault::new("none is configured, so there is nothing to sync")
+        .hint("add an [[official_accounts]] block; `config.default.toml` shows one")
+}
+
+fn sync(mut section: Section<'_>) -> Option<Sync> {
+    let apis = [
+        ("batchget", ProfileApi::Batchget),
+        ("info", ProfileApi::Info),
+    ];
+    let enabled = section.flag("enabled");
+    let schedule = section.text("schedule", check::schedule);
+    let timezone = section.text("timezone", check::timezone);
+    let profile_api = section.text("profile_api", check::word(&apis));
+    let concurrency = section.number("concurrency", 1..=100);
+    let refresh_after_days = section.number("refresh_after_days", 1..=3_650);
+    let max_unfollow_ratio = section.ratio("max_unfollow_ratio");
+    section.finish();
+    Some(Sync {
+        enabled: enabled?,
+        schedule: schedule?,
+        timezone: timezone?,
+        profile_api: profile_api?,
+        concurrency: concurrency?,
+        refresh_after_days: refresh_after_days?,
+        max_unfollow_ratio: max_unfollow_ratio?,
+    })
+}
+
+fn security(mut section: Section<'_>) -> Option<Security> {
+    let encryption_keys = section.secrets("encryption_keys", check::encryption_key);
+    section.finish();
+    Some(Security {
+        encryption_keys: encryption_keys?,
+    })
+}
+
+fn log(mut section: Section<'_>) -> Option<Log> {
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let filter = section.text("filter", check::log_filter);
+    let format = section.text("format", check::word(&formats));
+    section.finish();
+    Some(Log {
+        filter: filter?,
+        format: format?,
+    })
+}

@@ -1,0 +1,47 @@
+//! What reading has found so far: settings, mistakes, warnings.
+
+use serde_json::Value;
+
+use super::mistake::{Fault, Mistake, Origin};
+use super::settings::Setting;
+
+/// Filled while the sections are read.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<Mistake>,
+    pub(super) settings: Vec<Setting>,
+}
+
+impl Report {
+    /// Notes a mistake.
+    pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
+        self.mistakes.push(mistake(key, origin, fault));
+    }
+
+    /// Notes what is legal but probably not wanted.
+    pub(super) fn warn(&mut self, key: String, fault: Fault) {
+        self.warnings.push(mistake(key, None, fault));
+    }
+
+    /// Notes a value as it may be shown.
+    pub(super) fn show(&mut self, key: String, value: Value, origin: Origin) {
+        self.settings.push(Setting { key, value, origin });
+    }
+
+    /// Where a key that was read came from.
+    pub(super) fn origin_of(&self, key: &str) -> Option<Origin> {
+        let setting = self.settings.iter().find(|setting| setting.key == key)?;
+        Some(setting.origin.clone())
+    }
+}
+
+fn mistake(key: String, origin: Option<Origin>, fault: Fault) -> Mistake {
+    let Fault { problem, hint } = fault;
+    Mistake {
+        key,
+        origin,
+        problem,
+        hint,
+    }
+}

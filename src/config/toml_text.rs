@@ -1,0 +1,137 @@
+//! TOML text as figment values, with the line of every key.
+//!
+//! An error is told by its message and place alone: the parser's own text quotes the line, and with
+//! it perhaps a secret. A list of tables becomes a table with the index as key, so that the
+//! environment can change one account of the file.
+
+use std::collections::BTreeMap;
+
+use figment::value::{Dict, Num, Tag, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What a TOML text says, and where it says it.
+#[derive(Default)]
+pub(super) struct Document {
+    pub(super) values: Dict,
+    /// Line, from 1, by the key's path.
+    pub(super) lines: BTreeMap<String, usize>,
+}
+
+/// Parses `text`; the error gives line and problem of everything that is not TOML.
+pub(super) fn parse(text: &str) -> Result<Document, Vec<(usize, String)>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        let mut lift = Lift {
+            text,
+            lines: BTreeMap::new(),
+        };
+        let values = lift.table("", table.get_ref());
+        return Ok(Document {
+            values,
+            lines: lift.lines,
+        });
+    }
+    // The message alone: `Display` would quote the line, and a secret may be on it.
+    let place = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
+    Err(errors
+        .iter()
+        .map(|error| (place(error), problem(error)))
+        .collect())
+}
+
+/// A TOML list standing by itself, as in an environment variable.
+pub(super) fn list(text: &str) -> Option<Value> {
+    let value = DeValue::parse(text).ok()?;
+    let mut lift = Lift {
+        text,
+        lines: BTreeMap::new(),
+    };
+    value.get_ref().is_array().then(|| lift.value("", &value))
+}
+
+fn problem(error: &toml::de::Error) -> String {
+    format!("is not TOML: {}", error.message())
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
+}
+
+/// Turns parsed TOML into figment's values while noting lines.
+struct Lift<'t> {
+    text: &'t str,
+    lines: BTreeMap<String, usize>,
+}
+
+impl Lift<'_> {
+    fn table(&mut self, path: &str, table: &DeTable<'_>) -> Dict {
+        let mut values = Dict::new();
+        for (key, value) in table {
+            let inner = join(path, key.get_ref());
+            self.lines
+                .insert(inner.clone(), line_of(self.text, key.span().start));
+            values.insert(key.get_ref().to_string(), self.value(&inner, value));
+        }
+        values
+    }
+
+    fn value(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Value {
+        match value.get_ref() {
+            DeValue::String(text) => Value::from(text.as_ref()),
+            DeValue::Boolean(flag) => Value::from(*flag),
+            DeValue::Integer(number) => integer(number.as_str(), number.radix()),
+            DeValue::Float(number) => match number.as_str().parse::<f64>() {
+                Ok(number) => Value::Num(Tag::Default, Num::F64(number)),
+                Err(_) => Value::from(number.as_str()),
+            },
+            DeValue::Datetime(moment) => Value::from(moment.to_string()),
+            DeValue::Table(table) => self.table(path, table).into(),
+            DeValue::Array(items) if !items.is_empty() && items.iter().all(is_table) => {
+                self.numbered(path, items).into()
+            }
+            DeValue::Array(items) => items
+                .iter()
+                .map(|item| self.value(path, item))
+                .collect::<Vec<_>>()
+                .into(),
+        }
+    }
+
+    /// A list of tables as a table keyed by index, which other layers can reach into.
+    fn numbered(&mut self, path: &str, items: &[Spanned<DeValue<'_>>]) -> Dict {
+        let mut values = Dict::new();
+        for (index, item) in items.iter().enumerate() {
+            let inner = join(path, &index.to_string());
+            self.lines
+                .insert(inner.clone(), line_of(self.text, item.span().start));
+            values.insert(index.to_string(), self.value(&inner, item));
+        }
+        values
+    }
+}
+
+fn is_table(value: &Spanned<DeValue<'_>>) -> bool {
+    value.get_ref().is_table()
+}
+
+/// A number too large for 128 bits becomes text, which no number is read from.
+fn integer(digits: &str, radix: u32) -> Value {
+    match i128::from_str_radix(digits, radix) {
+        Ok(number) => Value::Num(Tag::Default, Num::I128(number)),
+        Err(_) => Value::from(digits),
+    }
+}
+
+/// `key` below `path`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}

@@ -1,0 +1,51 @@
+//! Accounts by their small numbers.
+
+use entity::account::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{AccountId, Connection, Error, Store};
+use crate::model::AppId;
+
+/// The account's number; a number is given where it has none yet.
+pub async fn find_or_insert(store: &Store, appid: &AppId) -> Result<AccountId, Error> {
+    if let Some(id) = find(store.reader(), appid).await? {
+        return Ok(id);
+    }
+    let account = ActiveModel { appid: ActiveValue::set(appid.to_string()), ..Default::default() };
+    // Another process may be first; then there is nothing to insert.
+    let mut conflict = OnConflict::column(Column::Appid);
+    conflict.do_nothing_on([Column::Id]);
+    Entity::insert(account).on_conflict(conflict).exec_without_returning(store.writer()).await?;
+    let id = find(store.writer(), appid).await?;
+    id.ok_or_else(|| Error::unexpected("the account just inserted is not there"))
+}
+
+/// The account's number, if it has one.
+pub async fn find(connection: &impl Connection, appid: &AppId) -> Result<Option<AccountId>, Error> {
+    let account = Entity::find().filter(Column::Appid.eq(appid.as_str())).one(connection).await?;
+    Ok(account.map(|account| account.id))
+}
+
+/// When the latest complete crawl of the account's followers began, if there was one.
+pub async fn find_crawled_at(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Option<i64>, Error> {
+    let account = Entity::find_by_id(account).one(connection).await?;
+    Ok(account.and_then(|account| account.crawled_at))
+}
+
+/// Records that a crawl which began at `crawled_at` was complete.
+pub async fn record_crawl(
+    connection: &impl Connection,
+    account: AccountId,
+    crawled_at: i64,
+) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::CrawledAt, crawled_at.into())
+        .filter(Column::Id.eq(account))
+        .exec(connection)
+        .await?;
+    Ok(())
+}

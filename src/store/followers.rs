@@ -1,0 +1,207 @@
+//! Followers: looking them up by the page, writing them by the page, finding who left.
+
+mod index;
+mod upsert;
+
+use sea_orm::QueryResult;
+
+use super::sql::Sql;
+use super::{AccountId, Connection, Error};
+use crate::model::{Follower, OpenId, UnionId};
+
+pub use index::{defer_unionid_index, ensure_unionid_index};
+pub use upsert::{Row, upsert};
+
+/// Which of `openids` the account has had as followers, in no particular order.
+pub async fn list_by_openids(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<Vec<Follower>, Error> {
+    let mut found = Vec::with_capacity(openids.len());
+    for chunk in openids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.reserve(200 + 8 * chunk.len(), 1 + chunk.len());
+        sql.push(SELECT).push(" WHERE account_id = ").bind(account).push(" AND openid IN ");
+        sql.bind_list(chunk.iter().map(OpenId::as_str));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            found.push(follower(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+const SELECT: &str =
+    "SELECT id, openid, unionid, subscribed, digest, unionid_absent_at FROM follower";
+
+fn follower(row: &QueryResult) -> Result<Follower, Error> {
+    let absent: Option<i64> = row.try_get_by_index(5)?;
+    Ok(Follower {
+        id: row.try_get_by_index::<i64>(0)?.cast_unsigned(),
+        openid: parsed(row.try_get_by_index::<String>(1)?)?,
+        unionid: row.try_get_by_index::<Option<String>>(2)?.map(parsed).transpose()?,
+        subscribed: row.try_get_by_index(3)?,
+        digest: row.try_get_by_index(4)?,
+        unionid_absent: absent.is_some(),
+    })
+}
+
+fn parsed<T: TryFrom<String>>(text: String) -> Result<T, Error> {
+    T::try_from(text).map_err(|_| Error::unexpected("an identifier in the database is malformed"))
+}
+
+/// Whether a row of the account was written before `at`.
+pub async fn exists_before(
+    connection: &impl Connection,
+    account: AccountId,
+    at: i64,
+) -> Result<bool, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT 1 FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND created_at < ").bind(at).push(" LIMIT 1");
+    Ok(connection.query_one_raw(sql.into_statement()).await?.is_some())
+}
+
+/// The `limit` followers with the lowest row ids from `from_id` on who have a unionid.
+pub async fn list_known_from(
+    connection: &impl Connection,
+    account: AccountId,
+    from_id: u64,
+    limit: u64,
+) -> Result<Vec<Follower>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push(SELECT).push(" WHERE account_id = ").bind(account);
+    sql.push(" AND subscribed AND unionid IS NOT NULL AND id >= ").bind(from_id.cast_signed());
+    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
+    connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()
+}
+
+/// At most `limit` openids of followers of whom no unionid is known.
+pub async fn list_without_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+    limit: u64,
+) -> Result<Vec<OpenId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND subscribed AND unionid IS NULL LIMIT ").bind(limit.cast_signed());
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}
+
+/// The highest row id of any account; 0 where there is no row.
+pub async fn find_highest_id(connection: &impl Connection) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COALESCE(MAX(id), 0) FROM follower");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let highest: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(highest.unwrap_or(0).cast_unsigned())
+}
+
+/// Row ids of followers that a crawl begun at `crawl_at` should have listed: known since before it,
+/// and no event since. At most `limit`, ascending, above `after_id`.
+pub async fn list_expected_ids(
+    connection: &impl Connection,
+    account: AccountId,
+    crawl_at: i64,
+    after_id: u64,
+    limit: u64,
+) -> Result<Vec<u64>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT id FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND subscribed AND created_at < ").bind(crawl_at);
+    sql.push(" AND event_at < ").bind(crawl_at).push(" AND id > ").bind(after_id.cast_signed());
+    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| Ok(row.try_get_by_index::<i64>(0)?.cast_unsigned())).collect()
+}
+
+/// Marks followers as having left, but for those with an event since `crawl_at`. Returns how many
+/// were marked.
+pub async fn mark_unfollowed(
+    connection: &impl Connection,
+    account: AccountId,
+    ids: &[u64],
+    crawl_at: i64,
+    unfollowed_at: i64,
+) -> Result<u64, Error> {
+    let mut marked = 0;
+    for chunk in ids.chunks(Sql::bind_limit(connection) - 3) {
+        let mut sql = Sql::new(connection);
+        sql.push("UPDATE follower SET subscribed = ").bind(false);
+        sql.push(", unfollowed_at = ").bind(unfollowed_at);
+        sql.push(" WHERE account_id = ").bind(account).push(" AND subscribed");
+        sql.push(" AND event_at < ").bind(crawl_at).push(" AND id IN ");
+        sql.bind_list(chunk.iter().map(|id| id.cast_signed()));
+        marked += connection.execute_raw(sql.into_statement()).await?.rows_affected();
+    }
+    Ok(marked)
+}
+
+/// Takes wrong unionids back: of followers who were found to hold another person's.
+pub async fn clear_unionids(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<(), Error> {
+    for chunk in openids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("UPDATE follower SET unionid = NULL WHERE account_id = ").bind(account);
+        sql.push(" AND openid IN ").bind_list(chunk.iter().map(OpenId::as_str));
+        connection.execute_raw(sql.into_statement()).await?;
+    }
+    Ok(())
+}
+
+/// Followers of an account, and how many of them have no unionid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// People who follow now.
+    pub subscribed: u64,
+    /// Of those, without a unionid.
+    pub missing_unionid: u64,
+}
+
+/// Counts the account's followers.
+pub async fn count(connection: &impl Connection, account: AccountId) -> Result<Coverage, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*), COUNT(unionid) FROM follower WHERE subscribed AND account_id = ");
+    sql.bind(account);
+    let Some(row) = connection.query_one_raw(sql.into_statement()).await? else {
+        return Ok(Coverage::default());
+    };
+    let subscribed = row.try_get_by_index::<i64>(0)?.cast_unsigned();
+    let with_unionid = row.try_get_by_index::<i64>(1)?.cast_unsigned();
+    Ok(Coverage { subscribed, missing_unionid: subscribed - with_unionid })
+}
+
+/// Who in the account has one of `unionids`.
+pub async fn list_holders(
+    connection: &impl Connection,
+    account: AccountId,
+    unionids: &[UnionId],
+) -> Result<Vec<(UnionId, OpenId)>, Error> {
+    let mut holders = Vec::new();
+    for chunk in unionids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("SELECT unionid, openid FROM follower WHERE account_id = ").bind(account);
+        sql.push(" AND unionid IN ").bind_list(chunk.iter().map(UnionId::as_str));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            holders.push((parsed(row.try_get_by_index(0)?)?, parsed(row.try_get_by_index(1)?)?));
+        }
+    }
+    Ok(holders)
+}
+
+/// Openids of the account that share their unionid with another one: one person cannot have two.
+pub async fn list_sharing_a_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Vec<OpenId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND unionid IS NOT NULL GROUP BY unionid HAVING COUNT(*) > 1)");
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}

@@ -1,0 +1,104 @@
+//! The database, and the only place that knows SeaORM.
+//!
+//! Functions here say what they do to one table in the words of the model. Those that write take
+//! `&impl Connection`, so that the caller, who opens a transaction with [`Store::begin`], commits it
+//! in sight. Instants are milliseconds since 1970 on the *database's* clock ([`Store::now`]), because
+//! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
+
+pub mod accounts;
+mod connect;
+mod error;
+pub mod followers;
+pub mod leases;
+pub mod quarantine;
+pub mod runs;
+pub mod schema;
+mod sql;
+pub mod tokens;
+
+pub use connect::Options;
+pub use error::Error;
+pub use sea_orm::ConnectionTrait as Connection;
+pub use sea_orm::DatabaseTransaction as Transaction;
+
+use sea_orm::{
+    DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+use sql::Sql;
+
+/// The number that rows use for an account.
+pub type AccountId = i32;
+
+/// A handle on the database; clones share its connections.
+///
+/// SQLite allows one writer at a time, so there a pool of one connection writes while others read.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+}
+
+impl Store {
+    /// Connects. A SQLite file is made where there is none and the URL says `mode=rwc`.
+    pub async fn connect(options: &Options) -> Result<Self, Error> {
+        let (writer, readers) = connect::connect(options).await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Connections to read from; what they see is committed.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+
+    /// Connections for a single statement that writes.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Opens a transaction that may write; dropped without a commit, it is undone.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        let options = TransactionOptions {
+            // A deferred transaction that starts by reading cannot wait for another process's
+            // write lock: SQLite refuses it at once.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// The time on the database's clock, in milliseconds since 1970.
+    pub async fn now(&self) -> Result<i64, Error> {
+        now(&self.readers).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.readers.ping().await?)
+    }
+
+    /// `sqlite`, `postgres` or `mysql`.
+    pub fn backend_name(&self) -> &'static str {
+        match self.writer.get_database_backend() {
+            DbBackend::MySql => "mysql",
+            DbBackend::Postgres => "postgres",
+            _ => "sqlite",
+        }
+    }
+
+    /// Closes all connections, so that SQLite folds its log into the file.
+    pub async fn close(self) -> Result<(), Error> {
+        self.readers.close().await?;
+        Ok(self.writer.close().await?)
+    }
+}
+
+/// The time on the database's clock as a transaction or connection sees it.
+pub async fn now(connection: &impl Connection) -> Result<i64, Error> {
+    let mut sql = Sql::new(connection);
+    let clock = sql.clock();
+    sql.push("SELECT ").push(clock).push(" AS now_at");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let row = row.ok_or_else(|| Error::unexpected("the clock gave no row"))?;
+    Ok(row.try_get("", "now_at")?)
+}

@@ -1,0 +1,112 @@
+//! Openids WeChat lists and refuses to answer for, and unionids that changed.
+
+use std::collections::HashSet;
+
+use entity::quarantine::{ActiveModel, Column, Entity};
+use entity::unionid_conflict;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::{AccountId, Connection, Error};
+use crate::model::{OpenId, RunId, UnionId};
+
+/// The longest openid kept; a malformed one may be of any length.
+const MAX_OPENID_CHARS: usize = 64;
+
+/// An openid and why it is set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// As WeChat listed it, malformed perhaps.
+    pub openid: String,
+    /// What WeChat said, or what is wrong with it.
+    pub reason: String,
+}
+
+/// Every openid of the account that is set aside.
+pub async fn list(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<HashSet<String>, Error> {
+    let openids = Entity::find()
+        .select_only()
+        .column(Column::Openid)
+        .filter(Column::AccountId.eq(account))
+        .into_tuple::<String>()
+        .all(connection)
+        .await?;
+    Ok(openids.into_iter().collect())
+}
+
+/// Sets openids aside; one that is set aside already keeps its date and takes the new reason.
+pub async fn record(
+    connection: &impl Connection,
+    account: AccountId,
+    run: RunId,
+    entries: &[Entry],
+    since_at: i64,
+) -> Result<(), Error> {
+    for entry in entries {
+        let row = ActiveModel {
+            account_id: ActiveValue::set(account),
+            openid: ActiveValue::set(entry.openid.chars().take(MAX_OPENID_CHARS).collect()),
+            reason: ActiveValue::set(entry.reason.clone()),
+            run_id: ActiveValue::set(run),
+            since_at: ActiveValue::set(since_at),
+        };
+        let mut conflict = OnConflict::columns([Column::AccountId, Column::Openid]);
+        conflict.update_columns([Column::Reason, Column::RunId]);
+        Entity::insert(row).on_conflict(conflict).exec_without_returning(connection).await?;
+    }
+    Ok(())
+}
+
+/// Takes openids back that WeChat answers for again.
+pub async fn release(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<(), Error> {
+    if openids.is_empty() {
+        return Ok(());
+    }
+    Entity::delete_many()
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::Openid.is_in(openids.iter().map(OpenId::as_str)))
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+/// A unionid that WeChat changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The person in the account.
+    pub openid: OpenId,
+    /// What was known.
+    pub old: UnionId,
+    /// What a single look-up confirmed.
+    pub new: UnionId,
+}
+
+/// Records changed unionids, so that no change is silent.
+pub async fn record_conflicts(
+    connection: &impl Connection,
+    account: AccountId,
+    run: RunId,
+    conflicts: &[Conflict],
+    confirmed_at: i64,
+) -> Result<(), Error> {
+    for conflict in conflicts {
+        let row = unionid_conflict::ActiveModel {
+            account_id: ActiveValue::set(account),
+            openid: ActiveValue::set(conflict.openid.to_string()),
+            old_unionid: ActiveValue::set(conflict.old.to_string()),
+            new_unionid: ActiveValue::set(conflict.new.to_string()),
+            run_id: ActiveValue::set(run),
+            confirmed_at: ActiveValue::set(confirmed_at),
+            ..Default::default()
+        };
+        unionid_conflict::Entity::insert(row).exec_without_returning(connection).await?;
+    }
+    Ok(())
+}

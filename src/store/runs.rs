@@ -1,0 +1,302 @@
+//! Runs of the follower sync and their checkpoints.
+//!
+//! A run is written only under the fencing number it was taken over with: who has lost the lease
+//! writes nothing, not even by a statement already on its way.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::{account, sync_page, sync_run};
+use roaring::RoaringTreemap;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::{AccountId, Connection, Error};
+use crate::model::{AppId, Counts, Mode, Run, RunId, RunState, Trigger};
+
+/// A run with its checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The run as it is shown.
+    pub run: Run,
+    /// The account's number.
+    pub account: AccountId,
+    /// The fencing number it may be written under.
+    pub fence: i64,
+    /// Asks for the next page; empty for the first.
+    pub next_openid: String,
+    /// Whether the list was walked to its end.
+    pub listed_all: bool,
+    /// `total` as the first page gave it.
+    pub total_first: u64,
+    /// `total` as the latest page gave it.
+    pub total_last: u64,
+}
+
+/// What a new run starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// The account's number.
+    pub account: AccountId,
+    /// What started it.
+    pub trigger: Trigger,
+    /// How much it asks for.
+    pub mode: Mode,
+    /// The tick it is for; one run per account and tick.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// On the database's clock.
+    pub started_at: i64,
+    /// Of the lease it is started under.
+    pub fence: i64,
+}
+
+/// Starts a run. [`Error::Duplicate`] where the tick has one already.
+pub async fn insert(connection: &impl Connection, new: &NewRun) -> Result<RunId, Error> {
+    let row = sync_run::ActiveModel {
+        account_id: ActiveValue::set(new.account),
+        state: ActiveValue::set(RunState::Running.to_string()),
+        started_by: ActiveValue::set(new.trigger.to_string()),
+        mode: ActiveValue::set(new.mode.to_string()),
+        scheduled_at: ActiveValue::set(new.scheduled_at.map(|at| at.timestamp_millis())),
+        started_at: ActiveValue::set(new.started_at),
+        fence: ActiveValue::set(new.fence),
+        next_openid: ActiveValue::set(String::new()),
+        listed_all: ActiveValue::set(false),
+        calls: ActiveValue::set("{}".to_owned()),
+        ..Default::default()
+    };
+    Ok(row.insert(connection).await?.id)
+}
+
+/// A run by its number.
+pub async fn find(connection: &impl Connection, id: RunId) -> Result<Option<Record>, Error> {
+    let run = sync_run::Entity::find_by_id(id).one(connection).await?;
+    match run {
+        Some(run) => Ok(Some(with_account(connection, run).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The account's newest run in one of `states`.
+pub async fn find_latest(
+    connection: &impl Connection,
+    account: AccountId,
+    states: &[RunState],
+) -> Result<Option<Record>, Error> {
+    let run = sync_run::Entity::find()
+        .filter(sync_run::Column::AccountId.eq(account))
+        .filter(sync_run::Column::State.is_in(states.iter().map(|state| state.as_str())))
+        .order_by_desc(sync_run::Column::Id)
+        .one(connection)
+        .await?;
+    match run {
+        Some(run) => Ok(Some(with_account(connection, run).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The newest tick for which the account has a run.
+pub async fn find_latest_tick(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let run = sync_run::Entity::find()
+        .filter(sync_run::Column::AccountId.eq(account))
+        .filter(sync_run::Column::ScheduledAt.is_not_null())
+        .order_by_desc(sync_run::Column::ScheduledAt)
+        .one(connection)
+        .await?;
+    run.and_then(|run| run.scheduled_at).map(instant).transpose()
+}
+
+/// The newest runs first, of all accounts, from below `before` on.
+pub async fn list(
+    connection: &impl Connection,
+    before: Option<RunId>,
+    limit: u64,
+) -> Result<Vec<Run>, Error> {
+    let mut query = sync_run::Entity::find().order_by_desc(sync_run::Column::Id).limit(limit);
+    if let Some(before) = before {
+        query = query.filter(sync_run::Column::Id.lt(before));
+    }
+    let accounts = account::Entity::find().all(connection).await?;
+    let appid = |id| accounts.iter().find(|account| account.id == id).map(|found| &*found.appid);
+    let runs = query.all(connection).await?;
+    runs.into_iter().map(|run| shown(appid(run.account_id), &run)).collect()
+}
+
+/// Takes a run over under a newer lease. `false` where a still newer one did.
+pub async fn take_over(connection: &impl Connection, id: RunId, fence: i64) -> Result<bool, Error> {
+    let taken = sync_run::Entity::update_many()
+        .col_expr(sync_run::Column::Fence, fence.into())
+        .filter(sync_run::Column::Id.eq(id))
+        .filter(sync_run::Column::Fence.lte(fence))
+        .exec(connection)
+        .await?;
+    Ok(taken.rows_affected == 1)
+}
+
+/// Saves all that a run can change. `false` where another process has taken it over.
+pub async fn save(connection: &impl Connection, record: &Record) -> Result<bool, Error> {
+    let saved = sync_run::Entity::update_many()
+        .set(changed(record)?)
+        .filter(sync_run::Column::Id.eq(record.run.id))
+        .filter(sync_run::Column::Fence.eq(record.fence))
+        .exec(connection)
+        .await?;
+    Ok(saved.rows_affected == 1)
+}
+
+/// A committed page, as a resumed run needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// What the page gave to ask for the next one.
+    pub next_openid: String,
+    /// Row ids of the followers on it that were known.
+    pub seen: RoaringTreemap,
+}
+
+/// Keeps a page of an open run.
+pub async fn insert_page(
+    connection: &impl Connection,
+    run: RunId,
+    number: u64,
+    page: &Page,
+) -> Result<(), Error> {
+    let mut seen = Vec::with_capacity(page.seen.serialized_size());
+    page.seen
+        .serialize_into(&mut seen)
+        .map_err(|_| Error::unexpected("a set of row ids does not serialise"))?;
+    let row = sync_page::ActiveModel {
+        run_id: ActiveValue::set(run),
+        page: ActiveValue::set(number.cast_signed()),
+        next_openid: ActiveValue::set(page.next_openid.clone()),
+        seen: ActiveValue::set(seen),
+    };
+    sync_page::Entity::insert(row).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+/// The committed pages of a run, in order.
+pub async fn list_pages(connection: &impl Connection, run: RunId) -> Result<Vec<Page>, Error> {
+    let pages = sync_page::Entity::find()
+        .filter(sync_page::Column::RunId.eq(run))
+        .order_by_asc(sync_page::Column::Page)
+        .all(connection)
+        .await?;
+    pages.into_iter().map(page).collect()
+}
+
+fn page(row: sync_page::Model) -> Result<Page, Error> {
+    let seen = RoaringTreemap::deserialize_from(row.seen.as_slice())
+        .map_err(|_| Error::unexpected("a page of the checkpoint is damaged"))?;
+    Ok(Page { next_openid: row.next_openid, seen })
+}
+
+/// Drops the pages of a run that will not go on.
+pub async fn delete_pages(connection: &impl Connection, run: RunId) -> Result<(), Error> {
+    sync_page::Entity::delete_many()
+        .filter(sync_page::Column::RunId.eq(run))
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+/// Whether the account ever had a run.
+pub async fn exists(connection: &impl Connection, account: AccountId) -> Result<bool, Error> {
+    let runs = sync_run::Entity::find().filter(sync_run::Column::AccountId.eq(account));
+    Ok(runs.count(connection).await? > 0)
+}
+
+async fn with_account(connection: &impl Connection, run: sync_run::Model) -> Result<Record, Error> {
+    let account = account::Entity::find_by_id(run.account_id).one(connection).await?;
+    Ok(Record {
+        run: shown(account.as_ref().map(|account| &*account.appid), &run)?,
+        account: run.account_id,
+        fence: run.fence,
+        next_openid: run.next_openid,
+        listed_all: run.listed_all,
+        total_first: run.total_first.cast_unsigned(),
+        total_last: run.total_last.cast_unsigned(),
+    })
+}
+
+fn shown(appid: Option<&str>, run: &sync_run::Model) -> Result<Run, Error> {
+    let unexpected = || Error::unexpected("a sync run in the database is malformed");
+    let appid: AppId = appid.ok_or_else(unexpected)?.parse().map_err(|_| unexpected())?;
+    let calls: BTreeMap<String, u64> =
+        serde_json::from_str(&run.calls).map_err(|_| unexpected())?;
+    Ok(Run {
+        id: run.id,
+        appid,
+        state: RunState::from_word(&run.state).ok_or_else(unexpected)?,
+        trigger: Trigger::from_word(&run.started_by).ok_or_else(unexpected)?,
+        mode: Mode::from_word(&run.mode).ok_or_else(unexpected)?,
+        counts: counts(run),
+        scheduled_at: run.scheduled_at.map(instant).transpose()?,
+        started_at: instant(run.started_at)?,
+        finished_at: run.finished_at.map(instant).transpose()?,
+        resume_at: run.resume_at.map(instant).transpose()?,
+        resumed_at_page: run.resumed_at_page.map(i64::cast_unsigned),
+        calls,
+        seconds: run.worked_ms as f64 / 1000.0,
+        error: run.error.clone(),
+        warning: run.warning.clone(),
+    })
+}
+
+fn counts(run: &sync_run::Model) -> Counts {
+    Counts {
+        pages: run.pages.cast_unsigned(),
+        listed: run.listed.cast_unsigned(),
+        known: run.known.cast_unsigned(),
+        fetched: run.fetched.cast_unsigned(),
+        quarantined: run.quarantined.cast_unsigned(),
+        vanished: run.vanished.cast_unsigned(),
+        upserted: run.upserted.cast_unsigned(),
+        unfollowed: run.unfollowed.cast_unsigned(),
+        missing_unionid: run.missing_unionid.cast_unsigned(),
+        conflicts: run.conflicts.cast_unsigned(),
+    }
+}
+
+fn changed(record: &Record) -> Result<sync_run::ActiveModel, Error> {
+    let Run { counts, .. } = &record.run;
+    let calls = serde_json::to_string(&record.run.calls)
+        .map_err(|_| Error::unexpected("the counts of calls do not serialise"))?;
+    let number = |count: u64| ActiveValue::set(count.cast_signed());
+    let millis = |at: Option<DateTime<Utc>>| ActiveValue::set(at.map(|at| at.timestamp_millis()));
+    Ok(sync_run::ActiveModel {
+        state: ActiveValue::set(record.run.state.to_string()),
+        mode: ActiveValue::set(record.run.mode.to_string()),
+        finished_at: millis(record.run.finished_at),
+        resume_at: millis(record.run.resume_at),
+        next_openid: ActiveValue::set(record.next_openid.clone()),
+        listed_all: ActiveValue::set(record.listed_all),
+        total_first: number(record.total_first),
+        total_last: number(record.total_last),
+        pages: number(counts.pages),
+        listed: number(counts.listed),
+        known: number(counts.known),
+        fetched: number(counts.fetched),
+        quarantined: number(counts.quarantined),
+        vanished: number(counts.vanished),
+        upserted: number(counts.upserted),
+        unfollowed: number(counts.unfollowed),
+        missing_unionid: number(counts.missing_unionid),
+        conflicts: number(counts.conflicts),
+        resumed_at_page: ActiveValue::set(record.run.resumed_at_page.map(u64::cast_signed)),
+        calls: ActiveValue::set(calls),
+        worked_ms: ActiveValue::set((record.run.seconds * 1000.0) as i64),
+        error: ActiveValue::set(record.run.error.clone()),
+        warning: ActiveValue::set(record.run.warning.clone()),
+        ..Default::default()
+    })
+}
+
+fn instant(millis: i64) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| Error::unexpected("an instant in the database is out of range"))
+}

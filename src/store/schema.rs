@@ -1,0 +1,85 @@
+//! The schema: bringing it up to date, and saying where it stands.
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use super::{Error, Store};
+
+/// A migration and whether it has run.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Whether this database has it.
+    pub applied: bool,
+}
+
+/// The number under which replicas queue for the schema on PostgreSQL: any, but always the same.
+const ADVISORY_LOCK: i64 = 0x756e_696f_6e69_64;
+
+/// How long a replica waits for another's migration on MariaDB/MySQL, in seconds.
+const LOCK_WAIT_SECONDS: u32 = 600;
+
+/// Applies what is missing and says how many steps that was. Replicas that do it at once queue:
+/// the first works, the others find nothing left to do.
+pub async fn migrate_up(store: &Store) -> Result<usize, Error> {
+    // Most starts find nothing to do and need not queue.
+    if pending(store).await? == 0 {
+        return Ok(0);
+    }
+    let transaction = store.begin().await?;
+    lock(&transaction).await?;
+    let before = Migrator::get_pending_migrations(&transaction).await?.len();
+    Migrator::up(&transaction, None).await?;
+    unlock(&transaction).await?;
+    transaction.commit().await?;
+    Ok(before)
+}
+
+/// Takes back the latest `steps` migrations, and their data with them.
+pub async fn migrate_down(store: &Store, steps: u32) -> Result<(), Error> {
+    let transaction = store.begin().await?;
+    lock(&transaction).await?;
+    Migrator::down(&transaction, Some(steps)).await?;
+    unlock(&transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Every migration, oldest first.
+pub async fn status(store: &Store) -> Result<Vec<Step>, Error> {
+    let pending = match pending_names(store).await {
+        Ok(names) => names,
+        Err(error) => return Err(error),
+    };
+    let step = |name: String| Step { applied: !pending.contains(&name), name };
+    Ok(Migrator::migrations().iter().map(|migration| step(migration.name().to_owned())).collect())
+}
+
+/// How many migrations this database lacks.
+pub async fn pending(store: &Store) -> Result<usize, Error> {
+    Ok(pending_names(store).await?.len())
+}
+
+async fn pending_names(store: &Store) -> Result<Vec<String>, Error> {
+    let pending = Migrator::get_pending_migrations_read_only(store.writer()).await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+/// Holds other replicas off. SQLite's immediate transaction does so by itself.
+async fn lock(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    let statement = match connection.get_database_backend() {
+        DbBackend::Postgres => format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"),
+        DbBackend::MySql => format!("DO GET_LOCK('unionid_bridge.schema', {LOCK_WAIT_SECONDS})"),
+        _ => return Ok(()),
+    };
+    connection.execute_unprepared(&statement).await?;
+    Ok(())
+}
+
+/// PostgreSQL's lock ends with the transaction, MariaDB's and MySQL's with the connection.
+async fn unlock(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    if connection.get_database_backend() == DbBackend::MySql {
+        connection.execute_unprepared("DO RELEASE_LOCK('unionid_bridge.schema')").await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What a sync would do: lists the followers, asks for no profile, writes nothing.
+
+use std::collections::BTreeMap;
+
+use roaring::RoaringTreemap;
+use serde::Serialize;
+
+use super::crawl::{Crawl, Refusals, Unionids};
+use super::list::{DatabaseClock, Walk};
+use super::plan::plan;
+use super::refresh::Window;
+use super::run::Began;
+use super::{Error, Job, ProfileApi};
+use crate::model::AppId;
+use crate::store::{accounts, followers, quarantine};
+
+/// What a sync would change, and what it would cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The Official Account.
+    pub appid: AppId,
+    /// Always `true`, so that a forecast is not taken for a run.
+    pub dry_run: bool,
+    /// Pages listed.
+    pub pages: u64,
+    /// Followers listed.
+    pub listed: u64,
+    /// Listed and known, not to be asked again.
+    pub known: u64,
+    /// Listed and never seen before.
+    pub new: u64,
+    /// Known, and to be asked again.
+    pub refreshed: u64,
+    /// Known and not listed: they would be marked as having left.
+    pub departures: u64,
+    /// Calls a sync needs, by name; holes and refused batches would add to it.
+    pub calls: BTreeMap<String, u64>,
+}
+
+/// Forecasts a sync of the account. `user/get` is called for real, nothing else is.
+pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
+    let crawl = prepare(job, full).await?;
+    let mut forecast = Forecast {
+        appid: job.wechat.appid().clone(),
+        dry_run: true,
+        pages: 0,
+        listed: 0,
+        known: 0,
+        new: 0,
+        refreshed: 0,
+        departures: 0,
+        calls: BTreeMap::new(),
+    };
+    let (mut seen, mut batches) = (RoaringTreemap::new(), 0);
+    let mut walk = Walk::new(job.wechat.clone(), crawl.clock, [], 0);
+    loop {
+        let listed = tokio::select! {
+            () = job.stop.cancelled() => return Err(Error::Stopped),
+            listed = walk.next() => listed?,
+        };
+        let page = plan(&crawl, listed).await?;
+        seen |= &page.seen;
+        batches += calls_for(page.asks.len() as u64, job.settings.profile_api);
+        let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
+        forecast.pages += u64::from(page.openids > 0);
+        forecast.listed += page.openids;
+        forecast.known += page.known;
+        forecast.new += new;
+        forecast.refreshed += page.asks.len() as u64 - new;
+        if page.listed.last {
+            break;
+        }
+    }
+    forecast.departures = count_departures(job, &crawl, &seen).await?;
+    forecast.calls = job.wechat.calls();
+    let call = match job.settings.profile_api {
+        ProfileApi::Batchget => "user/info/batchget",
+        ProfileApi::Info => "user/info",
+    };
+    forecast.calls.insert(call.to_owned(), batches);
+    Ok(forecast)
+}
+
+async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
+    let (store, account) = (&job.store, job.account);
+    let now = store.now().await?;
+    let crawled_at = accounts::find_crawled_at(store.reader(), account).await?;
+    let unionids = Unionids::default();
+    if !followers::list_known_from(store.reader(), account, 0, 1).await?.is_empty() {
+        unionids.saw_one();
+    }
+    Ok(Crawl {
+        job: job.clone(),
+        clock: DatabaseClock::starting_at(now),
+        began: Began::nothing(),
+        first_load: !followers::exists_before(store.reader(), account, now).await?,
+        full,
+        rebound: false,
+        window: Window::new(job.settings.refresh_after_days, crawled_at, now),
+        quarantined: quarantine::list(store.reader(), account).await?,
+        unionids,
+        refusals: Refusals::default(),
+    })
+}
+
+fn calls_for(asks: u64, api: ProfileApi) -> u64 {
+    match api {
+        ProfileApi::Batchget => asks.div_ceil(100),
+        ProfileApi::Info => asks,
+    }
+}
+
+async fn count_departures(job: &Job, crawl: &Crawl, seen: &RoaringTreemap) -> Result<u64, Error> {
+    let expected = super::sweep::find_unseen(job, crawl.clock.now_ms(), seen).await?;
+    Ok(expected.ids.len())
+}

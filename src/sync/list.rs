@@ -1,0 +1,215 @@
+//! The first stage: walks WeChat's list, ahead of the rest, and believes only a consistent page.
+
+use std::collections::HashSet;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::Error;
+use super::crawl::Stage;
+use crate::model::OpenId;
+use crate::store::quarantine::Entry;
+use crate::wechat::{self, Class, FollowerPage};
+
+/// A page as listed, checked against itself.
+#[derive(Debug)]
+pub(super) struct ListedPage {
+    /// Counted from 1.
+    pub(super) number: u64,
+    /// When it was asked for, in milliseconds since 1970 on the database's clock.
+    pub(super) listed_at: i64,
+    /// WeChat's count of all followers.
+    pub(super) total: u64,
+    /// Well-formed openids, each once.
+    pub(super) openids: Vec<OpenId>,
+    /// What was listed and is no openid.
+    pub(super) malformed: Vec<Entry>,
+    /// Asks for the page after this one; empty at the end.
+    pub(super) next_openid: String,
+    /// Whether the list ends here.
+    pub(super) last: bool,
+}
+
+/// Pages listed ahead of the stage that plans them.
+const PAGES_AHEAD: usize = 2;
+
+/// Cursors that WeChat refuses before the crawl gives up.
+const MOST_REFUSED_CURSORS: u32 = 3;
+
+/// How often a page that contradicts itself is asked for.
+const MOST_ASKS: u32 = 3;
+
+/// Where a walk stands, and what it has seen of the way.
+pub(super) struct Walk {
+    wechat: wechat::Account,
+    clock: DatabaseClock,
+    number: u64,
+    /// Openids listed so far.
+    listed: u64,
+    /// Cursors of the pages so far, the first page's empty one included.
+    path: Vec<String>,
+    visited: HashSet<String>,
+    refused: u32,
+}
+
+/// The database's clock, read once and carried on by our own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DatabaseClock {
+    read_ms: i64,
+    read_at: Instant,
+}
+
+impl DatabaseClock {
+    pub(super) fn starting_at(now_ms: i64) -> Self {
+        Self { read_ms: now_ms, read_at: Instant::now() }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.read_ms + self.read_at.elapsed().as_millis() as i64
+    }
+}
+
+impl Walk {
+    /// A walk that goes on after `committed` pages, given by what they name as their next openid,
+    /// with `listed` openids on them.
+    pub(super) fn new(
+        wechat: wechat::Account,
+        clock: DatabaseClock,
+        committed: impl IntoIterator<Item = String>,
+        listed: u64,
+    ) -> Self {
+        let mut path = vec![String::new()];
+        path.extend(committed);
+        let number = path.len() as u64;
+        let visited = path.iter().cloned().collect();
+        Self { wechat, clock, number, listed, path, visited, refused: 0 }
+    }
+
+    /// Walks in a task of its own.
+    pub(super) fn spawn(mut self) -> Stage<ListedPage> {
+        let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
+        Stage::new(receiver, async move {
+            loop {
+                let page = self.next().await;
+                let over = !matches!(&page, Ok(page) if !page.last);
+                if sender.send(page).await.is_err() || over {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// The page at which the walk stands.
+    pub(super) async fn next(&mut self) -> Result<ListedPage, Error> {
+        let mut asks = 0;
+        loop {
+            asks += 1;
+            match self.ask().await {
+                Ok(Some(page)) => return Ok(page),
+                Ok(None) => {}
+                Err(Error::Inconsistent { problem, .. }) if asks < MOST_ASKS => {
+                    tracing::info!(sync.page = self.number, problem, "asking for the page again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for the page once; `None` after a step back.
+    async fn ask(&mut self) -> Result<Option<ListedPage>, Error> {
+        let listed_at = self.clock.now_ms();
+        let cursor = self.path.last().cloned().unwrap_or_default();
+        let after = (!cursor.is_empty()).then_some(cursor.as_str());
+        match self.wechat.list_followers(after).await {
+            Ok(page) => self.accept(&cursor, page, listed_at).map(Some),
+            Err(source) if after.is_some() && source.class() == Class::Person => {
+                self.step_back(source)?;
+                Ok(None)
+            }
+            Err(source) => Err(Error::Page { page: self.number, source }),
+        }
+    }
+
+    /// The follower whose openid was the cursor has left, and WeChat knows it no more: the page
+    /// before is listed again and ends with another one.
+    fn step_back(&mut self, source: wechat::Error) -> Result<(), Error> {
+        self.refused += 1;
+        if self.refused > MOST_REFUSED_CURSORS {
+            return Err(Error::Cursor { page: self.number, source });
+        }
+        if let Some(refused) = self.path.pop() {
+            self.visited.remove(&refused);
+        }
+        tracing::info!(sync.page = self.number, "WeChat refuses the cursor; going back a page");
+        Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        cursor: &str,
+        page: FollowerPage,
+        listed_at: i64,
+    ) -> Result<ListedPage, Error> {
+        let number = self.number;
+        let inconsistent = |problem| Err(Error::Inconsistent { page: number, problem });
+        let texts = page.openids.unwrap_or_default();
+        let blanks = texts.iter().filter(|text| text.trim().is_empty()).count() as u64;
+        let answered = texts.len() as u64;
+        if page.count != answered && page.count != answered - blanks {
+            let problem = format!("it counts {} openids and lists {answered}", page.count);
+            return inconsistent(problem);
+        }
+        let (openids, malformed) = sorted_out(texts);
+        let listed = (openids.len() + malformed.len()) as u64;
+        let complete = self.listed + listed >= least_expected(page.total);
+        let mut next_openid = page.next_openid.trim().to_owned();
+        let end = match (listed, next_openid.as_str()) {
+            (0, next) if next.is_empty() || next == cursor => true,
+            (0, _) => return inconsistent("it is empty and names a page after it".to_owned()),
+            // Documented as the end; but where many are missing it is checked by one more call.
+            (_, "") if complete => true,
+            (_, "") => {
+                next_openid = openids.last().map(ToString::to_string).unwrap_or_default();
+                false
+            }
+            (_, next) => complete && next == cursor,
+        };
+        if !end && !self.visited.insert(next_openid.clone()) {
+            return Err(Error::Loop { page: number });
+        }
+        self.path.push(next_openid.clone());
+        self.listed += listed;
+        self.number += 1;
+        Ok(ListedPage {
+            number,
+            listed_at,
+            total: page.total,
+            openids,
+            malformed,
+            next_openid,
+            last: end,
+        })
+    }
+}
+
+/// How many openids a complete list of `total` holds at least: some leave while it is walked.
+pub(super) fn least_expected(total: u64) -> u64 {
+    total - (total / 100).max(50).min(total)
+}
+
+/// Openids each once, and what is none. Blanks, which old answers hold, count as nothing.
+fn sorted_out(listed: Vec<String>) -> (Vec<OpenId>, Vec<Entry>) {
+    let mut seen = HashSet::with_capacity(listed.len());
+    let mut openids = Vec::with_capacity(listed.len());
+    let mut malformed = Vec::new();
+    for text in listed {
+        if text.trim().is_empty() || !seen.insert(text.trim().to_owned()) {
+            continue;
+        }
+        match text.parse::<OpenId>() {
+            Ok(openid) => openids.push(openid),
+            Err(error) => malformed.push(Entry { reason: error.to_string(), openid: text }),
+        }
+    }
+    (openids, malformed)
+}

@@ -1,0 +1,98 @@
+//! Before a crawl: a random handful of known followers is asked again.
+//!
+//! If their unionids changed, the account was bound to another Open Platform account, and everybody
+//! has to be asked. Where nobody has a unionid yet, the same call finds out whether there are any now.
+
+use std::collections::HashMap;
+
+use super::crawl::Unionids;
+use super::{Error, Job};
+use crate::model::{Follower, OpenId, Profile, UnionId};
+use crate::store::followers;
+use crate::wechat;
+
+/// How many known followers are asked again each night.
+const HANDFUL: u64 = 10;
+
+/// How many of those without a unionid are asked where nobody has one.
+const BATCH: usize = 100;
+
+/// What the probe found.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    /// Whether the account gives unionids.
+    pub(super) unionids: Unionids,
+    /// WeChat gives the known followers other unionids than before.
+    pub(super) rebound: bool,
+}
+
+/// Asks; one call, or two where unionids changed.
+pub(super) async fn probe(job: &Job) -> Result<Probe, Error> {
+    let handful = random_known(job).await?;
+    if handful.is_empty() {
+        return ask_the_unknown(job).await;
+    }
+    let probe = Probe::default();
+    probe.unionids.saw_one();
+    let changed = changed(job, &handful).await?;
+    let rebound = changed * 2 > handful.len();
+    Ok(Probe { rebound, ..probe })
+}
+
+/// Known followers from some random row id on.
+async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
+    let reader = job.store.reader();
+    let highest = followers::find_highest_id(reader).await?;
+    let from = rand::random_range(0..=highest);
+    let found = followers::list_known_from(reader, job.account, from, HANDFUL).await?;
+    if found.is_empty() {
+        return Ok(followers::list_known_from(reader, job.account, 0, HANDFUL).await?);
+    }
+    Ok(found)
+}
+
+/// How many of the followers have another unionid now, each confirmed by a call of its own.
+async fn changed(job: &Job, known: &[Follower]) -> Result<usize, Error> {
+    let openids: Vec<_> = known.iter().map(|follower| follower.openid.clone()).collect();
+    let told = unionids(ask(job, &openids).await?);
+    let mut changed = 0;
+    for follower in known {
+        if !differs(follower, told.get(&follower.openid)) {
+            continue;
+        }
+        match job.wechat.profile(&follower.openid).await {
+            Ok(profile) => changed += usize::from(differs(follower, profile.unionid.as_ref())),
+            Err(error) if error.class() == wechat::Class::Person => {}
+            Err(source) => return Err(Error::Profiles { page: 0, source }),
+        }
+    }
+    Ok(changed)
+}
+
+fn differs(follower: &Follower, told: Option<&UnionId>) -> bool {
+    matches!((&follower.unionid, told), (Some(known), Some(told)) if known != told)
+}
+
+fn unionids(profiles: Vec<Profile>) -> HashMap<OpenId, UnionId> {
+    let told = profiles.into_iter();
+    told.filter_map(|profile| Some((profile.openid, profile.unionid?))).collect()
+}
+
+async fn ask_the_unknown(job: &Job) -> Result<Probe, Error> {
+    let probe = Probe::default();
+    let reader = job.store.reader();
+    let openids = followers::list_without_unionid(reader, job.account, BATCH as u64).await?;
+    if !openids.is_empty() && !unionids(ask(job, &openids).await?).is_empty() {
+        probe.unionids.saw_one();
+    }
+    Ok(probe)
+}
+
+/// One `batchget`. Somebody who left may spoil it: then nothing is learnt tonight.
+async fn ask(job: &Job, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
+    match job.wechat.profiles(openids).await {
+        Ok(profiles) => Ok(profiles),
+        Err(error) if error.class() == wechat::Class::Person => Ok(Vec::new()),
+        Err(source) => Err(Error::Profiles { page: 0, source }),
+    }
+}

@@ -1,0 +1,236 @@
+//! The third stage: asks for profiles, and believes only what an answer can mean.
+//!
+//! WeChat refuses a whole batch for one bad openid, leaves rows out, blanks unionids, and has been
+//! seen giving rows the unionids of their neighbours. A refused batch is halved down to the openid
+//! at fault; a hole is asked for alone; a batch that contradicts itself or what is known is thrown
+//! away and everybody in it is asked for alone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::crawl::{Crawl, Stage};
+use super::plan::{Ask, PlannedPage};
+use super::{Error, ProfileApi};
+use crate::model::{OpenId, Profile};
+use crate::wechat::{self, Class};
+
+/// What WeChat told of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Follows.
+    Follower {
+        profile: Profile,
+        /// A single look-up confirmed that there is no unionid.
+        unionid_absent: bool,
+    },
+    /// Left between being listed and being asked for.
+    Left,
+    /// Refused, for this reason.
+    Refused(String),
+}
+
+/// A page with all answers.
+#[derive(Debug)]
+pub(super) struct ToldPage {
+    pub(super) planned: PlannedPage,
+    pub(super) answers: Vec<(Ask, Told)>,
+}
+
+/// What `user/info/batchget` takes at most.
+const BATCH: usize = 100;
+
+/// Part of a page; the page itself comes with its last part.
+struct Piece {
+    page: u64,
+    asks: Vec<Ask>,
+    whole: Option<PlannedPage>,
+}
+
+/// Asks for planned pages; answers come in the order of the list.
+pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<ToldPage> {
+    let (sender, queue) = mpsc::channel(1);
+    Stage::new(queue, async move {
+        // The gate bounds the calls in flight; twice as many pieces keep it busy although one slow
+        // answer holds up those behind it.
+        let ahead = crawl.job.settings.concurrency * 2;
+        let mut answered = std::pin::pin!(
+            pages
+                .into_stream()
+                .map_ok(|page| stream::iter(pieces(page, crawl.job.settings.profile_api)).map(Ok))
+                .try_flatten()
+                .map(|piece| AbortOnDropHandle::new(tokio::spawn(answer(crawl.clone(), piece))))
+                .buffered(ahead)
+        );
+        let mut answers = Vec::new();
+        while let Some(piece) = answered.next().await {
+            let page = match piece.unwrap_or(Err(Error::StageGone)) {
+                Ok((whole, told)) => {
+                    answers.extend(told);
+                    let Some(planned) = whole else { continue };
+                    Ok(ToldPage { planned, answers: std::mem::take(&mut answers) })
+                }
+                Err(error) => Err(error),
+            };
+            let over = page.is_err();
+            if sender.send(page).await.is_err() || over {
+                return;
+            }
+        }
+    })
+}
+
+fn pieces(mut page: PlannedPage, api: ProfileApi) -> Vec<Piece> {
+    let number = page.listed.number;
+    let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut page.asks)
+        .into_iter()
+        .partition(|ask| ask.alone || api == ProfileApi::Info);
+    let batches = together.chunks(BATCH).map(<[Ask]>::to_vec);
+    let mut pieces: Vec<_> = batches
+        .chain(alone.into_iter().map(|ask| vec![Ask { alone: true, ..ask }]))
+        .map(|asks| Piece { page: number, asks, whole: None })
+        .collect();
+    pieces.push(Piece { page: number, asks: Vec::new(), whole: Some(page) });
+    pieces
+}
+
+type Answer = (Option<PlannedPage>, Vec<(Ask, Told)>);
+
+async fn answer(crawl: Arc<Crawl>, piece: Result<Piece, Error>) -> Result<Answer, Error> {
+    let Piece { page, asks, whole } = piece?;
+    crawl.refusals.asked(asks.len());
+    let told = match asks.as_slice() {
+        [] => Vec::new(),
+        [ask] if ask.alone => vec![alone(&crawl, ask).await.map_err(at(page))?],
+        _ => together(&crawl, asks).await.map_err(at(page))?,
+    };
+    Ok((whole, told))
+}
+
+fn at(page: u64) -> impl Fn(wechat::Error) -> Error {
+    move |source| Error::Profiles { page, source }
+}
+
+/// Asks for one follower by `user/info`.
+async fn alone(crawl: &Crawl, ask: &Ask) -> Result<(Ask, Told), wechat::Error> {
+    let told = match crawl.job.wechat.profile(&ask.openid).await {
+        Ok(profile) if profile.openid != ask.openid => {
+            refused(crawl, "WeChat answered for somebody else".to_owned(), None)?
+        }
+        Ok(profile) if !profile.subscribed => Told::Left,
+        Ok(profile) => {
+            if profile.unionid.is_some() {
+                crawl.unionids.saw_one();
+            }
+            let unionid_absent = profile.unionid.is_none();
+            Told::Follower { profile, unionid_absent }
+        }
+        Err(error) if concerns_the_openid(&error) => {
+            refused(crawl, error.to_string(), Some(error))?
+        }
+        Err(error) => return Err(error),
+    };
+    Ok((ask.clone(), told))
+}
+
+fn concerns_the_openid(error: &wechat::Error) -> bool {
+    matches!(error.class(), Class::Person | Class::Undecodable | Class::Unknown)
+}
+
+fn refused(
+    crawl: &Crawl,
+    reason: String,
+    error: Option<wechat::Error>,
+) -> Result<Told, wechat::Error> {
+    match error {
+        Some(error) if crawl.refusals.refused_too_many() => Err(error),
+        _ => Ok(Told::Refused(reason)),
+    }
+}
+
+/// Asks for up to a hundred followers by one call, or by as many as their answers need.
+fn together(
+    crawl: &Crawl,
+    asks: Vec<Ask>,
+) -> BoxFuture<'_, Result<Vec<(Ask, Told)>, wechat::Error>> {
+    Box::pin(async move {
+        let openids: Vec<_> = asks.iter().map(|ask| ask.openid.clone()).collect();
+        match crawl.job.wechat.profiles(&openids).await {
+            Ok(profiles) => understand(crawl, asks, profiles).await,
+            Err(error) if concerns_the_openid(&error) || error.class() == Class::ListSize => {
+                halve(crawl, asks, error).await
+            }
+            Err(error) => Err(error),
+        }
+    })
+}
+
+async fn halve(
+    crawl: &Crawl,
+    mut asks: Vec<Ask>,
+    error: wechat::Error,
+) -> Result<Vec<(Ask, Told)>, wechat::Error> {
+    if asks.len() == 1 {
+        let told = refused(crawl, error.to_string(), Some(error))?;
+        return Ok(asks.into_iter().map(|ask| (ask, told.clone())).collect());
+    }
+    let second = asks.split_off(asks.len() / 2);
+    let mut told = together(crawl, asks).await?;
+    told.extend(together(crawl, second).await?);
+    Ok(told)
+}
+
+async fn understand(
+    crawl: &Crawl,
+    asks: Vec<Ask>,
+    profiles: Vec<Profile>,
+) -> Result<Vec<(Ask, Told)>, wechat::Error> {
+    if profiles.iter().any(|profile| profile.unionid.is_some()) {
+        crawl.unionids.saw_one();
+    }
+    let credible = is_credible(&asks, &profiles, crawl.rebound);
+    let mut by_openid: HashMap<OpenId, Profile> =
+        profiles.into_iter().map(|profile| (profile.openid.clone(), profile)).collect();
+    let mut told = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let told_of_it = match by_openid.remove(&ask.openid).filter(|_| credible) {
+            Some(profile) if !profile.subscribed => (ask, Told::Left),
+            Some(profile) if crawl.is_hole(&ask, &profile) => alone(crawl, &ask).await?,
+            Some(profile) => (ask, Told::Follower { profile, unionid_absent: false }),
+            None => alone(crawl, &ask).await?,
+        };
+        told.push(told_of_it);
+    }
+    Ok(told)
+}
+
+impl Crawl {
+    /// Whether a unionid is missing that a call of its own may bring.
+    fn is_hole(&self, ask: &Ask, profile: &Profile) -> bool {
+        let known =
+            |stored: &crate::model::Follower| stored.unionid.is_some() || stored.unionid_absent;
+        profile.unionid.is_none()
+            && !ask.stored.as_ref().is_some_and(known)
+            && self.unionids.worth_asking_again()
+    }
+}
+
+/// Whether rows and unionids can belong together: each openid was asked for and comes once, no two
+/// people share a unionid, and nobody's unionid is another than the one known.
+fn is_credible(asks: &[Ask], profiles: &[Profile], rebound: bool) -> bool {
+    let asked: HashMap<_, _> = asks.iter().map(|ask| (&ask.openid, ask)).collect();
+    let mut openids = HashSet::with_capacity(profiles.len());
+    let mut unionids = HashSet::with_capacity(profiles.len());
+    profiles.iter().all(|profile| {
+        let Some(ask) = asked.get(&profile.openid) else { return false };
+        let known = ask.stored.as_ref().and_then(|stored| stored.unionid.as_ref());
+        let contradicts = matches!((known, &profile.unionid), (Some(a), Some(b)) if a != b);
+        openids.insert(&profile.openid)
+            && profile.unionid.as_ref().is_none_or(|unionid| unionids.insert(unionid))
+            && (rebound || !contradicts)
+    })
+}

@@ -1,0 +1,57 @@
+//! Which known followers are asked again tonight, with no date kept for each of them.
+//!
+//! Row ids count up evenly, so the id's remainder by the number of days picks the night. Nothing is
+//! written where nothing changed, and a night that was missed is made up for by the next.
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The nights since the latest complete crawl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    every_days: i64,
+    today: i64,
+    nights: i64,
+}
+
+impl Window {
+    /// From a crawl at `crawled_at` (none: nothing is due) to one at `now`.
+    pub(super) fn new(every_days: u32, crawled_at: Option<i64>, now: i64) -> Self {
+        let today = now.div_euclid(DAY_MS);
+        let since = crawled_at.map_or(today, |at| at.div_euclid(DAY_MS));
+        Self { every_days: i64::from(every_days.max(1)), today, nights: (today - since).max(0) }
+    }
+
+    /// Whether the follower with this row id is due.
+    pub(super) fn is_due(&self, id: u64) -> bool {
+        let nights_ago = (self.today - id.cast_signed()).rem_euclid(self.every_days);
+        nights_ago < self.nights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_due_once_within_the_days() {
+        for id in 0..100 {
+            let due =
+                |night: i64| Window::new(30, Some((night - 1) * DAY_MS), night * DAY_MS).is_due(id);
+            assert_eq!((20_000..20_030).filter(|night| due(*night)).count(), 1, "id {id}");
+        }
+    }
+
+    #[test]
+    fn missed_nights_are_made_up_for() {
+        let window = Window::new(30, Some(20_000 * DAY_MS), 20_003 * DAY_MS);
+        assert_eq!((0..30).filter(|id| window.is_due(*id)).count(), 3);
+        let after_a_long_time = Window::new(30, Some(0), 20_003 * DAY_MS);
+        assert!((0..30).all(|id| after_a_long_time.is_due(id)));
+    }
+
+    #[test]
+    fn nobody_is_due_on_the_day_of_a_crawl() {
+        let window = Window::new(30, Some(20_000 * DAY_MS), 20_000 * DAY_MS + 5);
+        assert!(!(0..30).any(|id| window.is_due(id)));
+    }
+}

@@ -1,0 +1,96 @@
+//! The last stage of the pipeline: a page's rows and the checkpoint, in one transaction.
+
+use std::time::Duration;
+
+use super::crawl::Crawl;
+use super::profiles::ToldPage;
+use super::settle::{SettledPage, settle};
+use super::{Error, failpoint};
+use crate::store::runs::{Page, Record};
+use crate::store::{self, followers, quarantine, runs};
+
+/// How often a page is tried while the database is away, waiting a little longer each time: about
+/// two minutes in all.
+const MOST_TRIES: u32 = 12;
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Writes a page. The record counts it only once it is committed.
+pub(super) async fn commit(
+    crawl: &Crawl,
+    record: &mut Record,
+    page: ToldPage,
+) -> Result<(), Error> {
+    let page = settle(crawl, page).await?;
+    let next = advanced(crawl, record, &page);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match write(crawl, &next, &page).await {
+            Ok(true) => break,
+            Ok(false) => return Err(Error::LeaseLost(record.run.appid.clone())),
+            Err(error @ store::Error::Unavailable(_)) if tries < MOST_TRIES => {
+                tracing::warn!(sync.run = record.run.id, %error, "waiting for the database");
+                let wait = LONGEST_WAIT.min(Duration::from_millis(100 << tries.min(10)));
+                tokio::select! {
+                    () = crawl.job.stop.cancelled() => return Err(Error::Stopped),
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    *record = next;
+    Ok(())
+}
+
+/// The record as it is once the page is in.
+fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage) -> Record {
+    let listed = &page.planned.listed;
+    let mut next = record.clone();
+    let counts = &mut next.run.counts;
+    // The empty answer that ends a list is a call and no page.
+    counts.pages += u64::from(page.planned.openids > 0);
+    counts.listed += page.planned.openids;
+    counts.known += page.planned.known;
+    counts.fetched += page.fetched;
+    counts.vanished += page.vanished;
+    counts.quarantined += page.quarantined.len() as u64;
+    counts.upserted += page.rows.len() as u64;
+    counts.conflicts += page.conflicts.len() as u64;
+    if listed.number == 1 {
+        next.total_first = listed.total;
+    }
+    next.total_last = listed.total;
+    next.next_openid.clone_from(&listed.next_openid);
+    next.listed_all = listed.last;
+    crawl.began.book(&crawl.job, &mut next);
+    next
+}
+
+/// `false` where another process has taken the run over; then nothing is written.
+async fn write(crawl: &Crawl, next: &Record, page: &SettledPage) -> Result<bool, store::Error> {
+    let (account, run) = (crawl.job.account, next.run.id);
+    let listed = &page.planned.listed;
+    let at = listed.listed_at;
+    let transaction = crawl.job.store.begin().await?;
+    if !runs::save(&transaction, next).await? {
+        return Ok(false);
+    }
+    followers::upsert(&transaction, account, &page.rows, at).await?;
+    failpoint_in_write();
+    quarantine::release(&transaction, account, &page.released).await?;
+    quarantine::record(&transaction, account, run, &page.quarantined, at).await?;
+    if !crawl.rebound {
+        quarantine::record_conflicts(&transaction, account, run, &page.conflicts, at).await?;
+    }
+    let kept = Page { next_openid: listed.next_openid.clone(), seen: page.planned.seen.clone() };
+    runs::insert_page(&transaction, run, listed.number, &kept).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+fn failpoint_in_write() {
+    failpoint!("sync.page_half_written");
+}

@@ -1,0 +1,102 @@
+//! The end of a crawl: who was known and not listed has left, unless that looks wrong.
+
+use roaring::RoaringTreemap;
+
+use super::list::least_expected;
+use super::{Error, Job, failpoint};
+use crate::store::runs::{Page, Record};
+use crate::store::{accounts, followers, runs};
+
+/// This many departures are never held.
+const FEW_DEPARTURES: u64 = 50;
+
+/// Row ids read at a time.
+const CHUNK: u64 = 50_000;
+
+/// Whom a crawl did not find.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Departures {
+    /// Their row ids.
+    pub(super) ids: RoaringTreemap,
+    /// How many a crawl should have found.
+    pub(super) expected: u64,
+}
+
+/// Compares the crawl with what was known before it.
+pub(super) async fn find_departures(
+    job: &Job,
+    record: &Record,
+    pages: &[Page],
+) -> Result<Departures, Error> {
+    let seen = pages.iter().fold(RoaringTreemap::new(), |seen, page| seen | &page.seen);
+    find_unseen(job, record.run.started_at.timestamp_millis(), &seen).await
+}
+
+/// Whom a crawl begun at `started_at` should have seen and has not.
+pub(super) async fn find_unseen(
+    job: &Job,
+    started_at: i64,
+    seen: &RoaringTreemap,
+) -> Result<Departures, Error> {
+    let mut departures = Departures { ids: RoaringTreemap::new(), expected: 0 };
+    let mut after = 0;
+    loop {
+        let ids =
+            followers::list_expected_ids(job.store.reader(), job.account, started_at, after, CHUNK)
+                .await?;
+        let Some(last) = ids.last().copied() else { return Ok(departures) };
+        departures.expected += ids.len() as u64;
+        departures.ids.extend(ids.iter().filter(|id| !seen.contains(**id)));
+        after = last;
+    }
+}
+
+/// Refuses a list that ended long before its own total; says why a sweep has to wait for an
+/// operator, if it has to.
+pub(super) fn doubt(
+    record: &Record,
+    departures: &Departures,
+    max_ratio: f64,
+) -> Result<Option<String>, Error> {
+    let (listed, total) = (record.run.counts.listed, record.total_last);
+    let drift = record.total_first.abs_diff(total);
+    if listed < least_expected(total).saturating_sub(drift) {
+        // Whoever is missing from half a list cannot be told from who has left.
+        if (listed as f64) < (total as f64) * (1.0 - max_ratio) {
+            return Err(Error::EndedEarly { listed, total });
+        }
+        return Ok(Some(format!("{listed} followers were listed while WeChat counts {total}")));
+    }
+    let left = departures.ids.len();
+    let most = FEW_DEPARTURES.max((departures.expected as f64 * max_ratio) as u64);
+    Ok((left > most).then(|| {
+        let expected = departures.expected;
+        format!("{left} of {expected} followers would be marked as having left, more than {most}")
+    }))
+}
+
+/// Marks who left and ends the run, in one transaction: readers see all of it or nothing.
+/// `record` says how the run ends.
+pub(super) async fn sweep(
+    job: &Job,
+    record: &mut Record,
+    departures: &Departures,
+) -> Result<(), Error> {
+    let started_at = record.run.started_at.timestamp_millis();
+    let ids: Vec<_> = departures.ids.iter().collect();
+    failpoint!("sync.before_sweep");
+    let transaction = job.store.begin().await?;
+    let now = crate::store::now(&transaction).await?;
+    record.run.counts.unfollowed =
+        followers::mark_unfollowed(&transaction, job.account, &ids, started_at, now).await?;
+    failpoint!("sync.half_swept");
+    let coverage = followers::count(&transaction, job.account).await?;
+    record.run.counts.missing_unionid = coverage.missing_unionid;
+    accounts::record_crawl(&transaction, job.account, started_at).await?;
+    runs::delete_pages(&transaction, record.run.id).await?;
+    if !runs::save(&transaction, record).await? {
+        return Err(Error::LeaseLost(record.run.appid.clone()));
+    }
+    failpoint!("sync.before_close");
+    Ok(transaction.commit().await.map_err(crate::store::Error::from)?)
+}

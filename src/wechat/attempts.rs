@@ -1,0 +1,92 @@
+//! The attempts at one call: each with a place in the gate, with pauses between them.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::client::Link;
+use super::counts::Counts;
+use super::gate::{Gate, Signal};
+use super::request::Request;
+use super::retry::Repetitions;
+use super::{AccessToken, Class, Error, send};
+
+/// What the calls of one account share.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) gate: Gate,
+    pub(super) counts: Counts,
+}
+
+/// Calls until there is an answer, or an error that another attempt would not mend.
+///
+/// Only for calls that may be made twice.
+pub(super) async fn repeated<T: DeserializeOwned>(
+    link: &Link,
+    request: &Request<'_>,
+    token: Option<&AccessToken>,
+    lane: Option<&Lane>,
+) -> Result<T, Error> {
+    let mut repetitions = Repetitions::default();
+    let mut attempt = 1_u32;
+    loop {
+        let error = match gated(link, request, token, lane).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let now = link.clock.now();
+        let pause = repetitions.pause(&link.retry, error.class(), now, rand::random());
+        log(request, &error, attempt, pause);
+        match pause {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error),
+        }
+        attempt += 1;
+    }
+}
+
+/// Calls once.
+pub(super) async fn once<T: DeserializeOwned>(
+    link: &Link,
+    request: &Request<'_>,
+    token: Option<&AccessToken>,
+) -> Result<T, Error> {
+    send::ask(link, request, token).await
+}
+
+async fn gated<T: DeserializeOwned>(
+    link: &Link,
+    request: &Request<'_>,
+    token: Option<&AccessToken>,
+    lane: Option<&Lane>,
+) -> Result<T, Error> {
+    let Some(lane) = lane else {
+        return once(link, request, token).await;
+    };
+    let place = lane.gate.enter().await;
+    lane.counts.add(request.call.name());
+    let outcome = once(link, request, token).await;
+    place.leave(signal(&outcome));
+    outcome
+}
+
+fn signal<T>(outcome: &Result<T, Error>) -> Signal {
+    match outcome.as_ref().map_err(Error::class) {
+        Err(Class::Transient | Class::RateLimited) => Signal::Busy,
+        Err(Class::Undecodable | Class::Config) => Signal::Neither,
+        _ => Signal::Well,
+    }
+}
+
+fn log(request: &Request<'_>, error: &Error, attempt: u32, pause: Option<Duration>) {
+    let upstream = error.upstream();
+    tracing::debug!(
+        wechat.call = request.call.name(),
+        wechat.errcode = upstream.map(|upstream| upstream.errcode),
+        wechat.rid = upstream.and_then(|upstream| upstream.rid.as_deref()),
+        attempt,
+        pause_ms = pause.map(|pause| pause.as_millis() as u64),
+        %error,
+        "a call to WeChat failed"
+    );
+}

@@ -1,0 +1,136 @@
+//! What the caller can do about an errcode: the one table.
+
+/// What the caller can do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// WeChat or the way to it is busy: worth trying again later.
+    Transient,
+    /// The access token is not accepted.
+    Token,
+    /// A daily or monthly allowance is used up: wait for its reset.
+    Quota,
+    /// Too many calls in this minute.
+    RateLimited,
+    /// The account, its secret, its permissions or the way to WeChat is set up wrongly: stop the
+    /// account's calls until an operator has acted.
+    Config,
+    /// The request is wrong: a defect of ours, or of who asked us.
+    Caller,
+    /// Concerns one person only, or an openid that is none of this account's. For a batch: one of
+    /// its openids; for `user/get`: its cursor.
+    Person,
+    /// A batch holds too many openids, or none.
+    ListSize,
+    /// Concerns one message template only.
+    Template,
+    /// The same message was accepted before.
+    Duplicate,
+    /// WeChat has withdrawn the call.
+    Retired,
+    /// The answer cannot be read.
+    Undecodable,
+    /// An errcode that is in no table.
+    Unknown,
+}
+
+impl Class {
+    /// The class of an errcode on an ordinary call; 0 is no error and does not belong here.
+    pub fn of(errcode: i64) -> Self {
+        match errcode {
+            -1 | 43108 => Self::Transient,
+            40001 | 40014 | 41001 | 42001 => Self::Token,
+            45009 | 48006 | 40038 => Self::Quota,
+            45011 => Self::RateLimited,
+            40032 => Self::ListSize,
+            40241 => Self::Duplicate,
+            41028 | 41029 | 45103 | 45109 | 46101 => Self::Retired,
+            code if is_config(code) => Self::Config,
+            code if is_person(code) => Self::Person,
+            code if is_template(code) => Self::Template,
+            code if is_caller(code) => Self::Caller,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The class of an errcode of the token endpoint, where 40001 means that the secret is wrong.
+    pub fn of_token_endpoint(errcode: i64) -> Self {
+        match Self::of(errcode) {
+            Self::Token => Self::Config,
+            class => class,
+        }
+    }
+}
+
+fn is_config(errcode: i64) -> bool {
+    matches!(
+        errcode,
+        40013 | 40125 | 40243 // the appid or its secret
+            | 40164 | 61004 | 89501 | 89503 | 89506 | 89507 // the address we call from
+            | 48001 | 48004 | 49001 | 50001 | 50002 | 50004 | 50007 // what the account may do
+            | 40091 | 42006 | 61003 | 61005..=61007 | 61009 | 61010 | 61023 | 61024 // third parties
+            | 63178 | 89000..=89004 // migration, Open Platform binding
+    )
+}
+
+fn is_person(errcode: i64) -> bool {
+    matches!(
+        errcode,
+        40003 | 49003 // not an openid of this account
+            | 42002 | 40030 | 42003 | 40029 | 40163 | 42007 | 87007 | 87009 // must log in again
+            | 40226 | 43019 | 65302 // blocked
+            | 43004 | 46004 | 50005 // does not follow, does not exist
+            | 43101 | 43117 | 48002 | 89300 // refuses, is asked too often, has no such order
+    )
+}
+
+fn is_template(errcode: i64) -> bool {
+    matches!(
+        errcode,
+        40036 | 40037 | 40249 | 43106 | 43107 | 43116 | 45013 | 45168 | 48011 | 200011 | 200013
+    )
+}
+
+fn is_caller(errcode: i64) -> bool {
+    matches!(
+        errcode,
+        40002 | 41002 | 41004 | 41008 | 41009 // a parameter is missing
+            | 40033 | 47001 | 47002 | 47003 | 43001 | 43002 | 43003 | 44002 // body, verb, https
+            | 40035 | 40097 | 40101 | 45002 // a bad or oversize argument
+            | 40039 | 40066 | 40165 | 40166 | 41030 | 45014 | 45051 // where a message leads
+            | 40102 | 43100 | 45026 | 45027 | 40246 | 200012 | 200014..=200021 // template management
+            | 45056..=45059 | 45157..=45159 | 76001..=76004 | 76021 | 76022 | 87008
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_errcode_has_its_class() {
+        for (errcode, class) in [
+            (-1, Class::Transient),
+            (42001, Class::Token),
+            (45009, Class::Quota),
+            (45011, Class::RateLimited),
+            (48001, Class::Config),
+            (89002, Class::Config),
+            (47001, Class::Caller),
+            (200017, Class::Caller),
+            (40003, Class::Person),
+            (40032, Class::ListSize),
+            (40036, Class::Template),
+            (40241, Class::Duplicate),
+            (45109, Class::Retired),
+            (999_999, Class::Unknown),
+        ] {
+            assert_eq!(Class::of(errcode), class, "{errcode}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_secret_is_not_taken_for_a_stale_token() {
+        assert_eq!(Class::of(40001), Class::Token);
+        assert_eq!(Class::of_token_endpoint(40001), Class::Config);
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads an answer: the errcode that WeChat puts into a body with status 200, then the fields.
+//!
+//! One strict pass where all is well. What it refuses is mended and read once more.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::lenient::{Integer, Text};
+use super::sanitise::sanitise;
+
+/// What an answer holds.
+#[derive(Debug)]
+pub(super) enum Decoded<T> {
+    Answer(T),
+    Refusal { errcode: i64, errmsg: String },
+}
+
+/// Reads the bytes of an answer. The error says what is wrong and where, without quoting the answer.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, String> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let strict = std::str::from_utf8(bytes).ok().and_then(|text| read(text).ok());
+    match strict {
+        Some(decoded) => Ok(decoded),
+        None => read(&sanitise(bytes)).map_err(|error| describe(bytes, &error)),
+    }
+}
+
+#[derive(Deserialize)]
+struct Status<'a> {
+    errcode: Option<Integer>,
+    #[serde(default, borrow)]
+    errmsg: Text<'a>,
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<Decoded<T>, serde_json::Error> {
+    // Looking for the name costs next to nothing beside a second parse of a full page.
+    if text.contains("\"errcode\"") {
+        let status: Status<'_> = serde_json::from_str(text)?;
+        match status.errcode {
+            None | Some(Integer(Some(0))) => {}
+            Some(Integer(Some(errcode))) => {
+                let errmsg = status.errmsg.into_printable().unwrap_or_default();
+                return Ok(Decoded::Refusal { errcode, errmsg });
+            }
+            Some(Integer(None)) => return Err(serde::de::Error::custom("errcode is no number")),
+        }
+    }
+    serde_json::from_str(text).map(Decoded::Answer)
+}
+
+fn describe(bytes: &[u8], error: &serde_json::Error) -> String {
+    let length = bytes.len();
+    match (bytes.trim_ascii_start().first(), error.classify()) {
+        (None, _) => "it is empty".into(),
+        (Some(b'<'), _) => format!("it is a page of HTML or XML of {length} bytes, and no JSON"),
+        (_, Category::Eof | Category::Io) => format!("it ends early, after {length} bytes"),
+        (_, Category::Syntax) => format!("it is no JSON at {}", place(error)),
+        (_, Category::Data) => match missing_field(error) {
+            Some(field) => format!("it has no field {field}"),
+            None => format!("a field has an unexpected type at {}", place(error)),
+        },
+    }
+}
+
+fn place(error: &serde_json::Error) -> String {
+    format!("line {} column {}", error.line(), error.column())
+}
+
+/// The field that is missing. All else that serde_json says may quote the answer.
+fn missing_field(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let (name, _) = text.strip_prefix("missing field `")?.split_once('`')?;
+    Some(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Page {
+        total: u64,
+    }
+
+    fn page(bytes: &[u8]) -> Result<u64, String> {
+        match decode::<Page>(bytes)? {
+            Decoded::Answer(page) => Ok(page.total),
+            Decoded::Refusal { errcode, errmsg } => Err(format!("{errcode} {errmsg}")),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_with_and_without_an_errcode_of_nought() {
+        for json in [
+            r#"{"total":3}"#,
+            r#"{"errcode":0,"errmsg":"ok","total":3}"#,
+            r#"{"total":3,"errcode":"0"}"#,
+            r#"{"total":3,"errcode":null}"#,
+            "\u{FEFF}{\"total\":3, \"new\": {\"errcode\": 5}}",
+            "{\"total\":3,\"remark\":\"\u{7}\"}",
+        ] {
+            assert_eq!(page(json.as_bytes()), Ok(3), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_seen_in_each_form() {
+        for json in [
+            r#"{"errcode":40003,"errmsg":"bad"}"#,
+            r#"{"errmsg":"bad","errcode":"40003","total":3}"#,
+            "{\"errcode\" : 40003,\"errmsg\":\"b\u{1}ad\"}",
+        ] {
+            assert_eq!(page(json.as_bytes()), Err("40003 bad".into()), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_described_and_not_quoted() {
+        for (body, problem) in [
+            ("", "it is empty"),
+            (" \n", "it is empty"),
+            ("<html>secret</html>", "it is a page of HTML or XML of 19 bytes, and no JSON"),
+            (r#"{"total":3"#, "it ends early, after 10 bytes"),
+            ("secret", "it is no JSON at line 1 column 1"),
+            ("{}", "it has no field total"),
+            (r#"{"total":"secret"}"#, "a field has an unexpected type at line 1 column 17"),
+            (r#"{"errcode":"secret"}"#, "a field has an unexpected type at line 0 column 0"),
+        ] {
+            assert_eq!(page(body.as_bytes()), Err(problem.into()), "{body}");
+        }
+    }
+}

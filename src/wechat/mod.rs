@@ -1,0 +1,46 @@
+//! The typed client of WeChat's server API: calls, their errors by what the caller can do, retries.
+//!
+//! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
+//! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
+//! leaves through `send.rs`. Knows nothing of the database, of who keeps the tokens, or of our own API.
+//!
+//! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
+//! judged by its bytes and never by its Content-Type; one raw control character in one person's remark
+//! does not lose the other ninety-nine.
+
+mod account;
+mod attempts;
+mod class;
+mod client;
+mod counts;
+mod decode;
+mod error;
+mod fault;
+mod gate;
+mod hint;
+mod lenient;
+mod profile;
+mod quota;
+mod request;
+mod retry;
+mod sanitise;
+mod send;
+mod tls;
+mod token;
+mod upstream;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::Account;
+pub use class::Class;
+pub use client::{BuildError, Client, Options};
+pub use error::Error;
+pub use fault::Fault;
+pub use gate::Gate;
+pub use quota::{Quota, RateLimit};
+pub use retry::RetryPolicy;
+pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
+pub use upstream::Upstream;
+pub use users::FollowerPage;

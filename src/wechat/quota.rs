@@ -1,0 +1,76 @@
+//! What an account may still call today.
+
+use serde::{Deserialize, Serialize};
+
+use super::lenient::Integer;
+use super::request::{Call, Request};
+use super::{Account, Error};
+
+const QUOTA_GET: Call = Call::with_token("/cgi-bin/openapi/quota/get");
+
+/// The allowance for one call. WeChat's `used` may be off by about 1 %; what it leaves out is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Quota {
+    /// Calls a day.
+    pub daily_limit: Option<i64>,
+    /// Calls made today, by everybody who calls for the account.
+    pub used: Option<i64>,
+    /// Calls left today.
+    pub remain: Option<i64>,
+    /// The limit for a shorter time, where there is one.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How many calls may be made within how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RateLimit {
+    /// Calls.
+    pub call_count: i64,
+    /// In this many seconds.
+    pub refresh_seconds: i64,
+}
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    cgi_path: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    quota: Option<Daily>,
+    rate_limit: Option<Rate>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Daily {
+    daily_limit: Integer,
+    used: Integer,
+    remain: Integer,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Rate {
+    call_count: Integer,
+    refresh_second: Integer,
+}
+
+impl Account {
+    /// What is left of a call's allowance; `cgi_path` is its path, such as `/cgi-bin/user/get`.
+    pub async fn quota(&self, cgi_path: &str) -> Result<Quota, Error> {
+        let request = Request::post(QUOTA_GET, &Wanted { cgi_path });
+        let Answer { quota, rate_limit } = self.call(&request).await?;
+        let daily = quota.unwrap_or_default();
+        let rate_limit = rate_limit.and_then(|rate| {
+            let (call_count, refresh_seconds) = (rate.call_count.0?, rate.refresh_second.0?);
+            Some(RateLimit { call_count, refresh_seconds })
+        });
+        Ok(Quota {
+            daily_limit: daily.daily_limit.0,
+            used: daily.used.0,
+            remain: daily.remain.0,
+            rate_limit,
+        })
+    }
+}

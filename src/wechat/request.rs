@@ -1,0 +1,66 @@
+//! A call of WeChat's API, before it is sent.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Class;
+
+/// One of WeChat's calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// The path on WeChat's server.
+    pub(super) path: &'static str,
+    /// What an errcode means on this call.
+    pub(super) class_of: fn(i64) -> Class,
+}
+
+impl Call {
+    /// An ordinary call, made with an access token.
+    pub(super) const fn with_token(path: &'static str) -> Self {
+        Self { path, class_of: Class::of }
+    }
+
+    /// The name in counts, logs and errors: the path below `/cgi-bin/`.
+    pub(super) fn name(self) -> &'static str {
+        self.path.strip_prefix("/cgi-bin/").unwrap_or(self.path)
+    }
+}
+
+/// One use of a call: a GET, or a POST where there is a body.
+#[derive(Clone)]
+pub(super) struct Request<'a> {
+    pub(super) call: Call,
+    pub(super) query: Vec<(&'static str, &'a str)>,
+    pub(super) body: Option<Bytes>,
+    /// Values of the body that an error must not repeat.
+    pub(super) hidden: Vec<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn get(call: Call) -> Self {
+        Self { call, query: Vec::new(), body: None, hidden: Vec::new() }
+    }
+
+    /// The body is raw UTF-8 JSON: WeChat refuses texts escaped as `\uXXXX` on some calls.
+    pub(super) fn post(call: Call, body: &impl Serialize) -> Self {
+        // Our own bodies are plain structs with text names, which always serialise; an empty body
+        // would be answered with 44002.
+        let body = serde_json::to_vec(body).unwrap_or_default().into();
+        Self { body: Some(body), ..Self::get(call) }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: &'a str) -> Self {
+        self.query.push((name, value));
+        self
+    }
+
+    pub(super) fn hiding(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        self.hidden.extend(values);
+        self
+    }
+
+    /// The values that an error must not repeat.
+    pub(super) fn hidden(&self) -> impl Iterator<Item = &'a str> {
+        self.query.iter().map(|(_, value)| *value).chain(self.hidden.iter().copied())
+    }
+}

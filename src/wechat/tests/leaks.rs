@@ -1,0 +1,128 @@
+//! Canaries: values that must be found in no error and in no log line.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use secrecy::SecretString;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::super::{Error, Gate};
+use super::server::{Reply, Server, json, ok, status};
+use super::{APPID, Tokens, account_of, client};
+
+const TOKEN: &str = "70_canary0token1_aBcDeFgHiJkLmNoP";
+const SECRET: &str = "0canary1a2b3c4d5e6f7a8b9c0d1e2f3";
+const OPENID: &str = "oCanary-canary0openid1234567";
+
+fn everything_said(error: &Error) -> String {
+    let mut said = format!("{error} {error:?} {error:#?} {:?}", error.hint());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said += &format!(" {cause} {cause:?}");
+        source = cause.source();
+    }
+    said
+}
+
+fn assert_silent(said: &str) {
+    for canary in ["canary", "cgi-bin/", "http://"] {
+        assert!(!said.contains(canary), "{canary} in {said}");
+    }
+}
+
+fn failures() -> Vec<Reply> {
+    let echo = format!("{TOKEN} {SECRET} [{OPENID}] http://127.0.0.1/cgi-bin/user/get");
+    let half = ok("text/plain", echo.as_bytes())[..110].to_vec();
+    vec![
+        json(format!(r#"{{"errcode":40003,"errmsg":"invalid {echo} hint: [{OPENID}]"}}"#)),
+        json(format!(r#"{{"errcode":40001,"errmsg":"invalid {echo}"}}"#)),
+        json(format!(r#"{{"total":"{echo}","access_token":["{echo}"]}}"#)),
+        json(echo),
+        Reply::Bytes(half.clone()),
+        Reply::Reset(half),
+        Reply::Silence,
+        status("502 Bad Gateway"),
+        status(&format!("302 Found\r\nlocation: /cgi-bin/x?access_token={TOKEN}")),
+    ]
+}
+
+async fn errors_of(base_url: &str) -> Vec<Error> {
+    let mut options = super::options(base_url);
+    options.timeout = std::time::Duration::from_millis(40);
+    options.retry.transient = 1;
+    let client = super::Client::new(options).unwrap();
+    let account = account_of(client.clone(), Tokens::starting_with(TOKEN), Gate::new(4));
+    let openid = OPENID.parse().unwrap();
+    let secret = SecretString::from(SECRET);
+    vec![
+        account.list_followers(Some(OPENID)).await.unwrap_err(),
+        account.profile(&openid).await.unwrap_err(),
+        account.profiles(&[openid]).await.unwrap_err(),
+        client.stable_token(&APPID.parse().unwrap(), &secret, false).await.unwrap_err(),
+    ]
+}
+
+#[tokio::test]
+async fn no_error_tells_a_secret() {
+    for reply in failures() {
+        let server = Server::answering([reply]).await;
+        for error in errors_of(&server.base_url).await {
+            assert_silent(&everything_said(&error));
+        }
+    }
+    for error in errors_of("http://127.0.0.1:1").await {
+        assert_silent(&everything_said(&error));
+    }
+}
+
+#[tokio::test]
+async fn what_holds_a_secret_does_not_show_it() {
+    let token = super::AccessToken::new(TOKEN);
+    let granted =
+        super::super::GrantedToken { token: token.clone(), expires_in: Default::default() };
+    let account =
+        account_of(client("http://127.0.0.1:1"), Tokens::starting_with(TOKEN), Gate::new(1));
+    let said = format!("{token:?} {granted:?} {account:?}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_tells_a_secret_even_at_trace_level() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for reply in failures() {
+        let server = Server::answering([reply]).await;
+        errors_of(&server.base_url).await;
+    }
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("a call to WeChat failed"), "{said}");
+    let canary = said.lines().find(|line| line.contains("canary"));
+    assert_eq!(canary, None);
+}

@@ -1,0 +1,127 @@
+//! Servers whose certificates are not to be trusted.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::super::{Class, Error};
+use super::server::{ok, read_request};
+use super::{Client, Gate, Tokens, account_of, options};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn params(host: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, host);
+    params
+}
+
+/// Starts a server with this certificate and lists its followers, trusting `root`.
+async fn list(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    root: &Authority,
+) -> Result<u64, Error> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let base_url = serve(TlsAcceptor::from(Arc::new(config))).await;
+    let options = super::Options { ca_file_pem: Some(root.pem().into()), ..options(&base_url) };
+    let client = Client::new(options).unwrap();
+    let account = account_of(client, Tokens::starting_with("token"), Gate::new(1));
+    let outcome = account.list_followers(None).await.map(|page| page.total);
+    assert_eq!(account.calls()["user/get"], 1, "asked again after {outcome:?}");
+    outcome
+}
+
+async fn serve(acceptor: TlsAcceptor) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            read_request(&mut stream).await;
+            let answer = ok("application/json", br#"{"total":7,"count":0}"#);
+            stream.write_all(&answer).await.unwrap_or_default();
+            stream.shutdown().await.unwrap_or_default();
+        }
+    });
+    base_url
+}
+
+fn assert_refused(outcome: Result<u64, Error>, words: &str) {
+    let error = outcome.unwrap_err();
+    let expected = format!("user/get did not get through: the server's certificate {words}");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.class(), Class::Config);
+    assert!(error.hint().unwrap().contains("clock"));
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_known_authority_is_trusted() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let certificate = params("127.0.0.1").signed_by(&key, &root).unwrap();
+    assert_eq!(list(certificate.into(), &key, &root).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let mut params = params("127.0.0.1");
+    params.not_after = date_time_ymd(2020, 1, 1);
+    let certificate = params.signed_by(&key, &root).unwrap();
+    assert_refused(list(certificate.into(), &key, &root).await, "has expired");
+}
+
+#[tokio::test]
+async fn a_certificate_from_the_future_is_refused() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let mut params = params("127.0.0.1");
+    params.not_before = date_time_ymd(3000, 1, 1);
+    let certificate = params.signed_by(&key, &root).unwrap();
+    assert_refused(list(certificate.into(), &key, &root).await, "is not valid yet");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_host_is_refused() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let certificate = params("wechat.example").signed_by(&key, &root).unwrap();
+    assert_refused(list(certificate.into(), &key, &root).await, "is for another host");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_refused() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let certificate = params("127.0.0.1").self_signed(&key).unwrap();
+    let words = "is self-signed or its issuer is unknown";
+    assert_refused(list(certificate.into(), &key, &root).await, words);
+}
+
+#[tokio::test]
+async fn an_authority_that_vouches_for_itself_is_refused() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let mut params = params("127.0.0.1");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let words = "is self-signed: it is an authority's own";
+    assert_refused(list(certificate.into(), &key, &root).await, words);
+}

@@ -1,0 +1,53 @@
+//! How WeChat's server is recognised: rustls with ring, and the roots to trust.
+//!
+//! Everything is set up here and handed to reqwest ready-made, so nothing depends on a provider
+//! that somebody has to install for the whole process first.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::BuildError;
+
+/// The TLS side of the client; `extra_root` is PEM, one certificate or more.
+///
+/// The machine's own roots count, so that a company's gateway works wherever its authority is
+/// installed, `SSL_CERT_FILE` included. Where the machine has none, as in a minimal container,
+/// Mozilla's take their place.
+pub(super) fn config(extra_root: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    if let Some(pem) = extra_root {
+        add(&mut roots, pem)?;
+    }
+    with_roots(roots)
+}
+
+fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), BuildError> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| BuildError::Root)?;
+        roots.add(certificate).map_err(|_| BuildError::Root)?;
+    }
+    if roots.len() > before { Ok(()) } else { Err(BuildError::Root) }
+}
+
+/// For a server without TLS: no roots are read, and none are trusted.
+pub(super) fn none() -> Result<ClientConfig, BuildError> {
+    with_roots(RootCertStore::empty())
+}
+
+fn with_roots(roots: RootCertStore) -> Result<ClientConfig, BuildError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(BuildError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

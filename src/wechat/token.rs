@@ -1,0 +1,142 @@
+//! Access tokens: what one is, how WeChat grants one, and where calls get theirs.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::client::Link;
+use super::lenient::Integer;
+use super::request::{Call, Request};
+use super::{Class, Error, attempts};
+use crate::model::AppId;
+
+/// What calls are made with; lives two hours at most.
+#[derive(Clone)]
+pub struct AccessToken(SecretString);
+
+impl AccessToken {
+    /// Takes a token as WeChat writes it.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(SecretString::from(token.into()))
+    }
+
+    /// The token itself, to be sent or encrypted and never to be shown.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for AccessToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for AccessToken {}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken([hidden])")
+    }
+}
+
+/// A token as WeChat just granted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantedToken {
+    /// The token.
+    pub token: AccessToken,
+    /// How long from now it is good for; as a rule between 300 and 7200 seconds.
+    pub expires_in: Duration,
+}
+
+/// Where calls get their token, and where they report one that WeChat refused.
+#[async_trait]
+pub trait TokenSource: Send + Sync {
+    /// A token to call with.
+    async fn token(&self, appid: &AppId) -> Result<AccessToken, TokenError>;
+
+    /// WeChat refused `refused`: the newer token if there is one, otherwise the outcome of one
+    /// refresh made for everybody.
+    async fn replace(
+        &self,
+        appid: &AppId,
+        refused: &AccessToken,
+    ) -> Result<AccessToken, TokenError>;
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// WeChat did not grant one.
+    #[error(transparent)]
+    Wechat(#[from] Box<Error>),
+    /// It was refreshed more than once lately, and WeChat still refuses it.
+    #[error("the access token of {0} was refreshed and is refused all the same")]
+    Contested(AppId),
+    /// What keeps the tokens is away.
+    #[error("the access token cannot be read: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TokenError {
+    /// What the caller can do.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Wechat(error) => error.class(),
+            Self::Contested(_) => Class::Token,
+            Self::Unavailable(_) => Class::Transient,
+        }
+    }
+}
+
+/// WeChat: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html>
+const STABLE_TOKEN: Call =
+    Call { path: "/cgi-bin/stable_token", class_of: Class::of_token_endpoint };
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    grant_type: &'static str,
+    appid: &'a str,
+    secret: &'a str,
+    force_refresh: bool,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: Integer,
+}
+
+impl Granted {
+    fn into_token(self) -> Option<GrantedToken> {
+        let token = self.access_token.trim();
+        let seconds = u64::try_from(self.expires_in.0?).ok()?;
+        let expires_in = Duration::from_secs(seconds);
+        (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })
+    }
+}
+
+/// Asks for a token. A forced refresh is never repeated: there are twenty a day.
+pub(super) async fn stable_token(
+    link: &Link,
+    appid: &AppId,
+    secret: &SecretString,
+    force_refresh: bool,
+) -> Result<GrantedToken, Error> {
+    let secret = secret.expose_secret();
+    let wanted =
+        Wanted { grant_type: "client_credential", appid: appid.as_str(), secret, force_refresh };
+    let request = Request::post(STABLE_TOKEN, &wanted).hiding([secret]);
+    let granted: Granted = match force_refresh {
+        true => attempts::once(link, &request, None).await?,
+        false => attempts::repeated(link, &request, None, None).await?,
+    };
+    granted.into_token().ok_or_else(|| Error::Undecodable {
+        call: STABLE_TOKEN.name(),
+        problem: "its access_token is empty, or its expires_in no number".to_owned(),
+    })
+}

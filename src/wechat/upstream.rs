@@ -1,0 +1,141 @@
+//! What WeChat itself said about a failure, fit to be shown.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Serialize;
+
+/// WeChat's own words about a failure, without the parts that vary from call to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Upstream {
+    /// WeChat's number for the failure.
+    pub errcode: i64,
+    /// WeChat's text, without its tail, links, and whatever looks like an identifier or a secret.
+    pub errmsg: String,
+    /// WeChat's number of the request: what `openapi/rid/get` explains, for seven days.
+    pub rid: Option<String>,
+}
+
+/// How much of an errmsg is kept, in characters.
+const ERRMSG_LENGTH: usize = 200;
+
+/// From this length on a word with a digit in it is taken for an openid, a token or a secret: an
+/// appid has 18 characters, everything longer is nobody's business.
+const IDENTIFIER_LENGTH: usize = 20;
+
+const HIDDEN: &str = "[…]";
+
+impl Upstream {
+    /// Reads an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`; `hidden` are values
+    /// of the request that must not be repeated.
+    pub(super) fn new<'a>(
+        errcode: i64,
+        errmsg: &str,
+        hidden: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let (text, tail) = split_tail(errmsg);
+        let mut text = text.to_owned();
+        for value in hidden.filter(|value| !value.is_empty()) {
+            text = text.replace(value, HIDDEN);
+        }
+        let words: Vec<&str> = text.split_whitespace().map(shown).collect();
+        let errmsg = words.join(" ").chars().take(ERRMSG_LENGTH).collect();
+        Self { errcode, errmsg, rid: rid_in(tail) }
+    }
+
+    /// The address that WeChat saw us call from, where the errmsg of a 40164 names it.
+    pub fn seen_address(&self) -> Option<IpAddr> {
+        let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '(' | ')');
+        let words = || self.errmsg.split(is_separator);
+        let v4 = words().find_map(|word| word.parse::<Ipv4Addr>().ok());
+        v4.map(IpAddr::V4)
+            .or_else(|| words().find_map(|word| word.parse::<IpAddr>().ok()))
+            .map(|address| address.to_canonical())
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.errcode, self.errmsg)?;
+        match &self.rid {
+            Some(rid) => write!(f, " (rid {rid})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Cuts off the part that differs from call to call: ` rid: …`, ` hint: […]`, ` hints: [ … ]`.
+fn split_tail(errmsg: &str) -> (&str, &str) {
+    let starts = ["rid:", "hint:", "hints:"]
+        .into_iter()
+        .flat_map(|mark| errmsg.match_indices(mark).map(|(at, _)| at))
+        .filter(|&at| !errmsg[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+    let at = starts.min().unwrap_or(errmsg.len());
+    let text = errmsg[..at].trim_end_matches(|c: char| c.is_whitespace() || c == ',');
+    (text, &errmsg[at..])
+}
+
+fn rid_in(tail: &str) -> Option<String> {
+    let (_, after) = tail.split_once("rid:")?;
+    let after = after.trim_start();
+    let end = after.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(after.len());
+    (1..=64).contains(&end).then(|| after[..end].to_owned())
+}
+
+fn shown(word: &str) -> &str {
+    if word.contains("://") {
+        return "[link]";
+    }
+    let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
+    let is_identifier =
+        |part: &str| part.len() >= IDENTIFIER_LENGTH && part.contains(|c: char| c.is_ascii_digit());
+    if word.split(is_separator).any(is_identifier) { HIDDEN } else { word }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(errmsg: &str) -> Upstream {
+        Upstream::new(1, errmsg, std::iter::empty())
+    }
+
+    #[test]
+    fn the_tail_is_cut_and_the_rid_is_kept() {
+        let seen = upstream("invalid openid rid: 64f0a1b2-0c3d4e5f-11223344");
+        assert_eq!(seen.errmsg, "invalid openid");
+        assert_eq!(seen.rid.as_deref(), Some("64f0a1b2-0c3d4e5f-11223344"));
+    }
+
+    #[test]
+    fn older_tails_are_cut_too() {
+        assert_eq!(
+            upstream("invalid weapp pagepath hint: [aB_CD0123efgh4]").errmsg,
+            "invalid weapp pagepath"
+        );
+        assert_eq!(upstream("system error hints: [ req_id: 8Aa1 ]").errmsg, "system error");
+        assert_eq!(upstream("bad grid: 3").errmsg, "bad grid: 3");
+        assert_eq!(upstream("").errmsg, "");
+    }
+
+    #[test]
+    fn the_address_to_allow_is_found_in_its_short_form() {
+        for errmsg in [
+            "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 1-2-3",
+            "invalid ip ::ffff:203.0.113.9, not in whitelist",
+        ] {
+            let seen = upstream(errmsg).seen_address().map(|address| address.to_string());
+            assert_eq!(seen.as_deref(), Some("203.0.113.9"), "{errmsg}");
+        }
+        assert_eq!(upstream("invalid ip, not in whitelist").seen_address(), None);
+    }
+
+    #[test]
+    fn links_and_identifiers_are_not_repeated() {
+        let seen = upstream("invalid oTESTopenid0000000000000001, see https://example.com/x?a=b");
+        assert_eq!(seen.errmsg, "invalid […] see [link]");
+        let hidden = ["s3cret"];
+        let seen = Upstream::new(1, "secret 's3cret' is wrong", hidden.into_iter());
+        assert_eq!(seen.errmsg, "secret '[…]' is wrong");
+    }
+}
