@@ -54,9 +54,7 @@ fn route(world: &World, method: &Method, uri: &Uri, body: &[u8]) -> Result<Value
         ("POST", "login-codes") => login_code(world, body),
         ("POST", "tokens/invalidate") => {
             let Named { appid } = read(body)?;
-            world
-                .tokens
-                .invalidate(account(world, appid.as_deref(), Kind::Official)?.number);
+            world.tokens.invalidate(account(world, appid.as_deref(), Kind::Official)?.number);
             Ok(json!({}))
         }
         ("POST", "quotas/reset") => {
@@ -67,10 +65,7 @@ fn route(world: &World, method: &Method, uri: &Uri, body: &[u8]) -> Result<Value
             world.rebind(world.accounts.iter());
             Ok(json!({}))
         }
-        _ => Err((
-            StatusCode::NOT_FOUND,
-            format!("no control route is {method} {}", uri.path()),
-        )),
+        _ => Err((StatusCode::NOT_FOUND, format!("no control route is {method} {}", uri.path()))),
     }
 }
 
@@ -93,12 +88,7 @@ fn account<'a>(world: &'a World, appid: Option<&str>, kind: Kind) -> Result<&'a 
         None => world.accounts.iter().find(|account| account.kind == kind),
     };
     let name = appid.unwrap_or("given");
-    found.ok_or_else(|| {
-        (
-            StatusCode::NOT_FOUND,
-            format!("no account of the sandbox is {name}"),
-        )
-    })
+    found.ok_or_else(|| (StatusCode::NOT_FOUND, format!("no account of the sandbox is {name}")))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,10 +107,7 @@ fn people(world: &World, uri: &Uri) -> Result<Value, Refused> {
     let limit = sample.limit.unwrap_or(PEOPLE.0).min(PEOPLE.1);
     let people = (sample.from..sample.from.saturating_add(limit)).map(|person| {
         let openids = world.accounts.iter().map(|account| {
-            (
-                account.appid.clone(),
-                Value::from(account.openids.encode(person).as_str()),
-            )
+            (account.appid.clone(), Value::from(account.openids.encode(person).as_str()))
         });
         json!({
             "person": person,
@@ -182,9 +169,7 @@ fn faults(world: &World, body: &[u8]) -> Result<Value, Refused> {
     let rules = rules.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
     let added = rules.len();
     for rule in rules {
-        world
-            .apply(rule)
-            .map_err(|error| (StatusCode::NOT_FOUND, error.to_string()))?;
+        world.apply(rule).map_err(|error| (StatusCode::NOT_FOUND, error.to_string()))?;
     }
     Ok(json!({"added": added}))
 }

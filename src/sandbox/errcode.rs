@@ -22,19 +22,12 @@ impl Refusal {
     /// The refusal with a message of its own.
     pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
         let (errmsg, quoted) = (errmsg.into(), false);
-        Self {
-            errcode,
-            errmsg,
-            quoted,
-        }
+        Self { errcode, errmsg, quoted }
     }
 
     /// The same with its errcode as a text.
     pub(crate) fn in_quotes(self) -> Self {
-        Self {
-            quoted: true,
-            ..self
-        }
+        Self { quoted: true, ..self }
     }
 
     /// The body, with the tail that names the request: 8-8-8 hex digits, the first of them time.
@@ -42,9 +35,7 @@ impl Refusal {
         let (first, second) = ((random >> 32) as u32, mix(random) as u32);
         let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
         let errmsg = format!("{} rid: {rid}", self.errmsg);
-        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg})
-            .to_string()
-            .into_bytes()
+        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg}).to_string().into_bytes()
     }
 }
 

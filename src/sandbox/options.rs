@@ -167,20 +167,10 @@ impl Options {
     pub fn config_toml(&self, base_url: &str) -> String {
         let mut text = format!("[wechat]\nbase_url = \"{base_url}\"\n");
         for account in &self.official_accounts {
-            text += &section(
-                "official_accounts",
-                &account.name,
-                &account.appid,
-                &account.secret,
-            );
+            text += &section("official_accounts", &account.name, &account.appid, &account.secret);
         }
         for account in &self.mini_programs {
-            text += &section(
-                "mini_programs",
-                &account.name,
-                &account.appid,
-                &account.secret,
-            );
+            text += &section("mini_programs", &account.name, &account.appid, &account.secret);
         }
         text
     }
@@ -198,17 +188,8 @@ mod tests {
     fn the_configuration_is_toml_with_every_account() {
         let text = Options::default().config_toml("http://127.0.0.1:9");
         let config: toml::Table = text.parse().unwrap();
-        assert_eq!(
-            config["wechat"]["base_url"].as_str(),
-            Some("http://127.0.0.1:9")
-        );
-        assert_eq!(
-            config["official_accounts"][0]["appid"].as_str(),
-            Some(OFFICIAL_ACCOUNT)
-        );
-        assert_eq!(
-            config["mini_programs"][0]["secret"].as_str(),
-            Some(MINI_PROGRAM_SECRET)
-        );
+        assert_eq!(config["wechat"]["base_url"].as_str(), Some("http://127.0.0.1:9"));
+        assert_eq!(config["official_accounts"][0]["appid"].as_str(), Some(OFFICIAL_ACCOUNT));
+        assert_eq!(config["mini_programs"][0]["secret"].as_str(), Some(MINI_PROGRAM_SECRET));
     }
 }

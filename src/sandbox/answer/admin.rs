@@ -24,9 +24,7 @@ pub(super) fn quota(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u
         return Err(Refusal::of(76022));
     }
     let call = Call::at(&cgi_path).ok_or_else(|| Refusal::of(76021))?;
-    let (limit, used) = world.desks[account.number]
-        .quotas
-        .standing(call, world.now());
+    let (limit, used) = world.desks[account.number].quotas.standing(call, world.now());
     let limit = limit.unwrap_or(PLENTY);
     Ok(body(&serde_json::json!({
         "errcode": 0,
@@ -53,11 +51,7 @@ pub(super) fn clear_quota(world: &World, ask: &Ask, account: &Account) -> Result
 
 /// `POST /cgi-bin/clear_quota/v2`, with its parameters in the body or in the query.
 pub(super) fn clear_quota_v2(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let credentials = if ask.body.is_empty() {
-        Credentials::of_query(ask)
-    } else {
-        ask.json()?
-    };
+    let credentials = if ask.body.is_empty() { Credentials::of_query(ask) } else { ask.json()? };
     let account = credentials.account(world)?;
     world.desks[account.number].quotas.clear(world.now())?;
     Ok(ok())

@@ -40,10 +40,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// A parameter of the query; an empty one counts as missing.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The body as the JSON that the call takes.
@@ -85,9 +82,7 @@ pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<V
 
 /// Lets a request with a good token of a fitting account through, and charges it.
 fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
-    let token = ask
-        .parameter("access_token")
-        .ok_or_else(|| Refusal::of(41001))?;
+    let token = ask.parameter("access_token").ok_or_else(|| Refusal::of(41001))?;
     let account = &world.accounts[world.tokens.check(token, world.now())?];
     let fits = account.kind == Kind::Official || !ask.call.is_for_official_accounts();
     if !fits || account.state().switches.unauthorized {
@@ -98,9 +93,7 @@ fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
 }
 
 fn charge(world: &World, ask: &Ask, account: &Account) -> Result<(), Refusal> {
-    world.desks[account.number]
-        .quotas
-        .charge(ask.call, world.now())
+    world.desks[account.number].quotas.charge(ask.call, world.now())
 }
 
 fn answer_holder(

@@ -35,10 +35,8 @@ pub(super) fn write(
     if !state.population.follows(person) || state.population.has(person, Quirk::ListedButGone) {
         return write_stranger(out, &openid);
     }
-    let writer = Writer {
-        fate: state.population.fate(person),
-        quirks: state.population.quirks(person),
-    };
+    let writer =
+        Writer { fate: state.population.fate(person), quirks: state.population.quirks(person) };
     out.extend_from_slice(b"{\"subscribe\":");
     writer.number(out, 1);
     out.extend_from_slice(b",\"openid\":\"");
@@ -86,10 +84,7 @@ impl Writer<'_> {
 
     /// What the operator has noted of the person, and how the person came.
     fn operator_fields(&self, out: &mut Vec<u8>) {
-        let tag = self
-            .fate
-            .is_multiple_of(4)
-            .then_some((100 + self.fate % 7) as i64);
+        let tag = self.fate.is_multiple_of(4).then_some((100 + self.fate % 7) as i64);
         out.extend_from_slice(b",\"remark\":\"");
         out.extend_from_slice(self.remark());
         out.extend_from_slice(b"\",\"groupid\":");

@@ -58,14 +58,10 @@ pub(super) fn send(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8
     let whole: Value = ask.json()?;
     let message = Message::deserialize(&whole).map_err(|_| Refusal::of(47001))?;
     let person = receiver(account, &account.state(), &message.touser)?;
-    let template = world
-        .messages
-        .template(account.number, &message.template_id);
+    let template = world.messages.template(account.number, &message.template_id);
     check_data(&template.ok_or_else(|| Refusal::of(40037))?, &message.data)?;
     if let Some(Jump { appid }) = &message.miniprogram {
-        let jump = world
-            .account(appid)
-            .filter(|target| target.kind == Kind::MiniProgram);
+        let jump = world.account(appid).filter(|target| target.kind == Kind::MiniProgram);
         jump.ok_or_else(|| Refusal::of(40013))?;
     }
     let sent = SentMessage {
@@ -77,19 +73,13 @@ pub(super) fn send(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8
         client_msg_id: message.client_msg_id,
         body: whole,
     };
-    let msgid = world
-        .messages
-        .accept(sent, world.now())
-        .ok_or_else(|| Refusal::of(40241))?;
+    let msgid = world.messages.accept(sent, world.now()).ok_or_else(|| Refusal::of(40241))?;
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "msgid": msgid})))
 }
 
 /// The person, if messages reach them.
 fn receiver(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
-    let person = account
-        .openids
-        .decode(openid)
-        .ok_or_else(|| Refusal::of(40003))?;
+    let person = account.openids.decode(openid).ok_or_else(|| Refusal::of(40003))?;
     if !state.population.follows(person) {
         return Err(Refusal::of(43004));
     }
@@ -125,9 +115,7 @@ fn invalid(what: String) -> Refusal {
 
 /// `GET /cgi-bin/template/get_all_private_template`.
 pub(super) fn list(world: &World, account: &Account) -> Result<Vec<u8>, Refusal> {
-    Ok(body(
-        &json!({"template_list": world.messages.templates(account.number)}),
-    ))
+    Ok(body(&json!({"template_list": world.messages.templates(account.number)})))
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,10 +129,7 @@ struct Addition {
 /// `POST /cgi-bin/template/api_add_template`. A template of a category (its number is all digits)
 /// needs its keywords; the others get one.
 pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let Addition {
-        template_id_short,
-        keyword_name_list,
-    } = ask.json()?;
+    let Addition { template_id_short, keyword_name_list } = ask.json()?;
     let of_category = template_id_short.bytes().all(|byte| byte.is_ascii_digit());
     let known = template_id_short.starts_with("TM") || template_id_short.starts_with("OPENTM");
     if template_id_short.is_empty() || !(of_category || known) {
@@ -157,19 +142,13 @@ pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>
         return Err(Refusal::of(45026));
     }
     let keywords = keys(&keyword_name_list);
-    let id = world
-        .messages
-        .add_template(account.number, &template_id_short, &keywords);
-    Ok(body(
-        &json!({"errcode": 0, "errmsg": "ok", "template_id": id}),
-    ))
+    let id = world.messages.add_template(account.number, &template_id_short, &keywords);
+    Ok(body(&json!({"errcode": 0, "errmsg": "ok", "template_id": id})))
 }
 
 /// The sandbox has no library of keywords: each becomes a `thing`, in the order given.
 fn keys(keywords: &[String]) -> Vec<String> {
-    (1..=keywords.len().max(1))
-        .map(|n| format!("thing{n}"))
-        .collect()
+    (1..=keywords.len().max(1)).map(|n| format!("thing{n}")).collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -207,16 +186,11 @@ pub(super) fn set_industry(
     ask: &Ask,
     account: &Account,
 ) -> Result<Vec<u8>, Refusal> {
-    let Industries {
-        industry_id1,
-        industry_id2,
-    } = ask.json()?;
+    let Industries { industry_id1, industry_id2 } = ask.json()?;
     let known = |id: &String| id.parse::<u8>().is_ok_and(|id| (1..=41).contains(&id));
     if !known(&industry_id1) || !known(&industry_id2) {
         return Err(Refusal::of(40102));
     }
-    world
-        .messages
-        .set_industries(account.number, [industry_id1, industry_id2]);
+    world.messages.set_industries(account.number, [industry_id1, industry_id2]);
     Ok(ok())
 }

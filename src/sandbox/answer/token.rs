@@ -38,9 +38,7 @@ impl Credentials {
         let secret = self.secret.as_deref().or(self.appsecret.as_deref());
         let secret = secret.ok_or_else(|| Refusal::of(41004))?;
         let account = world.account(appid).ok_or_else(|| Refusal::of(40013))?;
-        (account.secret == secret)
-            .then_some(account)
-            .ok_or_else(|| Refusal::of(40125))
+        (account.secret == secret).then_some(account).ok_or_else(|| Refusal::of(40125))
     }
 }
 
@@ -55,9 +53,7 @@ pub(super) fn classic(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
 pub(super) fn stable(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
     let credentials: Credentials = ask.json()?;
     let account = open_desk(world, ask, &credentials)?;
-    let issued = world
-        .tokens
-        .stable(account.number, credentials.force_refresh, world.now())?;
+    let issued = world.tokens.stable(account.number, credentials.force_refresh, world.now())?;
     Ok(token_body(&issued.token, issued.expires_in_seconds))
 }
 

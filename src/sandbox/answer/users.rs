@@ -24,9 +24,7 @@ pub(super) fn list(
 ) -> Result<Vec<u8>, Refusal> {
     let state = account.state();
     let cursor = ask.parameter("next_openid");
-    let after = cursor
-        .map(|openid| place(account, &state, openid))
-        .transpose()?;
+    let after = cursor.map(|openid| place(account, &state, openid)).transpose()?;
     let size = match flaw {
         Some(Fault::Short(size)) => *size,
         _ => world.page_size,
@@ -39,10 +37,7 @@ pub(super) fn list(
 
 /// The person at whom the list goes on.
 fn place(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
-    let person = account
-        .openids
-        .decode(openid)
-        .ok_or_else(|| Refusal::of(40003))?;
+    let person = account.openids.decode(openid).ok_or_else(|| Refusal::of(40003))?;
     if state.switches.refuse_departed_cursors && !state.population.follows(person) {
         return Err(Refusal::of(40003));
     }
@@ -93,10 +88,7 @@ fn write_page(
 ) -> Vec<u8> {
     let total = match flaw {
         Some(Fault::Total(total)) => *total,
-        _ => state
-            .switches
-            .total
-            .unwrap_or_else(|| state.population.count()),
+        _ => state.switches.total.unwrap_or_else(|| state.population.count()),
     };
     let blank = flaw == Some(&Fault::BlankOpenid);
     let count = page.people.len() as i64 + i64::from(blank);
@@ -136,14 +128,7 @@ pub(super) fn info(ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
     let person = known(account, &state, openid)?;
     let mut out = Vec::with_capacity(PROFILE_BYTES);
     let language = language(ask.parameter("lang"));
-    profile::write(
-        &mut out,
-        account,
-        &state,
-        person,
-        language,
-        state.unionid(person),
-    );
+    profile::write(&mut out, account, &state, person, language, state.unionid(person));
     Ok(out)
 }
 
@@ -190,10 +175,7 @@ pub(super) fn batch(
         return Err(Refusal::of(40032));
     }
     let state = account.state();
-    let people = batch
-        .user_list
-        .iter()
-        .map(|user| known(account, &state, &user.openid));
+    let people = batch.user_list.iter().map(|user| known(account, &state, &user.openid));
     let people = people.collect::<Result<Vec<u64>, Refusal>>()?;
     let missing = match flaw {
         Some(Fault::RowsMissing(rows)) => *rows,

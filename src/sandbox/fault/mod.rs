@@ -113,10 +113,7 @@ pub struct Target {
 
 impl From<Call> for Target {
     fn from(call: Call) -> Self {
-        Self {
-            call: Some(call),
-            appid: None,
-        }
+        Self { call: Some(call), appid: None }
     }
 }
 

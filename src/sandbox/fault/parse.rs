@@ -63,34 +63,21 @@ impl FromStr for FaultRule {
             None => (target, None),
         };
         if name == "person" {
-            return Ok(Self::People {
-                appid,
-                people: people(when)?,
-                quirk: what.parse()?,
-            });
+            return Ok(Self::People { appid, people: people(when)?, quirk: what.parse()? });
         }
-        let call = if name == "*" {
-            None
-        } else {
-            Some(name.parse()?)
-        };
+        let call = if name == "*" { None } else { Some(name.parse()?) };
         let fault = what.parse()?;
         belongs(call, &fault, what)?;
-        Ok(Self::Call {
-            target: Target { call, appid },
-            when: when.parse()?,
-            fault,
-        })
+        Ok(Self::Call { target: Target { call, appid }, when: when.parse()?, fault })
     }
 }
 
 /// A rule that could never strike is a mistake worth telling.
 fn belongs(call: Option<Call>, fault: &Fault, text: &str) -> Result<(), InvalidRule> {
     match (fault.only_call(), call) {
-        (Some(only), Some(call)) if only != call => Err(InvalidRule::WrongCall {
-            fault: text.to_owned(),
-            call: only,
-        }),
+        (Some(only), Some(call)) if only != call => {
+            Err(InvalidRule::WrongCall { fault: text.to_owned(), call: only })
+        }
         _ => Ok(()),
     }
 }
@@ -119,19 +106,11 @@ fn when(text: &str) -> Option<When> {
         return step.parse().ok().filter(|step| *step > 0).map(When::Every);
     }
     if let Some(chance) = text.strip_prefix('p') {
-        return chance
-            .parse()
-            .ok()
-            .filter(|p| (0.0..=1.0).contains(p))
-            .map(When::Chance);
+        return chance.parse().ok().filter(|p| (0.0..=1.0).contains(p)).map(When::Chance);
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let first: u64 = first.parse().ok().filter(|first| *first > 0)?;
-    let last = if last.is_empty() {
-        u64::MAX
-    } else {
-        last.parse().ok()?
-    };
+    let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
     (first <= last).then_some(When::Within(first..=last))
 }
 
@@ -144,11 +123,7 @@ mod tests {
 
     fn rule(text: &str) -> (Option<Call>, When, Fault) {
         match text.parse().unwrap() {
-            FaultRule::Call {
-                target,
-                when,
-                fault,
-            } => (target.call, when, fault),
+            FaultRule::Call { target, when, fault } => (target.call, when, fault),
             FaultRule::People { .. } => panic!("{text} is about people"),
         }
     }
@@ -161,41 +136,25 @@ mod tests {
     fn rules_are_read_from_text() {
         let second = (Some(Call::UserGet), When::Within(2..=2), Fault::Disconnect);
         assert_eq!(rule("user/get:2:disconnect"), second);
-        let busy = (
-            Some(Call::UserInfoBatchget),
-            When::Chance(0.05),
-            Fault::Errcode(-1),
-        );
+        let busy = (Some(Call::UserInfoBatchget), When::Chance(0.05), Fault::Errcode(-1));
         assert_eq!(rule("user/info/batchget:p0.05:errcode=-1"), busy);
-        assert_eq!(
-            rule("*:*:http=502"),
-            (None, When::Always, Fault::HttpStatus(502))
-        );
+        assert_eq!(rule("*:*:http=502"), (None, When::Always, Fault::HttpStatus(502)));
         let stall = Fault::Stall(Duration::from_secs(30));
         assert_eq!(rule("jscode2session:/3:stall=30s").1, When::Every(3));
-        assert_eq!(
-            rule("jscode2session:61-:stall=30s").1,
-            When::Within(61..=u64::MAX)
-        );
+        assert_eq!(rule("jscode2session:61-:stall=30s").1, When::Within(61..=u64::MAX));
         assert_eq!(rule("jscode2session:2-4:stall=30s").2, stall);
     }
 
     #[test]
     fn a_rule_can_be_for_one_account() {
         let rule: FaultRule = "user/get@wx01:1:no-data".parse().unwrap();
-        let FaultRule::Call { target, .. } = rule else {
-            panic!("{rule:?}")
-        };
+        let FaultRule::Call { target, .. } = rule else { panic!("{rule:?}") };
         assert_eq!(target.appid.as_deref(), Some("wx01"));
     }
 
     #[test]
     fn people_can_be_odd() {
-        let expected = FaultRule::People {
-            appid: None,
-            people: 17..=19,
-            quirk: Quirk::Poison,
-        };
+        let expected = FaultRule::People { appid: None, people: 17..=19, quirk: Quirk::Poison };
         assert_eq!("person:17-19:poison".parse(), Ok(expected));
         assert!(error("person:x:poison").contains("names no people"));
         assert!(error("person:1:poisoned").contains("no quirk is named"));
@@ -206,10 +165,7 @@ mod tests {
         assert!(error("user/get").contains("CALL:WHEN:FAULT"));
         assert!(error("user/gte:1:cut").contains("user/get, user/info"));
         for when in ["0", "x", "5-2", "p1.5", "/0", ""] {
-            assert!(
-                error(&format!("user/get:{when}:cut")).contains("does not say when"),
-                "{when}"
-            );
+            assert!(error(&format!("user/get:{when}:cut")).contains("does not say when"), "{when}");
         }
         assert!(error("user/get:1:explode").contains("there are errcode=N"));
         assert_eq!(
@@ -217,13 +173,7 @@ mod tests {
             "http needs a status from 400 to 599, not \"200\""
         );
         assert_eq!(error("user/get:1:cut=3"), "cut needs no value, not \"3\"");
-        assert_eq!(
-            error("user/get:1:stall=30"),
-            "stall needs a time such as 30s, not \"30\""
-        );
-        assert_eq!(
-            error("user/info:1:no-data"),
-            "no-data strikes user/get only"
-        );
+        assert_eq!(error("user/get:1:stall=30"), "stall needs a time such as 30s, not \"30\"");
+        assert_eq!(error("user/info:1:no-data"), "no-data strikes user/get only");
     }
 }

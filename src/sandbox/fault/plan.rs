@@ -23,14 +23,9 @@ struct Rule {
 
 impl Rule {
     fn looks_at(&self, call: Call, appid: Option<&str>) -> bool {
-        let Target {
-            call: wanted,
-            appid: account,
-        } = &self.target;
+        let Target { call: wanted, appid: account } = &self.target;
         wanted.is_none_or(|wanted| wanted == call)
-            && account
-                .as_deref()
-                .is_none_or(|account| Some(account) == appid)
+            && account.as_deref().is_none_or(|account| Some(account) == appid)
     }
 
     /// Counts a request it looks at, and tells whether it strikes it.
@@ -66,25 +61,14 @@ struct Book {
 
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            any: AtomicBool::new(false),
-            book: Mutex::default(),
-        }
+        Self { seed, any: AtomicBool::new(false), book: Mutex::default() }
     }
 
     pub(crate) fn add(&self, target: Target, when: When, fault: Fault) -> RuleId {
         let mut book = lock(&self.book);
         book.made += 1;
         let id = RuleId(book.made);
-        book.rules.push(Rule {
-            id,
-            target,
-            when,
-            fault,
-            seen: 0,
-            struck: 0,
-        });
+        book.rules.push(Rule { id, target, when, fault, seen: 0, struck: 0 });
         self.any.store(true, Ordering::SeqCst);
         id
     }
@@ -96,11 +80,7 @@ impl Plan {
         }
         let mut book = lock(&self.book);
         let mut picked = None;
-        for rule in book
-            .rules
-            .iter_mut()
-            .filter(|rule| rule.looks_at(call, appid))
-        {
+        for rule in book.rules.iter_mut().filter(|rule| rule.looks_at(call, appid)) {
             if rule.strikes(self.seed) && picked.is_none() {
                 rule.struck += 1;
                 picked = Some(rule.fault.clone());
@@ -112,10 +92,7 @@ impl Plan {
     /// How many requests the rule has struck.
     pub(crate) fn struck(&self, id: RuleId) -> u64 {
         let book = lock(&self.book);
-        book.rules
-            .iter()
-            .find(|rule| rule.id == id)
-            .map_or(0, |rule| rule.struck)
+        book.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
     }
 
     pub(crate) fn clear(&self) {
@@ -129,9 +106,7 @@ mod tests {
     use super::*;
 
     fn struck(plan: &Plan, requests: u64) -> Vec<u64> {
-        (1..=requests)
-            .filter(|_| plan.pick(Call::UserGet, None).is_some())
-            .collect()
+        (1..=requests).filter(|_| plan.pick(Call::UserGet, None).is_some()).collect()
     }
 
     fn plan(when: When) -> Plan {
@@ -160,10 +135,7 @@ mod tests {
     #[test]
     fn a_rule_for_one_account_leaves_the_others_alone() {
         let plan = Plan::new(7);
-        let target = Target {
-            call: None,
-            appid: Some("wx01".to_owned()),
-        };
+        let target = Target { call: None, appid: Some("wx01".to_owned()) };
         let id = plan.add(target, When::Always, Fault::Cut);
         assert!(plan.pick(Call::UserGet, Some("wx02")).is_none());
         assert!(plan.pick(Call::UserGet, None).is_none());

@@ -33,9 +33,7 @@ impl FromStr for Fault {
             _ => return with_value(name, value),
         };
         let nothing_more = name == text;
-        nothing_more
-            .then_some(plain)
-            .ok_or_else(|| refused(name, "no value", value))
+        nothing_more.then_some(plain).ok_or_else(|| refused(name, "no value", value))
     }
 }
 
@@ -43,26 +41,14 @@ fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
     let (fault, needs) = match name {
         "errcode" => (value.parse().ok().map(Fault::Errcode), "an errcode"),
         "errcode-text" => (value.parse().ok().map(Fault::ErrcodeAsText), "an errcode"),
-        "http" => (
-            status(value).map(Fault::HttpStatus),
-            "a status from 400 to 599",
-        ),
+        "http" => (status(value).map(Fault::HttpStatus), "a status from 400 to 599"),
         "stall" => (time(value).map(Fault::Stall), "a time such as 30s"),
         "stall-mid" => (time(value).map(Fault::StallMid), "a time such as 30s"),
-        "count" => (
-            value.parse().ok().map(Fault::CountOff),
-            "a difference such as -1",
-        ),
+        "count" => (value.parse().ok().map(Fault::CountOff), "a difference such as -1"),
         "short" => (value.parse().ok().map(Fault::Short), "a number of openids"),
         "total" => (value.parse().ok().map(Fault::Total), "a number"),
-        "misaligned" => (
-            value.parse().ok().map(Fault::Misaligned),
-            "a row; the first is 0",
-        ),
-        "missing" => (
-            value.parse().ok().map(Fault::RowsMissing),
-            "a number of rows",
-        ),
+        "misaligned" => (value.parse().ok().map(Fault::Misaligned), "a row; the first is 0"),
+        "missing" => (value.parse().ok().map(Fault::RowsMissing), "a number of rows"),
         "blank" => (value.parse().ok().map(Fault::RowsBlank), "a number of rows"),
         _ => return Err(InvalidRule::Fault(name.to_owned())),
     };
@@ -70,17 +56,11 @@ fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
 }
 
 fn refused(fault: &str, needs: &'static str, value: &str) -> InvalidRule {
-    InvalidRule::Value {
-        fault: fault.to_owned(),
-        needs,
-        value: value.to_owned(),
-    }
+    InvalidRule::Value { fault: fault.to_owned(), needs, value: value.to_owned() }
 }
 
 fn status(text: &str) -> Option<u16> {
-    text.parse()
-        .ok()
-        .filter(|status| (400..600).contains(status))
+    text.parse().ok().filter(|status| (400..600).contains(status))
 }
 
 fn time(text: &str) -> Option<Duration> {

@@ -70,10 +70,7 @@ impl Account {
 
     /// The person with that openid; `None` where it is not one of this account's.
     pub fn find(&self, openid: &str) -> Option<Person> {
-        self.inner()
-            .openids
-            .decode(openid)
-            .map(|number| self.person(number))
+        self.inner().openids.decode(openid).map(|number| self.person(number))
     }
 
     /// Whether the person with that openid follows now.
@@ -101,24 +98,20 @@ impl Account {
     /// People who never followed before begin to. Tells their numbers.
     pub fn join(&self, count: u64) -> Range<u64> {
         let now = self.world.now() / 1_000;
-        self.inner()
-            .change(|state| state.population.join(count, now))
+        self.inner().change(|state| state.population.join(count, now))
     }
 
     /// People who left follow again. Tells how many did.
     pub fn rejoin(&self, people: impl IntoIterator<Item = u64>) -> u64 {
         let now = self.world.now() / 1_000;
-        self.inner()
-            .change(|state| state.population.rejoin(people, now))
+        self.inner().change(|state| state.population.rejoin(people, now))
     }
 
     /// Makes people odd.
     pub fn quirk(&self, people: impl IntoIterator<Item = u64>, quirk: Quirk) {
         let mut people = people.into_iter();
         self.inner().change(|state| {
-            people
-                .by_ref()
-                .for_each(|person| state.population.add_quirk(person, quirk));
+            people.by_ref().for_each(|person| state.population.add_quirk(person, quirk));
         });
     }
 
@@ -126,9 +119,7 @@ impl Account {
     pub fn clear_quirks(&self, people: impl IntoIterator<Item = u64>) {
         let mut people = people.into_iter();
         self.inner().change(|state| {
-            people
-                .by_ref()
-                .for_each(|person| state.population.clear_quirks(person));
+            people.by_ref().for_each(|person| state.population.clear_quirks(person));
         });
     }
 
@@ -215,10 +206,7 @@ impl Account {
     /// The ids of the account's templates; a new account has two.
     pub fn template_ids(&self) -> Vec<String> {
         let templates = self.world.messages.templates(self.number);
-        templates
-            .into_iter()
-            .map(|template| template.template_id)
-            .collect()
+        templates.into_iter().map(|template| template.template_id).collect()
     }
 }
 

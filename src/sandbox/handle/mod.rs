@@ -45,11 +45,7 @@ impl Sandbox {
         let address = options.listen;
         let server = Server::start(world.clone(), address).await;
         let server = server.map_err(|source| Error::Listen { address, source })?;
-        Ok(Self {
-            world,
-            server: Arc::new(server),
-            options: Arc::new(options),
-        })
+        Ok(Self { world, server: Arc::new(server), options: Arc::new(options) })
     }
 
     /// Starts the default world with that many followers.
@@ -130,10 +126,7 @@ impl Sandbox {
     /// Starts counting again, for the world and every account.
     pub fn reset_stats(&self) {
         self.world.counters.reset();
-        self.world
-            .desks
-            .iter()
-            .for_each(|desk| desk.counters.reset());
+        self.world.desks.iter().for_each(|desk| desk.counters.reset());
     }
 
     /// Starts every account's daily quotas again, as midnight does.

@@ -89,17 +89,11 @@ async fn pages_can_contradict_themselves() {
         pages.push(page(&sandbox, &token, "").await);
     }
     let ids = |page: &Value| page["data"]["openid"].as_array().map_or(0, Vec::len);
-    assert_eq!(
-        (pages[0]["count"].clone(), ids(&pages[0])),
-        (99.into(), 100)
-    );
+    assert_eq!((pages[0]["count"].clone(), ids(&pages[0])), (99.into(), 100));
     assert_eq!((pages[1]["count"].clone(), ids(&pages[1])), (100.into(), 0));
     assert_eq!(pages[2]["data"]["openid"][0], "");
     assert_eq!(pages[3]["total"], 7);
-    assert_eq!(
-        (ids(&pages[4]), pages[4]["next_openid"].clone()),
-        (3, "".into())
-    );
+    assert_eq!((ids(&pages[4]), pages[4]["next_openid"].clone()), (3, "".into()));
     let cursor = pages[3]["next_openid"].as_str().unwrap();
     assert_eq!(page(&sandbox, &token, cursor).await["next_openid"], cursor);
 }
@@ -112,12 +106,7 @@ async fn a_misaligned_batch_gives_each_openid_the_next_unionid() {
     sandbox.fail(Call::UserInfoBatchget, 3, Fault::RowsBlank(1));
     let asked = openids(&sandbox, 0..5);
     let rows = batch(&sandbox, &token, &asked).await;
-    let given = |row: usize| {
-        rows["user_info_list"][row]["unionid"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+    let given = |row: usize| rows["user_info_list"][row]["unionid"].as_str().unwrap().to_owned();
     let truth = |person| sandbox.main().person(person).unionid.unwrap();
     assert_eq!([0, 1, 2, 3, 4].map(given), [0, 1, 3, 4, 4].map(truth));
     assert_eq!(rows["user_info_list"][2]["openid"], asked[2]);
@@ -157,16 +146,9 @@ async fn a_quota_is_spent_for_one_account_until_it_is_reset() {
 async fn a_fault_for_one_account_leaves_the_other_alone() {
     let (sandbox, token) = small_world(250).await;
     let appid = Some(sandbox.mini_program().unwrap().appid().to_owned());
-    sandbox.fail(
-        Target { call: None, appid },
-        When::Always,
-        Fault::Errcode(-1),
-    );
+    sandbox.fail(Target { call: None, appid }, When::Always, Fault::Errcode(-1));
     assert!(page(&sandbox, &token, "").await["errcode"].is_null());
-    assert_eq!(
-        get(&sandbox, "/sns/jscode2session?appid=wx3b00000000000001").await["errcode"],
-        -1
-    );
+    assert_eq!(get(&sandbox, "/sns/jscode2session?appid=wx3b00000000000001").await["errcode"], -1);
 }
 
 #[tokio::test]
@@ -175,15 +157,6 @@ async fn a_stopped_sandbox_frees_its_address() {
     let listen = sandbox.address();
     sandbox.stop().await;
     assert!(TcpStream::connect(listen).await.is_err());
-    let again = Sandbox::start(Options {
-        listen,
-        ..Options::default()
-    })
-    .await
-    .unwrap();
-    assert_eq!(
-        page(&again, &token, "").await["errcode"],
-        40001,
-        "tokens do not outlive a world"
-    );
+    let again = Sandbox::start(Options { listen, ..Options::default() }).await.unwrap();
+    assert_eq!(page(&again, &token, "").await["errcode"], 40001, "tokens do not outlive a world");
 }

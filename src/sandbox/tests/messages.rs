@@ -36,11 +36,7 @@ async fn a_login_can_be_refused() {
     let program = sandbox.mini_program().unwrap();
     program.quirk([4], Quirk::HighRisk);
     for (code, expected) in [("garbage", 40029), ("code-a-4", 40226), ("", 41008)] {
-        assert_eq!(
-            get(&sandbox, &login_path(&program, code)).await["errcode"],
-            expected,
-            "{code}"
-        );
+        assert_eq!(get(&sandbox, &login_path(&program, code)).await["errcode"], expected, "{code}");
     }
     let main = login_path(&sandbox.main(), "code-a-1");
     assert_eq!(get(&sandbox, &main).await["errcode"], 40013);
@@ -69,16 +65,10 @@ async fn a_message_to_a_follower_is_accepted_once() {
     let answer = post(&sandbox, &path, &message(&sandbox, 3)).await;
     assert_eq!(answer["errcode"], 0);
     assert!(answer["msgid"].as_i64().unwrap() > 1 << 53);
-    assert_eq!(
-        post(&sandbox, &path, &message(&sandbox, 3)).await["errcode"],
-        40241
-    );
+    assert_eq!(post(&sandbox, &path, &message(&sandbox, 3)).await["errcode"], 40241);
     let sent = sandbox.sent_messages();
     assert_eq!(sent.len(), 1);
-    assert_eq!(
-        (sent[0].person, Some(sent[0].msgid)),
-        (3, answer["msgid"].as_i64())
-    );
+    assert_eq!((sent[0].person, Some(sent[0].msgid)), (3, answer["msgid"].as_i64()));
     assert_eq!(sent[0].body, message(&sandbox, 3));
 }
 
@@ -105,11 +95,7 @@ async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
         (changed("miniprogram", json!({"appid": "wx00"})), 40013),
         (changed("touser", json!(7)), 47001),
     ] {
-        assert_eq!(
-            post(&sandbox, &path, &message).await["errcode"],
-            expected,
-            "{message}"
-        );
+        assert_eq!(post(&sandbox, &path, &message).await["errcode"], expected, "{message}");
     }
     assert!(sandbox.sent_messages().is_empty());
 }
@@ -122,55 +108,28 @@ async fn templates_can_be_added_and_taken_away() {
     let added = post(&sandbox, &path("api_add_template"), &body).await;
     let list = get(&sandbox, &path("get_all_private_template")).await;
     assert_eq!(list["template_list"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        list["template_list"][2]["template_id"],
-        added["template_id"]
-    );
+    assert_eq!(list["template_list"][2]["template_id"], added["template_id"]);
     let removal = json!({"template_id": added["template_id"]});
-    assert_eq!(
-        post(&sandbox, &path("del_private_template"), &removal).await["errcode"],
-        0
-    );
-    assert_eq!(
-        post(&sandbox, &path("del_private_template"), &removal).await["errcode"],
-        40037
-    );
+    assert_eq!(post(&sandbox, &path("del_private_template"), &removal).await["errcode"], 0);
+    assert_eq!(post(&sandbox, &path("del_private_template"), &removal).await["errcode"], 40037);
 }
 
 #[tokio::test]
 async fn the_control_routes_change_the_world() {
     let (sandbox, token) = small_world(10).await;
-    let moved = post(
-        &sandbox,
-        "/sandbox/followers",
-        &json!({"leave": [1, 2], "join": 5}),
-    )
-    .await;
-    assert_eq!(
-        (&moved["left"], &moved["followers"]),
-        (&json!(2), &json!(13))
-    );
+    let moved = post(&sandbox, "/sandbox/followers", &json!({"leave": [1, 2], "join": 5})).await;
+    assert_eq!((&moved["left"], &moved["followers"]), (&json!(2), &json!(13)));
     let moved = post(&sandbox, "/sandbox/followers", &json!({"leave": 13})).await;
     assert_eq!(moved["followers"], 0);
     let code = post(&sandbox, "/sandbox/login-codes", &json!({"person": 7})).await;
     let program = sandbox.mini_program().unwrap();
-    let login = get(
-        &sandbox,
-        &login_path(&program, code["code"].as_str().unwrap()),
-    )
-    .await;
+    let login = get(&sandbox, &login_path(&program, code["code"].as_str().unwrap())).await;
     assert_eq!(login["openid"], program.person(7).openid);
     let people = get(&sandbox, "/sandbox/people?from=7&limit=1").await;
-    assert_eq!(
-        people["people"][0]["openids"][program.appid()],
-        login["openid"]
-    );
+    assert_eq!(people["people"][0]["openids"][program.appid()], login["openid"]);
     let head = "POST /sandbox/faults HTTP/1.1\r\nhost: x";
     let rules = "user/get:1:errcode=45011\n\nperson:1:poison\n";
-    assert_eq!(
-        send(&sandbox, head, rules).await.unwrap().json()["added"],
-        2
-    );
+    assert_eq!(send(&sandbox, head, rules).await.unwrap().json()["added"], 2);
     assert_eq!(page(&sandbox, &token, "").await["errcode"], 45011);
     assert_eq!(send(&sandbox, head, "nonsense").await.unwrap().status, 400);
     let stats = get(&sandbox, "/sandbox/stats").await;

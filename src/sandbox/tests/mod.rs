@@ -38,26 +38,16 @@ async fn send(sandbox: &Sandbox, head: &str, body: &str) -> std::io::Result<Got>
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Ok(Got {
-        status,
-        head,
-        body: bytes[end + 4..].to_vec(),
-    })
+    Ok(Got { status, head, body: bytes[end + 4..].to_vec() })
 }
 
 async fn get(sandbox: &Sandbox, path: &str) -> Value {
-    send(sandbox, &format!("GET {path} HTTP/1.1\r\nhost: x"), "")
-        .await
-        .unwrap()
-        .json()
+    send(sandbox, &format!("GET {path} HTTP/1.1\r\nhost: x"), "").await.unwrap().json()
 }
 
 async fn post(sandbox: &Sandbox, path: &str, body: &Value) -> Value {
     let head = format!("POST {path} HTTP/1.1\r\nhost: x");
-    send(sandbox, &head, &body.to_string())
-        .await
-        .unwrap()
-        .json()
+    send(sandbox, &head, &body.to_string()).await.unwrap().json()
 }
 
 async fn stable_token(sandbox: &Sandbox, account: &Account) -> String {
@@ -70,34 +60,22 @@ async fn stable_token(sandbox: &Sandbox, account: &Account) -> String {
 
 /// A small world and a token of its main account.
 async fn small_world(followers: u64) -> (Sandbox, String) {
-    let options = Options {
-        page_size: 100,
-        ..Options::with_followers(followers)
-    };
+    let options = Options { page_size: 100, ..Options::with_followers(followers) };
     let sandbox = Sandbox::start(options).await.unwrap();
     let token = stable_token(&sandbox, &sandbox.main()).await;
     (sandbox, token)
 }
 
 async fn batch(sandbox: &Sandbox, token: &str, openids: &[String]) -> Value {
-    let users: Vec<_> = openids
-        .iter()
-        .map(|id| serde_json::json!({"openid": id}))
-        .collect();
+    let users: Vec<_> = openids.iter().map(|id| serde_json::json!({"openid": id})).collect();
     let path = format!("/cgi-bin/user/info/batchget?access_token={token}");
     post(sandbox, &path, &serde_json::json!({"user_list": users})).await
 }
 
 async fn page(sandbox: &Sandbox, token: &str, next: &str) -> Value {
-    get(
-        sandbox,
-        &format!("/cgi-bin/user/get?access_token={token}&next_openid={next}"),
-    )
-    .await
+    get(sandbox, &format!("/cgi-bin/user/get?access_token={token}&next_openid={next}")).await
 }
 
 fn openids(sandbox: &Sandbox, people: std::ops::Range<u64>) -> Vec<String> {
-    people
-        .map(|person| sandbox.main().person(person).openid)
-        .collect()
+    people.map(|person| sandbox.main().person(person).openid).collect()
 }

@@ -15,10 +15,7 @@ async fn errcode(sandbox: &Sandbox, path: &str) -> Value {
 #[tokio::test]
 async fn a_token_expires_by_the_worlds_clock() {
     let clock = Clock::manual(DateTime::UNIX_EPOCH);
-    let options = Options {
-        clock: clock.clone(),
-        ..Options::with_followers(10)
-    };
+    let options = Options { clock: clock.clone(), ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();
     let token = stable_token(&sandbox, &sandbox.main()).await;
     assert_eq!(page(&sandbox, &token, "").await["count"], 10);
@@ -40,19 +37,12 @@ async fn a_bad_credential_is_told_by_its_errcode() {
         (format!("{token_url}&appid={appid}&secret=bad"), 40125),
         ("/cgi-bin/user/get".to_owned(), 41001),
         ("/cgi-bin/user/get?access_token=garbage".to_owned(), 40014),
-        (
-            format!("/cgi-bin/user/info/batchget?access_token={token}"),
-            43002,
-        ),
+        (format!("/cgi-bin/user/info/batchget?access_token={token}"), 43002),
         (format!("/cgi-bin/user/info?access_token={token}"), 40003),
     ] {
         assert_eq!(errcode(&sandbox, &path).await, expected, "{path}");
     }
-    let classic = get(
-        &sandbox,
-        &format!("{token_url}&appid={appid}&secret={secret}"),
-    )
-    .await;
+    let classic = get(&sandbox, &format!("{token_url}&appid={appid}&secret={secret}")).await;
     assert_eq!(classic["expires_in"], 7_200);
     assert!(classic.get("errcode").is_none());
 }
@@ -112,14 +102,8 @@ async fn a_quota_can_be_asked_for_and_cleared() {
     let quota = post(&sandbox, &path, &ask("/cgi-bin/user/get")).await;
     let expected = serde_json::json!({"daily_limit": 5, "used": 1, "remain": 4});
     assert_eq!(quota["quota"], expected);
-    assert_eq!(
-        post(&sandbox, &path, &ask("/cgi-bin/nowhere")).await["errcode"],
-        76021
-    );
-    assert_eq!(
-        post(&sandbox, &path, &ask("/sns/jscode2session")).await["errcode"],
-        76022
-    );
+    assert_eq!(post(&sandbox, &path, &ask("/cgi-bin/nowhere")).await["errcode"], 76021);
+    assert_eq!(post(&sandbox, &path, &ask("/sns/jscode2session")).await["errcode"], 76022);
     let clear = format!("/cgi-bin/clear_quota?access_token={token}");
     let body = serde_json::json!({"appid": sandbox.main().appid()});
     assert_eq!(post(&sandbox, &clear, &body).await["errcode"], 0);

@@ -10,10 +10,7 @@ async fn crawl(sandbox: &Sandbox, token: &str) -> (Vec<String>, u32) {
     loop {
         let page = page(sandbox, token, &next).await;
         pages += 1;
-        let ids = page["data"]["openid"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let ids = page["data"]["openid"].as_array().cloned().unwrap_or_default();
         assert_eq!(page["count"], ids.len());
         seen.extend(ids.iter().map(|id| id.as_str().unwrap().to_owned()));
         next = page["next_openid"].as_str().unwrap().to_owned();
@@ -28,15 +25,8 @@ async fn a_crawl_meets_every_follower_once_however_the_list_ends() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().leave(0..20);
     let (seen, pages) = crawl(&sandbox, &token).await;
-    assert_eq!(
-        pages, 4,
-        "the last page names its last openid, and an empty page follows"
-    );
-    let truth: HashSet<String> = sandbox
-        .main()
-        .followers()
-        .map(|person| person.openid)
-        .collect();
+    assert_eq!(pages, 4, "the last page names its last openid, and an empty page follows");
+    let truth: HashSet<String> = sandbox.main().followers().map(|person| person.openid).collect();
     assert_eq!(seen.len(), 230);
     assert_eq!(seen.iter().cloned().collect::<HashSet<_>>(), truth);
     sandbox.main().set_last_page(LastPage::EndsTheList);
@@ -47,10 +37,7 @@ async fn a_crawl_meets_every_follower_once_however_the_list_ends() {
 async fn an_empty_account_answers_without_data() {
     let (sandbox, token) = small_world(0).await;
     let page = page(&sandbox, &token, "").await;
-    assert_eq!(
-        page,
-        serde_json::json!({"total": 0, "count": 0, "next_openid": ""})
-    );
+    assert_eq!(page, serde_json::json!({"total": 0, "count": 0, "next_openid": ""}));
 }
 
 #[tokio::test]
@@ -68,38 +55,22 @@ async fn a_foreign_cursor_is_refused_and_a_departed_one_only_when_told_so() {
 #[tokio::test]
 async fn followers_drift_while_they_are_listed() {
     let (sandbox, token) = small_world(250).await;
-    sandbox.main().set_drift(Drift {
-        leave: 3,
-        join: 5,
-        cursor_leaves: true,
-    });
+    sandbox.main().set_drift(Drift { leave: 3, join: 5, cursor_leaves: true });
     let first = page(&sandbox, &token, "").await;
     assert_eq!(sandbox.main().follower_count(), 250 + 5 - 4);
-    assert!(
-        !sandbox
-            .main()
-            .is_follower(first["next_openid"].as_str().unwrap())
-    );
+    assert!(!sandbox.main().is_follower(first["next_openid"].as_str().unwrap()));
 }
 
 #[tokio::test]
 async fn a_profile_has_the_vendors_fields_and_no_errcode() {
     let (sandbox, token) = small_world(50).await;
     let person = sandbox.main().person(7);
-    let path = format!(
-        "/cgi-bin/user/info?access_token={token}&openid={}",
-        person.openid
-    );
+    let path = format!("/cgi-bin/user/info?access_token={token}&openid={}", person.openid);
     let profile = get(&sandbox, &path).await;
     assert_eq!(profile["subscribe"], 1);
     assert_eq!(profile["openid"], person.openid);
     assert_eq!(profile["unionid"].as_str(), person.unionid.as_deref());
-    let fields: Vec<_> = profile
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let fields: Vec<_> = profile.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = "city country groupid headimgurl language nickname openid province qr_scene \
                     qr_scene_str remark sex subscribe subscribe_scene subscribe_time tagid_list \
                     unionid";
@@ -113,17 +84,8 @@ async fn a_stranger_has_a_profile_without_a_unionid() {
     let rows = batch(&sandbox, &token, &openids(&sandbox, 6..9)).await;
     let rows = rows["user_info_list"].as_array().unwrap();
     assert_eq!(rows[1]["subscribe"], 0);
-    for absent in [
-        "unionid",
-        "subscribe_time",
-        "remark",
-        "groupid",
-        "subscribe_scene",
-    ] {
-        assert!(
-            rows[1][absent].is_null() && !rows[0][absent].is_null(),
-            "{absent}"
-        );
+    for absent in ["unionid", "subscribe_time", "remark", "groupid", "subscribe_scene"] {
+        assert!(rows[1][absent].is_null() && !rows[0][absent].is_null(), "{absent}");
     }
 }
 
@@ -170,10 +132,7 @@ async fn a_batch_is_of_one_to_a_hundred() {
         assert_eq!(refused["errcode"], 40032);
     }
     let path = format!("POST /cgi-bin/user/info/batchget?access_token={token} HTTP/1.1\r\nhost: x");
-    assert_eq!(
-        send(&sandbox, &path, "user_list=1").await.unwrap().json()["errcode"],
-        47001
-    );
+    assert_eq!(send(&sandbox, &path, "user_list=1").await.unwrap().json()["errcode"], 47001);
 }
 
 #[tokio::test]
@@ -185,15 +144,9 @@ async fn unionids_can_be_missing_in_a_batch_and_there_alone() {
     main.quirk([3], Quirk::UnionidInBatchOf(9));
     let rows = batch(&sandbox, &token, &openids(&sandbox, 0..4)).await;
     let rows = &rows["user_info_list"];
-    assert_eq!(
-        rows[0]["unionid"].as_str(),
-        main.person(0).unionid.as_deref()
-    );
+    assert_eq!(rows[0]["unionid"].as_str(), main.person(0).unionid.as_deref());
     assert!(rows[1]["unionid"].is_null() && rows[2]["unionid"].is_null());
-    assert_eq!(
-        rows[3]["unionid"].as_str(),
-        main.person(9).unionid.as_deref()
-    );
+    assert_eq!(rows[3]["unionid"].as_str(), main.person(9).unionid.as_deref());
     assert_eq!(main.person(1).unionid, None);
     let path = format!("/cgi-bin/user/info?access_token={token}&openid=");
     let alone = get(&sandbox, &(path + &main.person(2).openid)).await;
@@ -208,13 +161,8 @@ async fn a_note_can_make_a_body_hard_to_read() {
         sandbox.main().quirk([5], Quirk::Remark(dirt));
         let openid = sandbox.main().person(5).openid;
         let head = format!("GET /cgi-bin/user/info?access_token={token}&openid={openid} HTTP/1.1");
-        let got = send(&sandbox, &format!("{head}\r\nhost: x"), "")
-            .await
-            .unwrap();
-        assert!(
-            serde_json::from_slice::<Value>(&got.body).is_err(),
-            "{dirt:?}"
-        );
+        let got = send(&sandbox, &format!("{head}\r\nhost: x"), "").await.unwrap();
+        assert!(serde_json::from_slice::<Value>(&got.body).is_err(), "{dirt:?}");
     }
 }
 

@@ -20,9 +20,7 @@ pub(crate) async fn pass(world: &World, ask: Ask) -> Result<Reply, Gone> {
     let desk = account.map(|account| &world.desks[account.number]);
     let _flights = [Some(&world.counters), desk.map(|desk| &desk.counters)]
         .map(|counters| counters.map(|counters| counters.enter(ask.call)));
-    let fault = world
-        .plan
-        .pick(ask.call, account.map(|account| account.appid.as_str()));
+    let fault = world.plan.pick(ask.call, account.map(|account| account.appid.as_str()));
     if let Some(latency) = world.latency.get(&ask.call) {
         tokio::time::sleep(*latency).await;
     }
@@ -62,9 +60,7 @@ fn attempt(
 fn refuse(world: &World, ask: &Ask, account: Option<&Account>, refusal: &Refusal) -> Vec<u8> {
     world.counters.refused(ask.call, refusal.errcode);
     if let Some(account) = account {
-        world.desks[account.number]
-            .counters
-            .refused(ask.call, refusal.errcode);
+        world.desks[account.number].counters.refused(ask.call, refusal.errcode);
     }
     refusal.body(world.now() / 1_000, world.draw())
 }

@@ -39,23 +39,13 @@ impl Reply {
     /// A body with status 200.
     pub(crate) fn new(content_type: &'static str, body: Vec<u8>) -> Self {
         let (status, body) = (StatusCode::OK, Bytes::from(body));
-        Self {
-            status,
-            content_type,
-            body,
-            manner: Manner::Whole,
-        }
+        Self { status, content_type, body, manner: Manner::Whole }
     }
 
     /// JSON for the control routes, where a status means what it says.
     pub(crate) fn control(status: StatusCode, body: &serde_json::Value) -> Self {
         let body = Bytes::from(format!("{body}\n"));
-        Self {
-            status,
-            content_type: "application/json",
-            body,
-            manner: Manner::Whole,
-        }
+        Self { status, content_type: "application/json", body, manner: Manner::Whole }
     }
 
     /// The page that a proxy in front of the vendor would send.
@@ -65,19 +55,11 @@ impl Reply {
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1>\
              </center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
         );
-        Self {
-            status,
-            content_type: HTML,
-            body: page.into(),
-            manner: Manner::Whole,
-        }
+        Self { status, content_type: HTML, body: page.into(), manner: Manner::Whole }
     }
 
     pub(crate) fn empty(self) -> Self {
-        Self {
-            body: Bytes::new(),
-            ..self
-        }
+        Self { body: Bytes::new(), ..self }
     }
 
     pub(crate) fn truncated(self) -> Self {
@@ -86,24 +68,15 @@ impl Reply {
     }
 
     pub(crate) fn in_one_byte_chunks(self) -> Self {
-        Self {
-            manner: Manner::OneByteChunks,
-            ..self
-        }
+        Self { manner: Manner::OneByteChunks, ..self }
     }
 
     pub(crate) fn cut(self) -> Self {
-        Self {
-            manner: Manner::Cut,
-            ..self
-        }
+        Self { manner: Manner::Cut, ..self }
     }
 
     pub(crate) fn pausing(self, pause: Duration) -> Self {
-        Self {
-            manner: Manner::Pause(pause),
-            ..self
-        }
+        Self { manner: Manner::Pause(pause), ..self }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
@@ -127,10 +100,7 @@ impl Reply {
 }
 
 fn cut() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        "the plan of faults cuts this answer",
-    )
+    io::Error::new(io::ErrorKind::ConnectionReset, "the plan of faults cuts this answer")
 }
 
 type Half = Result<Bytes, io::Error>;

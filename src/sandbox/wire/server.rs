@@ -43,11 +43,7 @@ impl Server {
         let stop = CancellationToken::new();
         let accepting = tokio::spawn(accept(listener, world, stop.clone()));
         let accepting = Mutex::new(Some(accepting));
-        Ok(Self {
-            address,
-            stop: stop.drop_guard(),
-            accepting,
-        })
+        Ok(Self { address, stop: stop.drop_guard(), accepting })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -120,15 +116,6 @@ fn ask(call: Call, head: &hyper::http::request::Parts, body: Bytes, peer: IpAddr
         Method::POST => Some(Verb::Post),
         _ => None,
     };
-    let query = Query::try_from_uri(&head.uri)
-        .map(|Query(query)| query)
-        .unwrap_or_default();
-    Ask {
-        call,
-        verb,
-        query,
-        body,
-        chunked: head.headers.contains_key(TRANSFER_ENCODING),
-        peer,
-    }
+    let query = Query::try_from_uri(&head.uri).map(|Query(query)| query).unwrap_or_default();
+    Ask { call, verb, query, body, chunked: head.headers.contains_key(TRANSFER_ENCODING), peer }
 }

@@ -43,15 +43,8 @@ struct Book {
 
 impl Codes {
     pub(crate) fn new(salt: u64) -> Self {
-        let book = Book {
-            codes: HashMap::new(),
-            minted: 0,
-            sweep_at: SWEEP_AT,
-        };
-        Self {
-            book: Mutex::new(book),
-            salt,
-        }
+        let book = Book { codes: HashMap::new(), minted: 0, sweep_at: SWEEP_AT };
+        Self { book: Mutex::new(book), salt }
     }
 
     /// A code with which the person logs in to the Mini Program.
@@ -60,12 +53,7 @@ impl Codes {
         book.minted += 1;
         let random = mix(self.salt ^ book.minted);
         let text = format!("0{random:016x}{:015x}", mix(random) >> 4);
-        let code = Code {
-            account: Some(account),
-            person,
-            minted_at: now,
-            used: false,
-        };
+        let code = Code { account: Some(account), person, minted_at: now, used: false };
         book.insert(text.clone(), code);
         text
     }
@@ -75,12 +63,7 @@ impl Codes {
         let mut book = lock(&self.book);
         if !book.codes.contains_key(text) {
             let person = free_form(text).ok_or_else(|| Refusal::of(40029))?;
-            let code = Code {
-                account: None,
-                person,
-                minted_at: now,
-                used: false,
-            };
+            let code = Code { account: None, person, minted_at: now, used: false };
             book.insert(text.to_owned(), code);
         }
         let code = book.codes.get_mut(text).ok_or_else(|| Refusal::of(40029))?;
@@ -99,8 +82,7 @@ impl Book {
     fn insert(&mut self, text: String, code: Code) {
         if self.codes.len() >= self.sweep_at {
             let now = code.minted_at;
-            self.codes
-                .retain(|_, code| now - code.minted_at < REMEMBERED_MILLIS);
+            self.codes.retain(|_, code| now - code.minted_at < REMEMBERED_MILLIS);
             self.sweep_at = (2 * self.codes.len()).max(SWEEP_AT);
         }
         self.codes.insert(text, code);
@@ -130,26 +112,16 @@ mod tests {
     fn a_code_is_over_after_five_minutes() {
         let codes = Codes::new(7);
         let code = codes.mint(1, 42, 0);
-        assert_eq!(
-            codes.redeem(&code, 1, LIFETIME_MILLIS),
-            Err(Refusal::of(40029))
-        );
+        assert_eq!(codes.redeem(&code, 1, LIFETIME_MILLIS), Err(Refusal::of(40029)));
     }
 
     #[test]
     fn anybody_can_write_a_code() {
         let codes = Codes::new(7);
         assert_eq!(codes.redeem("code-any-thing-7", 1, 0), Ok(7));
-        assert_eq!(
-            codes.redeem("code-any-thing-7", 1, 0),
-            Err(Refusal::of(40163))
-        );
+        assert_eq!(codes.redeem("code-any-thing-7", 1, 0), Err(Refusal::of(40163)));
         for garbage in ["code-7", "code--x", "", "0123"] {
-            assert_eq!(
-                codes.redeem(garbage, 1, 0),
-                Err(Refusal::of(40029)),
-                "{garbage:?}"
-            );
+            assert_eq!(codes.redeem(garbage, 1, 0), Err(Refusal::of(40029)), "{garbage:?}");
         }
     }
 }

@@ -32,18 +32,13 @@ pub struct Stats {
 impl Stats {
     /// Requests of one call.
     pub fn requests(&self, call: Call) -> u64 {
-        self.calls
-            .get(call.name())
-            .map_or(0, |stats| stats.requests)
+        self.calls.get(call.name()).map_or(0, |stats| stats.requests)
     }
 
     /// Answers of one call with that errcode.
     pub fn errors(&self, call: Call, errcode: i64) -> u64 {
         let errors = self.calls.get(call.name()).map(|stats| &stats.errors);
-        errors
-            .and_then(|errors| errors.get(&errcode))
-            .copied()
-            .unwrap_or_default()
+        errors.and_then(|errors| errors.get(&errcode)).copied().unwrap_or_default()
     }
 }
 
@@ -91,9 +86,7 @@ pub(crate) struct InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.gauges
-            .iter()
-            .for_each(|gauge| _ = gauge.now.fetch_sub(1, Relaxed));
+        self.gauges.iter().for_each(|gauge| _ = gauge.now.fetch_sub(1, Relaxed));
     }
 }
 
@@ -124,23 +117,11 @@ impl Counters {
             if requests > 0 {
                 let peak_in_flight = counter.flying.peak.load(Relaxed);
                 let errors = BTreeMap::new();
-                stats.calls.insert(
-                    call.name(),
-                    CallStats {
-                        requests,
-                        errors,
-                        peak_in_flight,
-                    },
-                );
+                stats.calls.insert(call.name(), CallStats { requests, errors, peak_in_flight });
             }
         }
         for ((call, errcode), count) in lock(&self.errors).iter() {
-            stats
-                .calls
-                .entry(call.name())
-                .or_default()
-                .errors
-                .insert(*errcode, *count);
+            stats.calls.entry(call.name()).or_default().errors.insert(*errcode, *count);
         }
         stats.peak_in_flight = self.flying.peak.load(Relaxed);
         stats

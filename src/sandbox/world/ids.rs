@@ -56,11 +56,7 @@ impl Ids {
         for (place, byte) in prefix.iter_mut().enumerate().skip(1) {
             *byte = letter(mix(key) >> (6 * place));
         }
-        Self {
-            prefix,
-            numbers: Permutation::of_all(mix(key ^ 1)),
-            check_key: mix(key ^ 2),
-        }
+        Self { prefix, numbers: Permutation::of_all(mix(key ^ 1)), check_key: mix(key ^ 2) }
     }
 
     /// The person's id.
@@ -79,10 +75,7 @@ impl Ids {
 
     /// The person whose id this is; `None` where it is nobody's here.
     pub(crate) fn decode(&self, id: &str) -> Option<u64> {
-        let number = id
-            .as_bytes()
-            .strip_prefix(&self.prefix)?
-            .get(..WORD_LENGTH)?;
+        let number = id.as_bytes().strip_prefix(&self.prefix)?.get(..WORD_LENGTH)?;
         let person = self.numbers.backward(unspell(number)?);
         (self.encode(person).as_bytes() == id.as_bytes()).then_some(person)
     }
@@ -121,9 +114,7 @@ fn spell(out: &mut [u8], word: u64, filler: u64) {
 /// The 64 bits that eleven characters hold; the last one has two bits to spare.
 fn unspell(letters: &[u8]) -> Option<u64> {
     let (last, first) = letters.split_last()?;
-    let high = first
-        .iter()
-        .try_fold(0, |word, letter| Some((word << 6) | value(*letter)?))?;
+    let high = first.iter().try_fold(0, |word, letter| Some((word << 6) | value(*letter)?))?;
     Some((high << 4) | (value(*last)? >> 2))
 }
 
@@ -145,11 +136,7 @@ mod tests {
         let id = Ids::new(7, "wx0a00000000000001").encode(1);
         assert_eq!(id.as_str().len(), 28);
         assert!(id.as_str().starts_with('o'));
-        assert!(
-            id.as_bytes()
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
-        );
+        assert!(id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)));
     }
 
     #[test]
@@ -159,11 +146,7 @@ mod tests {
         for place in 0..ID_LENGTH {
             let mut altered = id.as_bytes().to_vec();
             altered[place] = if altered[place] == b'x' { b'y' } else { b'x' };
-            assert_eq!(
-                ids.decode(std::str::from_utf8(&altered).unwrap()),
-                None,
-                "{place}"
-            );
+            assert_eq!(ids.decode(std::str::from_utf8(&altered).unwrap()), None, "{place}");
         }
         let elsewhere = Ids::new(7, "wx3b00000000000001").encode(41);
         assert_eq!(ids.decode(elsewhere.as_str()), None);

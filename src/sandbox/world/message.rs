@@ -83,10 +83,7 @@ impl Messages {
             added: 0,
             client_ids: HashMap::new(),
         };
-        Self {
-            seed,
-            book: Mutex::new(book),
-        }
+        Self { seed, book: Mutex::new(book) }
     }
 
     pub(crate) fn templates(&self, account: usize) -> Vec<Template> {
@@ -95,10 +92,7 @@ impl Messages {
 
     pub(crate) fn template(&self, account: usize, id: &str) -> Option<Template> {
         let book = lock(&self.book);
-        book.templates[account]
-            .iter()
-            .find(|template| template.template_id == id)
-            .cloned()
+        book.templates[account].iter().find(|template| template.template_id == id).cloned()
     }
 
     /// Adds a template with those keys and gives its id.
@@ -132,10 +126,7 @@ impl Messages {
         let mut book = lock(&self.book);
         if let Some(id) = &message.client_msg_id {
             let key = (message.person, format!("{} {id}", message.appid));
-            let repeats = book
-                .client_ids
-                .get(&key)
-                .is_some_and(|at| now - at < DUPLICATE_MILLIS);
+            let repeats = book.client_ids.get(&key).is_some_and(|at| now - at < DUPLICATE_MILLIS);
             if repeats {
                 return None;
             }
@@ -166,11 +157,7 @@ fn first_templates(seed: u64) -> Vec<Template> {
     let appointment = keys(&["thing1", "time2", "phrase3"]);
     vec![
         template(template_id(derive(seed, "order")), "订单发货通知", &order),
-        template(
-            template_id(derive(seed, "appointment")),
-            "预约成功提醒",
-            &appointment,
-        ),
+        template(template_id(derive(seed, "appointment")), "预约成功提醒", &appointment),
     ]
 }
 

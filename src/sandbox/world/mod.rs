@@ -112,24 +112,13 @@ impl World {
     /// Makes a rule hold from now on.
     pub(crate) fn apply(&self, rule: FaultRule) -> Result<Option<RuleId>, InvalidWorld> {
         match rule {
-            FaultRule::Call {
-                target,
-                when,
-                fault,
-            } => Ok(Some(self.plan.add(target, when, fault))),
-            FaultRule::People {
-                appid,
-                people,
-                quirk,
-            } => {
+            FaultRule::Call { target, when, fault } => Ok(Some(self.plan.add(target, when, fault))),
+            FaultRule::People { appid, people, quirk } => {
                 let account = match appid {
-                    Some(appid) => self
-                        .account(&appid)
-                        .ok_or(InvalidWorld::NoSuchAccount(appid))?,
-                    None => self
-                        .accounts
-                        .first()
-                        .ok_or(InvalidWorld::NoOfficialAccount)?,
+                    Some(appid) => {
+                        self.account(&appid).ok_or(InvalidWorld::NoSuchAccount(appid))?
+                    }
+                    None => self.accounts.first().ok_or(InvalidWorld::NoOfficialAccount)?,
                 };
                 account.change(|state| {
                     people.for_each(|person| state.population.add_quirk(person, quirk));

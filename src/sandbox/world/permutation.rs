@@ -13,9 +13,7 @@ pub(crate) fn mix(value: u64) -> u64 {
 
 /// A key of its own for each purpose, out of one seed.
 pub(crate) fn derive(seed: u64, purpose: &str) -> u64 {
-    purpose
-        .bytes()
-        .fold(mix(seed), |key, byte| mix(key ^ u64::from(byte)))
+    purpose.bytes().fold(mix(seed), |key, byte| mix(key ^ u64::from(byte)))
 }
 
 /// A keyed bijection of the numbers below a power of four: a Feistel network.
@@ -92,9 +90,8 @@ mod tests {
     #[test]
     fn a_covering_permutation_stays_within_its_size() {
         let permutation = Permutation::covering(1000, 3);
-        let images: HashSet<u64> = (0..permutation.size())
-            .map(|n| permutation.forward(n))
-            .collect();
+        let images: HashSet<u64> =
+            (0..permutation.size()).map(|n| permutation.forward(n)).collect();
         assert_eq!(images.len() as u64, permutation.size());
         assert!(images.iter().all(|image| *image < permutation.size()));
         assert!(permutation.size() > 1000);

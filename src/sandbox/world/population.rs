@@ -102,9 +102,7 @@ impl Population {
 
     /// People who left follow again from `now` (seconds) on. Tells how many came back.
     pub(crate) fn rejoin(&mut self, people: impl IntoIterator<Item = u64>, now: i64) -> u64 {
-        let back = people
-            .into_iter()
-            .filter(|person| self.left.remove(*person));
+        let back = people.into_iter().filter(|person| self.left.remove(*person));
         back.map(|person| self.returned.insert(person, now)).count() as u64
     }
 
@@ -114,10 +112,7 @@ impl Population {
             return *at;
         }
         let batch = self.joined.partition_point(|(first, _)| *first <= person);
-        match batch
-            .checked_sub(1)
-            .and_then(|batch| self.joined.get(batch))
-        {
+        match batch.checked_sub(1).and_then(|batch| self.joined.get(batch)) {
             Some((_, at)) => *at,
             None => (FIRST_FOLLOW + self.fate(person) % FOLLOW_SPAN) as i64,
         }
@@ -140,10 +135,7 @@ impl Population {
         if self.quirks.is_empty() {
             return &[];
         }
-        self.quirks
-            .get(&person)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        self.quirks.get(&person).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(crate) fn has(&self, person: u64, quirk: Quirk) -> bool {
@@ -186,10 +178,7 @@ mod tests {
     #[test]
     fn the_list_is_not_in_the_order_in_which_they_followed() {
         let population = Population::new(1, "wx0a00000000000001", 100);
-        let times: Vec<_> = population
-            .after(None)
-            .map(|p| population.followed_at(p))
-            .collect();
+        let times: Vec<_> = population.after(None).map(|p| population.followed_at(p)).collect();
         assert!(!times.is_sorted());
         assert!(!population.after(None).is_sorted());
     }
@@ -200,10 +189,7 @@ mod tests {
         let first = population.page(None, 10);
         let rest: Vec<_> = population.after(first.people.last().copied()).collect();
         population.leave(first.people.last().copied());
-        assert_eq!(
-            population.page(first.people.last().copied(), 20).people,
-            rest
-        );
+        assert_eq!(population.page(first.people.last().copied(), 20).people, rest);
     }
 
     #[test]

@@ -68,16 +68,10 @@ const PLAIN: &[(&str, Quirk)] = &[
     ("no-unionid", Quirk::NoUnionid),
     ("no-unionid-in-batch", Quirk::NoUnionidInBatch),
     ("poison", Quirk::Poison),
-    (
-        "remark=control-characters",
-        Quirk::Remark(Dirt::ControlCharacters),
-    ),
+    ("remark=control-characters", Quirk::Remark(Dirt::ControlCharacters)),
     ("remark=invalid-utf8", Quirk::Remark(Dirt::InvalidUtf8)),
     ("remark=bare-quote", Quirk::Remark(Dirt::BareQuote)),
-    (
-        "remark=stray-backslash",
-        Quirk::Remark(Dirt::StrayBackslash),
-    ),
+    ("remark=stray-backslash", Quirk::Remark(Dirt::StrayBackslash)),
     ("numeric-strings", Quirk::NumericStrings),
     ("listed-but-gone", Quirk::ListedButGone),
     ("refuses-templates", Quirk::RefusesTemplates),
@@ -89,14 +83,9 @@ impl FromStr for Quirk {
     type Err = UnknownQuirk;
 
     fn from_str(text: &str) -> Result<Self, UnknownQuirk> {
-        let plain = PLAIN
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, quirk)| *quirk);
-        let person = |prefix| {
-            text.strip_prefix(prefix)
-                .and_then(|number: &str| number.parse().ok())
-        };
+        let plain = PLAIN.iter().find(|(name, _)| *name == text).map(|(_, quirk)| *quirk);
+        let person =
+            |prefix| text.strip_prefix(prefix).and_then(|number: &str| number.parse().ok());
         plain
             .or_else(|| person("unionid-of=").map(Self::UnionidOf))
             .or_else(|| person("unionid-in-batch-of=").map(Self::UnionidInBatchOf))
@@ -110,10 +99,7 @@ impl fmt::Display for Quirk {
             Self::UnionidOf(person) => write!(f, "unionid-of={person}"),
             Self::UnionidInBatchOf(person) => write!(f, "unionid-in-batch-of={person}"),
             plain => {
-                let name = PLAIN
-                    .iter()
-                    .find(|(_, quirk)| quirk == plain)
-                    .map(|(name, _)| *name);
+                let name = PLAIN.iter().find(|(_, quirk)| quirk == plain).map(|(name, _)| *name);
                 f.pad(name.unwrap_or_default())
             }
         }
@@ -135,9 +121,6 @@ mod tests {
     #[test]
     fn an_unknown_quirk_is_answered_with_the_known_ones() {
         let error = "posion".parse::<Quirk>().unwrap_err().to_string();
-        assert!(
-            error.contains("\"posion\"") && error.contains("poison,"),
-            "{error}"
-        );
+        assert!(error.contains("\"posion\"") && error.contains("poison,"), "{error}");
     }
 }

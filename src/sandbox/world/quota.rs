@@ -38,14 +38,7 @@ impl Book {
 impl Quotas {
     pub(crate) fn new(limits: BTreeMap<Call, u64>) -> Self {
         let (used, cleared) = (BTreeMap::new(), Vec::new());
-        Self {
-            book: Mutex::new(Book {
-                limits,
-                used,
-                day: 0,
-                cleared,
-            }),
-        }
+        Self { book: Mutex::new(Book { limits, used, day: 0, cleared }) }
     }
 
     /// Charges one call, or refuses it with 45009.

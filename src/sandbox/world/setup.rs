@@ -69,29 +69,16 @@ fn accounts(options: &Options) -> Vec<Account> {
         switches,
     };
     let official = options.official_accounts.iter().map(|account| {
-        let switches = Switches {
-            last_page: account.last_page,
-            ..Switches::default()
-        };
+        let switches = Switches { last_page: account.last_page, ..Switches::default() };
         let state = state(&account.appid, account.followers, account.bound, switches);
-        (
-            Kind::Official,
-            (account.appid.as_str(), account.secret.as_str()),
-            state,
-        )
+        (Kind::Official, (account.appid.as_str(), account.secret.as_str()), state)
     });
     let mini_programs = options.mini_programs.iter().map(|account| {
         let state = state(&account.appid, 0, account.bound, Switches::default());
-        (
-            Kind::MiniProgram,
-            (account.appid.as_str(), account.secret.as_str()),
-            state,
-        )
+        (Kind::MiniProgram, (account.appid.as_str(), account.secret.as_str()), state)
     });
     let numbered = official.chain(mini_programs).enumerate();
-    numbered
-        .map(|(n, (kind, names, state))| Account::new(n, kind, names, seed, state))
-        .collect()
+    numbered.map(|(n, (kind, names, state))| Account::new(n, kind, names, seed, state)).collect()
 }
 
 fn check(options: &Options, accounts: &[Account]) -> Result<(), InvalidWorld> {

@@ -50,10 +50,7 @@ pub(super) struct Book {
 impl Desk {
     /// Whether a forced refresh is allowed now, and if so, counts it.
     pub(super) fn may_force(&mut self, now: i64) -> Result<bool, Refusal> {
-        if self
-            .forced_at
-            .is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS)
-        {
+        if self.forced_at.is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS) {
             return Ok(false);
         }
         let today = china_day(now);
@@ -72,38 +69,24 @@ impl Desk {
 impl Book {
     pub(super) fn new(accounts: usize, salt: u64) -> Self {
         let desks = vec![Desk::default(); accounts];
-        Self {
-            grants: HashMap::new(),
-            desks,
-            salt,
-            minted: 0,
-        }
+        Self { grants: HashMap::new(), desks, salt, minted: 0 }
     }
 
     pub(super) fn mint(&mut self, account: usize, expires_at: i64, now: i64) -> String {
         if self.grants.len() > REMEMBERED {
-            self.grants
-                .retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
+            self.grants.retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
         }
         self.minted += 1;
         let seed = mix(self.salt ^ mix(self.minted));
         let bytes: Vec<u8> = (0..13).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
         let token = format!("72_{}", URL_SAFE_NO_PAD.encode(bytes));
-        let grant = Grant {
-            account,
-            expires_at,
-            displaced: false,
-            dead: false,
-        };
+        let grant = Grant { account, expires_at, displaced: false, dead: false };
         self.grants.insert(token.clone(), grant);
         token
     }
 
     pub(super) fn end_all(&mut self, account: usize) {
-        let theirs = self
-            .grants
-            .values_mut()
-            .filter(|grant| grant.account == account);
+        let theirs = self.grants.values_mut().filter(|grant| grant.account == account);
         theirs.for_each(|grant| grant.dead = true);
     }
 }

@@ -36,10 +36,7 @@ impl Tokens {
     /// from coming alive again.
     pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
         let book = Mutex::new(Book::new(accounts, salt));
-        Self {
-            lifetime_millis: lifetime.as_millis() as i64,
-            book,
-        }
+        Self { lifetime_millis: lifetime.as_millis() as i64, book }
     }
 
     /// What `GET /cgi-bin/token` gives.
@@ -52,10 +49,7 @@ impl Tokens {
         }
         let token = book.mint(account, now + self.lifetime_millis, now);
         book.desks[account].classic = Some(token.clone());
-        Issued {
-            token,
-            expires_in_seconds: self.lifetime_millis / 1_000,
-        }
+        Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 }
     }
 
     /// What `POST /cgi-bin/stable_token` gives.
@@ -65,15 +59,9 @@ impl Tokens {
         let forced = force && book.desks[account].may_force(now)?;
         let rotate_at = OVERLAP_MILLIS.min(self.lifetime_millis / 2);
         if let (Some(token), false) = (&current, forced) {
-            let left = book
-                .grants
-                .get(token)
-                .map_or(0, |grant| grant.expires_at - now);
+            let left = book.grants.get(token).map_or(0, |grant| grant.expires_at - now);
             if left > rotate_at {
-                return Ok(Issued {
-                    token: token.clone(),
-                    expires_in_seconds: left / 1_000,
-                });
+                return Ok(Issued { token: token.clone(), expires_in_seconds: left / 1_000 });
             }
         }
         if let Some(old) = current.and_then(|token| book.grants.get_mut(&token)) {
@@ -81,10 +69,7 @@ impl Tokens {
         }
         let token = book.mint(account, now + self.lifetime_millis, now);
         book.desks[account].stable = Some(token.clone());
-        Ok(Issued {
-            token,
-            expires_in_seconds: self.lifetime_millis / 1_000,
-        })
+        Ok(Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 })
     }
 
     /// The account whose token works now.
@@ -99,10 +84,7 @@ impl Tokens {
 
     /// The account a token belongs to or once did.
     pub(crate) fn owner(&self, token: &str) -> Option<usize> {
-        lock(&self.book)
-            .grants
-            .get(token)
-            .map(|grant| grant.account)
+        lock(&self.book).grants.get(token).map(|grant| grant.account)
     }
 
     /// Ends every token of the account now, as another system's forced refresh does.
@@ -140,10 +122,7 @@ mod tests {
         let first = tokens.stable(0, false, 0).unwrap();
         assert_eq!(first.expires_in_seconds, 7_200);
         let same = tokens.stable(0, false, 100 * MINUTE).unwrap();
-        assert_eq!(
-            (same.token, same.expires_in_seconds),
-            (first.token.clone(), 1_200)
-        );
+        assert_eq!((same.token, same.expires_in_seconds), (first.token.clone(), 1_200));
         let next = tokens.stable(0, false, 115 * MINUTE).unwrap();
         assert_ne!(next.token, first.token);
         assert_eq!(errcode(tokens.check(&first.token, 119 * MINUTE)), 0);
@@ -160,11 +139,7 @@ mod tests {
         assert_eq!(errcode(tokens.check(&first, 14 * MINUTE)), 0);
         assert_eq!(errcode(tokens.check(&first, 15 * MINUTE)), 40001);
         assert_eq!(errcode(tokens.check(&second, 15 * MINUTE)), 0);
-        assert_eq!(
-            errcode(tokens.check(&stable, 15 * MINUTE)),
-            0,
-            "the families are apart"
-        );
+        assert_eq!(errcode(tokens.check(&stable, 15 * MINUTE)), 0, "the families are apart");
     }
 
     #[test]
