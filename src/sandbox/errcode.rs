@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::world::mix;
+use serde_json::{Value, json};
+
+use super::chance::mix;
 
 /// An answer that says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +36,12 @@ impl Refusal {
     pub(crate) fn body(&self, seconds: i64, random: u64) -> Vec<u8> {
         let (first, second) = ((random >> 32) as u32, mix(random) as u32);
         let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
+        let errcode = match self.quoted {
+            true => Value::from(self.errcode.to_string()),
+            false => Value::from(self.errcode),
+        };
         let errmsg = format!("{} rid: {rid}", self.errmsg);
-        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg}).to_string().into_bytes()
+        json!({"errcode": errcode, "errmsg": errmsg}).to_string().into_bytes()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod parse;
 mod plan;
+mod quirk;
 mod spelling;
 
 use std::ops::{RangeFrom, RangeInclusive};
@@ -13,9 +14,9 @@ use std::time::Duration;
 pub use parse::InvalidRule;
 pub(crate) use plan::Plan;
 pub use plan::RuleId;
+pub use quirk::{Dirt, Quirk, UnknownQuirk};
 
 use super::call::Call;
-use super::world::Quirk;
 
 /// Something that goes wrong with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,8 +129,8 @@ impl From<Call> for Target {
 /// CALL   a call's name (user/get, user/info/batchget, stable_token, …) or *
 /// WHEN   *        all            3     the third        2-5  the second to the fifth
 ///        61-      from the 61st  /10   every tenth      p0.05  each with 5 %
-/// FAULT  errcode=N  errcode-text=N  http=STATUS  disconnect  lost  cut  stall=TIME  stall-mid=TIME  chunks
-///        truncated  html  empty  token-dead  token-jammed
+/// FAULT  errcode=N  errcode-text=N  http=STATUS  disconnect  lost  cut  stall=TIME
+///        stall-mid=TIME  chunks  truncated  html  empty  token-dead  token-jammed
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
 ///        user/info/batchget:  misaligned=ROW  missing=ROWS  blank=ROWS
 /// TIME   500ms  30s  2m

@@ -4,9 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::spelling::NAMES;
-use super::{Fault, FaultRule, Target, When};
+use super::{Fault, FaultRule, Target, UnknownQuirk, When};
 use crate::sandbox::call::{Call, UnknownCall};
-use crate::sandbox::world::UnknownQuirk;
 
 /// Why a text is not a fault rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +118,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sandbox::world::Quirk;
+    use crate::sandbox::fault::Quirk;
 
     fn rule(text: &str) -> (Option<Call>, When, Fault) {
         match text.parse().unwrap() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::sandbox::answer::session_key;
 use crate::sandbox::call::Call;
+use crate::sandbox::fault::Quirk;
 use crate::sandbox::options::LastPage;
-use crate::sandbox::world::{self, Drift, Quirk, Stats, Switches, World};
+use crate::sandbox::world::{self, Drift, Stats, Switches, World};
 
 /// A follower, truly.
 #[derive(Debug, Clone, PartialEq, Eq)]

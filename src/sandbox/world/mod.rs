@@ -8,16 +8,13 @@ mod code;
 mod counters;
 mod ids;
 mod message;
-mod permutation;
 mod population;
-mod quirk;
 mod quota;
 mod setup;
 mod token;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 pub use account::Drift;
@@ -27,13 +24,12 @@ pub use counters::{CallStats, Stats};
 pub(crate) use ids::{ID_LENGTH, Id, Ids};
 pub use message::SentMessage;
 pub(crate) use message::{Messages, Template};
-pub(crate) use permutation::mix;
 pub(crate) use population::Page;
-pub use quirk::{Dirt, Quirk, UnknownQuirk};
 pub(crate) use quota::Quotas;
 pub use setup::InvalidWorld;
 
 use super::call::Call;
+use super::chance::mix;
 use super::fault::{FaultRule, Plan, RuleId};
 use crate::clock::Clock;
 
@@ -132,17 +128,4 @@ impl World {
 /// The number of the day in China.
 fn china_day(millis: i64) -> i64 {
     (millis + CHINA_OFFSET_MILLIS).div_euclid(DAY_MILLIS)
-}
-
-/// Locks; a panic elsewhere while it was held spoils nothing that a sandbox needs.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,8 @@ use super::counters::Counters;
 use super::message::Messages;
 use super::population::Population;
 use super::quota::Quotas;
-use super::{Account, Desk, Ids, Kind, State, Switches, World, code, mix, token};
+use super::{Account, Desk, Ids, Kind, State, Switches, World, code, token};
+use crate::sandbox::chance::mix;
 use crate::sandbox::fault::Plan;
 use crate::sandbox::options::Options;
 

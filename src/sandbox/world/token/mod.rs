@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use book::{Book, looks_like_a_token};
 
-use super::lock;
 use crate::sandbox::errcode::Refusal;
+use crate::sandbox::locks::lock;
 
 /// How long a token works beside its successor.
 const OVERLAP_MILLIS: i64 = 300_000;
