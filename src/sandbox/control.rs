@@ -12,7 +12,7 @@
 //! | `POST /sandbox/rebind` | binds all accounts elsewhere: every unionid changes |
 //! | `GET /sandbox/messages` | what was sent |
 //!
-//! An `appid` left out is the first Official Account, or the first Mini Program where one is needed.
+//! An `appid` left out is the first Official Account; for a login code, the first Mini Program.
 
 use axum::extract::Query;
 use hyper::{Method, StatusCode, Uri};

@@ -8,8 +8,9 @@ use crate::sandbox::call::Call;
 
 /// All of them, for whoever has misspelt one.
 pub(super) const NAMES: &str = "errcode=N, errcode-text=N, http=STATUS, disconnect, lost, cut, \
-    stall=TIME, stall-mid=TIME, chunks, truncated, html, empty, token-dead, token-jammed, count=N, no-data, blank-openid, \
-    loop, loop-back, short=N, total=N, misaligned=ROW, missing=ROWS, blank=ROWS";
+    stall=TIME, stall-mid=TIME, chunks, truncated, html, empty, token-dead, token-jammed, \
+    count=N, no-data, blank-openid, loop, loop-back, short=N, total=N, misaligned=ROW, \
+    missing=ROWS, blank=ROWS";
 
 impl FromStr for Fault {
     type Err = InvalidRule;

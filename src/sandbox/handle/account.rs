@@ -104,23 +104,23 @@ impl Account {
 
     /// People who left follow again. Tells how many did.
     pub fn rejoin(&self, people: impl IntoIterator<Item = u64>) -> u64 {
-        let now = self.world.now() / 1_000;
+        let (people, now) = (collected(people), self.world.now() / 1_000);
         self.inner().change(|state| state.population.rejoin(people, now))
     }
 
     /// Makes people odd.
     pub fn quirk(&self, people: impl IntoIterator<Item = u64>, quirk: Quirk) {
-        let mut people = people.into_iter();
+        let people = collected(people);
         self.inner().change(|state| {
-            people.by_ref().for_each(|person| state.population.add_quirk(person, quirk));
+            people.into_iter().for_each(|person| state.population.add_quirk(person, quirk));
         });
     }
 
     /// Makes people plain again.
     pub fn clear_quirks(&self, people: impl IntoIterator<Item = u64>) {
-        let mut people = people.into_iter();
+        let people = collected(people);
         self.inner().change(|state| {
-            people.by_ref().for_each(|person| state.population.clear_quirks(person));
+            people.into_iter().for_each(|person| state.population.clear_quirks(person));
         });
     }
 

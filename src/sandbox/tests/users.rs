@@ -180,6 +180,10 @@ async fn who_leaves_can_be_chosen_by_asking_the_account_itself() {
     let main = sandbox.main();
     let odd = main.followers().map(|person| person.number).filter(|number| number % 2 == 1);
     assert_eq!(main.leave(odd), 25);
+    main.without_unionid(main.followers().map(|person| person.number));
+    assert!(main.followers().all(|person| person.unionid.is_none()));
+    main.clear_quirks(main.followers().map(|person| person.number));
+    assert!(main.followers().all(|person| person.unionid.is_some()));
     assert_eq!(main.rejoin([1, 3, 60]), 2);
     assert_eq!(main.join(3), 50..53);
     assert_eq!((main.follower_count(), main.leave_any(100)), (30, 30));
