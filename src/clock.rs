@@ -28,16 +28,11 @@ impl Clock {
 
     /// A clock that stands at `start` until it is moved.
     pub fn manual(start: DateTime<Utc>) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(
-            start.timestamp_millis(),
-        ))))
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
     }
 
     /// The time now, to the millisecond for a manual clock.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one home of the system's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one home of the system's clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => Utc::now(),

@@ -1,14 +1,57 @@
 //! unionid-bridge: knows that an Official Account follower and a Mini Program user are one person.
+//!
+//! A WeChat user has another openid in each Official Account and each Mini Program; only the
+//! unionid joins them. This service mirrors each Official Account's followers with their unionid,
+//! every night, for years, without losing one.
+//!
+//! # The map
+//!
+//! ```text
+//! main → cli → http, scheduler, sandbox → app → features → wechat | store → model
+//! ```
+//!
+//! Arrows point down only; `tests/architecture.rs` holds the list and fails on any other.
+//!
+//! - [`model`]: the nouns — identifiers that cannot be mixed up, followers, runs
+//! - [`clock`]: what time it is, as an argument
+//! - [`config`]: what the operator decides; `config.default.toml` documents every key
+//! - [`telemetry`]: logs and metrics, with no secret in either
+//! - [`wechat`]: the typed client of WeChat's API; one function sends, one table classes errors
+//! - [`store`]: the database, and the only place that knows SeaORM
+//! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
+//! - features: [`token`], the one access token of each account; [`sync`], the follower crawl
+//! - [`app`]: the features put together from the configuration
+//! - [`scheduler`]: runs syncs at their ticks; [`http`]: health, so far; [`sandbox`]: a WeChat one
+//!   can run; [`cli`]: the commands
+//!
+//! # How a sync flows
+//!
+//! [`scheduler`] or [`cli`] call [`sync::run`]. Under the account's [`lease`] it resumes the
+//! interrupted run or begins one. Then stages work at the same time: one walks the pages of
+//! `user/get`, one looks up which of the listed people are known, one asks for the profiles of the
+//! others a hundred at a time, one writes the page's rows and the checkpoint in one transaction that
+//! carries the lease's fencing number. When the list ended consistently, who was known and not
+//! listed has left, unless that looks wrong: then the run is held for an operator.
+//!
+//! # How a token flows
+//!
+//! Every call takes its token from a [`wechat::TokenSource`], which is [`token::Keeper`]: from
+//! memory, else from the database (sealed), else by one refresh for everybody under a lease. When
+//! WeChat refuses a token the call hands in the one that failed: a newer one that is there already
+//! is the answer, otherwise one refresh is made, and the call is repeated once.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod http;
 pub mod lease;
 pub mod model;
+pub mod sandbox;
+pub mod scheduler;
 pub mod seal;
 pub mod store;
 pub mod sync;
+pub mod telemetry;
 pub mod token;
 pub mod wechat;
-pub mod sandbox;
-pub mod config;
-pub mod model;
-pub mod telemetry;

@@ -24,9 +24,8 @@ use crate::config::{Log, LogFormat};
 const OWN: &[&str] = &["unionid_bridge", "migration", "entity"];
 
 /// Upper bounds of histogram buckets, in seconds: from a look-up to WeChat's timeout.
-const SECONDS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// How often samples are folded into their buckets.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
@@ -89,11 +88,7 @@ pub struct Metrics(PrometheusHandle);
 impl Metrics {
     /// Starts recording; once in a process.
     pub fn install() -> Result<Self, Error> {
-        Ok(Self(
-            PrometheusBuilder::new()
-                .set_buckets(SECONDS)?
-                .install_recorder()?,
-        ))
+        Ok(Self(PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?))
     }
 
     /// Everything recorded, in Prometheus's text format.
@@ -135,10 +130,7 @@ mod tests {
     fn logged(filter: &str, format: LogFormat, talk: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let log = Log {
-            filter: filter.to_owned(),
-            format,
-        };
+        let log = Log { filter: filter.to_owned(), format };
         let subscriber = subscriber(&log, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, talk);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
@@ -157,39 +149,24 @@ mod tests {
 
     #[test]
     fn at_trace_libraries_still_say_no_more_than_warnings() {
-        for filter in [
-            "trace",
-            "trace,hyper_util=trace,sqlx=debug,h2=trace,sea_orm=trace",
-        ] {
+        for filter in ["trace", "trace,hyper_util=trace,sqlx=debug,h2=trace,sea_orm=trace"] {
             let text = logged(filter, LogFormat::Text, talk);
-            assert!(
-                text.contains("ours at trace") && text.contains("theirs at warn"),
-                "{text}"
-            );
-            assert!(
-                text.contains("ours within theirs") && !text.contains("canary"),
-                "{text}"
-            );
+            assert!(text.contains("ours at trace") && text.contains("theirs at warn"), "{text}");
+            assert!(text.contains("ours within theirs") && !text.contains("canary"), "{text}");
         }
     }
 
     #[test]
     fn what_was_not_asked_for_is_not_said() {
         let text = logged("info", LogFormat::Text, talk);
-        assert!(
-            text.contains("ours at info") && !text.contains("ours at trace"),
-            "{text}"
-        );
+        assert!(text.contains("ours at info") && !text.contains("ours at trace"), "{text}");
     }
 
     #[test]
     fn json_is_one_object_a_line() {
         let text = logged("unionid_bridge=info", LogFormat::Json, talk);
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
-        assert_eq!(
-            (&line["message"], &line["page"]),
-            (&"ours at info".into(), &3.into())
-        );
+        assert_eq!((&line["message"], &line["page"]), (&"ours at info".into(), &3.into()));
     }
 
     #[test]

@@ -23,20 +23,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lease", &["store", "model", "clock"]),
     // Features: one may use another only where that is said here; none knows who calls it.
     ("keys", &["store", "model", "clock"]),
-    (
-        "token",
-        &["wechat", "store", "lease", "seal", "model", "clock"],
-    ),
+    ("token", &["wechat", "store", "lease", "seal", "model", "clock"]),
     ("sync", &["wechat", "store", "lease", "model", "clock"]),
     ("resolve", &["store", "model", "clock"]),
-    (
-        "login",
-        &["resolve", "wechat", "store", "lease", "model", "clock"],
-    ),
-    (
-        "push",
-        &["resolve", "wechat", "store", "lease", "model", "clock"],
-    ),
+    ("login", &["resolve", "wechat", "store", "lease", "model", "clock"]),
+    ("push", &["resolve", "wechat", "store", "lease", "model", "clock"]),
     ("inbox", &["wechat", "store", "lease", "model", "clock"]),
     // The features put together from the configuration.
     (
@@ -81,16 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("scheduler", &["app", "sync", "lease", "model", "clock"]),
     // The sandbox answers from WeChat's documents: a wire type shared with the client would agree
     // with the client's own misspelling.
-    (
-        "sandbox",
-        &[
-            "clock",
-            "model::AppId",
-            "model::OpenId",
-            "model::UnionId",
-            "model::InvalidId",
-        ],
-    ),
+    ("sandbox", &["clock", "model::AppId", "model::OpenId", "model::UnionId", "model::InvalidId"]),
     (
         "cli",
         &[
@@ -153,10 +135,7 @@ const SOURCES: &[&str] = &["src", "entity/src", "migration/src"];
 
 #[test]
 fn every_arrow_is_an_allowed_one() {
-    let refused: Vec<String> = scan::read(SOURCES)
-        .iter()
-        .filter_map(rules::refuse)
-        .collect();
+    let refused: Vec<String> = scan::read(SOURCES).iter().filter_map(rules::refuse).collect();
     assert!(refused.is_empty(), "\n{}\n", refused.join("\n"));
 }
 
@@ -164,11 +143,7 @@ fn every_arrow_is_an_allowed_one() {
 fn no_modules_use_one_another_in_a_circle() {
     let mut arrows = Vec::new();
     for (from, targets) in ARROWS {
-        arrows.extend(
-            targets
-                .iter()
-                .map(|to| (*from, to.split("::").next().unwrap_or(to))),
-        );
+        arrows.extend(targets.iter().map(|to| (*from, to.split("::").next().unwrap_or(to))));
     }
     assert_eq!(rules::circle(&arrows), None, "the list itself");
 
@@ -180,12 +155,8 @@ fn no_modules_use_one_another_in_a_circle() {
 #[test]
 fn the_reader_sees_the_code_at_all() {
     let uses = scan::read(SOURCES);
+    assert!(uses.iter().any(|found| found.arrow() == Some(("telemetry", "config"))));
     assert!(
-        uses.iter()
-            .any(|found| found.arrow() == Some(("telemetry", "config")))
-    );
-    assert!(
-        uses.iter()
-            .any(|found| found.from == "config" && found.path == ["figment", "Figment"])
+        uses.iter().any(|found| found.from == "config" && found.path == ["figment", "Figment"])
     );
 }

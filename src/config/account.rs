@@ -53,20 +53,13 @@ fn find<'a, T>(
     words: impl Fn(&T) -> [String; 2],
     asked: &str,
 ) -> Result<&'a T, UnknownAccount> {
-    let by = |word: usize| {
-        accounts
-            .iter()
-            .find(|account| words(account)[word] == asked)
-    };
+    let by = |word: usize| accounts.iter().find(|account| words(account)[word] == asked);
     by(1).or_else(|| by(0)).ok_or_else(|| {
         let all: Vec<String> = accounts.iter().flat_map(&words).collect();
         UnknownAccount {
             what,
             asked: asked.to_owned(),
-            known: accounts
-                .iter()
-                .map(|account| words(account)[0].clone())
-                .collect(),
+            known: accounts.iter().map(|account| words(account)[0].clone()).collect(),
             suggestion: meant(asked, all.iter().map(String::as_str)).map(str::to_owned),
         }
     })

@@ -75,11 +75,7 @@ pub(super) fn redact_url(text: &str) -> String {
                 url.set_query(Some("***"));
             }
             url.set_fragment(None);
-            if hidden {
-                url.to_string()
-            } else {
-                redact(text)
-            }
+            if hidden { url.to_string() } else { redact(text) }
         }
         _ => redact(text),
     }

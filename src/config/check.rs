@@ -51,11 +51,7 @@ pub(super) fn name(text: &str) -> Result<String, Fault> {
 }
 
 pub(super) fn secret(text: &str) -> Result<(), Fault> {
-    if text.is_empty()
-        || text
-            .chars()
-            .any(|letter| letter.is_whitespace() || letter.is_control())
-    {
+    if text.is_empty() || text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
         return Err(Fault::new("is empty or has a blank in it")
             .hint("an AppSecret is 32 letters and digits, shown once in WeChat's console"));
     }
@@ -72,17 +68,13 @@ pub(super) fn callback_token(text: &str) -> Result<(), Fault> {
 }
 
 pub(super) fn encoding_aes_key(text: &str) -> Result<(), Fault> {
-    let allowed = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte));
+    let allowed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte));
     if allowed && text.len() == AES_KEY_LENGTH {
         return Ok(());
     }
     let length = text.chars().count();
-    Err(Fault::new(format!(
-        "must be {AES_KEY_LENGTH} letters and digits; this has {length}"
-    ))
-    .hint("the same EncodingAESKey as in the server configuration of WeChat's console"))
+    Err(Fault::new(format!("must be {AES_KEY_LENGTH} letters and digits; this has {length}"))
+        .hint("the same EncodingAESKey as in the server configuration of WeChat's console"))
 }
 
 pub(super) fn encryption_key(text: &str) -> Result<(), Fault> {
@@ -114,11 +106,8 @@ pub(super) fn schedule(text: &str) -> Result<Cron, Fault> {
     let example = "second minute hour day month weekday: \"0 0 3 * * *\" is 03:00 every day";
     let fault = |error: &dyn Display| {
         let reason = error.to_string();
-        Fault::new(format!(
-            "{text:?} is no schedule: {}",
-            reason.trim_end_matches('.')
-        ))
-        .hint(example)
+        Fault::new(format!("{text:?} is no schedule: {}", reason.trim_end_matches('.')))
+            .hint(example)
     };
     let parser = CronParser::builder().seconds(Seconds::Required).build();
     let cron = parser.parse(text.trim()).map_err(|error| fault(&error))?;
@@ -152,10 +141,7 @@ pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<
     move |text| {
         let found = words.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
-            let known: Vec<_> = words
-                .iter()
-                .map(|(word, _)| format!("\"{word}\""))
-                .collect();
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
             Fault::new(format!("must be {}, not {text:?}", known.join(" or ")))
         })
     }

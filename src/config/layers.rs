@@ -38,18 +38,11 @@ impl Layers {
         }
 
         let defaults = toml_text::parse(DEFAULTS).unwrap_or_default();
-        let mut layers = Self {
-            figment: Figment::new(),
-            file: None,
-            lines: BTreeMap::new(),
-        };
+        let mut layers = Self { figment: Figment::new(), file: None, lines: BTreeMap::new() };
         layers.lay(Metadata::named("default"), defaults.values);
         if let Some((path, document)) = file {
             layers.lines = document.lines;
-            layers.lay(
-                Metadata::named("file").source(path.as_path()),
-                document.values,
-            );
+            layers.lay(Metadata::named("file").source(path.as_path()), document.values);
             layers.file = Some(path);
         }
         layers.lay(Metadata::named(ENVIRONMENT), environment);
@@ -70,10 +63,9 @@ impl Layers {
     /// Where the value at `path` came from.
     pub(super) fn origin(&self, path: &str, tag: Tag) -> Origin {
         match self.figment.get_metadata(tag) {
-            Some(Metadata {
-                source: Some(Source::File(file)),
-                ..
-            }) => Origin::File(file.clone(), self.lines.get(path).copied()),
+            Some(Metadata { source: Some(Source::File(file)), .. }) => {
+                Origin::File(file.clone(), self.lines.get(path).copied())
+            }
             Some(metadata) if metadata.name == ENVIRONMENT => Origin::Environment(variable(path)),
             _ => Origin::Default,
         }
@@ -82,9 +74,7 @@ impl Layers {
     /// Where the file has the table at `path`, whatever else adds to it.
     pub(super) fn place(&self, path: &str) -> Option<Origin> {
         let line = self.lines.get(path)?;
-        self.file
-            .clone()
-            .map(|file| Origin::File(file, Some(*line)))
+        self.file.clone().map(|file| Origin::File(file, Some(*line)))
     }
 }
 

@@ -155,6 +155,8 @@ pub struct Sync {
     pub refresh_after_days: u32,
     /// Share of the followers that one run may mark as unfollowed, 0 to 1.
     pub max_unfollow_ratio: f64,
+    /// Seconds for which a process that died blocks an account's sync.
+    pub lease_seconds: u64,
 }
 
 /// How followers' profiles are fetched.

@@ -18,17 +18,11 @@ use super::{
 pub(super) fn read(layers: &Layers) -> Result<Loaded, Error> {
     let mut report = Report::default();
     let config = config(Section::root(layers, &mut report));
-    let Report {
-        mistakes,
-        warnings,
-        settings,
-    } = report;
+    let Report { mistakes, warnings, settings } = report;
     match config {
-        Some(config) if mistakes.is_empty() => Ok(Loaded {
-            config,
-            warnings,
-            settings: Settings(settings),
-        }),
+        Some(config) if mistakes.is_empty() => {
+            Ok(Loaded { config, warnings, settings: Settings(settings) })
+        }
         _ => Err(Error { mistakes }),
     }
 }
@@ -38,9 +32,8 @@ fn config(mut root: Section<'_>) -> Option<Config> {
     let http = http(root.section("http"));
     let wechat = wechat(root.section("wechat"));
     let mut taken = BTreeMap::new();
-    let official_accounts = root.each("official_accounts", |section| {
-        official_account(section, &mut taken)
-    });
+    let official_accounts =
+        root.each("official_accounts", |section| official_account(section, &mut taken));
     let mini_programs = root.each("mini_programs", |section| mini_program(section, &mut taken));
     let sync = sync(root.section("sync"));
     let security = security(root.section("security"));
@@ -66,10 +59,7 @@ fn database(mut section: Section<'_>) -> Option<Database> {
     let url = section.required_secret("url", address::redact_url, address::database_url);
     let max_connections = section.number("max_connections", 1..=1_000);
     section.finish();
-    Some(Database {
-        url: url?,
-        max_connections: max_connections?,
-    })
+    Some(Database { url: url?, max_connections: max_connections? })
 }
 
 fn http(mut section: Section<'_>) -> Option<Http> {
@@ -84,11 +74,7 @@ fn wechat(mut section: Section<'_>) -> Option<Wechat> {
     section.show_unset("ca_file");
     let ca_file = section.text("ca_file", check::readable_file);
     section.finish();
-    Some(Wechat {
-        base_url: base_url?,
-        timeout_seconds: timeout_seconds?,
-        ca_file,
-    })
+    Some(Wechat { base_url: base_url?, timeout_seconds: timeout_seconds?, ca_file })
 }
 
 fn official_account(mut section: Section<'_>, taken: &mut Taken) -> Option<OfficialAccount> {
@@ -102,24 +88,11 @@ fn official_account(mut section: Section<'_>, taken: &mut Taken) -> Option<Offic
         section.mistake("callback_token", fault);
     }
     let callback_token = section.secret("callback_token", settings::redact, check::callback_token);
-    let encoding_aes_key = section.secret(
-        "encoding_aes_key",
-        settings::redact,
-        check::encoding_aes_key,
-    );
+    let encoding_aes_key =
+        section.secret("encoding_aes_key", settings::redact, check::encoding_aes_key);
     section.finish();
-    let MiniProgram {
-        name,
-        appid,
-        secret,
-    } = account?;
-    Some(OfficialAccount {
-        name,
-        appid,
-        secret,
-        callback_token,
-        encoding_aes_key,
-    })
+    let MiniProgram { name, appid, secret } = account?;
+    Some(OfficialAccount { name, appid, secret, callback_token, encoding_aes_key })
 }
 
 fn mini_program(mut section: Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
@@ -148,21 +121,14 @@ fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> 
         claim(section, taken, "name", claimed);
     }
     let appid = appid?;
-    Some(MiniProgram {
-        name: named.unwrap_or_else(|| appid.to_string()),
-        appid,
-        secret: secret?,
-    })
+    Some(MiniProgram { name: named.unwrap_or_else(|| appid.to_string()), appid, secret: secret? })
 }
 
 /// Notes a mistake where another account has the value already.
 fn claim(section: &mut Section<'_>, taken: &mut Taken, key: &str, value: String) {
     if let Some(first) = taken.get(&value) {
         let fault = Fault::new(format!("is the same as {first}.{key}"));
-        section.mistake(
-            key,
-            fault.hint(format!("every account needs its own {key}")),
-        );
+        section.mistake(key, fault.hint(format!("every account needs its own {key}")));
     } else {
         taken.insert(value, section.path().to_owned());
     }
@@ -174,10 +140,7 @@ fn no_official_account() -> Fault {
 }
 
 fn sync(mut section: Section<'_>) -> Option<Sync> {
-    let apis = [
-        ("batchget", ProfileApi::Batchget),
-        ("info", ProfileApi::Info),
-    ];
+    let apis = [("batchget", ProfileApi::Batchget), ("info", ProfileApi::Info)];
     let enabled = section.flag("enabled");
     let schedule = section.text("schedule", check::schedule);
     let timezone = section.text("timezone", check::timezone);
@@ -185,6 +148,7 @@ fn sync(mut section: Section<'_>) -> Option<Sync> {
     let concurrency = section.number("concurrency", 1..=100);
     let refresh_after_days = section.number("refresh_after_days", 1..=3_650);
     let max_unfollow_ratio = section.ratio("max_unfollow_ratio");
+    let lease_seconds = section.number("lease_seconds", 1..=600);
     section.finish();
     Some(Sync {
         enabled: enabled?,
@@ -194,15 +158,14 @@ fn sync(mut section: Section<'_>) -> Option<Sync> {
         concurrency: concurrency?,
         refresh_after_days: refresh_after_days?,
         max_unfollow_ratio: max_unfollow_ratio?,
+        lease_seconds: lease_seconds?,
     })
 }
 
 fn security(mut section: Section<'_>) -> Option<Security> {
     let encryption_keys = section.secrets("encryption_keys", check::encryption_key);
     section.finish();
-    Some(Security {
-        encryption_keys: encryption_keys?,
-    })
+    Some(Security { encryption_keys: encryption_keys? })
 }
 
 fn log(mut section: Section<'_>) -> Option<Log> {
@@ -210,8 +173,5 @@ fn log(mut section: Section<'_>) -> Option<Log> {
     let filter = section.text("filter", check::log_filter);
     let format = section.text("format", check::word(&formats));
     section.finish();
-    Some(Log {
-        filter: filter?,
-        format: format?,
-    })
+    Some(Log { filter: filter?, format: format? })
 }

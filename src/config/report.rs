@@ -38,10 +38,5 @@ impl Report {
 
 fn mistake(key: String, origin: Option<Origin>, fault: Fault) -> Mistake {
     let Fault { problem, hint } = fault;
-    Mistake {
-        key,
-        origin,
-        problem,
-        hint,
-    }
+    Mistake { key, origin, problem, hint }
 }

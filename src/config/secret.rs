@@ -112,14 +112,7 @@ impl Section<'_> {
             Ok(text) => {
                 let text = text.trim_end_matches(['\r', '\n']).to_owned();
                 let path = join(self.path(), key);
-                Some(Given::File(
-                    Found {
-                        path,
-                        origin: file.origin,
-                        value: (),
-                    },
-                    text,
-                ))
+                Some(Given::File(Found { path, origin: file.origin, value: () }, text))
             }
             Err(error) => self.judge(file, Err(check::unreadable(&path, &error))),
         }

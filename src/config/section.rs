@@ -30,11 +30,7 @@ pub(super) struct Found<T> {
 
 impl<T> Found<T> {
     pub(super) fn with<U>(self, value: U) -> Found<U> {
-        Found {
-            path: self.path,
-            origin: self.origin,
-            value,
-        }
+        Found { path: self.path, origin: self.origin, value }
     }
 }
 
@@ -42,24 +38,15 @@ impl<'r> Section<'r> {
     /// The outermost table.
     pub(super) fn root(layers: &'r Layers, report: &'r mut Report) -> Self {
         let values = layers.values();
-        Self {
-            layers,
-            report,
-            path: String::new(),
-            origin: None,
-            values,
-            known: Vec::new(),
-        }
+        Self { layers, report, path: String::new(), origin: None, values, known: Vec::new() }
     }
 
     /// The table under `key`; an empty one where there is none.
     pub(super) fn section(&mut self, key: &str) -> Section<'_> {
         let (values, origin) = match self.take(key) {
-            Some(Found {
-                value: Value::Dict(_, values),
-                path,
-                ..
-            }) => (values, self.layers.place(&path)),
+            Some(Found { value: Value::Dict(_, values), path, .. }) => {
+                (values, self.layers.place(&path))
+            }
             Some(found) => {
                 self.wrong_type::<()>(found, &format!("a section [{key}]"));
                 (Dict::new(), None)
@@ -77,10 +64,7 @@ impl<'r> Section<'r> {
     ) -> Vec<T> {
         let found = match self.take(key) {
             None => return Vec::new(),
-            Some(Found {
-                value: Value::Array(_, items),
-                ..
-            }) if items.is_empty() => {
+            Some(Found { value: Value::Array(_, items), .. }) if items.is_empty() => {
                 return Vec::new();
             }
             Some(found) => found,
@@ -100,14 +84,7 @@ impl<'r> Section<'r> {
 
     fn inner(&mut self, path: String, values: Dict, origin: Option<Origin>) -> Section<'_> {
         let known = Vec::new();
-        Section {
-            layers: self.layers,
-            report: self.report,
-            path,
-            origin,
-            values,
-            known,
-        }
+        Section { layers: self.layers, report: self.report, path, origin, values, known }
     }
 
     /// Notes every key that nobody asked for.
@@ -169,26 +146,19 @@ impl<'r> Section<'r> {
         let value = self.values.remove(key)?;
         let path = join(&self.path, key);
         let origin = self.layers.origin(&path, value.tag());
-        Some(Found {
-            path,
-            origin,
-            value,
-        })
+        Some(Found { path, origin, value })
     }
 
     /// Shows an optional key that no layer gives.
     pub(super) fn show_unset(&mut self, key: &str) {
         if !self.has(key) {
-            self.report
-                .show(join(&self.path, key), Json::Null, Origin::Default);
+            self.report.show(join(&self.path, key), Json::Null, Origin::Default);
         }
     }
 
     /// The value, or the fault noted.
     pub(super) fn judge<T, U>(&mut self, found: Found<U>, verdict: Result<T, Fault>) -> Option<T> {
-        verdict
-            .map_err(|fault| self.note(found.path, Some(found.origin), fault))
-            .ok()
+        verdict.map_err(|fault| self.note(found.path, Some(found.origin), fault)).ok()
     }
 
     pub(super) fn wrong_type<T>(&mut self, found: Found<Value>, expected: &str) -> Option<T> {
@@ -198,8 +168,7 @@ impl<'r> Section<'r> {
 
     /// Shows a value that was read, redacted where it is a secret.
     pub(super) fn show<T>(&mut self, found: &Found<T>, value: Json) {
-        self.report
-            .show(found.path.clone(), value, found.origin.clone());
+        self.report.show(found.path.clone(), value, found.origin.clone());
     }
 
     pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {

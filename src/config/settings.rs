@@ -26,21 +26,10 @@ pub struct Settings(pub Vec<Setting>);
 impl Settings {
     /// A table for people: key, value, origin.
     pub fn to_table(&self) -> String {
-        let rows: Vec<_> = self
-            .0
-            .iter()
-            .map(|row| (&row.key, shown(&row.value), &row.origin))
-            .collect();
-        let keys = rows
-            .iter()
-            .map(|(key, ..)| key.chars().count())
-            .max()
-            .unwrap_or(0);
-        let values = rows
-            .iter()
-            .map(|(_, value, _)| value.chars().count())
-            .max()
-            .unwrap_or(0);
+        let rows: Vec<_> =
+            self.0.iter().map(|row| (&row.key, shown(&row.value), &row.origin)).collect();
+        let keys = rows.iter().map(|(key, ..)| key.chars().count()).max().unwrap_or(0);
+        let values = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
         let mut table = String::new();
         for (key, value, origin) in rows {
             // Writing to a String cannot fail.

@@ -66,10 +66,7 @@ impl Sources {
     ) -> Self {
         let own = |(name, value): (&str, &str)| (name.into(), value.into());
         let environment = variables.into_iter().map(own).collect();
-        Self {
-            environment,
-            ..self
-        }
+        Self { environment, ..self }
     }
 
     /// The file's path and what it says, where there is a file.
@@ -87,9 +84,7 @@ impl Sources {
         let text = text.map_err(|error| vec![whole(None, format!("cannot be read: {error}"))])?;
         let document = toml_text::parse(&text).map_err(|found| {
             let mistakes = found.into_iter();
-            mistakes
-                .map(|(line, problem)| whole(Some(line), problem))
-                .collect::<Vec<_>>()
+            mistakes.map(|(line, problem)| whole(Some(line), problem)).collect::<Vec<_>>()
         })?;
         Ok(Some((path.to_owned(), document)))
     }
@@ -116,22 +111,13 @@ impl Sources {
                 }
             }
         }
-        if mistakes.is_empty() {
-            Ok(values)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
     }
 }
 
 /// A mistake about a layer as a whole.
 fn whole(origin: Origin, problem: String) -> Mistake {
-    Mistake {
-        key: String::new(),
-        origin: Some(origin),
-        problem,
-        hint: None,
-    }
+    Mistake { key: String::new(), origin: Some(origin), problem, hint: None }
 }
 
 /// Sets the value under nested `keys`.
@@ -142,9 +128,7 @@ fn plant(values: &mut Dict, keys: &[&str], value: &str) {
             values.insert((*key).to_owned(), Value::from(value));
         }
         [key, rest @ ..] => {
-            let inner = values
-                .entry((*key).to_owned())
-                .or_insert_with(|| Dict::new().into());
+            let inner = values.entry((*key).to_owned()).or_insert_with(|| Dict::new().into());
             if let Value::Dict(_, inner) = inner {
                 plant(inner, rest, value);
             }

@@ -70,26 +70,11 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
         ("UNIONID_BRIDGE__SYNC__CONCURRENCY", "8"),
         ("UNIONID_BRIDGE__SYNC__ENABLED", "false"),
         ("UNIONID_BRIDGE__SYNC__MAX_UNFOLLOW_RATIO", "0.2"),
-        (
-            "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__1__SECRET",
-            "12345678901234567890123456789012",
-        ),
-        (
-            "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__2__APPID",
-            "wx0a00000000000003",
-        ),
-        (
-            "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__2__SECRET",
-            "canary-third-secret",
-        ),
-        (
-            "UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS",
-            &format!("[\"{KEY}\", '{KEY}']"),
-        ),
-        (
-            "UNIONID_BRIDGE__DATABASE__URL",
-            "postgres://bridge:canary@db:5432/bridge?sslmode=canary",
-        ),
+        ("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__1__SECRET", "12345678901234567890123456789012"),
+        ("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__2__APPID", "wx0a00000000000003"),
+        ("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__2__SECRET", "canary-third-secret"),
+        ("UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS", &format!("[\"{KEY}\", '{KEY}']")),
+        ("UNIONID_BRIDGE__DATABASE__URL", "postgres://bridge:canary@db:5432/bridge?sslmode=canary"),
         ("UNIONID_BRIDGE__LOG__FILTER", ""),
         ("UNIONID_BRIDGE_CONFIG", "not ours: one underscore"),
     ]))
@@ -97,10 +82,7 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
 
     let secret = loaded.config.official_accounts[1].secret.expose_secret();
     assert_eq!(secret, "12345678901234567890123456789012");
-    assert_eq!(
-        loaded.config.security.encryption_keys[1].expose_secret(),
-        KEY
-    );
+    assert_eq!(loaded.config.security.encryption_keys[1].expose_secret(), KEY);
     assert_snapshot!(loaded.settings.to_table(), @r"
     database.url                          postgres://bridge:***@db:5432/bridge?***  environment variable UNIONID_BRIDGE__DATABASE__URL
     database.max_connections              16                                        default
@@ -322,16 +304,10 @@ fn secrets_may_stand_in_files_of_their_own() {
         secret.path()
     );
     let loaded = load(&file(&text)).unwrap();
-    assert_eq!(
-        loaded.config.mini_programs[0].secret.expose_secret(),
-        "canary-in-a-file"
-    );
+    assert_eq!(loaded.config.mini_programs[0].secret.expose_secret(), "canary-in-a-file");
     assert_eq!(loaded.config.security.encryption_keys.len(), 2);
     let shown = loaded.settings.to_table();
-    assert!(
-        shown.contains("(set, 16 characters)") && !shown.contains("canary"),
-        "{shown}"
-    );
+    assert!(shown.contains("(set, 16 characters)") && !shown.contains("canary"), "{shown}");
 }
 
 #[test]
@@ -346,20 +322,13 @@ fn no_secret_is_in_debug_in_settings_or_in_json() {
         loaded.settings.to_table(),
         serde_json::to_string(&loaded.settings).unwrap()
     );
-    assert!(
-        !everything.to_lowercase().contains("canary"),
-        "{everything}"
-    );
+    assert!(!everything.to_lowercase().contains("canary"), "{everything}");
     assert!(!everything.contains(KEY));
 }
 
 #[test]
 fn a_password_that_breaks_its_url_is_not_shown() {
-    for url in [
-        "postgres://u:ca#nary@h/d",
-        "postgres://u:ca/nary@h/d",
-        "mysql://u:12?nary@h/d",
-    ] {
+    for url in ["postgres://u:ca#nary@h/d", "postgres://u:ca/nary@h/d", "mysql://u:12?nary@h/d"] {
         let shown = address::redact_url(url);
         assert!(!shown.contains("nary"), "{shown}");
     }
@@ -369,10 +338,7 @@ fn a_password_that_breaks_its_url_is_not_shown() {
 #[test]
 fn an_account_is_found_by_name_or_appid_and_otherwise_suggested() {
     let config = load(&file(ACCOUNTS)).unwrap().config;
-    assert_eq!(
-        config.official_account("main").unwrap().appid.as_str(),
-        "wx0a00000000000001"
-    );
+    assert_eq!(config.official_account("main").unwrap().appid.as_str(), "wx0a00000000000001");
     let second = config.official_account("wx0a00000000000002").unwrap();
     assert_eq!(second.name, "wx0a00000000000002");
     assert_snapshot!(config.official_account("mian").unwrap_err(), @r#"
@@ -405,9 +371,50 @@ fn every_key_is_documented_in_the_default_file() {
 
 #[test]
 fn a_prefix_of_the_api_is_kept_when_paths_are_joined() {
-    let config = load(&file("[wechat]\nbase_url = 'https://proxy/wechat'"))
-        .unwrap()
-        .config;
+    let config = load(&file("[wechat]\nbase_url = 'https://proxy/wechat'")).unwrap().config;
     let joined = config.wechat.base_url.join("cgi-bin/token").unwrap();
     assert_eq!(joined.as_str(), "https://proxy/wechat/cgi-bin/token");
+}
+
+#[test]
+fn broken_toml_around_a_secret_does_not_quote_it() {
+    for line in [
+        "secret = canary",
+        "secret = \"canary",
+        "secret = 'canary",
+        "secret = \"\"\"canary",
+        "secret = \"canary\" \"canary\"",
+        "secret = \"\\canary\"",
+        "secret = [\"canary\"",
+        "secret = { canary",
+        "secret : canary",
+        "secret = 0xcanary",
+        "secret = 2canary",
+        "secret = \"canary\u{1}\"",
+    ] {
+        let text = mistakes(&format!("[[mini_programs]]\n{line}\n"));
+        assert!(!text.contains("canary"), "{line}: {text}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn no_text_makes_reading_panic(
+        text in "(\\[{0,2}[a-z_.]{1,9}\\]{0,2}\n|[a-z_]{1,9} = ['\"\\[{0-9a-z.:-]{0,9}\n){0,8}",
+        anything in ".{0,40}",
+    ) {
+        let _ = load(&file(&text));
+        let _ = load(&file(&anything));
+    }
+
+    #[test]
+    fn no_value_makes_reading_panic(value in "[0-9*/,LW#?@a-zA-Z:. -]{0,20}|.{0,20}") {
+        let loaded = load(&Sources::defaults());
+        for setting in loaded.unwrap().settings.0 {
+            let name = layers::variable(&setting.key);
+            let _ = load(&Sources::defaults().with_environment([(name.as_str(), value.as_str())]));
+        }
+    }
 }

@@ -22,31 +22,19 @@ pub(super) struct Document {
 pub(super) fn parse(text: &str) -> Result<Document, Vec<(usize, String)>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        let mut lift = Lift {
-            text,
-            lines: BTreeMap::new(),
-        };
+        let mut lift = Lift { text, lines: BTreeMap::new() };
         let values = lift.table("", table.get_ref());
-        return Ok(Document {
-            values,
-            lines: lift.lines,
-        });
+        return Ok(Document { values, lines: lift.lines });
     }
     // The message alone: `Display` would quote the line, and a secret may be on it.
     let place = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
-    Err(errors
-        .iter()
-        .map(|error| (place(error), problem(error)))
-        .collect())
+    Err(errors.iter().map(|error| (place(error), problem(error))).collect())
 }
 
 /// A TOML list standing by itself, as in an environment variable.
 pub(super) fn list(text: &str) -> Option<Value> {
     let value = DeValue::parse(text).ok()?;
-    let mut lift = Lift {
-        text,
-        lines: BTreeMap::new(),
-    };
+    let mut lift = Lift { text, lines: BTreeMap::new() };
     value.get_ref().is_array().then(|| lift.value("", &value))
 }
 
@@ -55,11 +43,7 @@ fn problem(error: &toml::de::Error) -> String {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Turns parsed TOML into figment's values while noting lines.
@@ -73,8 +57,7 @@ impl Lift<'_> {
         let mut values = Dict::new();
         for (key, value) in table {
             let inner = join(path, key.get_ref());
-            self.lines
-                .insert(inner.clone(), line_of(self.text, key.span().start));
+            self.lines.insert(inner.clone(), line_of(self.text, key.span().start));
             values.insert(key.get_ref().to_string(), self.value(&inner, value));
         }
         values
@@ -94,11 +77,9 @@ impl Lift<'_> {
             DeValue::Array(items) if !items.is_empty() && items.iter().all(is_table) => {
                 self.numbered(path, items).into()
             }
-            DeValue::Array(items) => items
-                .iter()
-                .map(|item| self.value(path, item))
-                .collect::<Vec<_>>()
-                .into(),
+            DeValue::Array(items) => {
+                items.iter().map(|item| self.value(path, item)).collect::<Vec<_>>().into()
+            }
         }
     }
 
@@ -107,8 +88,7 @@ impl Lift<'_> {
         let mut values = Dict::new();
         for (index, item) in items.iter().enumerate() {
             let inner = join(path, &index.to_string());
-            self.lines
-                .insert(inner.clone(), line_of(self.text, item.span().start));
+            self.lines.insert(inner.clone(), line_of(self.text, item.span().start));
             values.insert(index.to_string(), self.value(&inner, item));
         }
         values
@@ -129,9 +109,5 @@ fn integer(digits: &str, radix: u32) -> Value {
 
 /// `key` below `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -60,9 +60,7 @@ impl Section<'_> {
         let (least, most) = (range.start(), range.end());
         let fault = || Fault::new(format!("must be from {least} to {most}, not {number}"));
         let inside = Some(number).filter(|number| range.contains(number));
-        let value = inside
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(fault);
+        let value = inside.and_then(|number| T::try_from(number).ok()).ok_or_else(fault);
         self.judge(found, value)
     }
 

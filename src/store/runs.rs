@@ -97,20 +97,6 @@ pub async fn find_latest(
     }
 }
 
-/// The newest tick for which the account has a run.
-pub async fn find_latest_tick(
-    connection: &impl Connection,
-    account: AccountId,
-) -> Result<Option<DateTime<Utc>>, Error> {
-    let run = sync_run::Entity::find()
-        .filter(sync_run::Column::AccountId.eq(account))
-        .filter(sync_run::Column::ScheduledAt.is_not_null())
-        .order_by_desc(sync_run::Column::ScheduledAt)
-        .one(connection)
-        .await?;
-    run.and_then(|run| run.scheduled_at).map(instant).transpose()
-}
-
 /// The newest runs first, of all accounts, from below `before` on.
 pub async fn list(
     connection: &impl Connection,
@@ -204,10 +190,25 @@ pub async fn delete_pages(connection: &impl Connection, run: RunId) -> Result<()
     Ok(())
 }
 
-/// Whether the account ever had a run.
-pub async fn exists(connection: &impl Connection, account: AccountId) -> Result<bool, Error> {
-    let runs = sync_run::Entity::find().filter(sync_run::Column::AccountId.eq(account));
+/// Whether any account has a run that can go on.
+pub async fn any_open(connection: &impl Connection) -> Result<bool, Error> {
+    let open = [RunState::Running, RunState::Paused].map(RunState::as_str);
+    let runs = sync_run::Entity::find().filter(sync_run::Column::State.is_in(open));
     Ok(runs.count(connection).await? > 0)
+}
+
+/// When the account's newest run was started, or its tick if that is later.
+pub async fn find_latest_start(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let run = sync_run::Entity::find()
+        .filter(sync_run::Column::AccountId.eq(account))
+        .order_by_desc(sync_run::Column::Id)
+        .one(connection)
+        .await?;
+    let latest = run.map(|run| run.started_at.max(run.scheduled_at.unwrap_or(0)));
+    latest.map(instant).transpose()
 }
 
 async fn with_account(connection: &impl Connection, run: sync_run::Model) -> Result<Record, Error> {

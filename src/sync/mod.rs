@@ -40,6 +40,7 @@ use crate::wechat;
 pub use dry_run::{Forecast, dry_run};
 pub use error::Error;
 pub use run::{Outcome, cancel, confirm, run};
+pub use start::lease_name;
 
 /// Which call tells profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

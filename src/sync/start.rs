@@ -37,7 +37,7 @@ pub(super) async fn acquire_lease(job: &Job) -> Result<Lease, Error> {
 }
 
 /// The lease under which the account is synced.
-pub(super) fn lease_name(appid: &AppId) -> String {
+pub fn lease_name(appid: &AppId) -> String {
     format!("sync:{appid}")
 }
 

@@ -71,6 +71,29 @@ pub enum Error {
     Seal(#[from] seal::Error),
 }
 
+impl Error {
+    /// Whether an operator has to change the configuration, here or in WeChat's console.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Unknown(_) => true,
+            Self::Wechat { source, .. } => source.class() == wechat::Class::Config,
+            _ => false,
+        }
+    }
+
+    /// An operator's next step, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Wechat { source, .. } => source.hint(),
+            Self::Contested(_) => Some(
+                "another system refreshes this AppID's token: have it take the token from here, or                  by stable_token in the normal mode"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for TokenError {
     fn from(error: Error) -> Self {
         match error {

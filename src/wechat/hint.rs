@@ -109,3 +109,23 @@ fn for_fault(fault: &Fault) -> Option<&'static str> {
         Fault::Tls(_) | Fault::Timeout | Fault::Broken | Fault::TooLong => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_an_operator_has_to_mend_comes_with_a_hint() {
+        for errcode in (0..100_000).filter(|&errcode| Class::of(errcode) == Class::Config) {
+            let upstream = Upstream::new(errcode, "", std::iter::empty());
+            assert!(for_refusal(Class::Config, &upstream).is_some(), "{errcode}");
+        }
+    }
+
+    #[test]
+    fn a_stale_token_is_not_blamed_on_the_secret() {
+        let upstream = Upstream::new(40001, "invalid credential", std::iter::empty());
+        assert_eq!(for_refusal(Class::Token, &upstream), None);
+        assert!(for_refusal(Class::Config, &upstream).is_some());
+    }
+}

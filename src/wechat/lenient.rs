@@ -14,8 +14,8 @@ impl Text<'_> {
     /// The text, without control characters, which no database accepts all of; `None` where it is empty.
     pub(super) fn into_printable(self) -> Option<String> {
         let text = self.0?;
-        let text = match text.contains(char::is_control) {
-            true => text.chars().filter(|c| !c.is_control()).collect(),
+        let text = match text.bytes().any(|byte| byte.is_ascii_control()) {
+            true => text.chars().filter(|c| !c.is_ascii_control()).collect(),
             false => text.into_owned(),
         };
         (!text.is_empty()).then_some(text)
@@ -30,6 +30,20 @@ impl Text<'_> {
 /// A whole number; also as text, as a flag, or with a fraction of nought.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Integer(pub(super) Option<i64>);
+
+/// A number of things or seconds: unlike the others it has to be there and has to make sense.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(try_from = "Integer")]
+pub(super) struct Count(pub(super) u64);
+
+impl TryFrom<Integer> for Count {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        let number = number.0.and_then(|number| u64::try_from(number).ok());
+        number.map(Self).ok_or("a count is no number")
+    }
+}
 
 /// The whole numbers of an array; what is no number is left out.
 #[derive(Debug, Default)]

@@ -43,6 +43,10 @@ impl Mender<'_> {
                 }
                 '"' => self.out.push_str("\\\""),
                 '\\' => self.escape(),
+                '\n' | '\r' if starts_field(self.rest) => {
+                    self.out.push_str("\",");
+                    return;
+                }
                 c if c < ' ' => {}
                 c => self.out.push(c),
             }
@@ -109,6 +113,15 @@ fn ends_string(after: &str) -> bool {
     }
 }
 
+/// Whether a text that runs on over the end of its line has lost its closing quote there: the next
+/// line is a field of its own.
+fn starts_field(next_line: &str) -> bool {
+    let name = skip_blanks(next_line).strip_prefix('"').unwrap_or_default();
+    let after = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let quote = after.strip_prefix('"').unwrap_or_default();
+    after.len() < name.len() && skip_blanks(quote).starts_with(':')
+}
+
 /// Blanks, and the control characters that are dropped.
 fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches(|c: char| c <= ' ')
@@ -165,6 +178,12 @@ mod tests {
     #[test]
     fn bare_quotes_become_part_of_the_text() {
         assert_eq!(remark(br#"{"remark":"say "hi", twice","after":1}"#), r#"say "hi", twice"#);
+    }
+
+    #[test]
+    fn a_text_cut_off_at_the_end_of_its_line_ends_there() {
+        assert_eq!(remark(b"{\"remark\":\"http://a/b\n  \"after\": 1}"), "http://a/b");
+        assert_eq!(remark(b"{\"remark\":\"a\n\",\"after\":1}"), "a");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::client::Link;
-use super::lenient::Integer;
+use super::lenient::Count;
 use super::request::{Call, Request};
 use super::{Class, Error, attempts};
 use crate::model::AppId;
@@ -108,14 +108,13 @@ struct Wanted<'a> {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: Integer,
+    expires_in: Count,
 }
 
 impl Granted {
     fn into_token(self) -> Option<GrantedToken> {
         let token = self.access_token.trim();
-        let seconds = u64::try_from(self.expires_in.0?).ok()?;
-        let expires_in = Duration::from_secs(seconds);
+        let expires_in = Duration::from_secs(self.expires_in.0);
         (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })
     }
 }
@@ -137,6 +136,6 @@ pub(super) async fn stable_token(
     };
     granted.into_token().ok_or_else(|| Error::Undecodable {
         call: STABLE_TOKEN.name(),
-        problem: "its access_token is empty, or its expires_in no number".to_owned(),
+        problem: "its access_token is empty".to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lenient::Integer;
+use super::lenient::Count;
 use super::profile::Row;
 use super::request::{Call, Request};
 use super::{Account, Error};
@@ -28,8 +28,8 @@ pub struct FollowerPage {
 
 #[derive(Deserialize)]
 struct Page {
-    total: Integer,
-    count: Option<Integer>,
+    total: Count,
+    count: Option<Count>,
     data: Option<PageData>,
     next_openid: Option<String>,
 }
@@ -39,21 +39,18 @@ struct PageData {
     openid: Option<Vec<String>>,
 }
 
-impl Page {
-    fn into_followers(self) -> Option<FollowerPage> {
-        let openids = self.data.map(|data| data.openid.unwrap_or_default());
+impl From<Page> for FollowerPage {
+    fn from(page: Page) -> Self {
+        let openids = page.data.map(|data| data.openid.unwrap_or_default());
         let openids: Option<Vec<String>> =
             openids.map(|openids| openids.into_iter().map(trimmed).collect());
-        let count = match self.count {
-            Some(count) => u64::try_from(count.0?).ok()?,
-            None => openids.as_ref().map_or(0, Vec::len) as u64,
-        };
-        Some(FollowerPage {
-            total: u64::try_from(self.total.0?).ok()?,
-            count,
+        let listed = openids.as_ref().map_or(0, Vec::len) as u64;
+        Self {
+            total: page.total.0,
+            count: page.count.map_or(listed, |count| count.0),
             openids,
-            next_openid: trimmed(self.next_openid.unwrap_or_default()),
-        })
+            next_openid: trimmed(page.next_openid.unwrap_or_default()),
+        }
     }
 }
 
@@ -89,10 +86,7 @@ impl Account {
             request = request.with("next_openid", after);
         }
         let page: Page = self.call(&request).await?;
-        page.into_followers().ok_or_else(|| Error::Undecodable {
-            call: LIST.name(),
-            problem: "its total or count is no number".to_owned(),
-        })
+        Ok(page.into())
     }
 
     /// What WeChat says of up to 100 people, in whatever order and however many it answers for.

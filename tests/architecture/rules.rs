@@ -5,17 +5,13 @@ use crate::{ARROWS, HOMES};
 
 /// What is wrong with a use, in one line; `None` where it is allowed.
 pub(crate) fn refuse(found: &Use) -> Option<String> {
-    let Use {
-        from, place, path, ..
-    } = found;
+    let Use { from, place, path, .. } = found;
     if let Some(refusal) = homeless(found) {
         return Some(refusal);
     }
     let (_, to) = found.arrow()?;
     let Some((_, allowed)) = ARROWS.iter().find(|(module, _)| module == from) else {
-        return Some(format!(
-            "{place}: module `{from}` is not in ARROWS of tests/architecture.rs"
-        ));
+        return Some(format!("{place}: module `{from}` is not in ARROWS of tests/architecture.rs"));
     };
     let covers = |allowed: &str| {
         let allowed: Vec<&str> = allowed.split("::").collect();
@@ -26,36 +22,21 @@ pub(crate) fn refuse(found: &Use) -> Option<String> {
         return None;
     }
     let named = path.join("::");
-    let may = if allowed.is_empty() {
-        "nothing of ours".to_owned()
-    } else {
-        allowed.join(", ")
-    };
-    Some(format!(
-        "{place}: {from} → {named} is no allowed arrow: {from} may use {may}"
-    ))
+    let may = if allowed.is_empty() { "nothing of ours".to_owned() } else { allowed.join(", ") };
+    Some(format!("{place}: {from} → {named} is no allowed arrow: {from} may use {may}"))
 }
 
 /// What is wrong with using an outside crate, or a name that has homes, here.
 fn homeless(found: &Use) -> Option<String> {
-    let Use {
-        from,
-        place,
-        ours,
-        path,
-    } = found;
+    let Use { from, place, ours, path } = found;
     let foreign = |(name, _): &&(&str, &[&str])| {
         let begins = !ours && path.first().is_some_and(|first| first == name);
         let is_type = name.starts_with(char::is_uppercase);
         begins || (is_type && path.iter().any(|segment| segment == name))
     };
-    let (name, homes) = HOMES
-        .iter()
-        .find(|home| foreign(home) && !home.1.contains(&from.as_str()))?;
-    Some(format!(
-        "{place}: {from} → {name}: `{name}` is at home in {} only",
-        homes.join(", ")
-    ))
+    let (name, homes) =
+        HOMES.iter().find(|home| foreign(home) && !home.1.contains(&from.as_str()))?;
+    Some(format!("{place}: {from} → {name}: `{name}` is at home in {} only", homes.join(", ")))
 }
 
 /// A circle among the arrows, as the modules on it.
@@ -97,37 +78,19 @@ mod tests {
         for (file, text) in [
             ("src/wechat/users.rs", "use crate::store;"),
             ("src/wechat/users.rs", "use crate::store::followers as f;"),
-            (
-                "src/wechat/users.rs",
-                "use crate::{model::{AppId, OpenId}, store::Error};",
-            ),
+            ("src/wechat/users.rs", "use crate::{model::{AppId, OpenId}, store::Error};"),
             ("src/wechat/users.rs", "use super::super::store::Error;"),
             ("src/wechat.rs", "use super::{store, model};"),
-            (
-                "src/wechat/users.rs",
-                "mod inner { use super::super::super::store::Error; }",
-            ),
-            (
-                "src/wechat/users.rs",
-                "fn f() { let x = crate::store::find(1); }",
-            ),
-            (
-                "src/wechat/users.rs",
-                "fn f() { tracing::info!(x = crate::store::NAME); }",
-            ),
+            ("src/wechat/users.rs", "mod inner { use super::super::super::store::Error; }"),
+            ("src/wechat/users.rs", "fn f() { let x = crate::store::find(1); }"),
+            ("src/wechat/users.rs", "fn f() { tracing::info!(x = crate::store::NAME); }"),
             ("src/wechat/users.rs", "use crate::*;"),
-            (
-                "src/wechat/users.rs",
-                "#[cfg(not(test))]\nuse crate::token::Keeper;",
-            ),
+            ("src/wechat/users.rs", "#[cfg(not(test))]\nuse crate::token::Keeper;"),
             ("src/sync/mod.rs", "use crate::config::Sync;"),
             ("src/sync/mod.rs", "use crate::app::App;"),
             ("src/http/v1/login.rs", "use crate::wechat::login::Session;"),
             ("src/sandbox/routes.rs", "use crate::wechat::callback;"),
-            (
-                "src/sandbox/routes.rs",
-                "use crate::model::{AppId, Follower};",
-            ),
+            ("src/sandbox/routes.rs", "use crate::model::{AppId, Follower};"),
             ("src/store/mod.rs", "use crate::wechat::Profile;"),
             ("src/resolve.rs", "use crate::push::Message;"),
             ("src/main.rs", "use unionid_bridge::store;"),
@@ -143,18 +106,12 @@ mod tests {
             ("src/sync/sink.rs", "use sea_orm::ConnectionTrait;"),
             ("src/sync/sink.rs", "use entity::follower;"),
             ("migration/src/lib.rs", "use entity::follower;"),
-            (
-                "src/sync/sink.rs",
-                "fn f(db: &::sea_orm::DatabaseConnection) {}",
-            ),
+            ("src/sync/sink.rs", "fn f(db: &::sea_orm::DatabaseConnection) {}"),
             ("src/store/mod.rs", "use {axum::Router, std::fmt};"),
             ("src/store/mod.rs", "use reqwest as r;"),
             ("src/http/mod.rs", "use reqwest;"),
             ("src/app.rs", "#[derive(clap::Parser)]\nstruct A;"),
-            (
-                "src/login.rs",
-                "fn f() -> Vec<axum::http::StatusCode> { vec![] }",
-            ),
+            ("src/login.rs", "fn f() -> Vec<axum::http::StatusCode> { vec![] }"),
             ("src/login.rs", "use http::StatusCode;"),
             ("src/sync/mod.rs", "fn f() -> anyhow::Result<()> { Ok(()) }"),
             ("entity/src/follower.rs", "use tracing_subscriber::fmt;"),
@@ -166,14 +123,8 @@ mod tests {
     #[test]
     fn allowed_arrows_and_what_only_looks_like_one_are_let_be() {
         for (file, text) in [
-            (
-                "src/wechat/users.rs",
-                "use crate::model::AppId;\nuse crate::clock::Clock;",
-            ),
-            (
-                "src/wechat/users.rs",
-                "use super::store::x; // its own submodule",
-            ),
+            ("src/wechat/users.rs", "use crate::model::AppId;\nuse crate::clock::Clock;"),
+            ("src/wechat/users.rs", "use super::store::x; // its own submodule"),
             (
                 "src/wechat/users.rs",
                 "//! Not `crate::store`.\n/// use crate::store\nconst A: &str = \"crate::store::x\";",
@@ -182,27 +133,15 @@ mod tests {
                 "src/wechat/users.rs",
                 "#[cfg(test)]\nmod tests { use crate::store; }\n#[cfg(test)]\nuse crate::sandbox::World;\n",
             ),
-            (
-                "src/wechat/users.rs",
-                "fn f() { inner::sea_orm::x(); thing.axum(); }",
-            ),
+            ("src/wechat/users.rs", "fn f() { inner::sea_orm::x(); thing.axum(); }"),
             (
                 "src/sandbox/routes.rs",
                 "use crate::model::{AppId, OpenId, UnionId};\nuse axum::http::StatusCode;",
             ),
-            (
-                "src/http/callback.rs",
-                "use crate::wechat::callback::{decrypt, Signature};",
-            ),
-            (
-                "src/login.rs",
-                "use crate::{resolve, wechat::login, store};",
-            ),
+            ("src/http/callback.rs", "use crate::wechat::callback::{decrypt, Signature};"),
+            ("src/login.rs", "use crate::{resolve, wechat::login, store};"),
             ("src/main.rs", "use unionid_bridge::cli;"),
-            (
-                "src/sync/mod.rs",
-                "use crate::sync::pages::Page;\nuse crate::pages_total;",
-            ),
+            ("src/sync/mod.rs", "use crate::sync::pages::Page;\nuse crate::pages_total;"),
             ("entity/src/follower.rs", "use sea_orm::entity::prelude::*;"),
         ] {
             assert_eq!(refused(file, text), [""; 0], "{file}: {text}");
@@ -212,10 +151,7 @@ mod tests {
     #[test]
     fn a_refusal_says_where_what_and_why() {
         assert_eq!(
-            refused(
-                "src/store/mod.rs",
-                "//! Doc.\n\nuse crate::wechat::Profile;"
-            ),
+            refused("src/store/mod.rs", "//! Doc.\n\nuse crate::wechat::Profile;"),
             [
                 "src/store/mod.rs:3: store → wechat::Profile is no allowed arrow: store may use model"
             ]
@@ -225,9 +161,6 @@ mod tests {
     #[test]
     fn a_planted_circle_is_found() {
         assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "d")]), None);
-        assert_eq!(
-            circle(&[("a", "b"), ("b", "c"), ("c", "b")]),
-            Some(vec!["b", "c", "b"])
-        );
+        assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "b")]), Some(vec!["b", "c", "b"]));
     }
 }

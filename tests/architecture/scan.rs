@@ -36,11 +36,7 @@ pub(crate) fn read(folders: &[&str]) -> Vec<Use> {
         let mut files = Vec::new();
         list(&root.join(folder), &mut files);
         for file in files {
-            let name = file
-                .strip_prefix(root)
-                .unwrap_or(&file)
-                .display()
-                .to_string();
+            let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
             let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
             uses.extend(scan(&name, &text));
         }
@@ -65,24 +61,14 @@ fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
 
 /// Every use in one file; `file` is its path below the workspace.
 pub(crate) fn scan(file: &str, text: &str) -> Vec<Use> {
-    let tokens: TokenStream = text
-        .parse()
-        .unwrap_or_else(|error| panic!("{file}: {error}"));
+    let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     let module = module_of(file);
     let from = match (file.split('/').next(), module.first()) {
         (Some("src"), Some(first)) => first.clone(),
-        (Some("src"), None) => file
-            .trim_start_matches("src/")
-            .trim_end_matches(".rs")
-            .to_owned(),
+        (Some("src"), None) => file.trim_start_matches("src/").trim_end_matches(".rs").to_owned(),
         (other, _) => other.unwrap_or_default().to_owned(),
     };
-    let mut reader = Reader {
-        file,
-        from,
-        module,
-        uses: Vec::new(),
-    };
+    let mut reader = Reader { file, from, module, uses: Vec::new() };
     reader.walk(tokens);
     reader.uses
 }
@@ -90,15 +76,9 @@ pub(crate) fn scan(file: &str, text: &str) -> Vec<Use> {
 /// `src/sync/pages.rs` is `["sync", "pages"]`; the roots are `[]`.
 fn module_of(file: &str) -> Vec<String> {
     let inner = file.split_once("src/").map_or(file, |(_, inner)| inner);
-    let mut parts: Vec<String> = inner
-        .trim_end_matches(".rs")
-        .split('/')
-        .map(str::to_owned)
-        .collect();
-    if parts
-        .last()
-        .is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()))
-    {
+    let mut parts: Vec<String> =
+        inner.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if parts.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
         parts.pop();
     }
     parts
@@ -164,23 +144,14 @@ impl Reader<'_> {
             while let Some("crate" | "unionid_bridge" | "self" | "super") =
                 path.first().map(String::as_str)
             {
-                depth = if path[0] == "super" {
-                    depth.saturating_sub(1)
-                } else {
-                    depth
-                };
+                depth = if path[0] == "super" { depth.saturating_sub(1) } else { depth };
                 path.remove(0);
             }
         }
         // What stays below the own module needs no arrow.
         if !ours || depth == 0 {
             let (from, place) = (self.from.clone(), format!("{}:{line}", self.file));
-            self.uses.push(Use {
-                from,
-                place,
-                ours,
-                path,
-            });
+            self.uses.push(Use { from, place, ours, path });
         }
     }
 }
@@ -257,8 +228,5 @@ fn after_item(tokens: &[TokenTree], at: usize) -> usize {
         TokenTree::Punct(sign) => sign.as_char() == ';',
         _ => false,
     };
-    tokens[at..]
-        .iter()
-        .position(ends)
-        .map_or(tokens.len(), |length| at + length + 1)
+    tokens[at..].iter().position(ends).map_or(tokens.len(), |length| at + length + 1)
 }

@@ -1,0 +1,171 @@
+//! The application: the features put together from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secrecy::{ExposeSecret, SecretSlice};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, OfficialAccount, ProfileApi};
+use crate::lease::Holder;
+use crate::model::AppId;
+use crate::seal::Sealer;
+use crate::store::{self, Store, accounts, followers, runs, schema};
+use crate::token::{Credentials, Keeper};
+use crate::{sync, wechat};
+
+/// How long background work waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the application cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database did not do it.
+    #[error("cannot use the database")]
+    Store(#[from] store::Error),
+    /// The client of WeChat's API cannot be made.
+    #[error("cannot prepare the calls to WeChat")]
+    Wechat(#[from] wechat::BuildError),
+    /// `wechat.ca_file` cannot be read.
+    #[error("cannot read wechat.ca_file {path}")]
+    CaFile {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the configuration has to change.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Wechat(_) | Self::CaFile { .. })
+    }
+
+    /// An operator's next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(_) => Some("check database.url, and that the database is running".into()),
+            Self::Wechat(error) => error.hint().map(str::to_owned),
+            Self::CaFile { .. } => Some("name a readable file of PEM certificates".into()),
+        }
+    }
+}
+
+/// Everything that the commands, the scheduler and the API work with.
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// The keeper of access tokens.
+    pub tokens: Arc<Keeper>,
+    /// What time it is.
+    pub clock: Clock,
+    client: wechat::Client,
+    holder: Holder,
+}
+
+impl App {
+    /// Connects to the database, brings its schema up to date and puts the features together.
+    pub async fn open(config: Config) -> Result<Self, Error> {
+        let store = connect(&config).await?;
+        schema::migrate_up(&store).await?;
+        Self::on(config, store, Clock::system()).await
+    }
+
+    /// Puts the features together on a database that is up to date.
+    pub async fn on(config: Config, store: Store, clock: Clock) -> Result<Self, Error> {
+        let client = wechat::Client::new(client_options(&config)?)?;
+        let holder = Holder::new();
+        let credentials = credentials(&config);
+        let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);
+        // A process that was killed during the first load left the index out.
+        if !runs::any_open(store.reader()).await? {
+            followers::ensure_unionid_index(&store).await?;
+        }
+        Ok(Self { config, store, tokens, clock, client, holder })
+    }
+
+    /// All that a sync of the account works with. One for each run: it counts the run's calls.
+    pub async fn sync_job(
+        &self,
+        account: &OfficialAccount,
+        stop: CancellationToken,
+        observer: sync::Observer,
+    ) -> Result<sync::Job, Error> {
+        let settings = sync_settings(&self.config);
+        let gate = wechat::Gate::new(settings.concurrency);
+        Ok(sync::Job {
+            store: self.store.clone(),
+            account: accounts::find_or_insert(&self.store, &account.appid).await?,
+            wechat: self.client.account(account.appid.clone(), self.tokens.clone(), gate),
+            settings,
+            holder: self.holder.clone(),
+            stop,
+            observer,
+        })
+    }
+}
+
+/// Connects to the configured database.
+pub async fn connect(config: &Config) -> Result<Store, Error> {
+    let options = store::Options {
+        url: config.database.url.expose_secret().to_owned(),
+        max_connections: config.database.max_connections,
+        acquire_timeout: ACQUIRE_TIMEOUT,
+    };
+    Ok(Store::connect(&options).await?)
+}
+
+fn client_options(config: &Config) -> Result<wechat::Options, Error> {
+    let ca_file_pem = match &config.wechat.ca_file {
+        Some(path) => Some(
+            std::fs::read(path)
+                .map_err(|source| Error::CaFile { path: path.display().to_string(), source })?,
+        ),
+        None => None,
+    };
+    Ok(wechat::Options {
+        base_url: config.wechat.base_url.to_string(),
+        timeout: config.wechat.timeout(),
+        ca_file_pem,
+        ..wechat::Options::default()
+    })
+}
+
+fn sync_settings(config: &Config) -> sync::Settings {
+    let sync = &config.sync;
+    sync::Settings {
+        profile_api: match sync.profile_api {
+            ProfileApi::Batchget => sync::ProfileApi::Batchget,
+            ProfileApi::Info => sync::ProfileApi::Info,
+        },
+        concurrency: sync.concurrency,
+        refresh_after_days: sync.refresh_after_days,
+        max_unfollow_ratio: sync.max_unfollow_ratio,
+        lease_life: Duration::from_secs(sync.lease_seconds),
+    }
+}
+
+/// Every account's secret, and what seals its tokens.
+fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
+    let keys: Vec<_> = config.security.encryption_keys.iter().filter_map(decoded).collect();
+    let official = config.official_accounts.iter().map(|account| (&account.appid, &account.secret));
+    let programs = config.mini_programs.iter().map(|program| (&program.appid, &program.secret));
+    official
+        .chain(programs)
+        .map(|(appid, secret)| {
+            let sealer = Sealer::new(appid, &keys, secret);
+            (appid.clone(), Credentials { secret: secret.clone(), sealer })
+        })
+        .collect()
+}
+
+/// The configuration was checked: every key is base64 of 32 bytes.
+fn decoded(key: &secrecy::SecretString) -> Option<SecretSlice<u8>> {
+    BASE64.decode(key.expose_secret()).ok().map(SecretSlice::from)
+}

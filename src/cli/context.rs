@@ -1,0 +1,33 @@
+//! What most commands begin with: the configuration, the logs, the application.
+
+use super::{Failure, Global, output};
+use crate::app::App;
+use crate::config::{self, Config, OfficialAccount, Sources};
+use crate::telemetry;
+
+/// Reads the configuration, says what looks odd in it, and starts the logs.
+pub(super) fn configured(global: &Global) -> Result<Config, Failure> {
+    let loaded = config::load(&Sources::of_process(global.config.clone()))?;
+    for warning in &loaded.warnings {
+        output::talk(format_args!("warning: {warning}"));
+    }
+    telemetry::init(&loaded.config.log, super::progress::Writer)?;
+    Ok(loaded.config)
+}
+
+/// The application on the configured database, its schema up to date.
+pub(super) async fn opened(global: &Global) -> Result<App, Failure> {
+    Ok(App::open(configured(global)?).await?)
+}
+
+/// The Official Accounts named, by name or AppID; all where none is.
+pub(super) fn official_accounts(
+    config: &Config,
+    named: &[String],
+) -> Result<Vec<OfficialAccount>, Failure> {
+    if named.is_empty() {
+        return Ok(config.official_accounts.clone());
+    }
+    let found = named.iter().map(|name| Ok(config.official_account(name)?.clone()));
+    found.collect()
+}

@@ -1,0 +1,143 @@
+//! How a command ends: its exit code, and for a failure what to print.
+
+use std::process::ExitCode;
+
+use crate::{app, config, scheduler, store, sync, telemetry, token};
+
+/// How a command ended without a failure to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exit {
+    /// Done.
+    Done,
+    /// Paused, and will resume.
+    Paused,
+    /// Failed.
+    Failed,
+    /// The configuration, here or in WeChat's console, has to change.
+    Configuration,
+}
+
+impl Exit {
+    pub(super) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Paused => 75,
+            Self::Configuration => 78,
+        })
+    }
+}
+
+/// Why a command did not do it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, error: impl Into<anyhow::Error>, hint: Option<String>) -> Self {
+        Self { exit, error: error.into(), hint }
+    }
+
+    /// Prints the error with its causes, and the hint, and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        super::output::talk(format_args!("error: {}", explained(self.error.chain())));
+        if let Some(hint) = self.hint {
+            super::output::talk(format_args!("hint: {hint}"));
+        }
+        self.exit.code()
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// Causes behind each other, those left out whose words stand already.
+fn explained<'e>(chain: impl Iterator<Item = &'e (dyn std::error::Error + 'static)>) -> String {
+    let mut line = String::new();
+    for cause in chain {
+        let text = cause.to_string();
+        if line.is_empty() {
+            line = text;
+        } else if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+    }
+    line
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self::new(Exit::Configuration, error, None)
+    }
+}
+
+impl From<config::UnknownAccount> for Failure {
+    fn from(error: config::UnknownAccount) -> Self {
+        Self::new(Exit::Configuration, error, None)
+    }
+}
+
+impl From<app::Error> for Failure {
+    fn from(error: app::Error) -> Self {
+        let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
+        let hint = error.hint();
+        Self::new(exit, error, hint)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        app::Error::from(error).into()
+    }
+}
+
+impl From<sync::Error> for Failure {
+    fn from(error: sync::Error) -> Self {
+        let exit = match &error {
+            sync::Error::LeaseHeld(_) | sync::Error::LeaseLost(_) | sync::Error::Stopped => {
+                Exit::Paused
+            }
+            sync::Error::Store(error) if error.is_passing() => Exit::Paused,
+            error if error.is_configuration() => Exit::Configuration,
+            _ => Exit::Failed,
+        };
+        let hint = error.hint();
+        Self::new(exit, error, hint)
+    }
+}
+
+impl From<token::Error> for Failure {
+    fn from(error: token::Error) -> Self {
+        let hint = error.hint();
+        let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
+        Self::new(exit, error, hint)
+    }
+}
+
+impl From<scheduler::Error> for Failure {
+    fn from(error: scheduler::Error) -> Self {
+        Self::new(Exit::Failed, error, None)
+    }
+}
+
+impl From<telemetry::Error> for Failure {
+    fn from(error: telemetry::Error) -> Self {
+        Self::new(Exit::Failed, error, None)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error, None)
+    }
+}
+
+impl From<crate::sandbox::Error> for Failure {
+    fn from(error: crate::sandbox::Error) -> Self {
+        Self::new(Exit::Failed, error, None)
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line: stdout is data, stderr is talk, and the exit code says what to do next.
+//!
+//! One file a command. Each returns an [`Exit`] or a [`Failure`], which is printed once, here, with
+//! its causes and a hint.
+
+mod config;
+mod context;
+mod demo;
+mod failure;
+mod migrate;
+mod output;
+mod progress;
+mod runs;
+mod sandbox;
+mod serve;
+mod signals;
+mod sync;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use failure::{Exit, Failure};
+
+/// Knows that an Official Account follower and a Mini Program user are one person.
+#[derive(Debug, Parser)]
+#[command(name = "unionid-bridge", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 75 paused and will resume, \
+                        78 configuration")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration file [default: unionid-bridge.toml, if there is one]
+    #[arg(long, global = true, value_name = "PATH", env = "UNIONID_BRIDGE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the main job at work: no credentials and no database server needed
+    Demo(demo::Demo),
+    /// Run the schedule and the HTTP API
+    Serve(serve::Serve),
+    /// Sync followers now: all Official Accounts, or those named
+    Sync(sync::Sync),
+    /// Look at the history of syncs, and decide on held ones
+    Runs(runs::Runs),
+    /// Show or refresh an account's access token
+    Token(token::Token),
+    /// Bring the database's schema up to date, or look at it
+    Migrate(migrate::Migrate),
+    /// Run a WeChat to develop against
+    Sandbox(sandbox::Sandbox),
+    /// Check or show the configuration
+    Config(config::Config),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::from(error).report(),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(exit) => exit.code(),
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Demo(demo) => demo.run().await,
+        Command::Serve(serve) => serve.run(&global).await,
+        Command::Sync(sync) => sync.run(&global).await,
+        Command::Runs(runs) => runs.run(&global).await,
+        Command::Token(token) => token.run(&global).await,
+        Command::Migrate(migrate) => migrate.run(&global).await,
+        Command::Sandbox(sandbox) => sandbox.run(&global).await,
+        Command::Config(config) => config.run(&global),
+        Command::Completions { shell } => {
+            let name = env!("CARGO_PKG_NAME");
+            clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

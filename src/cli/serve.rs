@@ -1,0 +1,51 @@
+//! `serve`: the service.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{Exit, Failure, Global, context, output, signals};
+use crate::app::App;
+use crate::{http, scheduler};
+
+/// The schedule and the HTTP API, until Ctrl-C or SIGTERM.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen, instead of http.listen
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<std::net::SocketAddr>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let stop = signals::stop_on_signal()?;
+        let app = Arc::new(context::opened(global).await?);
+        let address = self.listen.unwrap_or(app.config.http.listen);
+        let listener = listen(address).await?;
+        output::talk(format_args!("listening on http://{}", listener.local_addr()?));
+        let schedule = async {
+            match app.config.sync.enabled {
+                true => scheduler::run(app.clone(), stop.clone()).await,
+                false => Ok(()),
+            }
+        };
+        let api = http::serve(app.clone(), listener, stop.clone());
+        let (schedule, ()) = tokio::join!(schedule, api);
+        close(app).await?;
+        schedule?;
+        Ok(Exit::Done)
+    }
+}
+
+async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let error = anyhow::Error::new(error).context(format!("cannot listen on {address}"));
+        let hint = Some("another program may have the address; change http.listen".to_owned());
+        Failure::new(Exit::Failed, error, hint)
+    })
+}
+
+async fn close(app: Arc<App>) -> Result<(), Failure> {
+    Ok(app.store.clone().close().await?)
+}

@@ -1,0 +1,172 @@
+//! `sync`: one run now.
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::{Exit, Failure, Global, context, output, signals};
+use crate::app::App;
+use crate::config::OfficialAccount;
+use crate::model::{Run, RunState, Trigger};
+use crate::sync::{self, Forecast, Outcome, Request};
+
+/// One run now; an interrupted or paused one goes on where it stopped.
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// Official Accounts by name or AppID [default: all]
+    #[arg(value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+    /// Ask for every profile, also of followers that are known
+    #[arg(long)]
+    full: bool,
+    /// List the followers and say what a sync would do; ask for no profile, write nothing
+    #[arg(long, conflicts_with = "restart")]
+    dry_run: bool,
+    /// Give an interrupted run up and begin anew
+    #[arg(long)]
+    restart: bool,
+}
+
+impl Sync {
+    pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let app = context::opened(global).await?;
+        let accounts = context::official_accounts(&app.config, &self.accounts)?;
+        if accounts.is_empty() {
+            output::talk("no Official Account is configured: nothing to sync");
+        }
+        let exit = match self.dry_run {
+            true => self.forecast(&app, &accounts, global.json).await,
+            false => self.sync(&app, &accounts, global.json).await,
+        };
+        // Folds SQLite's log into its file.
+        app.store.close().await?;
+        exit
+    }
+
+    async fn sync(
+        &self,
+        app: &App,
+        accounts: &[OfficialAccount],
+        json: bool,
+    ) -> Result<Exit, Failure> {
+        let stop = signals::stop_on_signal()?;
+        let request = Request {
+            trigger: Trigger::Manual,
+            scheduled_at: None,
+            full: self.full,
+            restart: self.restart,
+        };
+        let (mut runs, mut worst) = (Vec::new(), Exit::Done);
+        for account in accounts {
+            let progress = Progress::new(&account.name);
+            let job = app.sync_job(account, stop.clone(), progress.observer()).await?;
+            let ended = sync::run(&job, request).await;
+            progress.finish();
+            match ended {
+                Ok(outcome) => {
+                    worst = worst.max(exit_of(&outcome));
+                    tell(&account.name, &outcome);
+                    runs.push(outcome.run);
+                }
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    worst = worst.max(failure.exit());
+                    failure.report();
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        if json {
+            output::json(&runs);
+        }
+        Ok(worst)
+    }
+
+    async fn forecast(
+        &self,
+        app: &App,
+        accounts: &[OfficialAccount],
+        json: bool,
+    ) -> Result<Exit, Failure> {
+        let stop = signals::stop_on_signal()?;
+        let mut forecasts = Vec::new();
+        for account in accounts {
+            let observer = std::sync::Arc::new(|_: &Run, _| {});
+            let job = app.sync_job(account, stop.clone(), observer).await?;
+            let forecast = sync::dry_run(&job, self.full).await?;
+            if !json {
+                output::data(describe(&account.name, &forecast));
+            }
+            forecasts.push(forecast);
+        }
+        if json {
+            output::json(&forecasts);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+pub(super) fn exit_of(outcome: &Outcome) -> Exit {
+    match outcome.run.state {
+        RunState::Succeeded | RunState::Held => Exit::Done,
+        RunState::Paused => Exit::Paused,
+        _ if outcome.error.as_ref().is_some_and(sync::Error::is_configuration) => {
+            Exit::Configuration
+        }
+        _ => Exit::Failed,
+    }
+}
+
+/// Says how a run ended, with its error, warning and hint.
+pub(super) fn tell(name: &str, outcome: &Outcome) {
+    output::talk(summary(name, &outcome.run));
+    if let Some(warning) = &outcome.run.warning {
+        output::talk(format_args!("warning: {warning}"));
+    }
+    if let Some(hint) = outcome.error.as_ref().and_then(sync::Error::hint) {
+        output::talk(format_args!("hint: {hint}"));
+    }
+}
+
+/// A run in one line.
+pub(super) fn summary(name: &str, run: &Run) -> String {
+    let counts = &run.counts;
+    let mut line = format!(
+        "{name}: run {} {}, {} listed = {} known + {} fetched + {} quarantined + {} vanished; {} \
+         rows written, {} left, {} without a unionid; {:.1} s",
+        run.id,
+        run.state,
+        counts.listed,
+        counts.known,
+        counts.fetched,
+        counts.quarantined,
+        counts.vanished,
+        counts.upserted,
+        counts.unfollowed,
+        counts.missing_unionid,
+        run.seconds
+    );
+    if let Some(resume_at) = run.resume_at {
+        line = format!("{line}; may resume from {}", resume_at.format("%Y-%m-%d %H:%M:%S UTC"));
+    }
+    if let Some(error) = &run.error {
+        line = format!("{line}\n{name}: {error}");
+    }
+    line
+}
+
+fn describe(name: &str, forecast: &Forecast) -> String {
+    let calls: Vec<_> =
+        forecast.calls.iter().map(|(call, count)| format!("{count} {call}")).collect();
+    format!(
+        "{name}: {} followers listed, {} new, {} to be asked again, {} known, {} to be marked as \
+         having left; calls: {}",
+        forecast.listed,
+        forecast.new,
+        forecast.refreshed,
+        forecast.known,
+        forecast.departures,
+        calls.join(", ")
+    )
+}

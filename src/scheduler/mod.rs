@@ -1,0 +1,225 @@
+//! The schedule: a sync per account and tick, one catch-up after downtime, and the rescue of runs
+//! that were interrupted or paused.
+//!
+//! tokio-cron-scheduler is the clock and no more: it beats once a second, and at each beat the
+//! timetable is read in its own time zone. (A cron job of that crate keeps the UTC offset of the
+//! moment it was made, which is wrong after the next change to or from summer time.) Who runs is the
+//! lease's business, so any number of replicas can do this at once.
+
+mod timetable;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use metrics::counter;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_cron_scheduler::{Job as CronJob, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, App};
+use crate::config::OfficialAccount;
+use crate::model::{AppId, RunState, Trigger};
+use crate::store::runs;
+use crate::store::{self, accounts, leases};
+use crate::sync::{self, Request};
+
+pub use timetable::{Due, Timetable};
+
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How often runs are looked for that nobody works on.
+const RESCUE_EVERY_BEATS: u32 = 5;
+
+/// Why the schedule does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The clock could not be started.
+    #[error("the scheduler's clock could not be started")]
+    Clock(#[from] JobSchedulerError),
+    /// The database did not do it.
+    #[error("the schedule could not be read from the database")]
+    Store(#[from] store::Error),
+}
+
+/// Runs the schedule until `stop` fires, then waits for its syncs to checkpoint.
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
+    let beat = Arc::new(Notify::new());
+    let mut clock = JobScheduler::new().await?;
+    let beats = beat.clone();
+    let job = CronJob::new_repeated_async(BEAT, move |_, _| {
+        let beats = beats.clone();
+        Box::pin(async move { beats.notify_one() })
+    })?;
+    clock.add(job).await?;
+    clock.start().await?;
+    let mut schedule = Schedule::new(app, stop.clone());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = beat.notified() => {}
+        }
+        if let Err(error) = schedule.beat().await {
+            tracing::warn!(%error, "the schedule skips a beat");
+        }
+    }
+    clock.shutdown().await?;
+    schedule.drain().await;
+    Ok(())
+}
+
+/// The schedule of all accounts in this process.
+pub struct Schedule {
+    app: Arc<App>,
+    stop: CancellationToken,
+    timetables: HashMap<AppId, Timetable>,
+    working: HashMap<AppId, JoinHandle<()>>,
+    beats: u32,
+}
+
+impl Schedule {
+    /// A schedule at its first beat.
+    pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
+        Self { app, stop, timetables: HashMap::new(), working: HashMap::new(), beats: 0 }
+    }
+
+    /// Starts what is due now, and now and then what was left lying.
+    pub async fn beat(&mut self) -> Result<(), Error> {
+        self.working.retain(|_, work| !work.is_finished());
+        let rescue = self.beats.is_multiple_of(RESCUE_EVERY_BEATS);
+        self.beats = self.beats.wrapping_add(1);
+        for account in self.app.config.official_accounts.clone() {
+            if rescue && self.needs_rescue(&account).await? {
+                self.start(&account, Request::resume());
+            }
+            if let Some(due) = self.due(&account).await? {
+                self.tick(&account, due).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all syncs of this process have ended or checkpointed.
+    pub async fn drain(&mut self) {
+        for (_, work) in self.working.drain() {
+            // A sync that panicked has been logged; its lease ends by itself.
+            let _ = work.await;
+        }
+    }
+
+    async fn due(&mut self, account: &OfficialAccount) -> Result<Option<Due>, Error> {
+        let now = self.app.clock.now();
+        if !self.timetables.contains_key(&account.appid) {
+            let sync = &self.app.config.sync;
+            let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
+            let latest = runs::find_latest_start(self.app.store.reader(), number).await?;
+            let since = latest.unwrap_or(now);
+            let timetable = Timetable::new(sync.schedule.clone(), sync.timezone, since);
+            self.timetables.insert(account.appid.clone(), timetable);
+        }
+        let timetable = self.timetables.get_mut(&account.appid);
+        Ok(timetable.and_then(|timetable| timetable.due(now)))
+    }
+
+    async fn tick(&mut self, account: &OfficialAccount, due: Due) -> Result<(), Error> {
+        if due.missed > 0 {
+            counter!("schedule_missed_total", "app_id" => account.appid.to_string())
+                .increment(due.missed);
+            tracing::warn!(app.id = %account.appid, schedule.missed = due.missed, "catching up");
+        }
+        let why_not = if self.working.contains_key(&account.appid) {
+            Some("the run before has not ended")
+        } else if self.is_paused(account).await? {
+            Some("the run before is paused and will be resumed")
+        } else {
+            None
+        };
+        match why_not {
+            Some(reason) => skipped(&account.appid, due.at, reason),
+            None => self.start(account, Request::scheduled(due)),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, account: &OfficialAccount, request: Request) {
+        if self.working.contains_key(&account.appid) {
+            return;
+        }
+        let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
+        let appid = account.appid.clone();
+        self.working.insert(appid, tokio::spawn(work(app, account, request, stop)));
+    }
+
+    async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, Error> {
+        let now = self.app.clock.now();
+        let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
+        let open = runs::find_latest(self.app.store.reader(), number, &[RunState::Paused]).await?;
+        Ok(open.is_some_and(|record| record.run.resume_at.is_some_and(|at| at > now)))
+    }
+
+    /// Whether a run of the account was interrupted, or paused until now, and nobody works on it.
+    async fn needs_rescue(&self, account: &OfficialAccount) -> Result<bool, Error> {
+        let reader = self.app.store.reader();
+        let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
+        let open = [RunState::Running, RunState::Paused];
+        let Some(record) = runs::find_latest(reader, number, &open).await? else {
+            return Ok(false);
+        };
+        if record.run.resume_at.is_some_and(|at| at > self.app.clock.now()) {
+            return Ok(false);
+        }
+        Ok(!leases::is_held(reader, &sync::lease_name(&account.appid)).await?)
+    }
+}
+
+impl Request {
+    fn resume() -> Self {
+        Self { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false }
+    }
+
+    fn scheduled(due: Due) -> Self {
+        let trigger = if due.missed > 0 { Trigger::CatchUp } else { Trigger::Schedule };
+        Self { trigger, scheduled_at: Some(due.at), full: false, restart: false }
+    }
+}
+
+async fn work(app: Arc<App>, account: OfficialAccount, request: Request, stop: CancellationToken) {
+    let appid = account.appid.clone();
+    match sync_once(&app, &account, request, stop).await {
+        Ok(()) => {}
+        Err(Failure::Sync(error @ (sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)))) => {
+            let at = request.scheduled_at.unwrap_or_else(|| app.clock.now());
+            skipped(&appid, at, &error.to_string());
+        }
+        Err(error) => {
+            tracing::warn!(app.id = %appid, %error, "the scheduled sync did not start");
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    App(#[from] app::Error),
+    #[error(transparent)]
+    Sync(#[from] sync::Error),
+}
+
+async fn sync_once(
+    app: &App,
+    account: &OfficialAccount,
+    request: Request,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let job = app.sync_job(account, stop, Arc::new(|_, _| {})).await?;
+    // The run has logged how it ended.
+    sync::run(&job, request).await?;
+    Ok(())
+}
+
+fn skipped(appid: &AppId, at: DateTime<Utc>, reason: &str) {
+    counter!("schedule_skipped_total", "app_id" => appid.to_string()).increment(1);
+    tracing::info!(app.id = %appid, schedule.tick = %at, reason, "tick skipped");
+}
