@@ -1,8 +1,8 @@
 //! What goes wrong, and when: faults of calls, by plan.
 //!
 //! A test writes `fail(Call::UserGet, 2, Fault::Disconnect)`, a command line
-//! `user/get:2:disconnect`
-//! (the grammar is at [`FaultRule`]). What is odd about single people is a [`Quirk`].
+//! `user/get:2:disconnect` (the grammar is at [`FaultRule`]). What is odd about single people is a
+//! [`Quirk`].
 
 mod parse;
 mod plan;
