@@ -12,7 +12,7 @@
 //! | `POST /sandbox/rebind` | binds all accounts elsewhere: every unionid changes |
 //! | `GET /sandbox/messages` | what was sent |
 //!
-//! An `appid` left out is the first Official Account, or the first Mini Program where one is needed.
+//! An `appid` left out is the first Official Account; for a login code, the first Mini Program.
 
 use axum::extract::Query;
 use hyper::{Method, StatusCode, Uri};
@@ -20,7 +20,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault::FaultRule;
-use super::wire::Reply;
 use super::world::{Account, Kind, World};
 
 /// Where the control routes begin.
@@ -32,10 +31,16 @@ const PEOPLE: (u64, u64) = (10, 1_000);
 /// Why a control route refuses.
 type Refused = (StatusCode, String);
 
-pub(crate) fn answer(world: &World, method: &Method, uri: &Uri, body: &[u8]) -> Reply {
+/// The status and the JSON that a request to a control route gets.
+pub(crate) fn answer(
+    world: &World,
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> (StatusCode, Value) {
     match route(world, method, uri, body) {
-        Ok(value) => Reply::control(StatusCode::OK, &value),
-        Err((status, error)) => Reply::control(status, &json!({"error": error})),
+        Ok(value) => (StatusCode::OK, value),
+        Err((status, error)) => (status, json!({"error": error})),
     }
 }
 

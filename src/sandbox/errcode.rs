@@ -2,32 +2,46 @@
 
 use std::borrow::Cow;
 
-use super::world::mix;
+use serde_json::{Value, json};
+
+use super::chance::mix;
 
 /// An answer that says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) errcode: i64,
     pub(crate) errmsg: Cow<'static, str>,
+    /// The errcode comes as a text, as some proxies make it.
+    pub(crate) quoted: bool,
 }
 
 impl Refusal {
     /// The refusal with the message that the vendor sends for it.
     pub(crate) fn of(errcode: i64) -> Self {
-        Self { errcode, errmsg: Cow::Borrowed(message(errcode)) }
+        Self::saying(errcode, message(errcode))
     }
 
     /// The refusal with a message of its own.
     pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
-        Self { errcode, errmsg: errmsg.into() }
+        let (errmsg, quoted) = (errmsg.into(), false);
+        Self { errcode, errmsg, quoted }
+    }
+
+    /// The same with its errcode as a text.
+    pub(crate) fn in_quotes(self) -> Self {
+        Self { quoted: true, ..self }
     }
 
     /// The body, with the tail that names the request: 8-8-8 hex digits, the first of them time.
     pub(crate) fn body(&self, seconds: i64, random: u64) -> Vec<u8> {
         let (first, second) = ((random >> 32) as u32, mix(random) as u32);
         let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
+        let errcode = match self.quoted {
+            true => Value::from(self.errcode.to_string()),
+            false => Value::from(self.errcode),
+        };
         let errmsg = format!("{} rid: {rid}", self.errmsg);
-        serde_json::json!({"errcode": self.errcode, "errmsg": errmsg}).to_string().into_bytes()
+        json!({"errcode": errcode, "errmsg": errmsg}).to_string().into_bytes()
     }
 }
 

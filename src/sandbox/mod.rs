@@ -12,6 +12,7 @@
 //! - `answer`: the vendor's answers, a file for each group of calls
 //! - `control`: the routes below `/sandbox/` for people at a command line
 //! - `world`: accounts, people, tokens, codes, quotas, messages; no HTTP and no JSON
+//! - `fault`: what goes wrong with calls, and what is odd about single people
 //! - `call`, `errcode`: the vendor's names and numbers
 //!
 //! A person is a number. The followers of an account are the people `0..followers`, and everything
@@ -20,10 +21,12 @@
 
 mod answer;
 mod call;
+mod chance;
 mod control;
 mod errcode;
 mod fault;
 mod handle;
+mod locks;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -31,10 +34,10 @@ mod wire;
 mod world;
 
 pub use call::{Call, UnknownCall};
-pub use fault::{Fault, FaultRule, InvalidRule, RuleId, Target, When};
+pub use fault::{Dirt, Fault, FaultRule, InvalidRule, Quirk, RuleId, Target, UnknownQuirk, When};
 pub use handle::{Account, Error, Person, Sandbox};
 pub use options::{
     LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
     OFFICIAL_ACCOUNT_SECRET, OfficialAccount, Options,
 };
-pub use world::{CallStats, Dirt, Drift, InvalidWorld, Quirk, SentMessage, Stats, UnknownQuirk};
+pub use world::{CallStats, Drift, InvalidWorld, SentMessage, Stats};

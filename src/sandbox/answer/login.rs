@@ -5,10 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::token::Credentials;
 use super::{Ask, body, charge};
+use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::world::{Account, Kind, Quirk, World, mix};
+use crate::sandbox::fault::Quirk;
+use crate::sandbox::world::{Account, Kind, World};
 
-/// `GET /sns/jscode2session`. The code is used up unless the answer is a refusal.
+/// `GET /sns/jscode2session`. A good code is used up, even where the person is then refused.
 pub(super) fn jscode2session(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
     let credentials = Credentials::of_query(ask);
     let account = credentials.account(world)?;

@@ -10,14 +10,13 @@ mod template;
 mod token;
 mod users;
 
-pub(crate) use login::session_key;
-pub(crate) use token::address_refused;
-
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use bytes::Bytes;
+pub(crate) use login::session_key;
 use serde::de::DeserializeOwned;
+pub(crate) use token::address_refused;
 
 use super::call::{Call, Verb};
 use super::errcode::Refusal;

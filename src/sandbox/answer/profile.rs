@@ -4,7 +4,8 @@
 
 use std::io::Write;
 
-use crate::sandbox::world::{Account, Dirt, Id, Quirk, State};
+use crate::sandbox::fault::{Dirt, Quirk};
+use crate::sandbox::world::{Account, Id, State};
 
 /// Room for one profile.
 pub(super) const PROFILE_BYTES: usize = 448;

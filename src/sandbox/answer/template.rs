@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Ask, body, ok};
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::world::{Account, Kind, Quirk, SentMessage, State, Template, World};
+use crate::sandbox::fault::Quirk;
+use crate::sandbox::world::{Account, Kind, SentMessage, State, Template, World};
 
 /// Templates that an account may have.
 const TEMPLATES: usize = 25;

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::Ask;
 use super::profile::{self, PROFILE_BYTES};
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::fault::Fault;
+use crate::sandbox::fault::{Fault, Quirk};
 use crate::sandbox::options::LastPage;
-use crate::sandbox::world::{Account, Drift, ID_LENGTH, Id, Page, Quirk, State, World};
+use crate::sandbox::world::{Account, Drift, ID_LENGTH, Id, Page, State, World};
 
 /// The most openids in one `batchget`.
 const BATCH: usize = 100;

@@ -1,10 +1,13 @@
 //! What goes wrong, and when: faults of calls, by plan.
 //!
-//! A test writes `fail(Call::UserGet, 2, Fault::Disconnect)`; a command line `user/get:2:disconnect`
-//! (the grammar is at [`FaultRule`]). What is odd about single people is a [`Quirk`].
+//! A test writes `fail(Call::UserGet, 2, Fault::Disconnect)`, a command line
+//! `user/get:2:disconnect` (the grammar is at [`FaultRule`]). What is odd about single people is a
+//! [`Quirk`].
 
 mod parse;
 mod plan;
+mod quirk;
+mod spelling;
 
 use std::ops::{RangeFrom, RangeInclusive};
 use std::time::Duration;
@@ -12,15 +15,17 @@ use std::time::Duration;
 pub use parse::InvalidRule;
 pub(crate) use plan::Plan;
 pub use plan::RuleId;
+pub use quirk::{Dirt, Quirk, UnknownQuirk};
 
 use super::call::Call;
-use super::world::Quirk;
 
 /// Something that goes wrong with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Refused with that errcode; nothing happens.
     Errcode(i64),
+    /// The same, with the errcode as a text: `"45011"`.
+    ErrcodeAsText(i64),
     /// An HTML page with that HTTP status; nothing happens.
     HttpStatus(u16),
     /// The connection is reset before anything happens.
@@ -125,8 +130,8 @@ impl From<Call> for Target {
 /// CALL   a call's name (user/get, user/info/batchget, stable_token, …) or *
 /// WHEN   *        all            3     the third        2-5  the second to the fifth
 ///        61-      from the 61st  /10   every tenth      p0.05  each with 5 %
-/// FAULT  errcode=N  http=STATUS  disconnect  lost  cut  stall=TIME  stall-mid=TIME  chunks
-///        truncated  html  empty  token-dead  token-jammed
+/// FAULT  errcode=N  errcode-text=N  http=STATUS  disconnect  lost  cut  stall=TIME
+///        stall-mid=TIME  chunks  truncated  html  empty  token-dead  token-jammed
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
 ///        user/info/batchget:  misaligned=ROW  missing=ROWS  blank=ROWS
 /// TIME   500ms  30s  2m

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Fault, Target, When};
 use crate::sandbox::call::Call;
-use crate::sandbox::world::{lock, mix};
+use crate::sandbox::chance::mix;
+use crate::sandbox::locks::lock;
 
 /// Names a rule that was made while the world runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

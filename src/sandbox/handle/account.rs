@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::sandbox::answer::session_key;
 use crate::sandbox::call::Call;
+use crate::sandbox::fault::Quirk;
 use crate::sandbox::options::LastPage;
-use crate::sandbox::world::{self, Drift, Quirk, Stats, Switches, World};
+use crate::sandbox::world::{self, Drift, Stats, Switches, World};
 
 /// A follower, truly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Account {
 
     /// Followers leave: `leave(0..50)`, `leave([7, 9])`. Tells how many did.
     pub fn leave(&self, people: impl IntoIterator<Item = u64>) -> u64 {
+        let people = collected(people);
         self.inner().change(|state| state.population.leave(people))
     }
 
@@ -102,23 +104,23 @@ impl Account {
 
     /// People who left follow again. Tells how many did.
     pub fn rejoin(&self, people: impl IntoIterator<Item = u64>) -> u64 {
-        let now = self.world.now() / 1_000;
+        let (people, now) = (collected(people), self.world.now() / 1_000);
         self.inner().change(|state| state.population.rejoin(people, now))
     }
 
     /// Makes people odd.
     pub fn quirk(&self, people: impl IntoIterator<Item = u64>, quirk: Quirk) {
-        let mut people = people.into_iter();
+        let people = collected(people);
         self.inner().change(|state| {
-            people.by_ref().for_each(|person| state.population.add_quirk(person, quirk));
+            people.into_iter().for_each(|person| state.population.add_quirk(person, quirk));
         });
     }
 
     /// Makes people plain again.
     pub fn clear_quirks(&self, people: impl IntoIterator<Item = u64>) {
-        let mut people = people.into_iter();
+        let people = collected(people);
         self.inner().change(|state| {
-            people.by_ref().for_each(|person| state.population.clear_quirks(person));
+            people.into_iter().for_each(|person| state.population.clear_quirks(person));
         });
     }
 
@@ -207,4 +209,9 @@ impl Account {
         let templates = self.world.messages.templates(self.number);
         templates.into_iter().map(|template| template.template_id).collect()
     }
+}
+
+/// Runs the caller's iterator now: it may ask this account, which waits while it is being changed.
+fn collected(people: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    people.into_iter().collect()
 }

@@ -160,3 +160,36 @@ async fn a_stopped_sandbox_frees_its_address() {
     let again = Sandbox::start(Options { listen, ..Options::default() }).await.unwrap();
     assert_eq!(page(&again, &token, "").await["errcode"], 40001, "tokens do not outlive a world");
 }
+
+#[tokio::test]
+async fn rules_given_at_the_start_hold_from_the_first_call_on() {
+    let faults = ["user/get:1-2:errcode-text=45011", "user/get:3:loop-back", "person:5:poison"];
+    let faults = faults.map(|rule| rule.parse().unwrap()).to_vec();
+    let options = Options { faults, page_size: 100, ..Options::with_followers(250) };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let token = stable_token(&sandbox, &sandbox.main()).await;
+    for _ in 0..2 {
+        assert_eq!(page(&sandbox, &token, "").await["errcode"], "45011");
+    }
+    let looping = page(&sandbox, &token, "").await;
+    let first = page(&sandbox, &token, "").await;
+    assert_eq!(looping["next_openid"], first["data"]["openid"][99]);
+    assert_eq!(batch(&sandbox, &token, &openids(&sandbox, 5..6)).await["errcode"], 40003);
+}
+
+#[tokio::test]
+async fn an_answer_can_pause_in_its_middle_and_is_whole_in_the_end() {
+    let (sandbox, token) = small_world(250).await;
+    let whole = page(&sandbox, &token, "").await;
+    sandbox.fail(Call::UserGet, 1, Fault::StallMid(Duration::from_millis(60)));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(page(&sandbox, &token, "").await, whole);
+    assert!(begun.elapsed() >= Duration::from_millis(60));
+}
+
+#[tokio::test]
+async fn a_rule_for_an_account_that_is_not_there_is_refused() {
+    let faults = vec!["person@wx00:5:poison".parse().unwrap()];
+    let refused = Sandbox::start(Options { faults, ..Options::default() }).await.unwrap_err();
+    assert_eq!(refused.to_string(), "no account of the sandbox has the AppID wx00");
+}

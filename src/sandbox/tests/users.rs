@@ -173,3 +173,29 @@ async fn numbers_can_come_as_texts() {
     let rows = batch(&sandbox, &token, &openids(&sandbox, 5..6)).await;
     assert_eq!(rows["user_info_list"][0]["subscribe"], "1");
 }
+
+#[tokio::test]
+async fn who_leaves_can_be_chosen_by_asking_the_account_itself() {
+    let (sandbox, _) = small_world(50).await;
+    let main = sandbox.main();
+    let odd = main.followers().map(|person| person.number).filter(|number| number % 2 == 1);
+    assert_eq!(main.leave(odd), 25);
+    main.without_unionid(main.followers().map(|person| person.number));
+    assert!(main.followers().all(|person| person.unionid.is_none()));
+    main.clear_quirks(main.followers().map(|person| person.number));
+    assert!(main.followers().all(|person| person.unionid.is_some()));
+    assert_eq!(main.rejoin([1, 3, 60]), 2);
+    assert_eq!(main.join(3), 50..53);
+    assert_eq!((main.follower_count(), main.leave_any(100)), (30, 30));
+    assert!(!main.is_follower(&main.person(2).openid));
+}
+
+#[tokio::test]
+async fn equal_seeds_make_equal_worlds() {
+    let world = async |seed| Sandbox::start(Options { seed, ..Options::default() }).await.unwrap();
+    let [a, b, c] = [world(7).await, world(7).await, world(8).await];
+    let first = |sandbox: &Sandbox| sandbox.main().followers().next().unwrap();
+    assert_eq!(first(&a), first(&b));
+    assert_ne!(first(&a).openid, first(&c).openid);
+    assert_ne!(first(&a).unionid, first(&c).unionid);
+}

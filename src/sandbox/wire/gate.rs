@@ -21,7 +21,8 @@ pub(crate) async fn pass(world: &World, ask: Ask) -> Result<Reply, Gone> {
     let _flights = [Some(&world.counters), desk.map(|desk| &desk.counters)]
         .map(|counters| counters.map(|counters| counters.enter(ask.call)));
     let fault = world.plan.pick(ask.call, account.map(|account| account.appid.as_str()));
-    if let Some(latency) = world.latency.get(&ask.call) {
+    // A sleep of no time still waits for the timer's next tick.
+    if let Some(latency) = world.latency.get(&ask.call).filter(|latency| !latency.is_zero()) {
         tokio::time::sleep(*latency).await;
     }
     match &fault {
@@ -49,6 +50,7 @@ fn attempt(
     match (fault, account) {
         (Some(Fault::Errcode(40164)), _) => return Err(address_refused(ask.peer)),
         (Some(Fault::Errcode(errcode)), _) => return Err(Refusal::of(*errcode)),
+        (Some(Fault::ErrcodeAsText(errcode)), _) => return Err(Refusal::of(*errcode).in_quotes()),
         (Some(Fault::TokenDead), Some(account)) => world.tokens.invalidate(account.number),
         (Some(Fault::TokenJammed), Some(account)) => world.tokens.jam(account.number),
         _ => {}

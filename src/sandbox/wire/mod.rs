@@ -7,5 +7,4 @@ mod gate;
 mod reply;
 mod server;
 
-pub(crate) use reply::Reply;
 pub(crate) use server::Server;

@@ -23,7 +23,8 @@ use super::reply::Reply;
 use crate::sandbox::answer::Ask;
 use crate::sandbox::call::{Call, Verb};
 use crate::sandbox::control;
-use crate::sandbox::world::{World, lock};
+use crate::sandbox::locks::lock;
+use crate::sandbox::world::World;
 
 /// More than any request of the vendor's API needs.
 const BODY_BYTES: usize = 4 << 20;
@@ -103,7 +104,8 @@ async fn respond(
     let reply = match Call::at(head.uri.path()) {
         Some(call) => pass(&world, ask(call, &head, body, peer)).await?,
         None if head.uri.path().starts_with(control::PREFIX) => {
-            control::answer(&world, &head.method, &head.uri, &body)
+            let (status, value) = control::answer(&world, &head.method, &head.uri, &body);
+            Reply::control(status, &value)
         }
         None => Reply::html(404),
     };

@@ -7,8 +7,8 @@ use std::sync::{Arc, RwLock};
 
 use super::ids::{Id, Ids};
 use super::population::Population;
-use super::quirk::Quirk;
-use super::{read, write};
+use crate::sandbox::fault::Quirk;
+use crate::sandbox::locks::{read, write};
 use crate::sandbox::options::LastPage;
 
 /// What kind of account it is.

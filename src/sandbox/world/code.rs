@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::lock;
-use super::permutation::mix;
+use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
+use crate::sandbox::locks::lock;
 
 const LIFETIME_MILLIS: i64 = 300_000;
 

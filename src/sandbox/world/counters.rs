@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
-use super::lock;
 use crate::sandbox::call::Call;
+use crate::sandbox::locks::lock;
 
 /// What was asked of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

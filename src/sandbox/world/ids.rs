@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::permutation::{Permutation, derive, mix};
+use crate::sandbox::chance::{Permutation, derive, mix};
 
 /// How long an openid and a unionid are.
 pub(crate) const ID_LENGTH: usize = 28;

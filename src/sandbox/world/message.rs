@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use super::lock;
-use super::permutation::{derive, mix};
+use crate::sandbox::chance::{derive, mix};
+use crate::sandbox::locks::lock;
 
 /// As many sent messages are kept as this; the oldest go first.
 const KEPT: usize = 20_000;

@@ -8,15 +8,13 @@ mod code;
 mod counters;
 mod ids;
 mod message;
-mod permutation;
 mod population;
-mod quirk;
 mod quota;
+mod setup;
 mod token;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 pub use account::Drift;
@@ -26,14 +24,13 @@ pub use counters::{CallStats, Stats};
 pub(crate) use ids::{ID_LENGTH, Id, Ids};
 pub use message::SentMessage;
 pub(crate) use message::{Messages, Template};
-pub(crate) use permutation::mix;
-pub(crate) use population::{Page, Population};
-pub use quirk::{Dirt, Quirk, UnknownQuirk};
+pub(crate) use population::Page;
 pub(crate) use quota::Quotas;
+pub use setup::InvalidWorld;
 
 use super::call::Call;
+use super::chance::mix;
 use super::fault::{FaultRule, Plan, RuleId};
-use super::options::Options;
 use crate::clock::Clock;
 
 /// A day.
@@ -41,20 +38,6 @@ const DAY_MILLIS: i64 = 86_400_000;
 
 /// Midnight in China comes eight hours before midnight UTC.
 const CHINA_OFFSET_MILLIS: i64 = 8 * 3_600_000;
-
-/// Why a world cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidWorld {
-    /// Followers need something to follow.
-    #[error("a sandbox needs an Official Account")]
-    NoOfficialAccount,
-    /// Two accounts cannot share an AppID.
-    #[error("two accounts of the sandbox have the AppID {0}")]
-    SameAppId(String),
-    /// A rule is for an account that there is not.
-    #[error("no account of the sandbox has the AppID {0}")]
-    NoSuchAccount(String),
-}
 
 /// All that the sandbox answers from.
 #[derive(Debug)]
@@ -84,35 +67,6 @@ pub(crate) struct Desk {
 }
 
 impl World {
-    pub(crate) fn new(options: &Options) -> Result<Self, InvalidWorld> {
-        let accounts = accounts(options);
-        check(options, &accounts)?;
-        let desk = |_: &Account| Desk {
-            quotas: Quotas::new(options.quotas.clone()),
-            counters: Counters::default(),
-        };
-        let salt = mix(options.seed ^ options.clock.now().timestamp_micros() as u64);
-        let world = Self {
-            clock: options.clock.clone(),
-            page_size: options.page_size.max(1),
-            latency: options.latency.clone(),
-            desks: accounts.iter().map(desk).collect(),
-            tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
-            codes: code::Codes::new(mix(salt ^ 1)),
-            messages: Messages::new(accounts.len(), options.seed),
-            plan: Plan::new(options.seed),
-            counters: Counters::default(),
-            seed: options.seed,
-            platforms: AtomicU64::new(1),
-            drawn: AtomicU64::new(0),
-            accounts,
-        };
-        for rule in &options.faults {
-            world.apply(rule.clone())?;
-        }
-        Ok(world)
-    }
-
     pub(crate) fn account(&self, appid: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.appid == appid)
     }
@@ -131,12 +85,10 @@ impl World {
     /// change, alike.
     pub(crate) fn rebind<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
         let platform = self.platforms.fetch_add(1, Ordering::Relaxed);
-        let unionids = unionids(self.seed, platform);
+        let unionids = setup::unionids(self.seed, platform);
         accounts.for_each(|account| account.change(|state| state.unionids = Some(unionids)));
     }
-}
 
-impl World {
     /// Takes that many followers away, as chance has it. Tells how many left.
     pub(crate) fn leave_any(&self, account: &Account, count: u64) -> u64 {
         account.change(|state| {
@@ -173,55 +125,7 @@ impl World {
     }
 }
 
-fn unionids(seed: u64, platform: u64) -> Ids {
-    Ids::new(seed, &format!("open platform {platform}"))
-}
-
-fn accounts(options: &Options) -> Vec<Account> {
-    let seed = options.seed;
-    let state = |appid: &str, followers, bound: bool, switches| State {
-        population: Population::new(seed, appid, followers),
-        unionids: bound.then(|| unionids(seed, 0)),
-        switches,
-    };
-    let official = options.official_accounts.iter().map(|account| {
-        let switches = Switches { last_page: account.last_page, ..Switches::default() };
-        let state = state(&account.appid, account.followers, account.bound, switches);
-        (Kind::Official, (account.appid.as_str(), account.secret.as_str()), state)
-    });
-    let mini_programs = options.mini_programs.iter().map(|account| {
-        let state = state(&account.appid, 0, account.bound, Switches::default());
-        (Kind::MiniProgram, (account.appid.as_str(), account.secret.as_str()), state)
-    });
-    let numbered = official.chain(mini_programs).enumerate();
-    numbered.map(|(n, (kind, names, state))| Account::new(n, kind, names, seed, state)).collect()
-}
-
-fn check(options: &Options, accounts: &[Account]) -> Result<(), InvalidWorld> {
-    if options.official_accounts.is_empty() {
-        return Err(InvalidWorld::NoOfficialAccount);
-    }
-    let mut seen = HashSet::new();
-    match accounts.iter().find(|account| !seen.insert(&account.appid)) {
-        Some(account) => Err(InvalidWorld::SameAppId(account.appid.clone())),
-        None => Ok(()),
-    }
-}
-
 /// The number of the day in China.
 fn china_day(millis: i64) -> i64 {
     (millis + CHINA_OFFSET_MILLIS).div_euclid(DAY_MILLIS)
-}
-
-/// Locks; a panic elsewhere while it was held spoils nothing that a sandbox needs.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

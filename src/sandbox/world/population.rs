@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use roaring::RoaringTreemap;
 
-use super::permutation::{Permutation, derive, mix};
-use super::quirk::Quirk;
+use crate::sandbox::chance::{Permutation, derive, mix};
+use crate::sandbox::fault::Quirk;
 
 /// 2018-01-01, before which nobody of the first followers came.
 const FIRST_FOLLOW: u64 = 1_514_736_000;

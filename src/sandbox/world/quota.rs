@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::{china_day, lock};
+use super::china_day;
 use crate::sandbox::call::Call;
 use crate::sandbox::errcode::Refusal;
+use crate::sandbox::locks::lock;
 
 /// Resets that `clear_quota` grants in 30 days; the vendor counts by calendar month.
 const CLEARS: usize = 10;

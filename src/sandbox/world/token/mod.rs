@@ -4,54 +4,24 @@
 //! works on for five minutes. Stable: everybody gets the same one until its last five minutes,
 //! unless somebody forces a new one.
 
-use std::collections::HashMap;
+mod book;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use book::{Book, looks_like_a_token};
 
-use super::permutation::mix;
-use super::{DAY_MILLIS, china_day, lock};
 use crate::sandbox::errcode::Refusal;
+use crate::sandbox::locks::lock;
 
 /// How long a token works beside its successor.
 const OVERLAP_MILLIS: i64 = 300_000;
-
-/// Forced refreshes of one account in a day.
-const FORCED_A_DAY: u32 = 20;
-
-/// An earlier forced refresh is answered with the current token.
-const BETWEEN_FORCED_MILLIS: i64 = 30_000;
-
-/// Past this many tokens, those that ended a day ago are forgotten.
-const REMEMBERED: usize = 4_096;
 
 /// A token as a caller gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) expires_in_seconds: i64,
-}
-
-/// What the world remembers of a token.
-#[derive(Debug)]
-struct Grant {
-    account: usize,
-    expires_at: i64,
-    /// Another has taken its place: once over it is invalid, not expired.
-    displaced: bool,
-    /// Invalid from now on.
-    dead: bool,
-}
-
-/// The tokens of one account that are handed out now.
-#[derive(Debug, Default, Clone)]
-struct Desk {
-    classic: Option<String>,
-    stable: Option<String>,
-    forced_at: Option<i64>,
-    forced_today: (i64, u32),
 }
 
 /// All access tokens of the world.
@@ -61,21 +31,12 @@ pub(crate) struct Tokens {
     book: Mutex<Book>,
 }
 
-#[derive(Debug)]
-struct Book {
-    grants: HashMap<String, Grant>,
-    desks: Vec<Desk>,
-    salt: u64,
-    minted: u64,
-}
-
 impl Tokens {
     /// No tokens yet. A salt that differs from start to start keeps tokens of an earlier world
     /// from coming alive again.
     pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
-        let desks = vec![Desk::default(); accounts];
-        let book = Book { grants: HashMap::new(), desks, salt, minted: 0 };
-        Self { lifetime_millis: lifetime.as_millis() as i64, book: Mutex::new(book) }
+        let book = Mutex::new(Book::new(accounts, salt));
+        Self { lifetime_millis: lifetime.as_millis() as i64, book }
     }
 
     /// What `GET /cgi-bin/token` gives.
@@ -140,55 +101,9 @@ impl Tokens {
     }
 }
 
-impl Desk {
-    /// Whether a forced refresh is allowed now, and if so, counts it.
-    fn may_force(&mut self, now: i64) -> Result<bool, Refusal> {
-        if self.forced_at.is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS) {
-            return Ok(false);
-        }
-        let today = china_day(now);
-        if self.forced_today.0 != today {
-            self.forced_today = (today, 0);
-        }
-        if self.forced_today.1 >= FORCED_A_DAY {
-            return Err(Refusal::of(45009));
-        }
-        self.forced_today.1 += 1;
-        self.forced_at = Some(now);
-        Ok(true)
-    }
-}
-
-impl Book {
-    fn mint(&mut self, account: usize, expires_at: i64, now: i64) -> String {
-        if self.grants.len() > REMEMBERED {
-            self.grants.retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
-        }
-        self.minted += 1;
-        let seed = mix(self.salt ^ mix(self.minted));
-        let bytes: Vec<u8> = (0..13).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
-        let token = format!("72_{}", URL_SAFE_NO_PAD.encode(bytes));
-        let grant = Grant { account, expires_at, displaced: false, dead: false };
-        self.grants.insert(token.clone(), grant);
-        token
-    }
-
-    fn end_all(&mut self, account: usize) {
-        let theirs = self.grants.values_mut().filter(|grant| grant.account == account);
-        theirs.for_each(|grant| grant.dead = true);
-    }
-}
-
-/// `72_` and some 140 characters.
-fn looks_like_a_token(text: &str) -> bool {
-    let parts = text.split_once('_');
-    parts.is_some_and(|(generation, rest)| {
-        rest.len() > 100 && !generation.is_empty() && generation.bytes().all(|b| b.is_ascii_digit())
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::DAY_MILLIS;
     use super::*;
 
     const MINUTE: i64 = 60_000;

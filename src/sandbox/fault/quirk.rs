@@ -39,7 +39,7 @@ pub enum Quirk {
     UnionidOf(u64),
     /// `user/info/batchget` gives another person's unionid, `user/info` the right one.
     UnionidInBatchOf(u64),
-    /// Any call with this openid is refused with 40003, a whole batch with it.
+    /// A profile or a message for this openid is refused with 40003, a whole batch because of it.
     Poison,
     /// The operator's note makes the body hard to read.
     Remark(Dirt),

@@ -1,4 +1,4 @@
-//! Keyed scrambling: the sandbox's only source of things that look random.
+//! Chance by key: the sandbox's only source of things that look random.
 //!
 //! A world of millions must not be kept, so everything about a person is computed from a number
 //! and a seed, each time alike. Good enough to look random; not cryptography.
