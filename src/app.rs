@@ -74,12 +74,18 @@ impl App {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let store = connect(&config).await?;
         schema::migrate_up(&store).await?;
-        Self::on(config, store, Clock::system()).await
+        Self::on(config, store, Clock::system(), wechat::RetryPolicy::default()).await
     }
 
-    /// Puts the features together on a database that is up to date.
-    pub async fn on(config: Config, store: Store, clock: Clock) -> Result<Self, Error> {
-        let client = wechat::Client::new(client_options(&config)?)?;
+    /// Puts the features together on a database that is up to date, with a clock and a patience.
+    pub async fn on(
+        config: Config,
+        store: Store,
+        clock: Clock,
+        retry: wechat::RetryPolicy,
+    ) -> Result<Self, Error> {
+        let options = wechat::Options { retry, ..client_options(&config)? };
+        let client = wechat::Client::new(options)?;
         let holder = Holder::new();
         let credentials = credentials(&config);
         let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);

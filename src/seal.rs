@@ -45,7 +45,7 @@ impl Sealer {
         let keys = if keys.is_empty() {
             vec![Key::derived(appid, app_secret)]
         } else {
-            keys.iter().map(|bytes| Key::configured(bytes)).collect()
+            keys.iter().map(Key::configured).collect()
         };
         Self { appid: appid.clone(), keys }
     }

@@ -69,7 +69,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wechat::callback",
         ],
     ),
-    ("scheduler", &["app", "sync", "lease", "model", "clock"]),
+    // Which runs were interrupted, and whether anybody holds their lease, stands in the database.
+    ("scheduler", &["app", "sync", "store", "config", "model", "clock"]),
     // The sandbox answers from WeChat's documents: a wire type shared with the client would agree
     // with the client's own misspelling.
     ("sandbox", &["clock", "model::AppId", "model::OpenId", "model::UnionId", "model::InvalidId"]),
@@ -124,7 +125,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("figment", &["config"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("tracing_subscriber", &["telemetry", "config"]),
+    // The command line keeps log lines and its progress bar apart.
+    ("tracing_subscriber", &["telemetry", "config", "cli"]),
     ("anyhow", &["main", "cli", "scheduler"]),
     // An HTTP status is HTTP's business, wherever it is imported from.
     ("StatusCode", &["http", "sandbox", "wechat"]),

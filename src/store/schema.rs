@@ -15,7 +15,7 @@ pub struct Step {
 }
 
 /// The number under which replicas queue for the schema on PostgreSQL: any, but always the same.
-const ADVISORY_LOCK: i64 = 0x756e_696f_6e69_64;
+const ADVISORY_LOCK: i64 = 0x75_6e69_6f6e_6964;
 
 /// How long a replica waits for another's migration on MariaDB/MySQL, in seconds.
 const LOCK_WAIT_SECONDS: u32 = 600;

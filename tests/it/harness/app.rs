@@ -1,0 +1,143 @@
+//! The application in process, against a sandbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::app::App;
+use unionid_bridge::clock::Clock;
+use unionid_bridge::config::{self, OfficialAccount, Sources};
+use unionid_bridge::model::{Run, Trigger};
+use unionid_bridge::sandbox::Sandbox;
+use unionid_bridge::store::{Store, accounts};
+use unionid_bridge::sync::{self, Outcome, Request};
+use unionid_bridge::wechat::RetryPolicy;
+
+use super::{Backend, TestDatabase};
+
+/// The service on a database of its own, patient enough for a test and no more.
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub database: TestDatabase,
+    pub account: OfficialAccount,
+}
+
+/// A mirrored follower as tests compare it: unionid, and whether it follows.
+pub type Mirrored = (Option<String>, bool);
+
+impl TestApp {
+    /// On SQLite.
+    pub async fn against(world: &Sandbox) -> Self {
+        Self::configured(world, Backend::Sqlite, "").await.unwrap()
+    }
+
+    /// On a database of this kind; `None` where there is no such server.
+    pub async fn on(world: &Sandbox, backend: Backend) -> Option<Self> {
+        Self::configured(world, backend, "").await
+    }
+
+    /// With more lines of configuration, in TOML.
+    pub async fn configured(world: &Sandbox, backend: Backend, toml: &str) -> Option<Self> {
+        let database = TestDatabase::new(backend).await?;
+        let store = database.store().await;
+        Some(Self::process(world, database, store, toml).await)
+    }
+
+    /// The service on a database that is there already: a second replica, or the next start.
+    pub async fn process(
+        world: &Sandbox,
+        database: TestDatabase,
+        store: Store,
+        toml: &str,
+    ) -> Self {
+        let url = &database.url;
+        let text = format!("{}\n[database]\nurl = '{url}'\n{toml}\n", world.config_toml());
+        let sources = Sources::defaults().with_text("test.toml", &text);
+        let config = config::load(&sources).unwrap().config;
+        let account = config.official_accounts[0].clone();
+        let app = App::on(config, store, Clock::system(), impatient()).await.unwrap();
+        Self { app: Arc::new(app), database, account }
+    }
+
+    /// One sync, which must come to an outcome.
+    pub async fn sync(&self) -> Outcome {
+        self.try_sync(manual()).await.unwrap()
+    }
+
+    /// One sync that must succeed; checks that the mirror is true and the counts add up.
+    pub async fn sync_true(&self, world: &Sandbox) -> Run {
+        let outcome = self.sync().await;
+        assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
+        self.assert_mirrors(world).await;
+        outcome.run
+    }
+
+    pub async fn try_sync(&self, request: Request) -> Result<Outcome, sync::Error> {
+        let job = self.job(CancellationToken::new()).await;
+        let outcome = sync::run(&job, request).await?;
+        assert_adds_up(&outcome.run);
+        Ok(outcome)
+    }
+
+    pub async fn job(&self, stop: CancellationToken) -> sync::Job {
+        self.app.sync_job(&self.account, stop, Arc::new(|_, _| {})).await.unwrap()
+    }
+
+    /// Everybody the database knows of, by openid.
+    pub async fn mirror(&self) -> BTreeMap<String, Mirrored> {
+        let appid = &self.account.appid;
+        let account = accounts::find_or_insert(&self.app.store, appid).await.unwrap();
+        let rows = entity::follower::Entity::find()
+            .filter(entity::follower::Column::AccountId.eq(account))
+            .all(self.app.store.reader())
+            .await
+            .unwrap();
+        rows.into_iter().map(|row| (row.openid, (row.unionid, row.subscribed))).collect()
+    }
+
+    /// I1, I2, I3: exactly those who follow are mirrored as followers, each with the true unionid,
+    /// and nobody who left has lost theirs.
+    pub async fn assert_mirrors(&self, world: &Sandbox) {
+        let mirror = self.mirror().await;
+        let truth = world.account(self.account.appid.as_str()).unwrap();
+        let following: BTreeMap<String, Mirrored> =
+            truth.followers().map(|person| (person.openid, (person.unionid, true))).collect();
+        let mirrored: BTreeMap<_, _> =
+            mirror.iter().filter(|(_, (_, subscribed))| *subscribed).collect();
+        for (openid, person) in &following {
+            assert_eq!(mirrored.get(openid), Some(&person), "follower {openid}");
+        }
+        assert_eq!(mirrored.len(), following.len(), "somebody is mirrored who does not follow");
+    }
+}
+
+/// The row counts of a run add up, once nobody is left over for a later batch.
+pub fn assert_adds_up(run: &Run) {
+    let counts = &run.counts;
+    let answered = counts.known + counts.fetched + counts.quarantined + counts.vanished;
+    if run.state.as_str() == "succeeded" || run.state.as_str() == "held" {
+        assert_eq!(counts.listed, answered, "{run:?}");
+    }
+}
+
+/// A sync asked for by hand.
+pub fn manual() -> Request {
+    Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false }
+}
+
+/// A sync asked for by the schedule.
+pub fn scheduled(at: DateTime<Utc>) -> Request {
+    Request { trigger: Trigger::Schedule, scheduled_at: Some(at), full: false, restart: false }
+}
+
+fn impatient() -> RetryPolicy {
+    RetryPolicy {
+        base: Duration::from_millis(2),
+        cap: Duration::from_millis(20),
+        minute: Duration::from_millis(50),
+        ..RetryPolicy::default()
+    }
+}

@@ -1,0 +1,84 @@
+//! A database for one test: a file, a schema of its own, or a database of its own.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, Database};
+use tempfile::TempDir;
+use unionid_bridge::store::{Options, Store, schema};
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+impl Backend {
+    /// The server's URL, if tests may use one.
+    fn server(self) -> Option<String> {
+        let name = match self {
+            Self::Sqlite => return Some("sqlite".to_owned()),
+            Self::Postgres => "TEST_POSTGRES_URL",
+            Self::Mysql => "TEST_MYSQL_URL",
+        };
+        std::env::var(name).ok().filter(|url| !url.is_empty())
+    }
+
+    pub fn is_available(self) -> bool {
+        self.server().is_some()
+    }
+}
+
+/// An empty database, gone when dropped (on the servers: when the server is cleaned up).
+pub struct TestDatabase {
+    pub url: String,
+    _folder: TempDir,
+}
+
+impl TestDatabase {
+    /// A new one, or `None` where there is no such server: the test then has nothing to do.
+    pub async fn new(backend: Backend) -> Option<Self> {
+        let server = backend.server()?;
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("ub_{}", uuid::Uuid::new_v4().simple());
+        let url = match backend {
+            Backend::Sqlite => {
+                format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display())
+            }
+            Backend::Postgres => {
+                execute(&server, &format!("CREATE SCHEMA {name}")).await;
+                format!("{server}?options[search_path]={name}")
+            }
+            Backend::Mysql => {
+                execute(&server, &format!("CREATE DATABASE {name}")).await;
+                let (base, _) = server.rsplit_once('/').unwrap();
+                format!("{base}/{name}")
+            }
+        };
+        Some(Self { url, _folder: folder })
+    }
+
+    /// Connects as the service does, without a schema.
+    pub async fn connect(&self) -> Store {
+        let options = Options {
+            url: self.url.clone(),
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(10),
+        };
+        Store::connect(&options).await.unwrap()
+    }
+
+    /// Connects, with the schema up to date.
+    pub async fn store(&self) -> Store {
+        let store = self.connect().await;
+        schema::migrate_up(&store).await.unwrap();
+        store
+    }
+}
+
+async fn execute(server: &str, statement: &str) {
+    let connection = Database::connect(server).await.unwrap();
+    connection.execute_unprepared(statement).await.unwrap();
+    connection.close().await.unwrap();
+}

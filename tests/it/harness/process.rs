@@ -1,0 +1,88 @@
+//! The real command, in a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use unionid_bridge::sandbox::Sandbox;
+
+/// The command with a configuration and a folder of its own.
+pub struct Bridge {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Bridge {
+    /// Against a sandbox, on a SQLite file in the folder, with more lines of configuration.
+    pub fn against(world: &Sandbox, toml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("bridge.db");
+        let url = format!("sqlite://{}?mode=rwc", database.display());
+        Self::write(folder, world, &url, toml)
+    }
+
+    /// Against a sandbox, on a database that is there already.
+    pub fn on(world: &Sandbox, url: &str, toml: &str) -> Self {
+        Self::write(tempfile::tempdir().unwrap(), world, url, toml)
+    }
+
+    fn write(folder: TempDir, world: &Sandbox, url: &str, toml: &str) -> Self {
+        let text = format!("{}\n[database]\nurl = '{url}'\n{toml}\n", world.config_toml());
+        std::fs::write(folder.path().join("unionid-bridge.toml"), text).unwrap();
+        Self { folder, environment: Vec::new() }
+    }
+
+    /// With a variable in its environment.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where it runs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("bridge.db")
+    }
+
+    /// The command, not yet started, its output kept.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unionid-bridge"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts it and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().await.unwrap()
+    }
+
+    /// Runs it to its end and reads its JSON, which must be there.
+    pub async fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat()).await;
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}: {text:?}, {}", talk(&output)))
+    }
+}
+
+/// What it said on stderr.
+pub fn talk(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

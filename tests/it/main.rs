@@ -1,0 +1,12 @@
+//! The integration tests: the service against the sandbox, on real databases.
+//!
+//! A test that touches the store runs on SQLite, and on PostgreSQL and MariaDB where
+//! `TEST_POSTGRES_URL` and `TEST_MYSQL_URL` name a server; `which_databases_run` says which did.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod harness;
+
+mod databases;
+mod sync_nightly;

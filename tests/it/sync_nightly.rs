@@ -1,0 +1,42 @@
+//! Night after night: the mirror stays true, and costs what changed.
+
+use rstest::rstest;
+use unionid_bridge::sandbox::{Call, Sandbox};
+
+use crate::harness::{Backend, TestApp};
+
+#[rstest]
+#[tokio::test]
+async fn the_first_sync_mirrors_everybody_and_the_next_costs_what_changed(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(25_000).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let first = app.sync_true(&world).await;
+    assert_eq!(first.counts.pages, 3);
+    assert_eq!(first.counts.fetched, 25_000);
+    assert_eq!(first.calls["user/info/batchget"], 250);
+
+    world.main().leave(0..20);
+    world.main().join(30);
+    world.reset_stats();
+    let second = app.sync_true(&world).await;
+    assert_eq!(second.counts.fetched, 30);
+    assert_eq!(second.counts.unfollowed, 20);
+    assert_eq!(second.counts.upserted, 30);
+    // One for the newcomers of all pages together, one for the handful that is asked again.
+    assert_eq!(world.requests(Call::UserInfoBatchget), 2);
+    assert_eq!(world.requests(Call::UserInfo), 0);
+}
+
+#[tokio::test]
+async fn who_comes_back_is_a_follower_again_with_the_same_unionid() {
+    let world = Sandbox::with_followers(300).await.unwrap();
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    world.main().leave([7]);
+    app.sync_true(&world).await;
+    world.main().rejoin([7]);
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.counts.fetched, run.counts.upserted), (1, 1));
+}
