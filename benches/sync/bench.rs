@@ -1,0 +1,95 @@
+//! What the benchmarks share: a sandbox, an application on a new SQLite file, the rows to write.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::app::App;
+use unionid_bridge::config::{self, Sources};
+use unionid_bridge::model::{Profile, Run, Trigger};
+use unionid_bridge::sandbox::{Account, Options, Sandbox};
+use unionid_bridge::store::accounts;
+use unionid_bridge::store::followers::Row;
+use unionid_bridge::sync::{self, Request};
+
+/// The application on a database of its own, in the target folder: temporary folders may be memory.
+pub struct Bench {
+    pub app: App,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub async fn against(world: &Sandbox) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let text = configuration(world, &folder);
+        let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
+        Self { app: App::open(config.config).await.unwrap(), _folder: folder }
+    }
+
+    pub async fn account_number(&self) -> i32 {
+        let appid = &self.app.config.official_accounts[0].appid;
+        accounts::find_or_insert(&self.app.store, appid).await.unwrap()
+    }
+
+    /// One sync, which must succeed.
+    pub async fn sync(&self) -> Run {
+        let account = &self.app.config.official_accounts[0];
+        let observer = Arc::new(|_: &Run, _| {});
+        let job = self.app.sync_job(account, CancellationToken::new(), observer).await.unwrap();
+        let request =
+            Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false };
+        let outcome = sync::run(&job, request).await.unwrap();
+        assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
+        outcome.run
+    }
+}
+
+/// Points the application at the sandbox and at a file in the folder.
+pub fn configuration(world: &Sandbox, folder: &TempDir) -> String {
+    let database = folder.path().join("bench.db");
+    let database = format!("[database]\nurl = 'sqlite://{}?mode=rwc'\n", database.display());
+    format!("{}\n{database}", world.config_toml())
+}
+
+pub async fn sandbox(options: Options) -> Sandbox {
+    Sandbox::start(options).await.unwrap()
+}
+
+/// Every follower as the sync would write it.
+pub fn rows(account: &Account) -> impl Iterator<Item = Row> {
+    account.followers().map(|person| Row {
+        profile: Profile {
+            openid: person.openid.parse().unwrap(),
+            unionid: person.unionid.and_then(|unionid| unionid.parse().ok()),
+            subscribed: true,
+            subscribed_at: Some(1_600_000_000 + person.number.cast_signed()),
+            subscribe_scene: Some("ADD_SCENE_QR_CODE".to_owned()),
+            language: Some("zh_CN".to_owned()),
+            remark: None,
+            tag_ids: Vec::new(),
+            qr_scene: None,
+            qr_scene_text: None,
+        },
+        unionid_absent: false,
+    })
+}
+
+/// How many followers, unless `BENCH_FOLLOWERS` says otherwise.
+pub fn followers(usual: u64) -> u64 {
+    variable("BENCH_FOLLOWERS").unwrap_or(usual)
+}
+
+/// How often what is compared is done, unless `BENCH_ROUNDS` says otherwise.
+pub fn rounds() -> usize {
+    variable("BENCH_ROUNDS").map_or(3, |rounds| rounds as usize)
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<_> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
