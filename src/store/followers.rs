@@ -153,26 +153,17 @@ pub async fn clear_unionids(
     Ok(())
 }
 
-/// Followers of an account, and how many of them have no unionid.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Coverage {
-    /// People who follow now.
-    pub subscribed: u64,
-    /// Of those, without a unionid.
-    pub missing_unionid: u64,
-}
-
-/// Counts the account's followers.
-pub async fn count(connection: &impl Connection, account: AccountId) -> Result<Coverage, Error> {
+/// How many followers of the account have no unionid.
+pub async fn count_without_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
-    sql.push("SELECT COUNT(*), COUNT(unionid) FROM follower WHERE subscribed AND account_id = ");
-    sql.bind(account);
-    let Some(row) = connection.query_one_raw(sql.into_statement()).await? else {
-        return Ok(Coverage::default());
-    };
-    let subscribed = row.try_get_by_index::<i64>(0)?.cast_unsigned();
-    let with_unionid = row.try_get_by_index::<i64>(1)?.cast_unsigned();
-    Ok(Coverage { subscribed, missing_unionid: subscribed - with_unionid })
+    sql.push("SELECT COUNT(*) FROM follower WHERE unionid IS NULL AND account_id = ");
+    sql.bind(account).push(" AND subscribed");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(count.unwrap_or(0).cast_unsigned())
 }
 
 /// Who in the account has one of `unionids`.
@@ -200,8 +191,9 @@ pub async fn list_sharing_a_unionid(
 ) -> Result<Vec<OpenId>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
-    sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE account_id = ").bind(account);
-    sql.push(" AND unionid IS NOT NULL GROUP BY unionid HAVING COUNT(*) > 1)");
+    // Grouped as the index by unionid is ordered, and so by a walk along it.
+    sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE unionid IS NOT NULL");
+    sql.push(" GROUP BY unionid, account_id HAVING COUNT(*) > 1)");
     let rows = connection.query_all_raw(sql.into_statement()).await?;
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
 }

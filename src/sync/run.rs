@@ -11,7 +11,7 @@ use super::crawl::{Crawl, Refusals, crawl};
 use super::list::DatabaseClock;
 use super::probe::probe;
 use super::refresh::Window;
-use super::sweep::{doubt, find_departures, sweep};
+use super::sweep::{Departures, doubt, find_departures, sweep};
 use super::{Error, Job, Request, failpoint, settle, start};
 use crate::lease::Lease;
 use crate::model::{Mode, Run, RunId, RunState};
@@ -95,7 +95,16 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> R
         correct_shared_unionids(&shared, record).await?;
     }
     failpoint!("sync.listed");
-    conclude(job, record, began, false).await
+    let departures = match shared.first_load {
+        // Nobody was known before.
+        true => Departures::default(),
+        false => find_departures(job, record).await?,
+    };
+    began.book(job, record);
+    match doubt(record, &departures, job.settings.max_unfollow_ratio)? {
+        Some(doubt) => hold(job, record, doubt).await,
+        None => conclude(job, record, &departures).await,
+    }
 }
 
 /// Probes the account and gathers what the stages share.
@@ -131,9 +140,6 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
 const REBOUND: &str = "known followers have other unionids now: the account was bound to another \
                        Open Platform account, so everybody is asked again";
 
-const UNBOUND: &str = "no follower has a unionid: bind the Official Account to the Open Platform \
-                       account of the Mini Program at open.weixin.qq.com, then sync again";
-
 /// The first load looks nobody up, so it checks at its end that no two followers share a unionid.
 async fn correct_shared_unionids(crawl: &Crawl, record: &mut Record) -> Result<(), Error> {
     let (store, account) = (&crawl.job.store, crawl.job.account);
@@ -157,29 +163,13 @@ async fn correct_shared_unionids(crawl: &Crawl, record: &mut Record) -> Result<(
     Ok(transaction.commit().await.map_err(store::Error::from)?)
 }
 
-/// Sweeps and ends a run whose list was walked to its end, or holds it.
-async fn conclude(
-    job: &Job,
-    record: &mut Record,
-    began: &Began,
-    confirmed: bool,
-) -> Result<(), Error> {
-    let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
-    let departures = find_departures(job, record, &pages).await?;
-    began.book(job, record);
-    if !confirmed && let Some(doubt) = doubt(record, &departures, job.settings.max_unfollow_ratio)?
-    {
-        return hold(job, record, doubt).await;
-    }
+/// Sweeps and ends a run.
+async fn conclude(job: &Job, record: &mut Record, departures: &Departures) -> Result<(), Error> {
     let mut done = record.clone();
     done.run.state = RunState::Succeeded;
     done.run.error = None;
     done.run.finished_at = DateTime::from_timestamp_millis(job.store.now().await?);
-    if record.run.warning.is_none() && lacks_all_unionids(job).await? {
-        done.run.warning = Some(UNBOUND.to_owned());
-        tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{UNBOUND}");
-    }
-    sweep(job, &mut done, &departures).await?;
+    sweep(job, &mut done, departures).await?;
     *record = done;
     tracing::info!(
         app.id = %record.run.appid,
@@ -193,18 +183,13 @@ async fn conclude(
     Ok(())
 }
 
-async fn lacks_all_unionids(job: &Job) -> Result<bool, Error> {
-    let coverage = followers::count(job.store.reader(), job.account).await?;
-    Ok(coverage.subscribed > 0 && coverage.missing_unionid == coverage.subscribed)
-}
-
 async fn hold(job: &Job, record: &mut Record, doubt: String) -> Result<(), Error> {
     let id = record.run.id;
     record.run.state = RunState::Held;
     record.run.error =
         Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
-    let coverage = followers::count(job.store.reader(), job.account).await?;
-    record.run.counts.missing_unionid = coverage.missing_unionid;
+    let missing = followers::count_without_unionid(job.store.reader(), job.account).await?;
+    record.run.counts.missing_unionid = missing;
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt, "the sweep is held");
     if !runs::save(job.store.writer(), record).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
@@ -285,7 +270,9 @@ pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
     let mut record = in_state(job, id, &[RunState::Held], "held").await?;
     start::take_over(job, &lease, &mut record).await?;
     let began = Began::now(&record);
-    let ended = conclude(job, &mut record, &began, true).await;
+    let departures = find_departures(job, &record).await?;
+    began.book(job, &mut record);
+    let ended = conclude(job, &mut record, &departures).await;
     lease.release().await;
     ended.map(|()| Outcome { run: record.run, error: None })
 }

@@ -4,17 +4,20 @@ use roaring::RoaringTreemap;
 
 use super::list::least_expected;
 use super::{Error, Job, failpoint};
-use crate::store::runs::{Page, Record};
+use crate::store::runs::Record;
 use crate::store::{accounts, followers, runs};
 
 /// This many departures are never held.
 const FEW_DEPARTURES: u64 = 50;
 
+const UNBOUND: &str = "no follower has a unionid: bind the Official Account to the Open Platform \
+                       account of the Mini Program at open.weixin.qq.com, then sync again";
+
 /// Row ids read at a time.
 const CHUNK: u64 = 50_000;
 
 /// Whom a crawl did not find.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Departures {
     /// Their row ids.
     pub(super) ids: RoaringTreemap,
@@ -23,11 +26,8 @@ pub(super) struct Departures {
 }
 
 /// Compares the crawl with what was known before it.
-pub(super) async fn find_departures(
-    job: &Job,
-    record: &Record,
-    pages: &[Page],
-) -> Result<Departures, Error> {
+pub(super) async fn find_departures(job: &Job, record: &Record) -> Result<Departures, Error> {
+    let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
     let seen = pages.iter().fold(RoaringTreemap::new(), |seen, page| seen | &page.seen);
     find_unseen(job, record.run.started_at.timestamp_millis(), &seen).await
 }
@@ -38,7 +38,7 @@ pub(super) async fn find_unseen(
     started_at: i64,
     seen: &RoaringTreemap,
 ) -> Result<Departures, Error> {
-    let mut departures = Departures { ids: RoaringTreemap::new(), expected: 0 };
+    let mut departures = Departures::default();
     let mut after = 0;
     loop {
         let ids =
@@ -90,8 +90,13 @@ pub(super) async fn sweep(
     record.run.counts.unfollowed =
         followers::mark_unfollowed(&transaction, job.account, &ids, started_at, now).await?;
     failpoint!("sync.half_swept");
-    let coverage = followers::count(&transaction, job.account).await?;
-    record.run.counts.missing_unionid = coverage.missing_unionid;
+    let missing = followers::count_without_unionid(&transaction, job.account).await?;
+    record.run.counts.missing_unionid = missing;
+    if missing > 0 && followers::list_known_from(&transaction, job.account, 0, 1).await?.is_empty()
+    {
+        tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{UNBOUND}");
+        record.run.warning = Some(UNBOUND.to_owned());
+    }
     accounts::record_crawl(&transaction, job.account, started_at).await?;
     runs::delete_pages(&transaction, record.run.id).await?;
     if !runs::save(&transaction, record).await? {
