@@ -16,7 +16,7 @@ mod memory;
 
 use std::time::{Duration, Instant};
 
-use bench::{Bench, followers, median, rounds, sandbox};
+use bench::{Bench, followers, median, processor_seconds, rounds, sandbox};
 use unionid_bridge::sandbox::{Call, Options};
 use unionid_bridge::store::followers as rows;
 
@@ -126,14 +126,16 @@ async fn next_night() {
     for night in 1..=rounds() {
         world.main().leave_any(changed / 2);
         world.main().join(changed - changed / 2);
-        let began = Instant::now();
+        let (began, processor) = (Instant::now(), processor_seconds());
         let run = bench.sync().await;
         let calls: u64 = run.calls.values().sum();
         let pages = run.counts.pages;
         println!(
-            "night {night} of {count}, {changed} changed: {:.2} s (target 10), {calls} calls (bound {}), \
+            "night {night} of {count}, {changed} changed: {:.2} s (target 10), {:.2} s of \
+             processor, {calls} calls (bound {}), \
              {} rows written (bound {})",
             began.elapsed().as_secs_f64(),
+            processor_seconds() - processor,
             pages + changed / 100 + 5,
             run.counts.upserted + run.counts.unfollowed,
             3 * changed + pages

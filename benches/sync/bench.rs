@@ -93,3 +93,15 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
+
+/// Processor seconds this process has taken, the sandbox's in it, as Linux counts them: on a busy
+/// machine they say more than the clock.
+pub fn processor_seconds() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |field: usize| {
+        after_name.split_whitespace().nth(field).and_then(|ticks| ticks.parse::<f64>().ok())
+    };
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / TICKS_PER_SECOND
+}

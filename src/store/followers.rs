@@ -1,6 +1,7 @@
 //! Followers: looking them up by the page, writing them by the page, finding who left.
 
 mod index;
+mod standing;
 mod upsert;
 
 use sea_orm::QueryResult;
@@ -10,6 +11,7 @@ use super::{AccountId, Connection, Error};
 use crate::model::{Follower, OpenId, UnionId};
 
 pub use index::{defer_unionid_index, ensure_unionid_index};
+pub use standing::{Standing, list_expected_ids, list_standings};
 pub use upsert::{Row, upsert};
 
 /// Which of `openids` the account has had as followers, in no particular order.
@@ -96,24 +98,6 @@ pub async fn find_highest_id(connection: &impl Connection) -> Result<u64, Error>
     let row = connection.query_one_raw(sql.into_statement()).await?;
     let highest: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(highest.unwrap_or(0).cast_unsigned())
-}
-
-/// Row ids of followers that a crawl begun at `crawl_at` should have listed: known since before it,
-/// and no event since. At most `limit`, ascending, above `after_id`.
-pub async fn list_expected_ids(
-    connection: &impl Connection,
-    account: AccountId,
-    crawl_at: i64,
-    after_id: u64,
-    limit: u64,
-) -> Result<Vec<u64>, Error> {
-    let mut sql = Sql::new(connection);
-    sql.push("SELECT id FROM follower WHERE account_id = ").bind(account);
-    sql.push(" AND subscribed AND created_at < ").bind(crawl_at);
-    sql.push(" AND event_at < ").bind(crawl_at).push(" AND id > ").bind(after_id.cast_signed());
-    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
-    let rows = connection.query_all_raw(sql.into_statement()).await?;
-    rows.iter().map(|row| Ok(row.try_get_by_index::<i64>(0)?.cast_unsigned())).collect()
 }
 
 /// Marks followers as having left, but for those with an event since `crawl_at`. Returns how many

@@ -10,7 +10,7 @@ use super::crawl::{Crawl, Stage};
 use super::list::ListedPage;
 use super::{BATCH, Error, ProfileApi};
 use crate::model::{Follower, OpenId};
-use crate::store::followers;
+use crate::store::followers::{self, Standing};
 
 /// A page, and what is to be asked with it.
 #[derive(Debug)]
@@ -47,9 +47,7 @@ pub(super) struct Planner {
 impl Planner {
     /// A planner that goes on with what the last committed page had left over.
     pub(super) async fn resume(crawl: Arc<Crawl>, deferred: &[OpenId]) -> Result<Self, Error> {
-        let mut stored = look_up(&crawl, deferred).await?;
-        let ask = |openid: &OpenId| crawl.ask(openid.clone(), stored.remove(openid));
-        let left_over = deferred.iter().map(ask).collect();
+        let left_over = crawl.asks(deferred.to_vec()).await?;
         Ok(Self { crawl, left_over })
     }
 
@@ -73,18 +71,19 @@ impl Planner {
     /// Looks the page up and plans it.
     pub(super) async fn plan(&mut self, mut listed: ListedPage) -> Result<PlannedPage, Error> {
         let openids = std::mem::take(&mut listed.openids);
-        let mut stored = look_up(&self.crawl, &openids).await?;
         let count = (openids.len() + listed.malformed.len()) as u64;
-        let mut known = RoaringTreemap::new();
-        let mut asks = std::mem::take(&mut self.left_over);
+        let standings = self.crawl.standings(&openids).await?;
+        let (mut known, mut asked) = (RoaringTreemap::new(), Vec::new());
         for openid in openids {
-            match stored.remove(&openid) {
-                Some(stored) if !self.crawl.is_to_be_asked(&stored) => {
-                    known.insert(stored.id);
+            match standings.get(&openid) {
+                Some(standing) if !self.crawl.is_to_be_asked(standing) => {
+                    known.insert(standing.id);
                 }
-                stored => asks.push(self.crawl.ask(openid, stored)),
+                _ => asked.push(openid),
             }
         }
+        let mut asks = std::mem::take(&mut self.left_over);
+        asks.extend(self.crawl.asks(asked).await?);
         if !listed.last {
             self.left_over = leave_over(&mut asks);
         }
@@ -103,25 +102,34 @@ fn leave_over(asks: &mut Vec<Ask>) -> Vec<Ask> {
     left_over
 }
 
-async fn look_up(crawl: &Crawl, openids: &[OpenId]) -> Result<HashMap<OpenId, Follower>, Error> {
-    if crawl.first_load || openids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let (store, account) = (&crawl.job.store, crawl.job.account);
-    let stored = followers::list_by_openids(store.reader(), account, openids).await?;
-    Ok(stored.into_iter().map(|follower| (follower.openid.clone(), follower)).collect())
-}
-
 impl Crawl {
-    fn is_to_be_asked(&self, stored: &Follower) -> bool {
-        let lacks_unionid = stored.unionid.is_none() && self.unionids.are_given();
+    async fn standings(&self, openids: &[OpenId]) -> Result<HashMap<OpenId, Standing>, Error> {
+        if self.first_load {
+            return Ok(HashMap::new());
+        }
+        let (store, account) = (&self.job.store, self.job.account);
+        Ok(followers::list_standings(store.reader(), account, openids).await?)
+    }
+
+    fn is_to_be_asked(&self, stored: &Standing) -> bool {
+        let lacks_unionid = !stored.has_unionid && self.unionids.are_given();
         // Who had left and is listed has come back.
         !stored.subscribed || lacks_unionid || self.full || self.window.is_due(stored.id)
     }
 
-    fn ask(&self, openid: OpenId, stored: Option<Follower>) -> Ask {
-        let alone = self.job.settings.profile_api == ProfileApi::Info
-            || self.quarantined.contains(openid.as_str());
-        Ask { openid, stored, alone }
+    /// Followers to ask for, with all that is known of them.
+    async fn asks(&self, openids: Vec<OpenId>) -> Result<Vec<Ask>, Error> {
+        let mut stored = HashMap::new();
+        if !self.first_load && !openids.is_empty() {
+            let (store, account) = (&self.job.store, self.job.account);
+            let found = followers::list_by_openids(store.reader(), account, &openids).await?;
+            stored.extend(found.into_iter().map(|follower| (follower.openid.clone(), follower)));
+        }
+        let ask = |openid: OpenId| {
+            let alone = self.job.settings.profile_api == ProfileApi::Info
+                || self.quarantined.contains(openid.as_str());
+            Ask { stored: stored.remove(&openid), openid, alone }
+        };
+        Ok(openids.into_iter().map(ask).collect())
     }
 }

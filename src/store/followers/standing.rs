@@ -1,0 +1,108 @@
+//! Looking a whole page up: the least of each follower, many followers a row.
+//!
+//! A night looks every follower up and finds nearly all of them unchanged, so this is where its time
+//! goes. On SQLite each row costs more to hand over than to find; therefore SQLite and PostgreSQL
+//! put many into one text.
+
+use std::collections::HashMap;
+
+use sea_orm::{DbBackend, QueryResult};
+
+use crate::model::OpenId;
+use crate::store::sql::Sql;
+use crate::store::{AccountId, Connection, Error};
+
+/// How a known follower stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The row id.
+    pub id: u64,
+    /// Whether the person follows, as far as we know.
+    pub subscribed: bool,
+    /// Whether the unionid is known.
+    pub has_unionid: bool,
+}
+
+/// Openids a statement: as many as the tightest bind limit allows.
+const OPENIDS_PER_STATEMENT: usize = 10_000;
+
+/// Which of `openids` the account has had as followers, and how they stand.
+pub async fn list_standings(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<HashMap<OpenId, Standing>, Error> {
+    let mut found = HashMap::with_capacity(openids.len());
+    for chunk in openids.chunks(OPENIDS_PER_STATEMENT) {
+        let mut sql = Sql::new(connection);
+        sql.reserve(300 + 8 * chunk.len(), 1 + chunk.len());
+        let packed = packed(
+            &sql,
+            "CONCAT(openid, ',', id, ',', CASE WHEN subscribed THEN 1 ELSE 0 END, ',', \
+             CASE WHEN unionid IS NULL THEN 0 ELSE 1 END)",
+        );
+        sql.push("SELECT ").push(&packed).push(" FROM follower WHERE account_id = ").bind(account);
+        sql.push(" AND openid IN ").bind_list(chunk.iter().map(OpenId::as_str));
+        for text in texts(&connection.query_all_raw(sql.into_statement()).await?)? {
+            for part in text.split(';') {
+                let (openid, standing) = standing(part).ok_or_else(unreadable)?;
+                found.insert(openid, standing);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn standing(part: &str) -> Option<(OpenId, Standing)> {
+    let mut fields = part.split(',');
+    let openid = fields.next()?.parse().ok()?;
+    let id = fields.next()?.parse().ok()?;
+    let (subscribed, has_unionid) = (fields.next()? == "1", fields.next()? == "1");
+    Some((openid, Standing { id, subscribed, has_unionid }))
+}
+
+/// Row ids of followers that a crawl begun at `crawl_at` should have listed: known since before it,
+/// and no event since. At most `limit`, ascending, above `after_id`.
+pub async fn list_expected_ids(
+    connection: &impl Connection,
+    account: AccountId,
+    crawl_at: i64,
+    after_id: u64,
+    limit: u64,
+) -> Result<Vec<u64>, Error> {
+    let mut sql = Sql::new(connection);
+    let packed = packed(&sql, "CONCAT(id, '')");
+    sql.push("SELECT ").push(&packed).push(" FROM (SELECT id FROM follower WHERE account_id = ");
+    sql.bind(account).push(" AND subscribed AND created_at < ").bind(crawl_at);
+    sql.push(" AND event_at < ").bind(crawl_at).push(" AND id > ").bind(after_id.cast_signed());
+    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed()).push(") expected");
+    let mut ids = Vec::new();
+    for text in texts(&connection.query_all_raw(sql.into_statement()).await?)? {
+        for id in text.split(';') {
+            ids.push(id.parse().map_err(|_| unreadable())?);
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// `text` of many rows in one, with `;` between; one a row on MariaDB and MySQL, which cut such a
+/// text short.
+fn packed(sql: &Sql, text: &str) -> String {
+    match sql.backend() {
+        DbBackend::MySql => text.to_owned(),
+        DbBackend::Postgres => format!("STRING_AGG({text}, ';')"),
+        _ => format!("GROUP_CONCAT({text}, ';')"),
+    }
+}
+
+/// An aggregate over nothing is one row without a text.
+fn texts(rows: &[QueryResult]) -> Result<Vec<String>, Error> {
+    let texts: Result<Vec<Option<String>>, _> =
+        rows.iter().map(|row| row.try_get_by_index(0)).collect();
+    Ok(texts?.into_iter().flatten().collect())
+}
+
+fn unreadable() -> Error {
+    Error::unexpected("a follower in the database is malformed")
+}
