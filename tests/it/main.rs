@@ -8,5 +8,9 @@
 
 mod harness;
 
+mod crash;
+mod crash_sweep;
 mod databases;
+mod schedule;
+mod schedule_rescue;
 mod sync_nightly;
