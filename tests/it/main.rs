@@ -8,6 +8,9 @@
 
 mod harness;
 
+mod cli_exit;
+mod cli_runs;
+mod cli_sync;
 mod crash;
 mod crash_sweep;
 mod databases;
