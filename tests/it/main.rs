@@ -22,4 +22,5 @@ mod disk_full;
 mod migrate;
 mod schedule;
 mod schedule_rescue;
+mod secrets;
 mod sync_nightly;
