@@ -14,7 +14,7 @@ async fn serve(bridge: &Bridge) -> (Child, String) {
     let mut child = bridge.start(&["serve", "--listen", "127.0.0.1:0"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
-        let line = lines.next_line().await.unwrap().expect("serve ended");
+        let line = lines.next_line().await.unwrap().unwrap();
         if let Some(address) = line.strip_prefix("listening on http://") {
             break address.to_owned();
         }

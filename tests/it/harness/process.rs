@@ -50,11 +50,7 @@ impl Bridge {
         self.folder.path()
     }
 
-    /// Its configuration file.
-    pub fn configuration(&self) -> PathBuf {
-        self.folder.path().join("unionid-bridge.toml")
-    }
-
+    /// Its SQLite file, where it has one of its own.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("bridge.db")
     }
