@@ -77,7 +77,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Test builds read the places to stop at from FAILPOINTS; in others this is nothing.
-    let _failpoints = fail::FailScenario::setup();
+    let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::from(error).report(),

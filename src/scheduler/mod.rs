@@ -92,7 +92,7 @@ impl Schedule {
         self.beats = self.beats.wrapping_add(1);
         for account in self.app.config.official_accounts.clone() {
             if rescue && self.needs_rescue(&account).await? {
-                self.start(&account, Request::resume());
+                self.start(&account, None);
             }
             if let Some(due) = self.due(&account).await? {
                 self.tick(&account, due).await?;
@@ -138,18 +138,19 @@ impl Schedule {
         };
         match why_not {
             Some(reason) => skipped(&account.appid, due.at, reason),
-            None => self.start(account, Request::scheduled(due)),
+            None => self.start(account, Some(due)),
         }
         Ok(())
     }
 
-    fn start(&mut self, account: &OfficialAccount, request: Request) {
+    /// Starts the run of a tick, or resumes the open one.
+    fn start(&mut self, account: &OfficialAccount, due: Option<Due>) {
         if self.working.contains_key(&account.appid) {
             return;
         }
         let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
         let appid = account.appid.clone();
-        self.working.insert(appid, tokio::spawn(work(app, account, request, stop)));
+        self.working.insert(appid, tokio::spawn(work(app, account, due, stop)));
     }
 
     async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, Error> {
@@ -174,24 +175,22 @@ impl Schedule {
     }
 }
 
-impl Request {
-    fn resume() -> Self {
-        Self { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false }
-    }
-
-    fn scheduled(due: Due) -> Self {
+impl From<Due> for Request {
+    fn from(due: Due) -> Self {
         let trigger = if due.missed > 0 { Trigger::CatchUp } else { Trigger::Schedule };
         Self { trigger, scheduled_at: Some(due.at), full: false, restart: false }
     }
 }
 
-async fn work(app: Arc<App>, account: OfficialAccount, request: Request, stop: CancellationToken) {
+async fn work(app: Arc<App>, account: OfficialAccount, due: Option<Due>, stop: CancellationToken) {
     let appid = account.appid.clone();
-    match sync_once(&app, &account, request, stop).await {
+    match sync_once(&app, &account, due, stop).await {
         Ok(()) => {}
         Err(Failure::Sync(error @ (sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)))) => {
-            let at = request.scheduled_at.unwrap_or_else(|| app.clock.now());
-            skipped(&appid, at, &error.to_string());
+            match due {
+                Some(due) => skipped(&appid, due.at, &error.to_string()),
+                None => tracing::debug!(app.id = %appid, %error, "another process resumes the run"),
+            }
         }
         Err(error) => {
             tracing::warn!(app.id = %appid, %error, "the scheduled sync did not start");
@@ -210,12 +209,15 @@ enum Failure {
 async fn sync_once(
     app: &App,
     account: &OfficialAccount,
-    request: Request,
+    due: Option<Due>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let job = app.sync_job(account, stop, Arc::new(|_, _| {})).await?;
     // The run has logged how it ended.
-    sync::run(&job, request).await?;
+    match due {
+        Some(due) => _ = sync::run(&job, due.into()).await?,
+        None => _ = sync::resume(&job).await?,
+    }
     Ok(())
 }
 

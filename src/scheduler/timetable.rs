@@ -1,6 +1,6 @@
 //! When an account's syncs are due.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 
@@ -30,7 +30,9 @@ pub struct Due {
 impl Timetable {
     /// A timetable of the ticks after `since`.
     pub fn new(pattern: Cron, timezone: Tz, since: DateTime<Utc>) -> Self {
-        Self { pattern, timezone, since }
+        // croner carries a fraction of the second over to the ticks after it, and a tick has to
+        // be the same instant for every replica.
+        Self { pattern, timezone, since: since.trunc_subsecs(0) }
     }
 
     /// The latest tick up to `now` if it was not given yet; those before it are only counted.
@@ -45,7 +47,7 @@ impl Timetable {
             .collect();
         let mut at = *ticks.last()?;
         if ticks.len() == MOST_COUNTED {
-            let local = now.with_timezone(&self.timezone);
+            let local = now.trunc_subsecs(0).with_timezone(&self.timezone);
             at = self.pattern.find_previous_occurrence(&local, true).ok()?.to_utc();
         }
         let missed = ticks.iter().filter(|tick| now - **tick > LATE).count() as u64;
@@ -77,6 +79,20 @@ mod tests {
         let due = Due { at: at("2026-03-01T19:00:00Z"), missed: 0 };
         assert_eq!(nightly.due(at("2026-03-01T19:00:01Z")), Some(due));
         assert_eq!(nightly.due(at("2026-03-01T19:00:02Z")), None);
+    }
+
+    #[test]
+    fn a_tick_is_the_same_instant_whenever_the_service_began_to_wait() {
+        for since in ["2026-03-01T00:00:00.417Z", "2026-03-01T18:59:59.999Z"] {
+            let mut nightly = timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, since);
+            let due = nightly.due(at("2026-03-01T19:00:00Z")).unwrap();
+            assert_eq!(due.at, at("2026-03-01T19:00:00Z"));
+            assert_eq!(nightly.due(at("2026-03-01T19:00:00.999Z")), None);
+        }
+        let mut each_second =
+            timetable("* * * * * *", chrono_tz::Asia::Shanghai, "2026-03-01T00:00:00.5Z");
+        let due = each_second.due(at("2026-03-02T00:00:00.25Z")).unwrap();
+        assert_eq!(due.at, at("2026-03-02T00:00:00Z"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The first stage: walks WeChat's list, ahead of the rest, and believes only a consistent page.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::Error;
@@ -28,10 +29,13 @@ pub(super) struct ListedPage {
     pub(super) next_openid: String,
     /// Whether the list ends here.
     pub(super) last: bool,
+    /// Its place among the [`PAGES_AT_WORK`], free once the page is committed.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Pages listed ahead of the stage that plans them.
-const PAGES_AHEAD: usize = 2;
+/// Pages that are listed and not yet committed: one written, one whose profiles are asked for, one
+/// listed. A crash asks for them again, and they are what a crawl keeps in memory.
+const PAGES_AT_WORK: usize = 3;
 
 /// Cursors that WeChat refuses before the crawl gives up.
 const MOST_REFUSED_CURSORS: u32 = 3;
@@ -87,10 +91,11 @@ impl Walk {
 
     /// Walks in a task of its own.
     pub(super) fn spawn(mut self) -> Stage<ListedPage> {
-        let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
+        let (sender, receiver) = mpsc::channel(1);
+        let places = Arc::new(Semaphore::new(PAGES_AT_WORK));
         Stage::new(receiver, async move {
-            loop {
-                let page = self.next().await;
+            while let Ok(place) = places.clone().acquire_owned().await {
+                let page = self.next().await.map(|page| ListedPage { _place: Some(place), ..page });
                 let over = !matches!(&page, Ok(page) if !page.last);
                 if sender.send(page).await.is_err() || over {
                     return;
@@ -188,6 +193,7 @@ impl Walk {
             malformed,
             next_openid,
             last: end,
+            _place: None,
         })
     }
 }

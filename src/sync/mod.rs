@@ -39,7 +39,7 @@ use crate::wechat;
 
 pub use dry_run::{Forecast, dry_run};
 pub use error::Error;
-pub use run::{Outcome, cancel, confirm, run};
+pub use run::{Outcome, cancel, confirm, resume, run};
 pub use start::lease_name;
 
 /// What `user/info/batchget` takes at most.

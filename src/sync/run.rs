@@ -14,7 +14,7 @@ use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures, sweep};
 use super::{Error, Job, Request, failpoint, settle, start};
 use crate::lease::Lease;
-use crate::model::{Mode, Run, RunId, RunState};
+use crate::model::{Mode, Run, RunId, RunState, Trigger};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{self, accounts, quarantine};
@@ -39,10 +39,36 @@ const SHORT_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// tick was run already, or the database is away. Whatever stops a run is in its outcome.
 pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
     let lease = start::acquire_lease(job).await?;
-    let mut record = start::resume_or_begin(job, &request, &lease).await?;
+    let outcome = run_under(&lease, job, request).await;
+    lease.release().await;
+    outcome
+}
+
+/// Lets the account's open run go on. `None` where there is none: another process was faster.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn resume(job: &Job) -> Result<Option<Outcome>, Error> {
+    let lease = start::acquire_lease(job).await?;
+    let outcome = resume_under(&lease, job).await;
+    lease.release().await;
+    outcome
+}
+
+async fn resume_under(lease: &Lease, job: &Job) -> Result<Option<Outcome>, Error> {
+    if start::find_open(job).await?.is_none() {
+        return Ok(None);
+    }
+    // One too old to go on is replaced by a new one.
+    let request =
+        Request { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false };
+    run_under(lease, job, request).await.map(Some)
+}
+
+async fn run_under(lease: &Lease, job: &Job, request: Request) -> Result<Outcome, Error> {
+    let mut record = start::resume_or_begin(job, &request, lease).await?;
     let began = Began::now(&record);
-    let ended = work(job, &mut record, &lease, &began).await;
-    let outcome = match ended {
+    let outcome = match work(job, &mut record, lease, &began).await {
         Err(error @ Error::LeaseLost(_)) => return Err(error),
         Ok(()) => Outcome { run: record.run, error: None },
         Err(error) => {
@@ -51,7 +77,6 @@ pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
         }
     };
     make_index(job).await;
-    lease.release().await;
     Ok(outcome)
 }
 
@@ -267,23 +292,33 @@ async fn make_index(job: &Job) {
 /// Lets a held run sweep.
 pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
     let lease = start::acquire_lease(job).await?;
+    let outcome = confirm_under(&lease, job, id).await;
+    lease.release().await;
+    outcome
+}
+
+async fn confirm_under(lease: &Lease, job: &Job, id: RunId) -> Result<Outcome, Error> {
     let mut record = in_state(job, id, &[RunState::Held], "held").await?;
-    start::take_over(job, &lease, &mut record).await?;
+    start::take_over(job, lease, &mut record).await?;
     let began = Began::now(&record);
     let departures = find_departures(job, &record).await?;
     began.book(job, &mut record);
-    let ended = conclude(job, &mut record, &departures).await;
-    lease.release().await;
-    ended.map(|()| Outcome { run: record.run, error: None })
+    conclude(job, &mut record, &departures).await?;
+    Ok(Outcome { run: record.run, error: None })
 }
 
 /// Ends an open or held run for good.
 pub async fn cancel(job: &Job, id: RunId) -> Result<Run, Error> {
     let lease = start::acquire_lease(job).await?;
+    let run = cancel_under(&lease, job, id).await;
+    lease.release().await;
+    run
+}
+
+async fn cancel_under(lease: &Lease, job: &Job, id: RunId) -> Result<Run, Error> {
     let states = [RunState::Running, RunState::Paused, RunState::Held];
     let record = in_state(job, id, &states, "running, paused or held").await?;
-    start::cancel(job, &lease, record, "cancelled by an operator").await?;
-    lease.release().await;
+    start::cancel(job, lease, record, "cancelled by an operator").await?;
     let record = runs::find(job.store.reader(), id).await?;
     record.map(|record| record.run).ok_or(Error::StageGone)
 }

@@ -47,9 +47,7 @@ pub(super) async fn resume_or_begin(
     request: &Request,
     lease: &Lease,
 ) -> Result<Record, Error> {
-    let open = [RunState::Running, RunState::Paused];
-    let found = runs::find_latest(job.store.reader(), job.account, &open).await?;
-    if let Some(record) = found {
+    if let Some(record) = find_open(job).await? {
         let now = job.store.now().await?;
         let age_ms = now - record.run.started_at.timestamp_millis();
         if !request.restart && age_ms < OLDEST_RESUMED.num_milliseconds() {
@@ -59,6 +57,12 @@ pub(super) async fn resume_or_begin(
         cancel(job, lease, record, why).await?;
     }
     begin(job, request, lease).await
+}
+
+/// The account's run that can go on, if there is one.
+pub(super) async fn find_open(job: &Job) -> Result<Option<Record>, Error> {
+    let open = [RunState::Running, RunState::Paused];
+    Ok(runs::find_latest(job.store.reader(), job.account, &open).await?)
 }
 
 async fn resume(

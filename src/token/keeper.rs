@@ -86,7 +86,8 @@ impl Error {
         match self {
             Self::Wechat { source, .. } => source.hint(),
             Self::Contested(_) => Some(
-                "another system refreshes this AppID's token: have it take the token from here, or                  by stable_token in the normal mode"
+                "another system refreshes this AppID's token: have it take the token from here, or \
+                 by stable_token in the normal mode"
                     .to_owned(),
             ),
             _ => None,

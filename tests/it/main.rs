@@ -8,5 +8,19 @@
 
 mod harness;
 
+mod cli_exit;
+mod cli_help;
+mod cli_runs;
+mod cli_serve;
+mod cli_show;
+mod cli_signals;
+mod cli_sync;
+mod crash;
+mod crash_sweep;
 mod databases;
+mod disk_full;
+mod migrate;
+mod schedule;
+mod schedule_rescue;
+mod secrets;
 mod sync_nightly;

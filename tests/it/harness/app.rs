@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::app::App;
 use unionid_bridge::clock::Clock;
 use unionid_bridge::config::{self, OfficialAccount, Sources};
 use unionid_bridge::model::{Run, Trigger};
 use unionid_bridge::sandbox::Sandbox;
-use unionid_bridge::store::{Store, accounts};
+use unionid_bridge::store::Store;
 use unionid_bridge::sync::{self, Outcome, Request};
 use unionid_bridge::wechat::RetryPolicy;
 
+use super::mirror::{self, Mirrored};
 use super::{Backend, TestDatabase};
 
 /// The service on a database of its own, patient enough for a test and no more.
@@ -24,9 +24,6 @@ pub struct TestApp {
     pub database: TestDatabase,
     pub account: OfficialAccount,
 }
-
-/// A mirrored follower as tests compare it: unionid, and whether it follows.
-pub type Mirrored = (Option<String>, bool);
 
 impl TestApp {
     /// On SQLite.
@@ -62,6 +59,13 @@ impl TestApp {
         Self { app: Arc::new(app), database, account }
     }
 
+    /// Another replica on the same database.
+    pub async fn replica(&self, world: &Sandbox) -> Self {
+        let database = self.database.again();
+        let store = database.connect().await;
+        Self::process(world, database, store, "").await
+    }
+
     /// One sync, which must come to an outcome.
     pub async fn sync(&self) -> Outcome {
         self.try_sync(manual()).await.unwrap()
@@ -88,29 +92,12 @@ impl TestApp {
 
     /// Everybody the database knows of, by openid.
     pub async fn mirror(&self) -> BTreeMap<String, Mirrored> {
-        let appid = &self.account.appid;
-        let account = accounts::find_or_insert(&self.app.store, appid).await.unwrap();
-        let rows = entity::follower::Entity::find()
-            .filter(entity::follower::Column::AccountId.eq(account))
-            .all(self.app.store.reader())
-            .await
-            .unwrap();
-        rows.into_iter().map(|row| (row.openid, (row.unionid, row.subscribed))).collect()
+        mirror::mirror(&self.app.store, &self.account.appid).await
     }
 
-    /// I1, I2, I3: exactly those who follow are mirrored as followers, each with the true unionid,
-    /// and nobody who left has lost theirs.
+    /// I1, I2, I3: the mirror is true.
     pub async fn assert_mirrors(&self, world: &Sandbox) {
-        let mirror = self.mirror().await;
-        let truth = world.account(self.account.appid.as_str()).unwrap();
-        let following: BTreeMap<String, Mirrored> =
-            truth.followers().map(|person| (person.openid, (person.unionid, true))).collect();
-        let mirrored: BTreeMap<_, _> =
-            mirror.iter().filter(|(_, (_, subscribed))| *subscribed).collect();
-        for (openid, person) in &following {
-            assert_eq!(mirrored.get(openid), Some(&person), "follower {openid}");
-        }
-        assert_eq!(mirrored.len(), following.len(), "somebody is mirrored who does not follow");
+        mirror::assert_mirrors(&self.app.store, world, &self.account.appid).await;
     }
 }
 

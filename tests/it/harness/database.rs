@@ -59,6 +59,11 @@ impl TestDatabase {
         Some(Self { url, _folder: folder })
     }
 
+    /// The same database for another process: it lives as long as `self`.
+    pub fn again(&self) -> Self {
+        Self { url: self.url.clone(), _folder: tempfile::tempdir().unwrap() }
+    }
+
     /// Connects as the service does, without a schema.
     pub async fn connect(&self) -> Store {
         let options = Options {

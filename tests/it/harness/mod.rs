@@ -2,8 +2,14 @@
 
 mod app;
 mod database;
+mod mirror;
+mod nights;
 mod process;
+mod timed;
 
 pub use app::{TestApp, assert_adds_up, manual, scheduled};
 pub use database::{Backend, TestDatabase};
-pub use process::{Bridge, talk};
+pub use mirror::assert_mirrors;
+pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
+pub use process::{Bridge, signal, talk, until};
+pub use timed::{Watch, beat, move_to, next_tick, stopped_clock};

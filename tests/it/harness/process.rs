@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use unionid_bridge::sandbox::Sandbox;
+use unionid_bridge::store::{Options, Store};
+
+use super::assert_mirrors;
 
 /// The command with a configuration and a folder of its own.
 pub struct Bridge {
     folder: TempDir,
+    url: String,
     environment: Vec<(String, String)>,
 }
 
@@ -31,7 +36,7 @@ impl Bridge {
     fn write(folder: TempDir, world: &Sandbox, url: &str, toml: &str) -> Self {
         let text = format!("{}\n[database]\nurl = '{url}'\n{toml}\n", world.config_toml());
         std::fs::write(folder.path().join("unionid-bridge.toml"), text).unwrap();
-        Self { folder, environment: Vec::new() }
+        Self { folder, url: url.to_owned(), environment: Vec::new() }
     }
 
     /// With a variable in its environment.
@@ -45,8 +50,26 @@ impl Bridge {
         self.folder.path()
     }
 
+    /// Its SQLite file, where it has one of its own.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("bridge.db")
+    }
+
+    /// A connection of the test's own to its database.
+    pub async fn store(&self) -> Store {
+        let options = Options {
+            url: self.url.clone(),
+            max_connections: 2,
+            acquire_timeout: Duration::from_secs(10),
+        };
+        Store::connect(&options).await.unwrap()
+    }
+
+    /// I1, I2, I3: its mirror of the sandbox's first account is true.
+    pub async fn assert_mirrors(&self, world: &Sandbox) {
+        let store = self.store().await;
+        assert_mirrors(&store, world, &world.main().appid().parse().unwrap()).await;
+        store.close().await.unwrap();
     }
 
     /// The command, not yet started, its output kept.
@@ -79,6 +102,22 @@ impl Bridge {
         let text = String::from_utf8_lossy(&output.stdout);
         serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text:?}, {}", talk(&output)))
+    }
+}
+
+/// Sends a running command a signal: `TERM`, `INT`, `KILL`.
+pub fn signal(child: &Child, name: &str) {
+    let id = child.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+    assert!(sent.success(), "SIG{name} was not sent");
+}
+
+/// Waits until something holds, for no longer than a minute.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited for {what} in vain");
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

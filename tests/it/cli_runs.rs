@@ -1,0 +1,109 @@
+//! `runs`: the history, and an operator's word on a run that is held.
+
+use serde_json::Value;
+use unionid_bridge::sandbox::{Call, Sandbox};
+
+use crate::harness::{Bridge, SHORT_LEASE, crash, latest, night, talk, world_of};
+
+/// A mirror from which more have left than a run may believe, and the run that is held for it.
+async fn held(bridge: &Bridge, world: &Sandbox) -> Value {
+    night(bridge).await;
+    world.main().leave(0..100);
+    let output = bridge.run(&["sync", "--json"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&runs[0]["state"], &runs[0]["unfollowed"]), (&"held".into(), &0.into()));
+    runs[0].clone()
+}
+
+#[tokio::test]
+async fn the_history_has_the_newest_run_first_and_each_as_sync_gave_it() {
+    let world = Sandbox::with_followers(200).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let (first, second) = (night(&bridge).await, night(&bridge).await);
+    let history = bridge.json(&["runs", "list"]).await;
+    assert_eq!((&history[0]["id"], &history[1]["id"]), (&second["id"], &first["id"]));
+    assert_eq!(bridge.json(&["runs"]).await, history);
+    assert_eq!(bridge.json(&["runs", "list", "--limit", "1"]).await.as_array().unwrap().len(), 1);
+    let shown = bridge.json(&["runs", "show", "1"]).await;
+    let members = |run: &Value| run.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(members(&shown), members(&first));
+    for member in ["id", "state", "pages", "listed", "fetched", "upserted", "calls", "started_at"] {
+        assert_eq!(shown[member], first[member], "{member}");
+    }
+    let table = bridge.run(&["runs"]).await.stdout;
+    assert!(String::from_utf8(table).unwrap().contains("succeeded"));
+}
+
+#[tokio::test]
+async fn a_held_run_says_how_to_confirm_it_and_confirmed_marks_who_left() {
+    let world = Sandbox::with_followers(400).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let held = held(&bridge, &world).await;
+    assert!(held["error"].as_str().unwrap().contains("runs confirm 2"), "{held}");
+    let listed = world.requests(Call::UserGet);
+
+    let run = bridge.json(&["runs", "confirm", "2"]).await;
+    assert_eq!((&run["state"], &run["unfollowed"]), (&"succeeded".into(), &100.into()));
+    assert_eq!(world.requests(Call::UserGet), listed);
+    bridge.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_marks_nobody_and_is_not_resumed() {
+    let world = Sandbox::with_followers(400).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    held(&bridge, &world).await;
+    let run = bridge.json(&["runs", "cancel", "2"]).await;
+    assert_eq!((&run["state"], &run["unfollowed"]), (&"cancelled".into(), &0.into()));
+    let refused = bridge.run(&["runs", "confirm", "2"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(talk(&refused).contains("run 2 is cancelled, not held"), "{}", talk(&refused));
+}
+
+#[tokio::test]
+async fn an_interrupted_run_can_be_cancelled_and_the_next_one_begins_anew() {
+    let world = world_of(4, 100).await;
+    let bridge = Bridge::against(&world, SHORT_LEASE);
+    crash(&bridge, "sync.page_committed=1*off->return").await;
+    assert_eq!(bridge.json(&["runs", "cancel", "1"]).await["state"], "cancelled");
+    let run = night(&bridge).await;
+    assert_eq!((&run["id"], &run["pages"]), (&2.into(), &4.into()));
+    assert!(run["resumed_at_page"].is_null());
+}
+
+#[tokio::test]
+async fn a_refused_decision_does_not_block_the_account() {
+    let world = Sandbox::with_followers(100).await.unwrap();
+    // Who kept the lease would keep it for ten minutes.
+    let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 600");
+    night(&bridge).await;
+    for decision in ["confirm", "cancel"] {
+        assert_eq!(bridge.run(&["runs", decision, "1"]).await.status.code(), Some(1));
+        night(&bridge).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_there_is_not_is_answered_with_where_to_look() {
+    let world = Sandbox::with_followers(100).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    for command in ["show", "confirm", "cancel"] {
+        let output = bridge.run(&["runs", command, "99"]).await;
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert!(talk(&output).contains("there is no run 99\nhint: "), "{}", talk(&output));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_new_run_replaces_a_held_one() {
+    let world = Sandbox::with_followers(400).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    held(&bridge, &world).await;
+    world.main().rejoin(0..100);
+    night(&bridge).await;
+    assert_eq!(latest(&bridge).await["id"], 3);
+    assert_eq!(bridge.json(&["runs", "show", "2"]).await["state"], "cancelled");
+    bridge.assert_mirrors(&world).await;
+}

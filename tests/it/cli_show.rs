@@ -1,0 +1,129 @@
+//! The commands that show something: `demo`, `token`, `config`, `completions`, `migrate status`.
+
+use serde_json::Value;
+use unionid_bridge::sandbox::{Call, Sandbox};
+
+use crate::harness::{Bridge, night, talk};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    // The operator's own configuration, however wrong, is no business of the demo's.
+    let bridge = Bridge::against(&world, "").with("UNIONID_BRIDGE__SYNC__SCHEDULE", "never");
+    let output = bridge.run(&["demo", "--once", "--followers", "2000"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    let shown = text(&output.stdout);
+    let people: Vec<Vec<&str>> = shown
+        .lines()
+        .skip_while(|line| !line.starts_with("OPENID"))
+        .skip(1)
+        .take(3)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(people.len(), 3, "{shown}");
+    for person in people {
+        assert!(person.len() == 2 && person.iter().all(|id| id.len() == 28 && id.starts_with('o')));
+    }
+    assert!(shown.contains("2000 listed") && shown.contains("20 calls of user/info/batchget"));
+    assert_eq!(world.requests(Call::StableToken), 0, "it called the configured WeChat");
+    assert!(!bridge.database().exists());
+}
+
+#[tokio::test]
+async fn the_token_is_shown_from_the_database_and_refreshed_on_request() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let shown = bridge.json(&["token", "show", "main"]).await;
+    assert_eq!(shown["appid"], world.main().appid());
+    let members: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["access_token", "appid", "expires_at", "expires_in", "obtained_at"]);
+    let seconds = shown["expires_in"].as_u64().unwrap();
+    assert!((7_100..=7_200).contains(&seconds), "{seconds}");
+
+    let again = bridge.json(&["token", "show", world.main().appid()]).await;
+    assert_eq!(again["access_token"], shown["access_token"]);
+    assert_eq!(world.requests(Call::StableToken), 1);
+    // In the normal mode WeChat gives the token that stands; forced, a new one.
+    let refreshed = bridge.json(&["token", "refresh", "main"]).await;
+    assert_eq!(refreshed["access_token"], shown["access_token"]);
+    let forced = bridge.json(&["token", "refresh", "main", "--force"]).await;
+    assert_ne!(forced["access_token"], shown["access_token"]);
+    assert_eq!(world.requests(Call::StableToken), 3);
+    let plain = bridge.run(&["token", "show", "main"]).await;
+    assert_eq!(text(&plain.stdout).trim(), forced["access_token"].as_str().unwrap());
+    night(&bridge).await;
+}
+
+#[tokio::test]
+async fn a_mini_program_has_a_token_too() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let shown = bridge.json(&["token", "show", "shop"]).await;
+    assert_eq!(shown["appid"], world.mini_program().unwrap().appid());
+}
+
+#[tokio::test]
+async fn a_failed_refresh_keeps_the_token_that_works() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let shown = bridge.json(&["token", "show", "main"]).await;
+    world.main().refuse_address(true);
+    let failed = bridge.run(&["token", "refresh", "main"]).await;
+    assert_eq!(failed.status.code(), Some(78), "{}", talk(&failed));
+    assert!(talk(&failed).contains("hint: "), "{}", talk(&failed));
+    assert_eq!(
+        bridge.json(&["token", "show", "main"]).await["access_token"],
+        shown["access_token"]
+    );
+    night(&bridge).await;
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_with_origins_and_without_secrets() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "").with("UNIONID_BRIDGE__SYNC__CONCURRENCY", "7");
+    let shown = bridge.json(&["config", "show"]).await;
+    let setting = |key: &str| -> &Value {
+        let all = shown.as_array().unwrap();
+        all.iter().find(|setting| setting["key"] == key).unwrap()
+    };
+    assert_eq!(setting("sync.concurrency")["value"], 7);
+    let variable = "environment variable UNIONID_BRIDGE__SYNC__CONCURRENCY";
+    assert_eq!(setting("sync.concurrency")["origin"], variable);
+    assert_eq!(setting("sync.timezone")["origin"], "default");
+    let origin = setting("wechat.base_url")["origin"].as_str().unwrap();
+    assert!(origin.starts_with("unionid-bridge.toml"), "{origin}");
+    assert!(!shown.to_string().contains(world.main().secret()));
+
+    let checked = bridge.run(&["config", "check"]).await;
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(talk(&checked).contains("the configuration is fine"));
+}
+
+#[tokio::test]
+async fn the_defaults_are_a_configuration_to_begin_with() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let defaults = bridge.run(&["config", "default"]).await;
+    std::fs::write(bridge.folder().join("own.toml"), &defaults.stdout).unwrap();
+    let checked = bridge.run(&["config", "check", "--config", "own.toml"]).await;
+    assert_eq!(checked.status.code(), Some(0), "{}", talk(&checked));
+    let missing = bridge.run(&["config", "check", "--config", "none.toml"]).await;
+    assert_eq!(missing.status.code(), Some(78), "{}", talk(&missing));
+}
+
+#[tokio::test]
+async fn completions_name_the_commands() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = bridge.run(&["completions", shell]).await;
+        assert_eq!(output.status.code(), Some(0));
+        let script = text(&output.stdout);
+        assert!(script.contains("unionid-bridge") && script.contains("dry-run"), "{shell}");
+    }
+}

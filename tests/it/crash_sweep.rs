@@ -1,0 +1,93 @@
+//! T1, T2: the process dies around the sweep, and readers see all departures or none.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use entity::follower::{Column, Entity};
+use rstest::rstest;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use unionid_bridge::sandbox::{Call, Sandbox};
+use unionid_bridge::store::Store;
+
+use crate::harness::{Backend, Bridge, SHORT_LEASE, TestDatabase, crash, night, world_of};
+
+const PAGES: u64 = 4;
+const FOLLOWERS: u64 = 4_000;
+const LEAVE: u64 = 45;
+const JOIN: u64 = 10;
+
+/// A mirror of the first night, and a world that has changed since.
+async fn second_night(database: &TestDatabase) -> (Sandbox, Bridge) {
+    let world = world_of(PAGES, (FOLLOWERS / PAGES) as usize).await;
+    let bridge = Bridge::on(&world, &database.url, SHORT_LEASE);
+    night(&bridge).await;
+    world.main().leave(100..100 + LEAVE);
+    world.main().join(JOIN);
+    world.reset_stats();
+    (world, bridge)
+}
+
+async fn followers(store: &Store) -> u64 {
+    let followers = Entity::find().filter(Column::Subscribed.eq(true));
+    followers.count(store.reader()).await.unwrap()
+}
+
+async fn crashes_and_leaves_it_to_the_next(backend: Backend, failpoint: &str) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (world, bridge) = second_night(&database).await;
+    let open = crash(&bridge, failpoint).await;
+    assert_eq!((&open["state"], &open["unfollowed"]), (&"running".into(), &0.into()));
+    let store = bridge.store().await;
+    assert_eq!(followers(&store).await, FOLLOWERS + JOIN, "half a sweep was left");
+
+    let run = night(&bridge).await;
+    assert_eq!(run["id"], open["id"]);
+    assert_eq!((&run["unfollowed"], &run["fetched"]), (&LEAVE.into(), &JOIN.into()));
+    bridge.assert_mirrors(&world).await;
+    // The list was walked before the crash and is not walked again.
+    assert_eq!(world.requests(Call::UserGet), PAGES + 1);
+}
+
+#[rstest]
+#[case::listed("sync.listed=return")]
+#[case::before("sync.before_sweep=return")]
+#[case::half("sync.half_swept=return")]
+#[case::before_close("sync.before_close=return")]
+#[tokio::test]
+async fn a_crash_around_the_sweep_leaves_all_of_it_to_the_next_start(#[case] failpoint: &str) {
+    crashes_and_leaves_it_to_the_next(Backend::Sqlite, failpoint).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_within_the_sweep_leaves_all_of_it_to_the_next_start_on_a_server(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    crashes_and_leaves_it_to_the_next(backend, "sync.before_close=return").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn readers_see_the_sweep_as_a_whole_or_not_at_all(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (world, bridge) = second_night(&database).await;
+    let store = bridge.store().await;
+    let mut sync = bridge.command(&["sync"]);
+    sync.env("FAILPOINTS", "sync.half_swept=sleep(400);sync.before_close=sleep(400)");
+    let mut sync = sync.spawn().unwrap();
+    let mut seen = BTreeSet::new();
+    while sync.try_wait().unwrap().is_none() {
+        seen.insert(followers(&store).await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(sync.wait().await.unwrap().success());
+    seen.insert(followers(&store).await);
+    let after = FOLLOWERS + JOIN - LEAVE;
+    // Newcomers are written with their page, before the sweep.
+    let allowed = (FOLLOWERS..=FOLLOWERS + JOIN).chain([after]).collect();
+    assert!(seen.is_subset(&allowed), "{seen:?}");
+    assert!(seen.contains(&after) && seen.contains(&(FOLLOWERS + JOIN)), "{seen:?}");
+    bridge.assert_mirrors(&world).await;
+}

@@ -1,0 +1,85 @@
+//! T24: several processes migrate one database at once, or die while they do.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use unionid_bridge::sandbox::Sandbox;
+use unionid_bridge::store::schema;
+
+use crate::harness::{Backend, Bridge, TestDatabase, night, signal, talk};
+
+/// How many steps the command said that it applied.
+fn applied(talk: &str) -> usize {
+    let line = talk.lines().find(|line| line.ends_with("migrations applied")).unwrap();
+    line.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_three_processes_that_migrate_at_once_one_does_it_and_none_fails(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let world = Sandbox::with_followers(100).await.unwrap();
+    let bridge = Bridge::on(&world, &database.url, "");
+    let up = || bridge.run(&["migrate", "up"]);
+    let (one, two, three) = tokio::join!(up(), up(), up());
+    let mut steps = Vec::new();
+    for output in [one, two, three] {
+        assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+        steps.push(applied(&talk(&output)));
+    }
+    steps.sort_unstable();
+    let all = schema::status(&database.connect().await).await.unwrap().len();
+    assert_eq!(steps, [0, 0, all]);
+    assert_eq!(applied(&talk(&up().await)), 0);
+    night(&bridge).await;
+    bridge.assert_mirrors(&world).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn killed_in_a_migration_the_next_one_ends_well(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    // From before the first statement to after the last, whatever the machine's pace.
+    let mut after = Duration::ZERO;
+    loop {
+        let Some(database) = TestDatabase::new(backend).await else { return };
+        let world = Sandbox::with_followers(10).await.unwrap();
+        let bridge = Bridge::on(&world, &database.url, "");
+        let mut up = bridge.start(&["migrate", "up"]);
+        let ended = tokio::time::timeout(after, up.wait()).await;
+        if ended.is_err() {
+            signal(&up, "KILL");
+            up.wait().await.unwrap();
+        }
+        let output = bridge.run(&["migrate", "up", "--json"]).await;
+        assert_eq!(output.status.code(), Some(0), "killed after {after:?}: {}", talk(&output));
+        let steps: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let steps = steps.as_array().unwrap();
+        assert!(!steps.is_empty() && steps.iter().all(|step| step["applied"] == true));
+        night(&bridge).await;
+        if ended.is_ok() {
+            return;
+        }
+        after += after / 4 + Duration::from_millis(10);
+    }
+}
+
+#[tokio::test]
+async fn down_wants_to_be_meant_and_status_tells_what_is_missing() {
+    let world = Sandbox::with_followers(100).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    night(&bridge).await;
+    let refused = bridge.run(&["migrate", "down"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(talk(&refused).contains("hint: say --yes"), "{}", talk(&refused));
+    bridge.assert_mirrors(&world).await;
+
+    let all = bridge.json(&["migrate", "status"]).await.as_array().unwrap().len();
+    let steps = all.to_string();
+    let down = bridge.json(&["migrate", "down", "--yes", "--steps", &steps]).await;
+    assert!(down.as_array().unwrap().iter().all(|step| step["applied"] == false));
+    assert_eq!(night(&bridge).await["id"], 1);
+}

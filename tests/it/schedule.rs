@@ -1,0 +1,101 @@
+//! T7, T8: one run a tick, one catch-up after downtime, and no second run beside the first.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use unionid_bridge::model::{RunState, Trigger};
+use unionid_bridge::sandbox::{Call, Options, Sandbox};
+use unionid_bridge::store::leases;
+use unionid_bridge::sync;
+
+use crate::harness::{Backend, TestApp, Watch, beat, move_to, next_tick, stopped_clock};
+
+const DAY: chrono::Duration = chrono::Duration::days(1);
+
+#[tokio::test]
+async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once() {
+    let (world, clock, watch) =
+        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
+    let app = TestApp::against(&world).await.timed(&clock);
+    let mut schedule = app.schedule();
+    beat(&mut schedule).await;
+    assert_eq!(app.runs().await, []);
+
+    let tick = next_tick(&clock);
+    move_to(&clock, tick);
+    beat(&mut schedule).await;
+    beat(&mut schedule).await;
+    let runs = app.runs().await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].trigger, runs[0].scheduled_at), (Trigger::Schedule, Some(tick)));
+    assert_eq!(runs[0].state, RunState::Succeeded);
+    assert_eq!(watch.counter("schedule_missed_total"), 0);
+    app.assert_mirrors(&world).await;
+}
+
+#[rstest]
+#[case(1)]
+#[case(5)]
+#[tokio::test]
+async fn however_many_ticks_were_missed_one_run_catches_up(#[case] missed: u64) {
+    let (world, clock, watch) =
+        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
+    let app = TestApp::against(&world).await.timed(&clock);
+    app.sync_true(&world).await;
+
+    let last_tick = next_tick(&clock) + DAY * (missed as i32 - 1);
+    move_to(&clock, last_tick + DAY / 2);
+    let mut schedule = app.schedule();
+    beat(&mut schedule).await;
+    beat(&mut schedule).await;
+    let runs = app.runs().await;
+    assert_eq!(runs.len(), 2);
+    assert_eq!((runs[0].trigger, runs[0].scheduled_at), (Trigger::CatchUp, Some(last_tick)));
+    assert_eq!(runs[0].state, RunState::Succeeded);
+    assert_eq!(watch.counter("schedule_missed_total"), missed);
+    assert!(watch.logged("catching up"));
+}
+
+#[tokio::test]
+async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reason() {
+    let options = Options::with_followers(200).latency(Call::UserGet, Duration::from_millis(400));
+    let (world, clock, watch) =
+        (Sandbox::start(options).await.unwrap(), stopped_clock(), Watch::begin());
+    let app = TestApp::against(&world).await.timed(&clock);
+    let mut schedule = app.schedule();
+    schedule.beat().await.unwrap();
+    for _ in 0..2 {
+        move_to(&clock, next_tick(&clock));
+        schedule.beat().await.unwrap();
+        // Lets the run begin, and not end.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    schedule.drain().await;
+    assert_eq!(app.runs().await.len(), 1);
+    assert_eq!(watch.counter("schedule_skipped_total"), 1);
+    assert!(watch.logged("tick skipped") && watch.logged("the run before has not ended"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_two_replicas_one_runs_at_each_tick(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    const TICKS: usize = 3;
+    let world = Sandbox::with_followers(200).await.unwrap();
+    let (clock, watch) = (stopped_clock(), Watch::begin());
+    let Some(one) = TestApp::on(&world, backend).await else { return };
+    let other = one.replica(&world).await.timed(&clock);
+    let one = one.timed(&clock);
+    let (mut first, mut second) = (one.schedule(), other.schedule());
+    tokio::join!(beat(&mut first), beat(&mut second));
+    for _ in 0..TICKS {
+        move_to(&clock, next_tick(&clock));
+        tokio::join!(beat(&mut first), beat(&mut second));
+        // Whoever came second has not kept the lease.
+        let name = sync::lease_name(&one.account.appid);
+        assert!(!leases::is_held(one.app.store.reader(), &name).await.unwrap());
+    }
+    assert_eq!(one.runs().await.len(), TICKS);
+    assert_eq!(watch.counter("schedule_skipped_total"), TICKS as u64);
+}

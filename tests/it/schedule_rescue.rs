@@ -1,0 +1,82 @@
+//! Runs that were interrupted or paused go on by themselves, in one replica only.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use unionid_bridge::model::{RunState, Trigger};
+use unionid_bridge::sandbox::Call;
+
+use crate::harness::{
+    Backend, Bridge, TestApp, TestDatabase, Watch, beat, crash, move_to, next_tick, stopped_clock,
+    world_of,
+};
+
+#[tokio::test]
+async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubles_it() {
+    let (world, clock, watch) = (world_of(4, 500).await, stopped_clock(), Watch::begin());
+    world.main().set_quota(Call::UserInfoBatchget, Some(12));
+    let app = TestApp::against(&world).await.timed(&clock);
+    let paused = app.sync().await.run;
+    assert_eq!(paused.state, RunState::Paused);
+    let resume_at = paused.resume_at.unwrap();
+    assert!(resume_at > clock.now());
+
+    // Before its time nothing moves it, not even a tick.
+    let mut schedule = app.schedule();
+    beat(&mut schedule).await;
+    let tick = next_tick(&clock);
+    if tick < resume_at {
+        move_to(&clock, tick);
+        beat(&mut schedule).await;
+        assert!(watch.logged("the run before is paused and will be resumed"));
+    }
+    let runs = app.runs().await;
+    assert_eq!((runs.len(), runs[0].state), (1, RunState::Paused));
+
+    world.reset_quotas();
+    move_to(&clock, resume_at + TimeDelta::seconds(1));
+    beat(&mut schedule).await;
+    let runs = app.runs().await;
+    assert_eq!((runs.len(), runs[0].id, runs[0].state), (1, paused.id, RunState::Succeeded));
+    assert_eq!(runs[0].resumed_at_page, Some(paused.counts.pages + 1));
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended() {
+    let world = world_of(4, 500).await;
+    let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
+    let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 2");
+    let open = crash(&bridge, "sync.page_committed=1*off->return").await;
+
+    let store = database.connect().await;
+    let app = TestApp::process(&world, database, store, "").await;
+    let mut schedule = app.schedule();
+    beat(&mut schedule).await;
+    assert_eq!(app.runs().await[0].resumed_at_page, None, "its lease still stood");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    beat(&mut schedule).await;
+    let runs = app.runs().await;
+    assert_eq!((runs.len(), runs[0].state), (1, RunState::Succeeded));
+    assert_eq!(runs[0].id, open["id"].as_i64().unwrap());
+    assert_eq!(runs[0].resumed_at_page, Some(3));
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn two_replicas_that_find_the_same_interrupted_run_make_no_second_one() {
+    let world = world_of(4, 500).await;
+    let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
+    let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 1");
+    crash(&bridge, "sync.page_committed=1*off->return").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let store = database.connect().await;
+    let one = TestApp::process(&world, database, store, "").await;
+    let other = one.replica(&world).await;
+    let (mut first, mut second) = (one.schedule(), other.schedule());
+    tokio::join!(beat(&mut first), beat(&mut second));
+    let runs = one.runs().await;
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!((runs[0].state, runs[0].trigger), (RunState::Succeeded, Trigger::Manual));
+}
