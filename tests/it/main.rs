@@ -10,3 +10,5 @@ mod harness;
 
 mod databases;
 mod sync_nightly;
+mod token_refresh;
+mod token_refused;

@@ -101,16 +101,26 @@ impl TestApp {
     /// I1, I2, I3: exactly those who follow are mirrored as followers, each with the true unionid,
     /// and nobody who left has lost theirs.
     pub async fn assert_mirrors(&self, world: &Sandbox) {
-        let mirror = self.mirror().await;
+        self.assert_mirrors_all_but(world, &[]).await;
+    }
+
+    /// The same, with no word about these people.
+    pub async fn assert_mirrors_all_but(&self, world: &Sandbox, people: &[u64]) {
         let truth = world.account(self.account.appid.as_str()).unwrap();
-        let following: BTreeMap<String, Mirrored> =
-            truth.followers().map(|person| (person.openid, (person.unionid, true))).collect();
-        let mirrored: BTreeMap<_, _> =
-            mirror.iter().filter(|(_, (_, subscribed))| *subscribed).collect();
-        for (openid, person) in &following {
-            assert_eq!(mirrored.get(openid), Some(&person), "follower {openid}");
+        let mut mirror = self.mirror().await;
+        for person in people {
+            mirror.remove(&truth.person(*person).openid);
         }
-        assert_eq!(mirrored.len(), following.len(), "somebody is mirrored who does not follow");
+        let mut following = 0;
+        for person in truth.followers().filter(|person| !people.contains(&person.number)) {
+            following += 1;
+            let expected = Some((person.unionid, true));
+            assert_eq!(mirror.remove(&person.openid), expected, "follower {}", person.number);
+        }
+        for (openid, (unionid, subscribed)) in mirror {
+            assert!(!subscribed, "{openid} is mirrored as a follower, among {following}");
+            assert_eq!(unionid, truth.unionid_of(&openid), "{openid}, who left");
+        }
     }
 }
 
@@ -126,6 +136,11 @@ pub fn assert_adds_up(run: &Run) {
 /// A sync asked for by hand.
 pub fn manual() -> Request {
     Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false }
+}
+
+/// A sync asked for by hand that asks for everybody.
+pub fn full() -> Request {
+    Request { full: true, ..manual() }
 }
 
 /// A sync asked for by the schedule.

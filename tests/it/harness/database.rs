@@ -1,5 +1,6 @@
 //! A database for one test: a file, a schema of its own, or a database of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, Database};
@@ -30,10 +31,12 @@ impl Backend {
     }
 }
 
-/// An empty database, gone when dropped (on the servers: when the server is cleaned up).
+/// An empty database, gone when its last clone is dropped (on the servers: when the server is
+/// cleaned up).
+#[derive(Clone)]
 pub struct TestDatabase {
     pub url: String,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 impl TestDatabase {
@@ -56,7 +59,7 @@ impl TestDatabase {
                 format!("{base}/{name}")
             }
         };
-        Some(Self { url, _folder: folder })
+        Some(Self { url, _folder: Arc::new(folder) })
     }
 
     /// Connects as the service does, without a schema.
