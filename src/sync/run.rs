@@ -15,7 +15,7 @@ use super::sweep::{doubt, find_departures, sweep};
 use super::{Error, Job, Request, failpoint, settle, start};
 use crate::lease::Lease;
 use crate::model::{Mode, Run, RunId, RunState};
-use crate::store::followers::{self, Row};
+use crate::store::followers::{self, Coverage, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{self, accounts, quarantine};
 use crate::wechat::Class;
@@ -167,15 +167,17 @@ async fn conclude(
     let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
     let departures = find_departures(job, record, &pages).await?;
     began.book(job, record);
-    if !confirmed && let Some(doubt) = doubt(record, &departures, job.settings.max_unfollow_ratio)?
-    {
-        return hold(job, record, doubt).await;
+    let coverage = followers::count(job.store.reader(), job.account).await?;
+    let ratio = job.settings.max_unfollow_ratio;
+    if !confirmed && let Some(doubt) = doubt(record, &departures, coverage, ratio)? {
+        return hold(job, record, doubt, coverage).await;
     }
     let mut done = record.clone();
     done.run.state = RunState::Succeeded;
     done.run.error = None;
     done.run.finished_at = DateTime::from_timestamp_millis(job.store.now().await?);
-    if record.run.warning.is_none() && lacks_all_unionids(job).await? {
+    let lacks_all = coverage.subscribed > 0 && coverage.missing_unionid == coverage.subscribed;
+    if record.run.warning.is_none() && lacks_all {
         done.run.warning = Some(UNBOUND.to_owned());
         tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{UNBOUND}");
     }
@@ -193,17 +195,16 @@ async fn conclude(
     Ok(())
 }
 
-async fn lacks_all_unionids(job: &Job) -> Result<bool, Error> {
-    let coverage = followers::count(job.store.reader(), job.account).await?;
-    Ok(coverage.subscribed > 0 && coverage.missing_unionid == coverage.subscribed)
-}
-
-async fn hold(job: &Job, record: &mut Record, doubt: String) -> Result<(), Error> {
+async fn hold(
+    job: &Job,
+    record: &mut Record,
+    doubt: String,
+    coverage: Coverage,
+) -> Result<(), Error> {
     let id = record.run.id;
     record.run.state = RunState::Held;
     record.run.error =
         Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
-    let coverage = followers::count(job.store.reader(), job.account).await?;
     record.run.counts.missing_unionid = coverage.missing_unionid;
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt, "the sweep is held");
     if !runs::save(job.store.writer(), record).await? {
