@@ -9,6 +9,8 @@
 mod harness;
 
 mod databases;
+mod sync_busy;
 mod sync_nightly;
+mod sync_pages;
 mod token_refresh;
 mod token_refused;
