@@ -107,7 +107,9 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
         followers::defer_unionid_index(store).await?;
     }
     let probe = probe(job).await?;
-    if probe.rebound {
+    // Once resumed, the handful may be of those who are up to date already.
+    let rebound = probe.rebound || record.run.warning.as_deref() == Some(REBOUND);
+    if rebound {
         record.run.mode = Mode::Full;
         record.run.warning = Some(REBOUND.to_owned());
         tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{REBOUND}");
@@ -120,7 +122,7 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
         began: began.clone(),
         first_load,
         full: record.run.mode == Mode::Full,
-        rebound: probe.rebound,
+        rebound,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),
         quarantined: quarantine::list(store.reader(), account).await?,
         unionids: probe.unionids,
