@@ -10,7 +10,12 @@ mod harness;
 
 mod databases;
 mod sync_busy;
+mod sync_drift;
+mod sync_misaligned;
 mod sync_nightly;
 mod sync_pages;
+mod sync_poison;
+mod sync_sweep;
+mod sync_unionids;
 mod token_refresh;
 mod token_refused;
