@@ -31,13 +31,15 @@ impl Default for Holder {
     }
 }
 
-/// A lease held by this process; dropped without [`Lease::release`], it ends by itself.
+/// A lease held by this process. Dropped without [`Lease::release`], it is given up soon after; where
+/// the process ends first, it ends by itself.
 #[derive(Debug)]
 pub struct Lease {
     store: Store,
     name: String,
     fence: i64,
     lost: CancellationToken,
+    released: bool,
     _heartbeat: AbortOnDropHandle<()>,
 }
 
@@ -49,19 +51,31 @@ impl Lease {
         holder: &Holder,
         life: Duration,
     ) -> Result<Option<Self>, store::Error> {
+        // In a task of its own: were it given up between the database's commit and our hearing of
+        // it, nobody would know that the lease is to be given up too.
+        let acquired =
+            tokio::spawn(Self::acquire(store.clone(), name.to_owned(), holder.clone(), life)).await;
+        match acquired {
+            Ok(lease) => lease,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn acquire(
+        store: Store,
+        name: String,
+        holder: Holder,
+        life: Duration,
+    ) -> Result<Option<Self>, store::Error> {
         let life_ms = life.as_millis() as i64;
-        let Some(fence) = leases::try_acquire(store, name, &holder.0, life_ms).await? else {
+        let Some(fence) = leases::try_acquire(&store, &name, &holder.0, life_ms).await? else {
             return Ok(None);
         };
         let lost = CancellationToken::new();
-        let heartbeat = beat(store.clone(), name.to_owned(), fence, life, lost.clone());
-        Ok(Some(Self {
-            store: store.clone(),
-            name: name.to_owned(),
-            fence,
-            lost,
-            _heartbeat: AbortOnDropHandle::new(tokio::spawn(heartbeat)),
-        }))
+        let heartbeat = beat(store.clone(), name.clone(), fence, life, lost.clone());
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
+        Ok(Some(Self { store, name, fence, lost, released: false, _heartbeat }))
     }
 
     /// The number that writes under this lease carry.
@@ -76,11 +90,30 @@ impl Lease {
 
     /// Gives the lease up, so that another process can go on at once. Where the database is away
     /// it ends by itself.
-    pub async fn release(self) {
-        let released = leases::release(self.store.writer(), &self.name, self.fence).await;
-        if let Err(error) = released {
-            tracing::debug!(lease.name = self.name, %error, "could not give the lease up");
+    pub async fn release(mut self) {
+        give_up(&self.store, &self.name, self.fence).await;
+        self.released = true;
+    }
+}
+
+impl Drop for Lease {
+    /// Work that is given up halfway, because its caller went away, must not keep the others
+    /// waiting until the lease ends by itself.
+    fn drop(&mut self) {
+        if self.released {
+            return;
         }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (store, name, fence) = (self.store.clone(), self.name.clone(), self.fence);
+            runtime.spawn(async move { give_up(&store, &name, fence).await });
+        }
+    }
+}
+
+async fn give_up(store: &Store, name: &str, fence: i64) {
+    let released = leases::release(store.writer(), name, fence).await;
+    if let Err(error) = released {
+        tracing::debug!(lease.name = name, %error, "could not give the lease up");
     }
 }
 

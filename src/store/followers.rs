@@ -95,9 +95,7 @@ pub async fn list_without_unionid(
 pub async fn find_highest_id(connection: &impl Connection) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT COALESCE(MAX(id), 0) FROM follower");
-    let row = connection.query_one_raw(sql.into_statement()).await?;
-    let highest: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(highest.unwrap_or(0).cast_unsigned())
+    counted(connection, sql).await
 }
 
 /// Marks followers as having left, but for those with an event since `crawl_at`. Returns how many
@@ -137,6 +135,16 @@ pub async fn clear_unionids(
     Ok(())
 }
 
+/// How many people follow the account.
+pub async fn count_subscribed(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*) FROM follower WHERE subscribed AND account_id = ").bind(account);
+    counted(connection, sql).await
+}
+
 /// How many followers of the account have no unionid.
 pub async fn count_without_unionid(
     connection: &impl Connection,
@@ -145,6 +153,10 @@ pub async fn count_without_unionid(
     let mut sql = Sql::new(connection);
     sql.push("SELECT COUNT(*) FROM follower WHERE unionid IS NULL AND account_id = ");
     sql.bind(account).push(" AND subscribed");
+    counted(connection, sql).await
+}
+
+async fn counted(connection: &impl Connection, sql: Sql) -> Result<u64, Error> {
     let row = connection.query_one_raw(sql.into_statement()).await?;
     let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(count.unwrap_or(0).cast_unsigned())

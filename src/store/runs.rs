@@ -278,6 +278,7 @@ fn changed(record: &Record) -> Result<sync_run::ActiveModel, Error> {
     Ok(sync_run::ActiveModel {
         state: ActiveValue::set(record.run.state.to_string()),
         mode: ActiveValue::set(record.run.mode.to_string()),
+        scheduled_at: millis(record.run.scheduled_at),
         finished_at: millis(record.run.finished_at),
         resume_at: millis(record.run.resume_at),
         next_openid: ActiveValue::set(record.next_openid.clone()),

@@ -50,10 +50,20 @@ pub(super) struct Walk {
     number: u64,
     /// Openids listed so far.
     listed: u64,
-    /// Cursors of the pages so far, the first page's empty one included.
-    path: Vec<String>,
+    /// The way so far: where each page begins, the first one with an empty cursor.
+    path: Vec<Step>,
     visited: HashSet<String>,
     refused: u32,
+    /// The list ended before its own total, and the end has been asked for once more.
+    end_doubted: bool,
+}
+
+/// A step of the way.
+#[derive(Debug, Default)]
+struct Step {
+    cursor: String,
+    /// Openids on the page that led here, where this walk has listed it.
+    listed: u64,
 }
 
 /// The database's clock, read once and carried on by our own.
@@ -82,11 +92,11 @@ impl Walk {
         committed: impl IntoIterator<Item = String>,
         listed: u64,
     ) -> Self {
-        let mut path = vec![String::new()];
-        path.extend(committed);
+        let mut path = vec![Step::default()];
+        path.extend(committed.into_iter().map(|cursor| Step { cursor, listed: 0 }));
         let number = path.len() as u64;
-        let visited = path.iter().cloned().collect();
-        Self { wechat, clock, number, listed, path, visited, refused: 0 }
+        let visited = path.iter().map(|step| step.cursor.clone()).collect();
+        Self { wechat, clock, number, listed, path, visited, refused: 0, end_doubted: false }
     }
 
     /// Walks in a task of its own.
@@ -112,8 +122,10 @@ impl Walk {
             match self.ask().await {
                 Ok(Some(page)) => return Ok(page),
                 Ok(None) => {}
-                Err(Error::Inconsistent { problem, .. }) if asks < MOST_ASKS => {
-                    tracing::info!(sync.page = self.number, problem, "asking for the page again");
+                Err(error @ (Error::Inconsistent { .. } | Error::Loop { .. }))
+                    if asks < MOST_ASKS =>
+                {
+                    tracing::info!(sync.page = self.number, %error, "asking for the page again");
                 }
                 Err(error) => return Err(error),
             }
@@ -123,7 +135,7 @@ impl Walk {
     /// Asks for the page once; `None` after a step back.
     async fn ask(&mut self) -> Result<Option<ListedPage>, Error> {
         let listed_at = self.clock.now_ms();
-        let cursor = self.path.last().cloned().unwrap_or_default();
+        let cursor = self.path.last().map(|step| step.cursor.clone()).unwrap_or_default();
         let after = (!cursor.is_empty()).then_some(cursor.as_str());
         match self.wechat.list_followers(after).await {
             Ok(page) => self.accept(&cursor, page, listed_at).map(Some),
@@ -143,7 +155,8 @@ impl Walk {
             return Err(Error::Cursor { page: self.number, source });
         }
         if let Some(refused) = self.path.pop() {
-            self.visited.remove(&refused);
+            self.visited.remove(&refused.cursor);
+            self.listed -= refused.listed;
         }
         tracing::info!(sync.page = self.number, "WeChat refuses the cursor; going back a page");
         Ok(())
@@ -166,24 +179,31 @@ impl Walk {
         }
         let (openids, malformed) = sorted_out(texts);
         let listed = (openids.len() + malformed.len()) as u64;
-        let complete = self.listed + listed >= least_expected(page.total);
+        let so_far = self.listed + listed;
         let mut next_openid = page.next_openid.trim().to_owned();
         let end = match (listed, next_openid.as_str()) {
-            (0, next) if next.is_empty() || next == cursor => true,
+            // Where anybody is missing, no single answer is believed: of a page cut short or lost
+            // at the end, a sweep could not tell who was on it.
+            (0, next) if next.is_empty() || next == cursor => {
+                if so_far < page.total && !std::mem::replace(&mut self.end_doubted, true) {
+                    return inconsistent(format!("it ends the list at {so_far} of {}", page.total));
+                }
+                true
+            }
             (0, _) => return inconsistent("it is empty and names a page after it".to_owned()),
-            // Documented as the end; but where many are missing it is checked by one more call.
-            (_, "") if complete => true,
+            // Documented as the end.
+            (_, "") if so_far >= page.total => true,
             (_, "") => {
                 next_openid = openids.last().map(ToString::to_string).unwrap_or_default();
                 false
             }
-            (_, next) => complete && next == cursor,
+            (_, next) => next == cursor && so_far >= least_expected(page.total),
         };
         if !end && !self.visited.insert(next_openid.clone()) {
             return Err(Error::Loop { page: number });
         }
-        self.path.push(next_openid.clone());
-        self.listed += listed;
+        self.path.push(Step { cursor: next_openid.clone(), listed });
+        self.listed = so_far;
         self.number += 1;
         Ok(ListedPage {
             number,

@@ -2,8 +2,8 @@
 //!
 //! WeChat refuses a whole batch for one bad openid, leaves rows out, blanks unionids, and has been
 //! seen giving rows the unionids of their neighbours. A refused batch is halved down to the openid
-//! at fault; a hole is asked for alone; a batch that contradicts itself or what is known is thrown
-//! away and everybody in it is asked for alone.
+//! at fault; a hole is asked for alone, and so is a unionid that is another than the one known. A batch
+//! that contradicts itself or those answers is thrown away and everybody in it is asked for alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -188,7 +188,8 @@ async fn understand(
     if profiles.iter().any(|profile| profile.unionid.is_some()) {
         crawl.unionids.saw_one();
     }
-    let credible = is_credible(&asks, &profiles, crawl.rebound);
+    let credible =
+        is_consistent(&asks, &profiles) && changes_are_confirmed(crawl, &asks, &profiles).await?;
     let mut by_openid: HashMap<OpenId, Profile> =
         profiles.into_iter().map(|profile| (profile.openid.clone(), profile)).collect();
     let mut told = Vec::with_capacity(asks.len());
@@ -215,18 +216,46 @@ impl Crawl {
     }
 }
 
-/// Whether rows and unionids can belong together: each openid was asked for and comes once, no two
-/// people share a unionid, and nobody's unionid is another than the one known.
-fn is_credible(asks: &[Ask], profiles: &[Profile], rebound: bool) -> bool {
-    let asked: HashMap<_, _> = asks.iter().map(|ask| (&ask.openid, ask)).collect();
+/// Whether rows and unionids can belong together: each openid was asked for and comes once, and no
+/// two people share a unionid.
+fn is_consistent(asks: &[Ask], profiles: &[Profile]) -> bool {
+    let asked: HashSet<_> = asks.iter().map(|ask| &ask.openid).collect();
     let mut openids = HashSet::with_capacity(profiles.len());
     let mut unionids = HashSet::with_capacity(profiles.len());
     profiles.iter().all(|profile| {
-        let Some(ask) = asked.get(&profile.openid) else { return false };
-        let known = ask.stored.as_ref().and_then(|stored| stored.unionid.as_ref());
-        let contradicts = matches!((known, &profile.unionid), (Some(a), Some(b)) if a != b);
-        openids.insert(&profile.openid)
+        asked.contains(&profile.openid)
+            && openids.insert(&profile.openid)
             && profile.unionid.as_ref().is_none_or(|unionid| unionids.insert(unionid))
-            && (rebound || !contradicts)
     })
+}
+
+/// Whether those whose unionid is another than the one known have it in a look-up of their own too.
+async fn changes_are_confirmed(
+    crawl: &Crawl,
+    asks: &[Ask],
+    profiles: &[Profile],
+) -> Result<bool, wechat::Error> {
+    if crawl.rebound {
+        return Ok(true);
+    }
+    let known: HashMap<_, _> = asks
+        .iter()
+        .filter_map(|ask| Some((&ask.openid, ask.stored.as_ref()?.unionid.as_ref()?)))
+        .collect();
+    for profile in profiles {
+        let (known, told) = (known.get(&profile.openid), &profile.unionid);
+        let is_changed = matches!((known, told), (Some(known), Some(told)) if *known != told);
+        if is_changed && !is_confirmed(crawl, profile).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn is_confirmed(crawl: &Crawl, told: &Profile) -> Result<bool, wechat::Error> {
+    match crawl.job.wechat.profile(&told.openid).await {
+        Ok(alone) => Ok(alone.openid == told.openid && alone.unionid == told.unionid),
+        Err(error) if concerns_the_openid(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -126,7 +126,8 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> R
         false => find_departures(job, record).await?,
     };
     began.book(job, record);
-    match doubt(record, &departures, job.settings.max_unfollow_ratio)? {
+    let stored = followers::count_subscribed(job.store.reader(), job.account).await?;
+    match doubt(record, &departures, stored, job.settings.max_unfollow_ratio)? {
         Some(doubt) => hold(job, record, doubt).await,
         None => conclude(job, record, &departures).await,
     }
@@ -141,7 +142,9 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
         followers::defer_unionid_index(store).await?;
     }
     let probe = probe(job).await?;
-    if probe.rebound {
+    // Once resumed, the handful may be of those who are up to date already.
+    let rebound = probe.rebound || record.run.warning.as_deref() == Some(REBOUND);
+    if rebound {
         record.run.mode = Mode::Full;
         record.run.warning = Some(REBOUND.to_owned());
         tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{REBOUND}");
@@ -154,7 +157,7 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
         began: began.clone(),
         first_load,
         full: record.run.mode == Mode::Full,
-        rebound: probe.rebound,
+        rebound,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),
         quarantined: quarantine::list(store.reader(), account).await?,
         unionids: probe.unionids,

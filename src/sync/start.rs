@@ -76,6 +76,8 @@ async fn resume(
     record.run.resume_at = None;
     record.run.error = None;
     record.run.resumed_at_page = Some(record.run.counts.pages + 1);
+    // The run answers this tick too: no other replica begins one for it.
+    record.run.scheduled_at = request.scheduled_at.or(record.run.scheduled_at);
     if request.full {
         record.run.mode = Mode::Full;
     }

@@ -52,13 +52,14 @@ pub(super) async fn find_unseen(
 }
 
 /// Refuses a list that ended long before its own total; says why a sweep has to wait for an
-/// operator, if it has to.
+/// operator, if it has to. `stored` are the account's followers before the sweep.
 pub(super) fn doubt(
     record: &Record,
     departures: &Departures,
+    stored: u64,
     max_ratio: f64,
 ) -> Result<Option<String>, Error> {
-    let (listed, total) = (record.run.counts.listed, record.total_last);
+    let (listed, total) = (listed_people(record, departures, stored), record.total_last);
     let drift = record.total_first.abs_diff(total);
     if listed < least_expected(total).saturating_sub(drift) {
         // Whoever is missing from half a list cannot be told from who has left.
@@ -73,6 +74,14 @@ pub(super) fn doubt(
         let expected = departures.expected;
         format!("{left} of {expected} followers would be marked as having left, more than {most}")
     }))
+}
+
+/// How many people were listed. The run's own count has those twice who were listed twice, as on
+/// pages that lead back into themselves.
+fn listed_people(record: &Record, departures: &Departures, stored: u64) -> u64 {
+    let counts = &record.run.counts;
+    let found = stored.saturating_sub(departures.ids.len());
+    counts.listed.min(found + counts.quarantined + counts.vanished)
 }
 
 /// Marks who left and ends the run, in one transaction: readers see all of it or nothing.

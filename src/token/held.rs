@@ -35,7 +35,7 @@ impl Held {
         let margin = LONGEST_MARGIN.min(life / 2);
         let expires = Instant::now() + left;
         Self {
-            token,
+            token: token.granted_by(row.fence),
             obtained_at: DateTime::from_timestamp_millis(row.obtained_at).unwrap_or_default(),
             expires_at: DateTime::from_timestamp_millis(row.expires_at).unwrap_or_default(),
             renew: Instant::now() + left.saturating_sub(margin),
@@ -51,6 +51,14 @@ impl Held {
     /// Accepted by WeChat, as far as its time goes.
     pub(super) fn is_good(&self) -> bool {
         Instant::now() + LAST_MOMENT < self.expires
+    }
+
+    /// Whether it will do in place of a token that WeChat refused: another one, or the same one if
+    /// WeChat has granted it again since that was given out. Calls that were in flight together are
+    /// refused together, and one refresh answers them all.
+    pub(super) fn replaces(&self, refused: &AccessToken) -> bool {
+        let is_newer = self.token != *refused || self.token.is_granted_after(refused);
+        is_newer && self.is_good()
     }
 
     /// The same token, to be renewed no sooner than in `pause`.

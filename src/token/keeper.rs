@@ -86,8 +86,8 @@ impl Error {
         match self {
             Self::Wechat { source, .. } => source.hint(),
             Self::Contested(_) => Some(
-                "another system refreshes this AppID's token: have it take the token from here, or \
-                 by stable_token in the normal mode"
+                "another system refreshes this AppID's token: have it take the token from here, or by \
+                 stable_token in the normal mode"
                     .to_owned(),
             ),
             _ => None,
@@ -202,7 +202,7 @@ impl Keeper {
     async fn replaced(&self, appid: &AppId, refused: &AccessToken) -> Result<Held, Error> {
         let slot = self.slot(appid)?;
         let _busy = slot.busy.lock().await;
-        if let Some(held) = slot.held().filter(|held| held.token != *refused && held.is_good()) {
+        if let Some(held) = slot.held().filter(|held| held.replaces(refused)) {
             return Ok(held);
         }
         self.refresh_for_everybody(appid, slot, Reason::Refused(refused)).await
@@ -314,7 +314,7 @@ impl Reason<'_> {
     fn is_met_by(self, held: &Held) -> bool {
         match self {
             Self::Due => held.is_fresh(),
-            Self::Refused(refused) => held.token != *refused && held.is_good(),
+            Self::Refused(refused) => held.replaces(refused),
             Self::Asked { .. } => false,
         }
     }

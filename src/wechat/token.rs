@@ -14,19 +14,33 @@ use super::request::{Call, Request};
 use super::{Class, Error, attempts};
 use crate::model::AppId;
 
-/// What calls are made with; lives two hours at most.
+/// What calls are made with; lives two hours at most. Two are equal if they read the same.
 #[derive(Clone)]
-pub struct AccessToken(SecretString);
+pub struct AccessToken {
+    text: SecretString,
+    grant: i64,
+}
 
 impl AccessToken {
     /// Takes a token as WeChat writes it.
     pub fn new(token: impl Into<String>) -> Self {
-        Self(SecretString::from(token.into()))
+        Self { text: SecretString::from(token.into()), grant: i64::MAX }
+    }
+
+    /// The same token, with the number of the grant it came by: a later grant has a higher one,
+    /// although WeChat may have granted the same token again.
+    pub fn granted_by(self, grant: i64) -> Self {
+        Self { grant, ..self }
+    }
+
+    /// Whether it came by a later grant than `other`; never later than one that has no number.
+    pub fn is_granted_after(&self, other: &Self) -> bool {
+        self.grant > other.grant
     }
 
     /// The token itself, to be sent or encrypted and never to be shown.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.text.expose_secret()
     }
 }
 

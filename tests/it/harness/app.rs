@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::app::App;
 use unionid_bridge::clock::Clock;
@@ -61,9 +60,8 @@ impl TestApp {
 
     /// Another replica on the same database.
     pub async fn replica(&self, world: &Sandbox) -> Self {
-        let database = self.database.again();
-        let store = database.connect().await;
-        Self::process(world, database, store, "").await
+        let store = self.database.connect().await;
+        Self::process(world, self.database.clone(), store, "").await
     }
 
     /// One sync, which must come to an outcome.
@@ -97,7 +95,12 @@ impl TestApp {
 
     /// I1, I2, I3: the mirror is true.
     pub async fn assert_mirrors(&self, world: &Sandbox) {
-        mirror::assert_mirrors(&self.app.store, world, &self.account.appid).await;
+        self.assert_mirrors_all_but(world, &[]).await;
+    }
+
+    /// The same, with no word about these people.
+    pub async fn assert_mirrors_all_but(&self, world: &Sandbox, people: &[u64]) {
+        mirror::assert_mirrors(&self.app.store, world, &self.account.appid, people).await;
     }
 }
 
@@ -115,9 +118,9 @@ pub fn manual() -> Request {
     Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false }
 }
 
-/// A sync asked for by the schedule.
-pub fn scheduled(at: DateTime<Utc>) -> Request {
-    Request { trigger: Trigger::Schedule, scheduled_at: Some(at), full: false, restart: false }
+/// A sync asked for by hand that asks for everybody.
+pub fn full() -> Request {
+    Request { full: true, ..manual() }
 }
 
 fn impatient() -> RetryPolicy {

@@ -1,5 +1,6 @@
 //! A database for one test: a file, a schema of its own, or a database of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, Database};
@@ -30,10 +31,12 @@ impl Backend {
     }
 }
 
-/// An empty database, gone when dropped (on the servers: when the server is cleaned up).
+/// An empty database, gone when its last clone is dropped (on the servers: when the server is
+/// cleaned up).
+#[derive(Clone)]
 pub struct TestDatabase {
     pub url: String,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 impl TestDatabase {
@@ -56,12 +59,7 @@ impl TestDatabase {
                 format!("{base}/{name}")
             }
         };
-        Some(Self { url, _folder: folder })
-    }
-
-    /// The same database for another process: it lives as long as `self`.
-    pub fn again(&self) -> Self {
-        Self { url: self.url.clone(), _folder: tempfile::tempdir().unwrap() }
+        Some(Self { url, _folder: Arc::new(folder) })
     }
 
     /// Connects as the service does, without a schema.

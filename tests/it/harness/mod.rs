@@ -6,10 +6,12 @@ mod mirror;
 mod nights;
 mod process;
 mod timed;
+mod world;
 
-pub use app::{TestApp, assert_adds_up, manual, scheduled};
+pub use app::{TestApp, full, manual};
 pub use database::{Backend, TestDatabase};
 pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
 pub use process::{Bridge, signal, talk, until};
 pub use timed::{Watch, beat, move_to, next_tick, stopped_clock};
+pub use world::{assert_calls, pages_of, person_at};

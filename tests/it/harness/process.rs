@@ -68,7 +68,7 @@ impl Bridge {
     /// I1, I2, I3: its mirror of the sandbox's first account is true.
     pub async fn assert_mirrors(&self, world: &Sandbox) {
         let store = self.store().await;
-        assert_mirrors(&store, world, &world.main().appid().parse().unwrap()).await;
+        assert_mirrors(&store, world, &world.main().appid().parse().unwrap(), &[]).await;
         store.close().await.unwrap();
     }
 

@@ -1,0 +1,86 @@
+//! Worlds small enough for a test, runs stopped on purpose, and what stands in the database.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sea_orm::EntityTrait;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::model::Run;
+use unionid_bridge::sandbox::{Call, Options, Sandbox};
+use unionid_bridge::store::accounts;
+use unionid_bridge::sync::{self, Outcome};
+
+use super::{TestApp, manual};
+
+/// A world that lists that many openids on a page.
+pub async fn pages_of(page_size: usize, followers: u64) -> Sandbox {
+    let options = Options { page_size, ..Options::with_followers(followers) };
+    Sandbox::start(options).await.unwrap()
+}
+
+/// Who stands at a place of the list, the first at 0.
+pub fn person_at(world: &Sandbox, place: usize) -> u64 {
+    world.main().followers().nth(place).unwrap().number
+}
+
+/// I5: a call was made as often as it has to be, and at most `slack` times more.
+pub fn assert_calls(world: &Sandbox, call: Call, ideal: u64, slack: u64) {
+    let made = world.requests(call);
+    let allowed = ideal..=ideal + slack;
+    assert!(allowed.contains(&made), "{call} was called {made} times, not {allowed:?}");
+}
+
+impl TestApp {
+    /// The same process, at work on another of its Official Accounts.
+    pub fn of(&self, number: usize) -> Self {
+        let account = self.app.config.official_accounts[number].clone();
+        Self { app: self.app.clone(), database: self.database.clone(), account }
+    }
+
+    /// One sync that tells `observer` after every page.
+    pub async fn sync_observed(&self, observer: impl Fn(&Run) + Send + Sync + 'static) -> Outcome {
+        self.sync_stoppable(CancellationToken::new(), observer).await
+    }
+
+    /// One sync that is asked to end as soon as so many pages are committed.
+    pub async fn sync_stopped_after(&self, pages: u64) -> Outcome {
+        let stop = CancellationToken::new();
+        let fire = stop.clone();
+        let observer = move |run: &Run| {
+            if run.counts.pages >= pages {
+                fire.cancel();
+            }
+        };
+        let outcome = self.sync_stoppable(stop, observer).await;
+        assert!(matches!(outcome.error, Some(sync::Error::Stopped)), "{outcome:?}");
+        outcome
+    }
+
+    async fn sync_stoppable(
+        &self,
+        stop: CancellationToken,
+        observer: impl Fn(&Run) + Send + Sync + 'static,
+    ) -> Outcome {
+        let observer = Arc::new(move |run: &Run, _| observer(run));
+        let job = self.app.sync_job(&self.account, stop, observer).await.unwrap();
+        sync::run(&job, manual()).await.unwrap()
+    }
+
+    /// The account's number in the database.
+    pub async fn number(&self) -> i32 {
+        accounts::find_or_insert(&self.app.store, &self.account.appid).await.unwrap()
+    }
+
+    /// Who is set aside, and why.
+    pub async fn quarantine(&self) -> BTreeMap<String, String> {
+        let rows = entity::quarantine::Entity::find().all(self.app.store.reader()).await.unwrap();
+        rows.into_iter().map(|row| (row.openid, row.reason)).collect()
+    }
+
+    /// Whose unionid changed, from what to what.
+    pub async fn conflicts(&self) -> Vec<(String, String, String)> {
+        let rows = entity::unionid_conflict::Entity::find();
+        let rows = rows.all(self.app.store.reader()).await.unwrap();
+        rows.into_iter().map(|row| (row.openid, row.old_unionid, row.new_unionid)).collect()
+    }
+}

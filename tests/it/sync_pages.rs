@@ -1,0 +1,120 @@
+//! Pages that are broken: once, they are asked for again; for good, nobody is swept because of them.
+
+use rstest::rstest;
+use unionid_bridge::model::{Run, RunState};
+use unionid_bridge::sandbox::{Call, Fault, LastPage, Sandbox, When};
+
+use crate::harness::{TestApp, assert_calls, pages_of};
+
+/// An account of 600 that is mirrored and has lost ten since: six pages and an empty one.
+async fn mirrored_world(last_page: LastPage) -> (Sandbox, TestApp) {
+    let world = pages_of(100, 600).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    world.main().set_last_page(last_page);
+    world.main().leave(0..10);
+    world.reset_stats();
+    (world, app)
+}
+
+#[rstest]
+#[case::a_broken_connection(Fault::Disconnect)]
+#[case::truncated_json(Fault::Truncated)]
+#[case::html(Fault::Html)]
+#[case::an_empty_body(Fault::EmptyBody)]
+#[case::too_high_a_count(Fault::CountOff(1))]
+#[case::too_low_a_count(Fault::CountOff(-1))]
+#[case::no_data(Fault::NoData)]
+#[case::a_list_that_goes_in_a_circle(Fault::Loop)]
+#[case::a_list_that_leads_back(Fault::LoopBack)]
+#[case::a_list_that_ends_early(Fault::Short(20))]
+#[case::a_page_that_is_nearly_whole(Fault::Short(60))]
+#[case::an_empty_page(Fault::Short(0))]
+#[case::a_blank_openid(Fault::BlankOpenid)]
+#[case::half_the_total(Fault::Total(300))]
+#[tokio::test]
+async fn a_page_that_is_broken_once_is_asked_for_again(
+    #[case] fault: Fault,
+    #[values(1, 3, 6, 7)] page: u64,
+    #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
+) {
+    let (world, app) = mirrored_world(last_page).await;
+    world.fail(Call::UserGet, page, fault);
+    let run = app.sync_true(&world).await;
+    assert_eq!(run.counts.unfollowed, 10);
+    assert_calls(&world, Call::UserGet, 6, 4);
+    assert_calls(&world, Call::UserInfoBatchget, 1, 0);
+}
+
+async fn assert_fails_safe(world: &Sandbox, app: &TestApp) -> Run {
+    let mirrored = app.mirror().await;
+    let run = app.sync().await.run;
+    let ends = [RunState::Failed, RunState::Paused, RunState::Held];
+    assert!(ends.contains(&run.state), "{run:?}");
+    assert!(run.error.is_some());
+    assert_eq!(app.mirror().await, mirrored, "a partial crawl changed the mirror");
+    world.clear_faults();
+    app.sync_true(world).await;
+    run
+}
+
+#[rstest]
+#[case::truncated_json(Fault::Truncated, "ends early")]
+#[case::html(Fault::Html, "HTML")]
+#[case::an_empty_body(Fault::EmptyBody, "empty")]
+#[case::too_high_a_count(Fault::CountOff(1), "it counts")]
+#[case::too_low_a_count(Fault::CountOff(-1), "it counts")]
+#[case::no_data(Fault::NoData, "it counts")]
+#[case::a_list_that_goes_in_a_circle(Fault::Loop, "circle")]
+#[case::a_list_that_leads_back(Fault::LoopBack, "circle")]
+#[case::an_empty_page(Fault::Short(0), "590")]
+#[tokio::test]
+async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
+    #[case] fault: Fault,
+    #[case] reason: &str,
+    #[values(1, 4)] from: u64,
+) {
+    let (world, app) = mirrored_world(LastPage::NamesNext).await;
+    world.fail(Call::UserGet, from.., fault);
+    let run = assert_fails_safe(&world, &app).await;
+    assert!(run.error.as_ref().unwrap().contains(reason), "{run:?}");
+}
+
+#[tokio::test]
+async fn a_circle_over_a_small_account_is_no_end_of_its_list() {
+    let world = pages_of(500, 900).await;
+    let app = TestApp::against(&world).await;
+    // The first page leads back into itself, and so does each after it.
+    world.fail(Call::UserGet, When::Always, Fault::Loop);
+    let run = app.sync().await.run;
+    assert_ne!(run.state, RunState::Succeeded, "{run:?}");
+    world.clear_faults();
+    app.sync_true(&world).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn pages_that_are_always_cut_short_are_walked_to_their_end(
+    #[values(1, 7, 99)] size: usize,
+    #[values(90, 600)] followers: u64,
+) {
+    let world = pages_of(500, followers).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    world.fail(Call::UserGet, When::Always, Fault::Short(size));
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.counts.listed, run.counts.unfollowed), (followers, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn blank_openids_on_every_page_are_passed_over(
+    #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
+) {
+    let world = pages_of(500, 1_000).await;
+    world.main().set_last_page(last_page);
+    world.fail(Call::UserGet, When::Always, Fault::BlankOpenid);
+    let app = TestApp::against(&world).await;
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.counts.listed, run.counts.quarantined), (1_000, 0));
+}

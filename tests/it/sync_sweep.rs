@@ -1,0 +1,142 @@
+//! Who was known and is not listed has left: unless that looks wrong, and then an operator decides.
+
+use rstest::rstest;
+use unionid_bridge::model::{Run, RunState};
+use unionid_bridge::sandbox::{Call, Fault, Sandbox};
+use unionid_bridge::sync;
+
+use crate::harness::{Backend, TestApp, manual, pages_of};
+
+async fn mirrored(world: &Sandbox, backend: Backend) -> Option<TestApp> {
+    let app = TestApp::on(world, backend).await?;
+    app.sync_true(world).await;
+    Some(app)
+}
+
+/// A run that must be held, and has changed nobody.
+async fn held(app: &TestApp, subscribed: usize) -> Run {
+    let run = app.sync().await.run;
+    assert_eq!(run.state, RunState::Held, "{run:?}");
+    assert_eq!((run.counts.unfollowed, run.finished_at), (0, None));
+    let mirror = app.mirror().await;
+    assert_eq!(mirror.values().filter(|person| person.1).count(), subscribed);
+    run
+}
+
+async fn confirm(app: &TestApp, run: &Run) -> Run {
+    let job = app.job(tokio_util::sync::CancellationToken::new()).await;
+    sync::confirm(&job, run.id).await.unwrap().run
+}
+
+#[rstest]
+#[tokio::test]
+async fn more_than_one_in_twenty_leaving_waits_for_an_operator(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(500, 3_000).await;
+    let Some(app) = mirrored(&world, backend).await else { return };
+    world.main().leave(0..180);
+    let run = held(&app, 3_000).await;
+    let error = run.error.clone().unwrap();
+    assert!(error.contains("180 of 3000") && error.contains("runs confirm"), "{error}");
+
+    world.reset_stats();
+    let confirmed = confirm(&app, &run).await;
+    assert_eq!((confirmed.id, confirmed.state), (run.id, RunState::Succeeded));
+    assert_eq!((confirmed.counts.unfollowed, confirmed.error), (180, None));
+    app.assert_mirrors(&world).await;
+    assert_eq!(world.stats().calls.len(), 0, "confirming asks WeChat for nothing");
+    let again = sync::confirm(&app.job(Default::default()).await, run.id).await;
+    assert!(matches!(again, Err(sync::Error::NotInState { .. })), "{again:?}");
+}
+
+#[rstest]
+#[case::one_in_twenty(3_000, 150)]
+#[case::few_of_few(100, 50)]
+#[tokio::test]
+async fn as_many_as_may_leave_are_swept_without_asking(#[case] followers: u64, #[case] left: u64) {
+    let world = pages_of(500, followers).await;
+    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    world.main().leave(0..left);
+    assert_eq!(app.sync_true(&world).await.counts.unfollowed, left);
+}
+
+#[rstest]
+#[case::one_in_twenty_and_one(3_000, 151)]
+#[case::not_so_few_of_few(100, 51)]
+#[case::all_of_few(60, 60)]
+#[case::four_in_ten(3_000, 1_200)]
+#[tokio::test]
+async fn one_more_than_may_leave_is_held(#[case] followers: u64, #[case] left: u64) {
+    let world = pages_of(500, followers).await;
+    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    world.main().leave(0..left);
+    let run = held(&app, followers as usize).await;
+    confirm(&app, &run).await;
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn a_held_run_is_replaced_by_the_next_one() {
+    let world = pages_of(500, 3_000).await;
+    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    world.main().leave(0..180);
+    let run = held(&app, 3_000).await;
+    world.main().rejoin(0..170);
+    assert_eq!(app.sync_true(&world).await.counts.unfollowed, 10);
+    let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
+    assert!(matches!(confirmed, Err(sync::Error::NotInState { .. })), "{confirmed:?}");
+}
+
+#[tokio::test]
+async fn the_share_that_may_leave_is_the_operators_choice() {
+    let world = pages_of(500, 1_000).await;
+    let toml = "[sync]\nmax_unfollow_ratio = 0.2";
+    let app = TestApp::configured(&world, Backend::Sqlite, toml).await.unwrap();
+    app.sync_true(&world).await;
+    world.main().leave(0..200);
+    assert_eq!(app.sync_true(&world).await.counts.unfollowed, 200);
+    world.main().leave(200..361);
+    held(&app, 800).await;
+}
+
+#[rstest]
+#[case::a_few_more_than_drift_explains(3_100, RunState::Held)]
+#[case::far_more(5_000, RunState::Failed)]
+#[case::four_in_ten_fewer(1_800, RunState::Succeeded)]
+#[tokio::test]
+async fn fewer_listed_than_wechat_counts_are_not_swept(
+    #[case] total: u64,
+    #[case] state: RunState,
+) {
+    let world = pages_of(500, 3_000).await;
+    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    world.main().leave(0..10);
+    world.main().misreport_total(Some(total));
+    let run = app.sync().await.run;
+    assert_eq!(run.state, state, "{run:?}");
+    let left = world.main().person(0).openid;
+    let is_swept = !app.mirror().await[&left].1;
+    assert_eq!(is_swept, state == RunState::Succeeded);
+    assert_eq!(run.error.is_some(), state != RunState::Succeeded);
+    world.main().misreport_total(None);
+    app.sync_true(&world).await;
+}
+
+#[tokio::test]
+async fn a_total_that_moves_during_the_crawl_widens_what_may_be_missing_by_as_much() {
+    let world = pages_of(500, 3_000).await;
+    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    // 3,000 at first and 3,100 at the end: a hundred came, and stand where the crawl had been.
+    world.fail(Call::UserGet, 4.., Fault::Total(3_100));
+    app.sync_true(&world).await;
+}
+
+#[tokio::test]
+async fn a_run_of_another_state_is_not_confirmed() {
+    let world = pages_of(500, 100).await;
+    let app = TestApp::against(&world).await;
+    let run = app.try_sync(manual()).await.unwrap().run;
+    let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
+    assert!(matches!(confirmed, Err(sync::Error::NotInState { .. })), "{confirmed:?}");
+}

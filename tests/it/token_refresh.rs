@@ -1,0 +1,128 @@
+//! Refreshing a token: for everybody, never backwards, and never at the cost of one that works.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::Expr;
+use unionid_bridge::sandbox::{Call, Fault, Sandbox, When};
+
+use crate::harness::{Backend, TestApp, pages_of};
+
+/// Waits until the world has been asked that often.
+async fn asked(world: &Sandbox, call: Call, times: u64) {
+    while world.requests(call) < times {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Has the stored token expire in `seconds`, as if it had been fetched long ago.
+async fn age_token(app: &TestApp, seconds: i64) {
+    use entity::access_token::{Column, Entity};
+    let now = app.app.store.now().await.unwrap();
+    Entity::update_many()
+        .col_expr(Column::ObtainedAt, Expr::value(now - (7_200 - seconds) * 1_000))
+        .col_expr(Column::ExpiresAt, Expr::value(now + seconds * 1_000))
+        .exec(app.app.store.writer())
+        .await
+        .unwrap();
+}
+
+async fn token(app: &TestApp) -> String {
+    app.app.tokens.show(&app.account.appid).await.unwrap().access_token
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_two_refreshes_that_race_the_newest_token_stands(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(500, 1_000).await;
+    let Some(slow) = TestApp::on(&world, backend).await else { return };
+    let fast = slow.replica(&world).await;
+    world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_millis(800)));
+    let appid = slow.account.appid.clone();
+    let (older, newer) = tokio::join!(
+        // WeChat grants its token at once, and the answer is under way for long.
+        slow.app.tokens.show(&appid),
+        async {
+            asked(&world, Call::StableToken, 1).await;
+            // The first process has been asleep for longer than its lease.
+            entity::lease::Entity::update_many()
+                .col_expr(entity::lease::Column::ExpiresAt, Expr::value(0_i64))
+                .exec(fast.app.store.writer())
+                .await
+                .unwrap();
+            fast.app.tokens.refresh(&appid, true).await.unwrap()
+        }
+    );
+    assert_eq!(world.requests(Call::StableToken), 2);
+    assert_eq!(older.unwrap().access_token, newer.access_token);
+    assert_eq!(token(&slow).await, newer.access_token);
+    assert_eq!(token(&slow.replica(&world).await).await, newer.access_token);
+    slow.sync_true(&world).await;
+    assert_eq!(world.stats().errors(Call::UserGet, 40001), 0);
+    assert_eq!(world.requests(Call::StableToken), 2);
+}
+
+#[rstest]
+#[case::refused_by_a_gateway(Fault::HttpStatus(502))]
+#[case::with_the_connection_broken(Fault::Disconnect)]
+#[case::with_the_quota_spent(Fault::Errcode(45009))]
+#[case::with_a_page_of_html(Fault::Html)]
+#[tokio::test]
+async fn a_failed_renewal_throws_no_token_away_that_still_works(#[case] fault: Fault) {
+    let world = pages_of(500, 1_000).await;
+    let first = TestApp::against(&world).await;
+    let old = token(&first).await;
+    age_token(&first, 200).await;
+    world.fail(Call::StableToken, When::Always, fault);
+    let app = first.replica(&world).await;
+    app.sync_true(&world).await;
+    assert_eq!(token(&app).await, old);
+    // One attempt with its repetitions, then a pause: not one for each call of the run.
+    let asked = world.requests(Call::StableToken) - 1;
+    assert!((1..=6).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn a_token_in_its_last_minutes_is_renewed_by_the_next_process_that_needs_it() {
+    let world = pages_of(500, 1_000).await;
+    let first = TestApp::against(&world).await;
+    token(&first).await;
+    age_token(&first, 200).await;
+    world.main().invalidate_tokens();
+    let app = first.replica(&world).await;
+    app.sync_true(&world).await;
+    assert_eq!(world.requests(Call::StableToken), 2);
+    assert_eq!(world.stats().errors(Call::UserGet, 40001), 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_refresh_whose_caller_went_away_keeps_nobody_waiting(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(500, 1_000).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_secs(30)));
+    tokio::select! {
+        token = token(&app) => panic!("{} came although WeChat is silent", token.len()),
+        () = asked(&world, Call::StableToken, 1) => {}
+    }
+    // The lease that it held would last for 20 s.
+    let next = tokio::time::timeout(Duration::from_secs(10), token(&app)).await;
+    assert!(next.is_ok());
+    app.sync_true(&world).await;
+    assert_eq!(world.requests(Call::StableToken), 2);
+}
+
+#[tokio::test]
+async fn the_next_process_takes_the_token_from_the_database() {
+    let world = pages_of(500, 1_000).await;
+    let first = TestApp::against(&world).await;
+    first.sync_true(&world).await;
+    let next = first.replica(&world).await;
+    next.sync_true(&world).await;
+    assert_eq!(world.requests(Call::StableToken), 1);
+}
