@@ -48,6 +48,9 @@ impl Error {
     /// An operator's next step.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Store(store::Error::Full(_)) => {
+                Some("make room on the database's disk; what is mirrored is safe".into())
+            }
             Self::Store(_) => Some("check database.url, and that the database is running".into()),
             Self::Wechat(error) => error.hint().map(str::to_owned),
             Self::CaFile { .. } => Some("name a readable file of PEM certificates".into()),
