@@ -53,6 +53,7 @@ fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
     sync.concurrency          16                                   default
     sync.refresh_after_days   30                                   default
     sync.max_unfollow_ratio   0.05                                 default
+    sync.lease_seconds        15                                   default
     security.encryption_keys  (0 set)                              default
     log.filter                info                                 default
     log.format                text                                 default
@@ -115,6 +116,7 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
     sync.concurrency                      8                                         environment variable UNIONID_BRIDGE__SYNC__CONCURRENCY
     sync.refresh_after_days               30                                        default
     sync.max_unfollow_ratio               0.2                                       environment variable UNIONID_BRIDGE__SYNC__MAX_UNFOLLOW_RATIO
+    sync.lease_seconds                    15                                        default
     security.encryption_keys              (2 set)                                   environment variable UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS
     log.filter                            info                                      default
     log.format                            text                                      default

@@ -81,6 +81,12 @@ async fn resume(
     if request.full {
         record.run.mode = Mode::Full;
     }
+    match runs::save(job.store.writer(), &record).await {
+        Ok(true) => {}
+        Ok(false) => return Err(Error::LeaseLost(record.run.appid)),
+        Err(store::Error::Duplicate(_)) => return Err(Error::TickTaken(record.run.appid)),
+        Err(error) => return Err(error.into()),
+    }
     tracing::info!(
         app.id = %record.run.appid,
         sync.run = record.run.id,
