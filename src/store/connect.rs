@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 /// A page cache for the writer that holds the working set of the two indexes at a million rows.
-const WRITER_CACHE_KIB: u32 = 64 * 1024;
+pub(super) const WRITER_CACHE_KIB: u32 = 48 * 1024;
 
 /// Readers look rows up one by one; the kernel's cache serves them.
 const READER_CACHE_KIB: u32 = 2 * 1024;

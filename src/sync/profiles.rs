@@ -83,13 +83,15 @@ pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<ToldP
 
 fn pieces(mut page: PlannedPage) -> Vec<Piece> {
     let number = page.listed.number;
+    let piece = |asks| Piece { page: number, asks, whole: None };
     let (alone, together): (Vec<_>, Vec<_>) =
         std::mem::take(&mut page.asks).into_iter().partition(|ask| ask.alone);
-    let batches = together.chunks(BATCH).map(<[Ask]>::to_vec);
-    let mut pieces: Vec<_> = batches
-        .chain(alone.into_iter().map(|ask| vec![ask]))
-        .map(|asks| Piece { page: number, asks, whole: None })
-        .collect();
+    let mut pieces = Vec::with_capacity(together.len() / BATCH + alone.len() + 2);
+    let mut together = together.into_iter().peekable();
+    while together.peek().is_some() {
+        pieces.push(piece(together.by_ref().take(BATCH).collect()));
+    }
+    pieces.extend(alone.into_iter().map(|ask| piece(vec![ask])));
     pieces.push(Piece { page: number, asks: Vec::new(), whole: Some(page) });
     pieces
 }

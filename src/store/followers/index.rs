@@ -6,11 +6,15 @@
 
 use sea_orm::DbBackend;
 
+use crate::store::connect::WRITER_CACHE_KIB;
 use crate::store::{Connection, Error, Store};
 
 /// As the migration made it.
 const CREATE: &str = "CREATE INDEX IF NOT EXISTS follower_unionid_account \
                       ON follower (unionid, account_id)";
+
+/// What the cache may take while the index is made, and the sorting again.
+const SORTING_CACHE_KIB: u32 = 16 * 1024;
 
 /// Drops the index if the database is SQLite and holds no follower at all.
 pub async fn defer_unionid_index(store: &Store) -> Result<(), Error> {
@@ -31,9 +35,29 @@ pub async fn defer_unionid_index(store: &Store) -> Result<(), Error> {
 }
 
 /// Makes the index if it was dropped.
+///
+/// SQLite sorts in as much memory as its page cache may take, beside the cache: so the cache is
+/// emptied and kept small meanwhile.
 pub async fn ensure_unionid_index(store: &Store) -> Result<(), Error> {
-    if store.writer().get_database_backend() == DbBackend::Sqlite {
-        store.writer().execute_unprepared(CREATE).await?;
+    let writer = store.writer();
+    if writer.get_database_backend() != DbBackend::Sqlite || has_unionid_index(store).await? {
+        return Ok(());
     }
+    writer.execute_unprepared("PRAGMA shrink_memory").await?;
+    writer.execute_unprepared(&format!("PRAGMA cache_size = -{SORTING_CACHE_KIB}")).await?;
+    let made = writer.execute_unprepared(CREATE).await;
+    writer.execute_unprepared(&format!("PRAGMA cache_size = -{WRITER_CACHE_KIB}")).await?;
+    made?;
     Ok(())
+}
+
+async fn has_unionid_index(store: &Store) -> Result<bool, Error> {
+    let rows = store
+        .reader()
+        .query_all_raw(sea_orm::Statement::from_string(
+            DbBackend::Sqlite,
+            "SELECT 1 FROM sqlite_master WHERE name = 'follower_unionid_account'",
+        ))
+        .await?;
+    Ok(!rows.is_empty())
 }
