@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use rstest::rstest;
+use unionid_bridge::clock::Clock;
 use unionid_bridge::model::RunState;
-use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, When};
+use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, Target, When};
 
-use crate::harness::{Backend, TestApp, assert_calls, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, pages_of};
 
 /// The next midnight, UTC+8: 16:00 UTC of today or tomorrow.
 fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
@@ -17,7 +18,7 @@ fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 #[rstest]
-#[case::of_profiles(Call::UserInfoBatchget, 18)]
+#[case::of_profiles(Call::UserInfoBatchget, 7)]
 #[case::of_pages(Call::UserGet, 4)]
 #[tokio::test]
 async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_from_there(
@@ -25,7 +26,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     #[case] limit: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = pages_of(200, 1_200).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().leave(0..30);
     app.sync_true(&world).await;
@@ -35,11 +36,11 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     world.main().set_quota(call, Some(limit));
     world.main().reset_quotas();
 
-    let before = Utc::now();
-    let paused = app.try_sync(crate::harness::full()).await.unwrap().run;
+    let before = Clock::system().now();
+    let paused = app.try_sync(full()).await.unwrap().run;
     assert_eq!(paused.state, RunState::Paused, "{paused:?}");
     let resume_at = paused.resume_at.unwrap();
-    assert!([before, Utc::now()].map(reset_after).contains(&resume_at), "{resume_at}");
+    assert!([before, Clock::system().now()].map(reset_after).contains(&resume_at), "{resume_at}");
     assert!(paused.error.unwrap().contains("45009"));
     assert!((1..=4).contains(&paused.counts.pages), "{:?}", paused.counts);
     let left = world.main().person(30).openid;
@@ -49,14 +50,14 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     let run = app.sync_true(&world).await;
     assert_eq!((run.id, run.counts.pages, run.counts.unfollowed), (paused.id, 6, 30));
     assert_eq!(run.resumed_at_page, Some(paused.counts.pages + 1));
-    assert_eq!(run.counts.fetched, 2_970);
+    assert_eq!(run.counts.fetched, 1_170);
     for clearing in [Call::ClearQuota, Call::ClearQuotaV2] {
         assert_eq!(world.requests(clearing), 0);
     }
     let refused = world.stats().errors(call, 45009);
     // Two probes; pages whose calls were made and not committed are asked once more.
     let slack = 2 + 16 + refused;
-    assert_calls(&world, Call::UserInfoBatchget, 30, slack);
+    assert_calls(&world, Call::UserInfoBatchget, 12, slack);
     assert_calls(&world, Call::UserGet, 7, 4 + refused);
 }
 
@@ -93,7 +94,7 @@ async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
 async fn a_slow_answer_is_waited_for(#[case] fault: Fault) {
     let world = pages_of(20, 60).await;
     let app = TestApp::against(&world).await;
-    world.fail(unionid_bridge::sandbox::Target::default(), When::Always, fault);
+    world.fail(Target::default(), When::Always, fault);
     let run = app.sync_true(&world).await;
     assert_eq!(run.counts.fetched, 60);
     assert_calls(&world, Call::UserGet, 4, 0);
@@ -114,7 +115,7 @@ async fn an_outage_pauses_the_run_and_the_next_start_ends_it(
     let rule = world.fail(call, 2.., fault);
     let paused = app.sync().await.run;
     assert_eq!(paused.state, RunState::Paused, "{paused:?}");
-    let wait = paused.resume_at.unwrap() - Utc::now();
+    let wait = paused.resume_at.unwrap() - Clock::system().now();
     assert!((1..=5).contains(&wait.num_minutes()), "{wait}");
     // Six attempts for each call in flight, and no more.
     assert!((6..=6 * 16).contains(&world.struck(rule)), "{}", world.struck(rule));

@@ -5,7 +5,7 @@ mod database;
 mod process;
 mod world;
 
-pub use app::{Mirrored, TestApp, assert_adds_up, full, manual, scheduled};
+pub use app::{TestApp, assert_adds_up, full, manual, scheduled};
 pub use database::{Backend, TestDatabase};
 pub use process::{Bridge, talk};
 pub use world::{assert_calls, pages_of, person_at};
