@@ -11,7 +11,7 @@ use super::list::{DatabaseClock, Walk};
 use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{BATCH, Error, Job, ProfileApi};
+use super::{BATCH, Error, Job};
 use crate::model::AppId;
 use crate::store::{accounts, followers, quarantine};
 
@@ -52,7 +52,7 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         departures: 0,
         calls: BTreeMap::new(),
     };
-    let (mut seen, mut asks) = (RoaringTreemap::new(), 0);
+    let (mut seen, mut alone, mut together) = (RoaringTreemap::new(), 0, 0);
     let mut planner = Planner::resume(crawl.clone(), &[]).await?;
     let mut walk = Walk::new(job.wechat.clone(), crawl.clock, [], 0);
     loop {
@@ -63,7 +63,9 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         let page = planner.plan(listed).await?;
         seen |= &page.known;
         seen.extend(page.asks.iter().filter_map(|ask| Some(ask.stored.as_ref()?.id)));
-        asks += page.asks.len() as u64;
+        let singles = page.asks.iter().filter(|ask| ask.alone).count();
+        alone += singles as u64;
+        together += (page.asks.len() - singles) as u64;
         let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
         forecast.pages += u64::from(page.openids > 0);
         forecast.listed += page.openids;
@@ -76,11 +78,13 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
     }
     forecast.departures = count_departures(job, &crawl, &seen).await?;
     forecast.calls = job.wechat.calls();
-    let call = match job.settings.profile_api {
-        ProfileApi::Batchget => "user/info/batchget",
-        ProfileApi::Info => "user/info",
-    };
-    forecast.calls.insert(call.to_owned(), calls_for(asks, job.settings.profile_api));
+    let probes = u64::from(is_probed(job).await?);
+    let batches = together.div_ceil(BATCH as u64) + probes;
+    for (call, count) in [("user/info", alone), ("user/info/batchget", batches)] {
+        if count > 0 {
+            forecast.calls.insert(call.to_owned(), count);
+        }
+    }
     Ok(forecast)
 }
 
@@ -106,11 +110,11 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     })
 }
 
-fn calls_for(asks: u64, api: ProfileApi) -> u64 {
-    match api {
-        ProfileApi::Batchget => asks.div_ceil(BATCH as u64),
-        ProfileApi::Info => asks,
-    }
+/// Whether there is anybody whom a run asks for before its crawl.
+async fn is_probed(job: &Job) -> Result<bool, Error> {
+    let (reader, account) = (job.store.reader(), job.account);
+    let known = followers::list_known_from(reader, account, 0, 1).await?;
+    Ok(!known.is_empty() || !followers::list_without_unionid(reader, account, 1).await?.is_empty())
 }
 
 async fn count_departures(job: &Job, crawl: &Crawl, seen: &RoaringTreemap) -> Result<u64, Error> {

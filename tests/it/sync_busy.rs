@@ -7,9 +7,9 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use rstest::rstest;
 use unionid_bridge::clock::Clock;
 use unionid_bridge::model::RunState;
-use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, When};
+use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, Target, When};
 
-use crate::harness::{Backend, TestApp, assert_calls, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, pages_of};
 
 /// The next midnight, UTC+8: 16:00 UTC of today or tomorrow.
 fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
@@ -18,7 +18,7 @@ fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 #[rstest]
-#[case::of_profiles(Call::UserInfoBatchget, 18)]
+#[case::of_profiles(Call::UserInfoBatchget, 7)]
 #[case::of_pages(Call::UserGet, 4)]
 #[tokio::test]
 async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_from_there(
@@ -26,7 +26,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     #[case] limit: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = pages_of(200, 1_200).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().leave(0..30);
     app.sync_true(&world).await;
@@ -37,7 +37,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     world.main().reset_quotas();
 
     let before = Clock::system().now();
-    let paused = app.try_sync(crate::harness::full()).await.unwrap().run;
+    let paused = app.try_sync(full()).await.unwrap().run;
     assert_eq!(paused.state, RunState::Paused, "{paused:?}");
     let resume_at = paused.resume_at.unwrap();
     assert!([before, Clock::system().now()].map(reset_after).contains(&resume_at), "{resume_at}");
@@ -50,14 +50,14 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     let run = app.sync_true(&world).await;
     assert_eq!((run.id, run.counts.pages, run.counts.unfollowed), (paused.id, 6, 30));
     assert_eq!(run.resumed_at_page, Some(paused.counts.pages + 1));
-    assert_eq!(run.counts.fetched, 2_970);
+    assert_eq!(run.counts.fetched, 1_170);
     for clearing in [Call::ClearQuota, Call::ClearQuotaV2] {
         assert_eq!(world.requests(clearing), 0);
     }
     let refused = world.stats().errors(call, 45009);
     // Two probes; pages whose calls were made and not committed are asked once more.
     let slack = 2 + 16 + refused;
-    assert_calls(&world, Call::UserInfoBatchget, 30, slack);
+    assert_calls(&world, Call::UserInfoBatchget, 12, slack);
     assert_calls(&world, Call::UserGet, 7, 4 + refused);
 }
 
@@ -94,7 +94,7 @@ async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
 async fn a_slow_answer_is_waited_for(#[case] fault: Fault) {
     let world = pages_of(20, 60).await;
     let app = TestApp::against(&world).await;
-    world.fail(unionid_bridge::sandbox::Target::default(), When::Always, fault);
+    world.fail(Target::default(), When::Always, fault);
     let run = app.sync_true(&world).await;
     assert_eq!(run.counts.fetched, 60);
     assert_calls(&world, Call::UserGet, 4, 0);

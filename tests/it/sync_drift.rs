@@ -16,12 +16,12 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
     #[case] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = pages_of(200, 1_200).await;
     world.main().set_last_page(last_page);
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.reset_stats();
-    world.main().set_drift(Drift { leave: 5, join: 5, cursor_leaves: false });
+    world.main().set_drift(Drift { leave: 2, join: 2, cursor_leaves: false });
     let run = app.sync().await.run;
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
     world.main().set_drift(Drift::default());
@@ -31,7 +31,7 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
     // Nobody who was there all the time is taken for somebody who left.
     let mirror = app.mirror().await;
     let account = world.main();
-    for person in account.followers().filter(|person| person.number < 3_000) {
+    for person in account.followers().filter(|person| person.number < 1_200) {
         assert_eq!(mirror[&person.openid], (person.unionid, true), "{}", person.number);
     }
     // Whoever came or went behind the crawl's back is found by the next one.

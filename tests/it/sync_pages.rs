@@ -6,9 +6,9 @@ use unionid_bridge::sandbox::{Call, Fault, LastPage, Sandbox, When};
 
 use crate::harness::{TestApp, assert_calls, pages_of};
 
-/// An account of 600 that is mirrored and has lost ten since: six pages and an empty one.
+/// An account of 300 that is mirrored and has lost ten since: six pages and an empty one.
 async fn mirrored_world(last_page: LastPage) -> (Sandbox, TestApp) {
-    let world = pages_of(100, 600).await;
+    let world = pages_of(50, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().set_last_page(last_page);
@@ -28,10 +28,10 @@ async fn mirrored_world(last_page: LastPage) -> (Sandbox, TestApp) {
 #[case::a_list_that_goes_in_a_circle(Fault::Loop)]
 #[case::a_list_that_leads_back(Fault::LoopBack)]
 #[case::a_list_that_ends_early(Fault::Short(20))]
-#[case::a_page_that_is_nearly_whole(Fault::Short(60))]
+#[case::a_page_that_is_nearly_whole(Fault::Short(30))]
 #[case::an_empty_page(Fault::Short(0))]
 #[case::a_blank_openid(Fault::BlankOpenid)]
-#[case::half_the_total(Fault::Total(300))]
+#[case::half_the_total(Fault::Total(150))]
 #[tokio::test]
 async fn a_page_that_is_broken_once_is_asked_for_again(
     #[case] fault: Fault,
@@ -67,7 +67,7 @@ async fn assert_fails_safe(world: &Sandbox, app: &TestApp) -> Run {
 #[case::no_data(Fault::NoData, "it counts")]
 #[case::a_list_that_goes_in_a_circle(Fault::Loop, "circle")]
 #[case::a_list_that_leads_back(Fault::LoopBack, "circle")]
-#[case::an_empty_page(Fault::Short(0), "590")]
+#[case::an_empty_page(Fault::Short(0), "290")]
 #[tokio::test]
 async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
     #[case] fault: Fault,

@@ -48,10 +48,15 @@ async fn replicas_that_start_at_once_get_by_with_one_token(
 }
 
 #[rstest]
+#[case(40001, Backend::Sqlite)]
+#[case(40014, Backend::Sqlite)]
+#[case(42001, Backend::Sqlite)]
+#[case(40001, Backend::Postgres)]
+#[case(42001, Backend::Mysql)]
 #[tokio::test]
 async fn a_refusal_of_all_calls_in_flight_costs_one_refresh_and_one_repetition_each(
-    #[values(40001, 40014, 42001)] errcode: i64,
-    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+    #[case] errcode: i64,
+    #[case] backend: Backend,
 ) {
     let options = Options::with_followers(100);
     let options = options.latency(Call::UserInfoBatchget, Duration::from_millis(300));

@@ -7,7 +7,6 @@ use sea_orm::EntityTrait;
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::model::Run;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
-use unionid_bridge::store::accounts;
 use unionid_bridge::sync::{self, Outcome};
 
 use super::{TestApp, manual};
@@ -64,11 +63,6 @@ impl TestApp {
         let observer = Arc::new(move |run: &Run, _| observer(run));
         let job = self.app.sync_job(&self.account, stop, observer).await.unwrap();
         sync::run(&job, manual()).await.unwrap()
-    }
-
-    /// The account's number in the database.
-    pub async fn number(&self) -> i32 {
-        accounts::find_or_insert(&self.app.store, &self.account.appid).await.unwrap()
     }
 
     /// Who is set aside, and why.
