@@ -90,20 +90,28 @@ impl Sync {
         json: bool,
     ) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
-        let mut forecasts = Vec::new();
+        let (mut forecasts, mut worst) = (Vec::new(), Exit::Done);
         for account in accounts {
             let observer = std::sync::Arc::new(|_: &Run, _| {});
             let job = app.sync_job(account, stop.clone(), observer).await?;
-            let forecast = sync::dry_run(&job, self.full).await?;
-            if !json {
-                output::data(describe(&account.name, &forecast));
+            match sync::dry_run(&job, self.full).await {
+                Ok(forecast) => {
+                    if !json {
+                        output::data(describe(&account.name, &forecast));
+                    }
+                    forecasts.push(forecast);
+                }
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    worst = worst.max(failure.exit());
+                    failure.report();
+                }
             }
-            forecasts.push(forecast);
         }
         if json {
             output::json(&forecasts);
         }
-        Ok(Exit::Done)
+        Ok(worst)
     }
 }
 

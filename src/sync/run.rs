@@ -270,7 +270,10 @@ fn resume_at(error: &Error, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         Error::Store(error) if error.is_passing() => Some(now + SHORT_PAUSE),
         _ => match error.wechat()?.class() {
             Class::Quota => Some(next_midnight_in_china(now)),
-            Class::Transient | Class::RateLimited | Class::Token => Some(now + SHORT_PAUSE),
+            // An answer that cannot be read is as a rule a gateway's page in place of WeChat's.
+            Class::Transient | Class::RateLimited | Class::Token | Class::Undecodable => {
+                Some(now + SHORT_PAUSE)
+            }
             _ => None,
         },
     }

@@ -61,11 +61,11 @@ pub(super) fn doubt(
 ) -> Result<Option<String>, Error> {
     let (listed, total) = (listed_people(record, departures, stored), record.total_last);
     let drift = record.total_first.abs_diff(total);
-    if listed < least_expected(total).saturating_sub(drift) {
+    if listed < total / 2 {
         // Whoever is missing from half a list cannot be told from who has left.
-        if (listed as f64) < (total as f64) * (1.0 - max_ratio) {
-            return Err(Error::EndedEarly { listed, total });
-        }
+        return Err(Error::EndedEarly { listed, total });
+    }
+    if listed < least_expected(total).saturating_sub(drift) {
         return Ok(Some(format!("{listed} followers were listed while WeChat counts {total}")));
     }
     let left = departures.ids.len();
