@@ -148,7 +148,8 @@ pub fn scheduled(at: DateTime<Utc>) -> Request {
     Request { trigger: Trigger::Schedule, scheduled_at: Some(at), full: false, restart: false }
 }
 
-fn impatient() -> RetryPolicy {
+/// Repeats as often as the service does, and waits for hardly anything.
+pub(super) fn impatient() -> RetryPolicy {
     RetryPolicy {
         base: Duration::from_millis(2),
         cap: Duration::from_millis(20),
