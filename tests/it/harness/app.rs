@@ -123,7 +123,8 @@ pub fn full() -> Request {
     Request { full: true, ..manual() }
 }
 
-fn impatient() -> RetryPolicy {
+/// Repeats as often as the service does, and waits for hardly anything.
+pub(super) fn impatient() -> RetryPolicy {
     RetryPolicy {
         base: Duration::from_millis(2),
         cap: Duration::from_millis(20),

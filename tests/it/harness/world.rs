@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use unionid_bridge::model::Run;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::sync::{self, Outcome};
+use unionid_bridge::wechat;
 
+use super::app::impatient;
 use super::{TestApp, manual};
 
 /// A world that lists that many openids on a page.
@@ -39,6 +41,20 @@ impl TestApp {
     /// One sync that tells `observer` after every page.
     pub async fn sync_observed(&self, observer: impl Fn(&Run) + Send + Sync + 'static) -> Outcome {
         self.sync_stoppable(CancellationToken::new(), observer).await
+    }
+
+    /// One sync whose calls pass through a gate of the test's own.
+    pub async fn sync_through(&self, world: &Sandbox, gate: wechat::Gate) -> Outcome {
+        let options = wechat::Options {
+            base_url: world.base_url(),
+            retry: impatient(),
+            ..wechat::Options::default()
+        };
+        let client = wechat::Client::new(options).unwrap();
+        let tokens = self.app.tokens.clone();
+        let account = client.account(self.account.appid.clone(), tokens, gate);
+        let job = self.job(CancellationToken::new()).await;
+        sync::run(&sync::Job { wechat: account, ..job }, manual()).await.unwrap()
     }
 
     /// One sync that is asked to end as soon as so many pages are committed.
