@@ -185,28 +185,29 @@ fn access_token(columns: &Columns) -> TableCreateStatement {
 }
 
 /// Table, name and statement of each index.
-fn indexes() -> [(&'static str, &'static str, IndexCreateStatement); 3] {
-    let index = |table: &'static str, name: &'static str, columns: [&'static str; 2]| {
-        let [first, second] = columns;
-        Index::create().name(name).table(table).col(first).col(second).take()
+fn indexes() -> [(&'static str, &'static str, IndexCreateStatement); 4] {
+    let index = |table: &'static str, name: &'static str, columns: &[&'static str]| {
+        let mut index = Index::create();
+        index.name(name).table(table);
+        columns.iter().for_each(|column| {
+            index.col(*column);
+        });
+        (table, name, index)
     };
-    let unique = |table, name, columns| index(table, name, columns).unique().take();
+    let unique = |table, name, columns| {
+        let (table, name, mut index) = index(table, name, columns);
+        (table, name, index.unique().take())
+    };
     [
-        (
-            "follower",
-            "follower_account_openid",
-            unique("follower", "follower_account_openid", ["account_id", "openid"]),
-        ),
-        (
-            "follower",
-            "follower_unionid_account",
-            index("follower", "follower_unionid_account", ["unionid", "account_id"]),
-        ),
+        unique("follower", "follower_account_openid", &["account_id", "openid"]),
+        index("follower", "follower_unionid_account", &["unionid", "account_id"]),
         // One run per account and tick, whatever the replicas do.
-        (
-            "sync_run",
-            "sync_run_account_tick",
-            unique("sync_run", "sync_run_account_tick", ["account_id", "scheduled_at"]),
+        unique("sync_run", "sync_run_account_tick", &["account_id", "scheduled_at"]),
+        // A page written again records no conflict twice.
+        unique(
+            "unionid_conflict",
+            "unionid_conflict_run_person",
+            &["run_id", "account_id", "openid"],
         ),
     ]
 }

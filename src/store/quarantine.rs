@@ -48,8 +48,8 @@ pub async fn record(
     for entry in entries {
         let row = ActiveModel {
             account_id: ActiveValue::set(account),
-            openid: ActiveValue::set(entry.openid.chars().take(MAX_OPENID_CHARS).collect()),
-            reason: ActiveValue::set(entry.reason.clone()),
+            openid: ActiveValue::set(storable(&entry.openid)),
+            reason: ActiveValue::set(entry.reason.replace('\0', "")),
             run_id: ActiveValue::set(run),
             since_at: ActiveValue::set(since_at),
         };
@@ -58,6 +58,11 @@ pub async fn record(
         Entity::insert(row).on_conflict(conflict).exec_without_returning(connection).await?;
     }
     Ok(())
+}
+
+/// PostgreSQL takes no NUL in a text, and nobody reads the others.
+fn storable(openid: &str) -> String {
+    openid.chars().filter(|letter| !letter.is_control()).take(MAX_OPENID_CHARS).collect()
 }
 
 /// Takes openids back that WeChat answers for again.
@@ -88,7 +93,7 @@ pub struct Conflict {
     pub new: UnionId,
 }
 
-/// Records changed unionids, so that no change is silent.
+/// Records changed unionids, so that no change is silent; once a run and person.
 pub async fn record_conflicts(
     connection: &impl Connection,
     account: AccountId,
@@ -106,7 +111,16 @@ pub async fn record_conflicts(
             confirmed_at: ActiveValue::set(confirmed_at),
             ..Default::default()
         };
-        unionid_conflict::Entity::insert(row).exec_without_returning(connection).await?;
+        let mut repeated = OnConflict::columns([
+            unionid_conflict::Column::RunId,
+            unionid_conflict::Column::AccountId,
+            unionid_conflict::Column::Openid,
+        ]);
+        repeated.update_column(unionid_conflict::Column::NewUnionid);
+        unionid_conflict::Entity::insert(row)
+            .on_conflict(repeated)
+            .exec_without_returning(connection)
+            .await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use entity::{account, sync_page, sync_run};
 use roaring::RoaringTreemap;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -146,7 +147,8 @@ pub struct Page {
     pub deferred: Vec<OpenId>,
 }
 
-/// Keeps a page of an open run.
+/// Keeps a page of an open run; a page that is there already is replaced, so that a commit whose
+/// acknowledgement was lost can be repeated.
 pub async fn insert_page(
     connection: &impl Connection,
     run: RunId,
@@ -166,7 +168,13 @@ pub async fn insert_page(
         seen: ActiveValue::set(seen),
         deferred: ActiveValue::set(deferred),
     };
-    sync_page::Entity::insert(row).exec_without_returning(connection).await?;
+    let mut conflict = OnConflict::columns([sync_page::Column::RunId, sync_page::Column::Page]);
+    conflict.update_columns([
+        sync_page::Column::NextOpenid,
+        sync_page::Column::Seen,
+        sync_page::Column::Deferred,
+    ]);
+    sync_page::Entity::insert(row).on_conflict(conflict).exec_without_returning(connection).await?;
     Ok(())
 }
 
@@ -194,6 +202,18 @@ pub async fn delete_pages(connection: &impl Connection, run: RunId) -> Result<()
         .exec(connection)
         .await?;
     Ok(())
+}
+
+/// Whether the account has a run begun after this one.
+pub async fn exists_newer(
+    connection: &impl Connection,
+    account: AccountId,
+    than: RunId,
+) -> Result<bool, Error> {
+    let newer = sync_run::Entity::find()
+        .filter(sync_run::Column::AccountId.eq(account))
+        .filter(sync_run::Column::Id.gt(than));
+    Ok(newer.count(connection).await? > 0)
 }
 
 /// Whether any account has a run that can go on.

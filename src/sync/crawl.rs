@@ -133,7 +133,7 @@ pub(super) async fn crawl(
         };
         failpoint!("sync.page_fetched");
         let (last, empty) = (page.planned.listed.last, page.planned.openids == 0);
-        sink::commit(crawl, record, page).await?;
+        sink::commit(crawl, record, lease, page).await?;
         failpoint!("sync.page_committed");
         if !empty {
             (crawl.job.observer)(&record.run, record.total_last);

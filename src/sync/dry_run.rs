@@ -69,7 +69,7 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
         forecast.pages += u64::from(page.openids > 0);
         forecast.listed += page.openids;
-        forecast.known += page.known.len();
+        forecast.known += page.known.len() + page.repeated;
         forecast.new += new;
         forecast.refreshed += page.asks.len() as u64 - new;
         if page.listed.last {
@@ -98,7 +98,7 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     }
     Ok(Crawl {
         job: job.clone(),
-        clock: DatabaseClock::starting_at(now),
+        clock: DatabaseClock::starting_at(now, now),
         began: Began::nothing(),
         first_load: !followers::exists_before(store.reader(), account, now).await?,
         full,

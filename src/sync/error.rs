@@ -53,6 +53,17 @@ pub enum Error {
         /// WeChat's own count.
         total: u64,
     },
+    /// WeChat did not tell profiles of the handful that is asked before a crawl.
+    #[error("WeChat did not answer for the followers that are asked before the crawl")]
+    Probe(#[source] wechat::Error),
+    /// WeChat refuses everybody, so it is not them.
+    #[error("WeChat refuses all {asked} followers it was asked for: {reason}")]
+    AllRefused {
+        /// How many were asked for.
+        asked: u64,
+        /// What it says of one.
+        reason: String,
+    },
     /// WeChat did not tell profiles.
     #[error("WeChat did not return profiles for page {page}")]
     Profiles {
@@ -77,6 +88,18 @@ pub enum Error {
         /// Where it would have to.
         needed: &'static str,
     },
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// A newer crawl says more about who left.
+    #[error("the account was crawled again after run {0}, which can no longer be confirmed")]
+    Outdated(RunId),
+    /// The checkpoint does not hold all pages that were committed: no sweep can be based on it.
+    #[error("the checkpoint of run {0} is incomplete")]
+    Checkpoint(RunId),
+    /// Everybody has to be asked, those on the committed pages too.
+    #[error("run {0} is given up to begin anew and ask everybody")]
+    BeginAnew(RunId),
     /// A bug: a stage of the pipeline ended without a word.
     #[error("a stage of the sync ended unexpectedly")]
     StageGone,
@@ -88,6 +111,7 @@ impl Error {
         match self {
             Self::Page { source, .. }
             | Self::Cursor { source, .. }
+            | Self::Probe(source)
             | Self::Profiles { source, .. } => Some(source),
             _ => None,
         }
@@ -104,6 +128,10 @@ impl Error {
             Self::LeaseHeld(_) => {
                 Some("wait for it to end; `runs list` shows how far it is".into())
             }
+            Self::AllRefused { .. } => Some(
+                "check that AppID and AppSecret are of the same account; nobody was set aside"
+                    .into(),
+            ),
             Self::Loop { .. } | Self::Inconsistent { .. } | Self::EndedEarly { .. } => {
                 Some("nobody was marked as having left; the next run begins anew".into())
             }

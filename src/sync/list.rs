@@ -74,8 +74,10 @@ pub(super) struct DatabaseClock {
 }
 
 impl DatabaseClock {
-    pub(super) fn starting_at(now_ms: i64) -> Self {
-        Self { read_ms: now_ms, read_at: Instant::now() }
+    /// A clock that says `now_ms` now, but never a time before `started_at`: the database's clock
+    /// may have been set back since the run was started.
+    pub(super) fn starting_at(now_ms: i64, started_at: i64) -> Self {
+        Self { read_ms: now_ms.max(started_at), read_at: Instant::now() }
     }
 
     pub(super) fn now_ms(&self) -> i64 {
@@ -199,6 +201,9 @@ impl Walk {
             }
             (_, next) => next == cursor && so_far >= least_expected(page.total),
         };
+        if !end && next_openid.parse::<OpenId>().is_err() {
+            return inconsistent("its next_openid is no openid".to_owned());
+        }
         if !end && !self.visited.insert(next_openid.clone()) {
             return Err(Error::Loop { page: number });
         }
@@ -220,7 +225,9 @@ impl Walk {
 
 /// How many openids a complete list of `total` holds at least: some leave while it is walked.
 pub(super) fn least_expected(total: u64) -> u64 {
-    total - (total / 100).max(50).min(total)
+    // One in a hundred, and for small accounts a few more, though never half of one.
+    let may_be_missing = (total / 100).max(50).min((total / 10).max(2));
+    total.saturating_sub(may_be_missing)
 }
 
 /// Openids each once, and what is none. Blanks, which old answers hold, count as nothing.

@@ -14,6 +14,7 @@
 
 mod crawl;
 mod dry_run;
+mod ending;
 mod error;
 mod list;
 mod plan;

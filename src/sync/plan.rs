@@ -1,6 +1,6 @@
 //! The second stage: which followers of a page are asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
@@ -25,6 +25,8 @@ pub(super) struct PlannedPage {
     pub(super) deferred: Vec<OpenId>,
     /// Row ids of the followers on the page that are known and not asked for.
     pub(super) known: RoaringTreemap,
+    /// Openids on the page that an earlier page left over: they are asked for once.
+    pub(super) repeated: u64,
 }
 
 /// A follower to ask for.
@@ -73,8 +75,13 @@ impl Planner {
         let openids = std::mem::take(&mut listed.openids);
         let count = (openids.len() + listed.malformed.len()) as u64;
         let standings = self.crawl.standings(&openids).await?;
-        let (mut known, mut asked) = (RoaringTreemap::new(), Vec::new());
+        let left_over: HashSet<_> = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
+        let (mut known, mut asked, mut repeated) = (RoaringTreemap::new(), Vec::new(), 0);
         for openid in openids {
+            if left_over.contains(&openid) {
+                repeated += 1;
+                continue;
+            }
             match standings.get(&openid) {
                 Some(standing) if !self.crawl.is_to_be_asked(standing) => {
                     known.insert(standing.id);
@@ -88,7 +95,7 @@ impl Planner {
             self.left_over = leave_over(&mut asks);
         }
         let deferred = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        Ok(PlannedPage { listed, openids: count, asks, deferred, known })
+        Ok(PlannedPage { listed, openids: count, asks, deferred, known, repeated })
     }
 }
 

@@ -6,16 +6,14 @@
 use std::collections::HashMap;
 
 use super::crawl::Unionids;
-use super::{Error, Job};
+use super::profiles::concerns_the_openid;
+use super::{BATCH, Error, Job, ProfileApi};
 use crate::model::{Follower, OpenId, Profile, UnionId};
 use crate::store::followers;
 use crate::wechat;
 
 /// How many known followers are asked again each night.
 const HANDFUL: u64 = 10;
-
-/// How many of those without a unionid are asked where nobody has one.
-const BATCH: usize = 100;
 
 /// What the probe found.
 #[derive(Debug, Default)]
@@ -42,8 +40,9 @@ pub(super) async fn probe(job: &Job) -> Result<Probe, Error> {
 /// Known followers from some random row id on.
 async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
     let reader = job.store.reader();
-    let highest = followers::find_highest_id(reader).await?;
-    let from = rand::random_range(0..=highest);
+    let range = followers::find_id_range(reader, job.account).await?;
+    let Some((lowest, highest)) = range else { return Ok(Vec::new()) };
+    let from = rand::random_range(lowest..=highest);
     let found = followers::list_known_from(reader, job.account, from, HANDFUL).await?;
     if found.is_empty() {
         return Ok(followers::list_known_from(reader, job.account, 0, HANDFUL).await?);
@@ -62,8 +61,8 @@ async fn changed(job: &Job, known: &[Follower]) -> Result<usize, Error> {
         }
         match job.wechat.profile(&follower.openid).await {
             Ok(profile) => changed += usize::from(differs(follower, profile.unionid.as_ref())),
-            Err(error) if error.class() == wechat::Class::Person => {}
-            Err(source) => return Err(Error::Profiles { page: 0, source }),
+            Err(error) if concerns_the_openid(&error) => {}
+            Err(source) => return Err(Error::Probe(source)),
         }
     }
     Ok(changed)
@@ -80,19 +79,38 @@ fn unionids(profiles: Vec<Profile>) -> HashMap<OpenId, UnionId> {
 
 async fn ask_the_unknown(job: &Job) -> Result<Probe, Error> {
     let probe = Probe::default();
-    let reader = job.store.reader();
-    let openids = followers::list_without_unionid(reader, job.account, BATCH as u64).await?;
+    let most = match job.settings.profile_api {
+        ProfileApi::Batchget => BATCH as u64,
+        ProfileApi::Info => HANDFUL,
+    };
+    let openids = followers::list_without_unionid(job.store.reader(), job.account, most).await?;
     if !openids.is_empty() && !unionids(ask(job, &openids).await?).is_empty() {
         probe.unionids.saw_one();
     }
     Ok(probe)
 }
 
-/// One `batchget`. Somebody who left may spoil it: then nothing is learnt tonight.
+/// Asks for a few by the call that the account is synced with. Somebody who left may spoil a batch:
+/// then nothing is learnt tonight.
 async fn ask(job: &Job, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
-    match job.wechat.profiles(openids).await {
-        Ok(profiles) => Ok(profiles),
-        Err(error) if error.class() == wechat::Class::Person => Ok(Vec::new()),
-        Err(source) => Err(Error::Profiles { page: 0, source }),
+    if job.settings.profile_api == ProfileApi::Batchget {
+        return match job.wechat.profiles(openids).await {
+            Ok(profiles) => Ok(profiles),
+            Err(error) if is_no_outage(&error) => Ok(Vec::new()),
+            Err(source) => Err(Error::Probe(source)),
+        };
     }
+    let mut profiles = Vec::with_capacity(openids.len());
+    for openid in openids {
+        match job.wechat.profile(openid).await {
+            Ok(profile) => profiles.push(profile),
+            Err(error) if is_no_outage(&error) => {}
+            Err(source) => return Err(Error::Probe(source)),
+        }
+    }
+    Ok(profiles)
+}
+
+fn is_no_outage(error: &wechat::Error) -> bool {
+    concerns_the_openid(error) || error.class() == wechat::Class::ListSize
 }

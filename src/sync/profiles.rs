@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::crawl::{Crawl, Stage};
 use super::plan::{Ask, PlannedPage};
 use super::{BATCH, Error};
-use crate::model::{OpenId, Profile};
+use crate::model::{OpenId, Profile, UnionId};
 use crate::wechat::{self, Class};
 
 /// What WeChat told of somebody.
@@ -100,7 +100,8 @@ type Answer = (Option<PlannedPage>, Vec<(Ask, Told)>);
 
 async fn answer(crawl: Arc<Crawl>, piece: Result<Piece, Error>) -> Result<Answer, Error> {
     let Piece { page, asks, whole } = piece?;
-    crawl.refusals.asked(asks.len());
+    // Those set aside before say nothing new about the account.
+    crawl.refusals.asked(asks.iter().filter(|ask| !crawl.is_set_aside(ask)).count());
     let told = match asks.as_slice() {
         [] => Vec::new(),
         [ask] if ask.alone => vec![alone(&crawl, ask).await.map_err(at(page))?],
@@ -117,7 +118,7 @@ fn at(page: u64) -> impl Fn(wechat::Error) -> Error {
 async fn alone(crawl: &Crawl, ask: &Ask) -> Result<(Ask, Told), wechat::Error> {
     let told = match crawl.job.wechat.profile(&ask.openid).await {
         Ok(profile) if profile.openid != ask.openid => {
-            refused(crawl, "WeChat answered for somebody else".to_owned(), None)?
+            Told::Refused("WeChat answered for somebody else".to_owned())
         }
         Ok(profile) if !profile.subscribed => Told::Left,
         Ok(profile) => {
@@ -127,26 +128,34 @@ async fn alone(crawl: &Crawl, ask: &Ask) -> Result<(Ask, Told), wechat::Error> {
             let unionid_absent = profile.unionid.is_none();
             Told::Follower { profile, unionid_absent }
         }
-        Err(error) if concerns_the_openid(&error) => {
-            refused(crawl, error.to_string(), Some(error))?
-        }
+        Err(error) if concerns_the_openid(&error) => refused(crawl, ask, error)?,
         Err(error) => return Err(error),
     };
     Ok((ask.clone(), told))
 }
 
-fn concerns_the_openid(error: &wechat::Error) -> bool {
+/// Whether an error is about who was asked for, and not about the asking.
+pub(super) fn concerns_the_openid(error: &wechat::Error) -> bool {
     matches!(error.class(), Class::Person | Class::Undecodable | Class::Unknown)
 }
 
-fn refused(
+fn refused(crawl: &Crawl, ask: &Ask, error: wechat::Error) -> Result<Told, wechat::Error> {
+    if !crawl.is_set_aside(ask) && crawl.refusals.refused_too_many() {
+        return Err(error);
+    }
+    Ok(Told::Refused(error.to_string()))
+}
+
+/// One follower by a call of its own; `None` where WeChat refuses.
+pub(super) async fn ask_again(
     crawl: &Crawl,
-    reason: String,
-    error: Option<wechat::Error>,
-) -> Result<Told, wechat::Error> {
-    match error {
-        Some(error) if crawl.refusals.refused_too_many() => Err(error),
-        _ => Ok(Told::Refused(reason)),
+    page: u64,
+    openid: &OpenId,
+) -> Result<Option<Profile>, Error> {
+    match crawl.job.wechat.profile(openid).await {
+        Ok(profile) => Ok(Some(profile).filter(|profile| profile.openid == *openid)),
+        Err(error) if concerns_the_openid(&error) => Ok(None),
+        Err(source) => Err(Error::Profiles { page, source }),
     }
 }
 
@@ -172,9 +181,9 @@ async fn halve(
     mut asks: Vec<Ask>,
     error: wechat::Error,
 ) -> Result<Vec<(Ask, Told)>, wechat::Error> {
-    if asks.len() == 1 {
-        let told = refused(crawl, error.to_string(), Some(error))?;
-        return Ok(asks.into_iter().map(|ask| (ask, told.clone())).collect());
+    if let [ask] = asks.as_slice() {
+        let told = refused(crawl, ask, error)?;
+        return Ok(vec![(ask.clone(), told)]);
     }
     let second = asks.split_off(asks.len() / 2);
     let mut told = together(crawl, asks).await?;
@@ -204,10 +213,36 @@ async fn understand(
         };
         told.push(told_of_it);
     }
+    // A hole's own answer may show that its neighbours have each other's unionids.
+    if credible && share_a_unionid(&told) {
+        let asks: Vec<_> = told.into_iter().map(|(ask, _)| ask).collect();
+        told = Vec::with_capacity(asks.len());
+        for ask in &asks {
+            told.push(alone(crawl, ask).await?);
+        }
+    }
     Ok(told)
 }
 
+fn share_a_unionid(told: &[(Ask, Told)]) -> bool {
+    let mut unionids = HashSet::with_capacity(told.len());
+    told.iter().filter_map(told_unionid).any(|(_, unionid)| !unionids.insert(unionid))
+}
+
+/// Who has which unionid, by an answer.
+pub(super) fn told_unionid((ask, told): &(Ask, Told)) -> Option<(&OpenId, &UnionId)> {
+    match told {
+        Told::Follower { profile, .. } => Some((&ask.openid, profile.unionid.as_ref()?)),
+        _ => None,
+    }
+}
+
 impl Crawl {
+    /// Whether the person was set aside by an earlier run.
+    pub(super) fn is_set_aside(&self, ask: &Ask) -> bool {
+        self.quarantined.contains(ask.openid.as_str())
+    }
+
     /// Whether a unionid is missing that a call of its own may bring.
     fn is_hole(&self, ask: &Ask, profile: &Profile) -> bool {
         let known =

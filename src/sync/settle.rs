@@ -8,7 +8,7 @@ use roaring::RoaringTreemap;
 use super::Error;
 use super::crawl::Crawl;
 use super::plan::{Ask, PlannedPage};
-use super::profiles::{Told, ToldPage};
+use super::profiles::{Told, ToldPage, ask_again, told_unionid};
 use crate::model::{OpenId, Profile, UnionId};
 use crate::store::followers::{self, Row};
 use crate::store::quarantine::{Conflict, Entry};
@@ -31,31 +31,62 @@ pub(super) struct SettledPage {
     pub(super) released: Vec<OpenId>,
     /// Changed unionids.
     pub(super) conflicts: Vec<Conflict>,
+    /// Stored with a unionid that is proved to be another follower's.
+    pub(super) cleared: Vec<OpenId>,
 }
 
 /// Settles a page. Asks WeChat again only where unionids collide.
 pub(super) async fn settle(crawl: &Crawl, mut page: ToldPage) -> Result<SettledPage, Error> {
-    let mut corrected = correct_collisions(crawl, &mut page).await?;
+    refuse_if_all_refused(crawl, &page)?;
+    let corrections = correct_collisions(crawl, &mut page).await?;
     let mut settled = SettledPage {
-        rows: Vec::with_capacity(page.answers.len()),
+        rows: corrections.rows,
         fetched: 0,
         vanished: 0,
         quarantined: std::mem::take(&mut page.planned.listed.malformed),
         released: Vec::new(),
-        conflicts: Vec::new(),
+        conflicts: corrections.conflicts,
+        cleared: corrections.cleared,
         seen: page.planned.known.clone(),
         planned: page.planned,
     };
+    settled.rows.reserve(page.answers.len());
     for (ask, told) in page.answers {
-        settled.take(ask, told);
+        let was_set_aside = crawl.is_set_aside(&ask);
+        settled.take(ask, told, was_set_aside);
     }
-    settled.rows.append(&mut corrected);
     settled.rows.sort_unstable_by(|a, b| a.profile.openid.cmp(&b.profile.openid));
+    // One statement cannot write a row twice.
+    settled.rows.dedup_by(|a, b| a.profile.openid == b.profile.openid);
     Ok(settled)
 }
 
+/// Where a page has nobody but people WeChat refuses, it is not the people.
+fn refuse_if_all_refused(crawl: &Crawl, page: &ToldPage) -> Result<(), Error> {
+    let fresh = page.answers.iter().filter(|(ask, _)| !crawl.is_set_aside(ask));
+    let reasons: Vec<_> = fresh
+        .map(|(_, told)| match told {
+            Told::Refused(reason) => Some(reason),
+            _ => None,
+        })
+        .collect();
+    if reasons.len() <= FEW || !page.planned.known.is_empty() {
+        return Ok(());
+    }
+    match reasons.iter().all(Option::is_some) {
+        true => Err(Error::AllRefused {
+            asked: reasons.len() as u64,
+            reason: reasons.into_iter().flatten().next().cloned().unwrap_or_default(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// So few refused followers say nothing about the account.
+const FEW: usize = 3;
+
 impl SettledPage {
-    fn take(&mut self, ask: Ask, told: Told) {
+    fn take(&mut self, ask: Ask, told: Told, was_set_aside: bool) {
         // Who has left is not seen, so that the sweep decides about it behind its guard.
         if let (Some(stored), false) = (&ask.stored, told == Told::Left) {
             self.seen.insert(stored.id);
@@ -63,7 +94,7 @@ impl SettledPage {
         match told {
             Told::Follower { profile, unionid_absent } => {
                 self.fetched += 1;
-                if ask.alone {
+                if was_set_aside {
                     self.released.push(ask.openid.clone());
                 }
                 self.take_profile(ask, profile, unionid_absent);
@@ -95,87 +126,106 @@ impl SettledPage {
     }
 }
 
-/// Two people of one account cannot share a unionid. Where they would, on this page or with
-/// somebody stored, each is asked for alone; the stored ones' rows are returned.
-async fn correct_collisions(crawl: &Crawl, page: &mut ToldPage) -> Result<Vec<Row>, Error> {
-    let (doubtful, mut stored) = collisions(crawl, &page.answers).await?;
-    let number = page.planned.listed.number;
-    for (ask, told) in &mut page.answers {
-        if doubtful.contains(&ask.openid) {
-            stored.remove(&ask.openid);
-            let answer = ask_again(crawl, number, &ask.openid).await?;
-            *told = match answer {
-                Some(profile) if !profile.subscribed => Told::Left,
-                Some(profile) => {
-                    let unionid_absent = profile.unionid.is_none();
-                    Told::Follower { profile, unionid_absent }
-                }
-                None => Told::Refused("its unionid is another follower's".to_owned()),
-            };
-        }
-    }
-    let mut rows = Vec::new();
-    for openid in stored {
-        let answer = ask_again(crawl, number, &openid).await?;
-        if let Some(profile) = answer.filter(|profile| profile.subscribed) {
-            rows.push(Row { unionid_absent: false, profile });
-        }
-    }
-    Ok(rows)
+/// What collides with the page: followers stored with a unionid that somebody on it has.
+struct Collisions {
+    /// On the page.
+    doubtful: HashSet<OpenId>,
+    /// Stored, with the unionid they are stored with.
+    stored: HashMap<OpenId, UnionId>,
 }
 
-/// Followers on the page, and others stored, whose unionids collide.
-async fn collisions(
+/// What the database needs corrected besides the page's own rows.
+#[derive(Debug, Default)]
+struct Corrections {
+    rows: Vec<Row>,
+    cleared: Vec<OpenId>,
+    conflicts: Vec<Conflict>,
+}
+
+/// Two people of one account cannot share a unionid. Where they would, on this page or with
+/// somebody stored, each is asked for alone, until nothing collides that was not asked.
+async fn correct_collisions(crawl: &Crawl, page: &mut ToldPage) -> Result<Corrections, Error> {
+    let number = page.planned.listed.number;
+    let mut asked = HashSet::new();
+    let collisions = loop {
+        let collisions = collisions(crawl, &page.answers).await?;
+        let is_new = |openid: &&OpenId| !asked.contains(*openid);
+        let doubtful: HashSet<_> = collisions.doubtful.iter().filter(is_new).cloned().collect();
+        if doubtful.is_empty() {
+            break collisions;
+        }
+        for (ask, told) in &mut page.answers {
+            if doubtful.contains(&ask.openid) {
+                *told = told_alone(crawl, number, &ask.openid).await?;
+            }
+        }
+        asked.extend(doubtful);
+    };
+    correct_stored(crawl, number, collisions.stored).await
+}
+
+async fn told_alone(crawl: &Crawl, page: u64, openid: &OpenId) -> Result<Told, Error> {
+    Ok(match ask_again(crawl, page, openid).await? {
+        Some(profile) if !profile.subscribed => Told::Left,
+        Some(profile) => Told::Follower { unionid_absent: profile.unionid.is_none(), profile },
+        None => Told::Refused("its unionid is another follower's".to_owned()),
+    })
+}
+
+/// Somebody on the page has, by a look-up of their own, the unionid that these are stored with.
+async fn correct_stored(
     crawl: &Crawl,
-    answers: &[(Ask, Told)],
-) -> Result<(HashSet<OpenId>, HashSet<OpenId>), Error> {
+    page: u64,
+    stored: HashMap<OpenId, UnionId>,
+) -> Result<Corrections, Error> {
+    let mut corrections = Corrections::default();
+    for (openid, old) in stored {
+        let profile = ask_again(crawl, page, &openid).await?;
+        match profile.filter(|profile| profile.subscribed && profile.unionid.is_some()) {
+            Some(profile) if profile.unionid.as_ref() == Some(&old) => {}
+            Some(profile) => {
+                if let Some(new) = profile.unionid.clone() {
+                    corrections.conflicts.push(Conflict { openid, old, new });
+                }
+                corrections.rows.push(Row { unionid_absent: false, profile });
+            }
+            // Nothing says it is theirs, and it is proved to be the other's.
+            None => corrections.cleared.push(openid),
+        }
+    }
+    Ok(corrections)
+}
+
+async fn collisions(crawl: &Crawl, answers: &[(Ask, Told)]) -> Result<Collisions, Error> {
     let mut holders: HashMap<&UnionId, &OpenId> = HashMap::with_capacity(answers.len());
-    let mut doubtful = HashSet::new();
+    let mut found = Collisions { doubtful: HashSet::new(), stored: HashMap::new() };
     for (openid, unionid) in answers.iter().filter_map(told_unionid) {
         if let Some(other) = holders.insert(unionid, openid)
             && other != openid
         {
-            doubtful.extend([openid.clone(), other.clone()]);
+            found.doubtful.extend([openid.clone(), other.clone()]);
         }
     }
-    let mut stored = HashSet::new();
-    if !crawl.first_load {
-        let (store, account) = (&crawl.job.store, crawl.job.account);
-        let news = answers.iter().filter(|answer| is_news(answer)).filter_map(told_unionid);
-        let unionids: Vec<_> = news.map(|(_, unionid)| unionid.clone()).collect();
-        for (unionid, openid) in followers::list_holders(store.reader(), account, &unionids).await?
-        {
-            if let Some(claimant) = holders.get(&unionid).filter(|other| ***other != openid) {
-                doubtful.insert((*claimant).clone());
-                stored.insert(openid);
+    if crawl.first_load {
+        return Ok(found);
+    }
+    let news = answers.iter().filter(|answer| is_news(answer)).filter_map(told_unionid);
+    let unionids: Vec<_> = news.map(|(_, unionid)| unionid.clone()).collect();
+    let on_page: HashSet<_> = answers.iter().map(|(ask, _)| &ask.openid).collect();
+    let (store, account) = (&crawl.job.store, crawl.job.account);
+    for (unionid, openid) in followers::list_holders(store.reader(), account, &unionids).await? {
+        if let Some(claimant) = holders.get(&unionid).filter(|other| ***other != openid) {
+            found.doubtful.insert((*claimant).clone());
+            // Who is on the page too has an answer of their own.
+            if !on_page.contains(&openid) {
+                found.stored.insert(openid, unionid);
             }
         }
     }
-    Ok((doubtful, stored))
-}
-
-fn told_unionid((ask, told): &(Ask, Told)) -> Option<(&OpenId, &UnionId)> {
-    match told {
-        Told::Follower { profile, .. } => Some((&ask.openid, profile.unionid.as_ref()?)),
-        _ => None,
-    }
+    Ok(found)
 }
 
 fn is_news((ask, told): &(Ask, Told)) -> bool {
     let known = ask.stored.as_ref().and_then(|stored| stored.unionid.as_ref());
     matches!(told, Told::Follower { profile, .. } if profile.unionid.as_ref() != known)
-}
-
-/// One follower by a call of its own; `None` where WeChat refuses.
-pub(super) async fn ask_again(
-    crawl: &Crawl,
-    page: u64,
-    openid: &OpenId,
-) -> Result<Option<Profile>, Error> {
-    use crate::wechat::Class;
-    match crawl.job.wechat.profile(openid).await {
-        Ok(profile) => Ok(Some(profile).filter(|profile| profile.openid == *openid)),
-        Err(error) if error.class() == Class::Person => Ok(None),
-        Err(source) => Err(Error::Profiles { page, source }),
-    }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::crawl::Crawl;
 use super::profiles::ToldPage;
+use super::run::unless_ended;
 use super::settle::{SettledPage, settle};
 use super::{Error, failpoint};
+use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 use crate::store::{self, followers, quarantine, runs};
 
@@ -20,9 +22,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub(super) async fn commit(
     crawl: &Crawl,
     record: &mut Record,
+    lease: &Lease,
     page: ToldPage,
 ) -> Result<(), Error> {
-    let page = settle(crawl, page).await?;
+    let page = unless_ended(&crawl.job, lease, settle(crawl, page)).await?;
     let next = advanced(crawl, record, &page);
     let mut tries = 0;
     loop {
@@ -53,11 +56,11 @@ fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage) -> Record {
     // The empty answer that ends a list is a call and no page.
     counts.pages += u64::from(page.planned.openids > 0);
     counts.listed += page.planned.openids;
-    counts.known += page.planned.known.len();
+    counts.known += page.planned.known.len() + page.planned.repeated;
     counts.fetched += page.fetched;
     counts.vanished += page.vanished;
     counts.quarantined += page.quarantined.len() as u64;
-    counts.upserted += page.rows.len() as u64;
+    counts.upserted += (page.rows.len() + page.cleared.len()) as u64;
     counts.conflicts += page.conflicts.len() as u64;
     if listed.number == 1 {
         next.total_first = listed.total;
@@ -79,6 +82,7 @@ async fn write(crawl: &Crawl, next: &Record, page: &SettledPage) -> Result<bool,
         return Ok(false);
     }
     followers::upsert(&transaction, account, &page.rows, at).await?;
+    followers::clear_unionids(&transaction, account, &page.cleared).await?;
     failpoint_in_write();
     quarantine::release(&transaction, account, &page.released).await?;
     quarantine::record(&transaction, account, run, &page.quarantined, at).await?;

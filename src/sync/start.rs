@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::{Error, Job, Request};
 use crate::lease::Lease;
-use crate::model::{AppId, Mode, RunState};
+use crate::model::{AppId, Mode, RunId, RunState, Trigger};
 use crate::store::runs::{self, NewRun, Record};
-use crate::store::{self, leases};
+use crate::store::{self, Transaction, leases};
 
 /// An interrupted run older than this is given up: its first pages are no longer true.
 const OLDEST_RESUMED: chrono::Duration = chrono::Duration::hours(48);
@@ -28,11 +28,16 @@ pub(super) async fn acquire_lease(job: &Job) -> Result<Lease, Error> {
         }
         let expires_at = leases::find_expiry(job.store.reader(), &name).await?;
         let is_renewed = expiry.is_some_and(|before| expires_at > before);
-        if is_renewed || Instant::now() > deadline || job.stop.is_cancelled() {
+        if is_renewed || Instant::now() > deadline {
             return Err(Error::LeaseHeld(job.wechat.appid().clone()));
         }
-        expiry = Some(expires_at);
-        tokio::time::sleep(POLL).await;
+        if expiry.replace(expires_at).is_none() {
+            tracing::info!(app.id = %job.wechat.appid(), "waiting for another process's lease to end");
+        }
+        tokio::select! {
+            () = job.stop.cancelled() => return Err(Error::Stopped),
+            () = tokio::time::sleep(POLL) => {}
+        }
     }
 }
 
@@ -47,14 +52,14 @@ pub(super) async fn resume_or_begin(
     request: &Request,
     lease: &Lease,
 ) -> Result<Record, Error> {
-    if let Some(record) = find_open(job).await? {
-        let now = job.store.now().await?;
-        let age_ms = now - record.run.started_at.timestamp_millis();
-        if !request.restart && age_ms < OLDEST_RESUMED.num_milliseconds() {
-            return resume(job, request, lease, record).await;
+    if let Some(found) = find_open(job).await? {
+        let record = take_over(job, lease, found.run.id).await?;
+        match why_not_resumed(job, request, &record).await? {
+            None => return resume(job, request, record).await,
+            Some(why) if record.run.state.is_open() => cancel(job, record, why).await?,
+            // Its former holder ended it at the last moment.
+            Some(_) => {}
         }
-        let why = if request.restart { "given up for a restart" } else { "too old to be resumed" };
-        cancel(job, lease, record, why).await?;
     }
     begin(job, request, lease).await
 }
@@ -65,13 +70,33 @@ pub(super) async fn find_open(job: &Job) -> Result<Option<Record>, Error> {
     Ok(runs::find_latest(job.store.reader(), job.account, &open).await?)
 }
 
-async fn resume(
+async fn why_not_resumed(
     job: &Job,
     request: &Request,
-    lease: &Lease,
-    mut record: Record,
-) -> Result<Record, Error> {
-    take_over(job, lease, &mut record).await?;
+    record: &Record,
+) -> Result<Option<&'static str>, Error> {
+    let now = job.store.now().await?;
+    let run = &record.run;
+    // A person may go on at once; the schedule waits for the quota's reset.
+    let waits = run.resume_at.is_some_and(|at| at.timestamp_millis() > now);
+    if waits && run.state.is_open() && request.trigger != Trigger::Manual {
+        return Err(Error::TickTaken(run.appid.clone()));
+    }
+    let age_ms = now - run.started_at.timestamp_millis();
+    Ok(if !run.state.is_open() {
+        Some("ended")
+    } else if request.restart {
+        Some("given up for a restart")
+    } else if request.full && run.mode != Mode::Full && run.counts.pages > 0 {
+        Some("given up to ask everybody")
+    } else if age_ms >= OLDEST_RESUMED.num_milliseconds() {
+        Some("too old to be resumed")
+    } else {
+        None
+    })
+}
+
+async fn resume(job: &Job, request: &Request, mut record: Record) -> Result<Record, Error> {
     record.run.state = RunState::Running;
     record.run.resume_at = None;
     record.run.error = None;
@@ -112,46 +137,46 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
         }
         inserted => inserted?,
     };
-    let record = runs::find(&transaction, id).await?.ok_or(Error::StageGone)?;
+    // A newer crawl says more about who left than one that waits to be confirmed.
+    let held = runs::find_latest(&transaction, job.account, &[RunState::Held]).await?;
+    if let Some(mut held) = held
+        && runs::take_over(&transaction, held.run.id, lease.fence()).await?
+    {
+        held.fence = lease.fence();
+        end(&transaction, held, &format!("replaced by run {id}")).await?;
+    }
+    let record = runs::find(&transaction, id).await?.ok_or(Error::NoSuchRun(id))?;
     transaction.commit().await.map_err(store::Error::from)?;
-    supersede_held(job, lease, id).await?;
     tracing::info!(app.id = %record.run.appid, sync.run = id, "follower sync begun");
     Ok(record)
 }
 
-/// A newer crawl says more about who left than one that waits to be confirmed.
-async fn supersede_held(job: &Job, lease: &Lease, by: i64) -> Result<(), Error> {
-    let held = runs::find_latest(job.store.reader(), job.account, &[RunState::Held]).await?;
-    match held {
-        Some(record) => cancel(job, lease, record, &format!("replaced by run {by}")).await,
-        None => Ok(()),
-    }
-}
-
-/// Ends a run that will not go on.
-pub(super) async fn cancel(
-    job: &Job,
-    lease: &Lease,
-    mut record: Record,
-    why: &str,
-) -> Result<(), Error> {
-    take_over(job, lease, &mut record).await?;
+/// Ends a run of ours that will not go on.
+pub(super) async fn cancel(job: &Job, record: Record, why: &str) -> Result<(), Error> {
     let transaction = job.store.begin().await?;
-    record.run.state = RunState::Cancelled;
-    record.run.error = Some(why.to_owned());
-    record.run.resume_at = None;
-    let now = store::now(&transaction).await?;
-    record.run.finished_at = chrono::DateTime::from_timestamp_millis(now);
-    runs::delete_pages(&transaction, record.run.id).await?;
-    runs::save(&transaction, &record).await?;
+    end(&transaction, record, why).await?;
     Ok(transaction.commit().await.map_err(store::Error::from)?)
 }
 
-/// Makes the run ours: whoever wrote it before can write it no more.
-pub(super) async fn take_over(job: &Job, lease: &Lease, record: &mut Record) -> Result<(), Error> {
-    if !runs::take_over(job.store.writer(), record.run.id, lease.fence()).await? {
-        return Err(Error::LeaseLost(record.run.appid.clone()));
+async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result<(), Error> {
+    record.run.state = RunState::Cancelled;
+    record.run.error = Some(why.to_owned());
+    record.run.resume_at = None;
+    let now = store::now(transaction).await?;
+    record.run.finished_at = chrono::DateTime::from_timestamp_millis(now);
+    // First, since it fails for a run that is no longer ours.
+    if !runs::save(transaction, &record).await? {
+        return Err(Error::LeaseLost(record.run.appid));
     }
-    record.fence = lease.fence();
-    Ok(())
+    Ok(runs::delete_pages(transaction, record.run.id).await?)
+}
+
+/// Makes the run ours: whoever wrote it before can write it no more. What it has become by then is
+/// read only afterwards.
+pub(super) async fn take_over(job: &Job, lease: &Lease, id: RunId) -> Result<Record, Error> {
+    if !runs::take_over(job.store.writer(), id, lease.fence()).await? {
+        return Err(Error::LeaseLost(job.wechat.appid().clone()));
+    }
+    // By the writer: a replica of the database that reads come from may be behind.
+    runs::find(job.store.writer(), id).await?.ok_or(Error::NoSuchRun(id))
 }

@@ -28,6 +28,10 @@ pub(super) struct Departures {
 /// Compares the crawl with what was known before it.
 pub(super) async fn find_departures(job: &Job, record: &Record) -> Result<Departures, Error> {
     let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
+    // Whoever was on a page that is gone would seem to have left.
+    if (pages.len() as u64) < record.run.counts.pages {
+        return Err(Error::Checkpoint(record.run.id));
+    }
     let seen = pages.iter().fold(RoaringTreemap::new(), |seen, page| seen | &page.seen);
     find_unseen(job, record.run.started_at.timestamp_millis(), &seen).await
 }
