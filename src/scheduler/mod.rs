@@ -216,7 +216,7 @@ async fn sync_once(
     // The run has logged how it ended.
     match due {
         Some(due) => _ = sync::run(&job, due.into()).await?,
-        None => _ = sync::resume(&job).await?,
+        None => _ = sync::resume(&job, app.clock.now()).await?,
     }
     Ok(())
 }
