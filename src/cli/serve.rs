@@ -25,15 +25,22 @@ impl Serve {
         let listener = listen(address).await?;
         output::talk(format_args!("listening on http://{}", listener.local_addr()?));
         let schedule = async {
-            match app.config.sync.enabled {
+            let ended = match app.config.sync.enabled {
                 true => scheduler::run(app.clone(), stop.clone()).await,
                 false => Ok(()),
+            };
+            // Better down, where a supervisor sees it, than up and never syncing.
+            if ended.is_err() {
+                output::talk("the schedule does not run: shutting down");
+                stop.cancel();
             }
+            ended
         };
         let api = http::serve(app.clone(), listener, stop.clone());
         let (schedule, ()) = tokio::join!(schedule, api);
-        close(app).await?;
+        let closed = close(app).await;
         schedule?;
+        closed?;
         Ok(Exit::Done)
     }
 }
