@@ -15,12 +15,15 @@ pub(super) struct Serve {
     /// Where to listen, instead of http.listen
     #[arg(long, value_name = "ADDR")]
     listen: Option<std::net::SocketAddr>,
+    /// Fail where the database lacks migrations, instead of applying them
+    #[arg(long)]
+    no_migrate: bool,
 }
 
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
-        let app = Arc::new(context::opened(global).await?);
+        let app = Arc::new(context::opened_as_told(global, self.no_migrate).await?);
         let address = self.listen.unwrap_or(app.config.http.listen);
         let listener = listen(address).await?;
         output::talk(format_args!("listening on http://{}", listener.local_addr()?));
