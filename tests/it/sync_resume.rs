@@ -1,20 +1,18 @@
 //! Runs that stop halfway: the same run goes on, from where it was, and misses nobody.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rstest::rstest;
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::Expr;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use unionid_bridge::lease::{Holder, Lease};
-use unionid_bridge::model::{AppId, Run, RunId, RunState};
+use unionid_bridge::model::{Run, RunState};
 use unionid_bridge::sandbox::Call;
-use unionid_bridge::store::{Store, runs};
+use unionid_bridge::store::runs;
 use unionid_bridge::sync::{self, Request};
 
-use crate::harness::{Backend, TestApp, assert_calls, manual, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, manual, pages_of, take_over};
 
 #[rstest]
 #[tokio::test]
@@ -124,17 +122,6 @@ async fn a_restart_gives_the_interrupted_run_up() {
     assert_ne!(run.id, stopped.id);
     assert_eq!((run.state, run.counts.listed), (RunState::Succeeded, 500));
     app.assert_mirrors(&world).await;
-}
-
-/// Takes the account's lease and its run, as another process does once the lease has ended.
-async fn take_over(store: Store, appid: AppId, run: RunId) {
-    use entity::lease::{Column, Entity};
-    let ended = Entity::update_many().col_expr(Column::ExpiresAt, Expr::value(0_i64));
-    ended.exec(store.writer()).await.unwrap();
-    let (name, life) = (sync::lease_name(&appid), Duration::from_secs(60));
-    let lease = Lease::try_acquire(&store, &name, &Holder::new(), life).await.unwrap().unwrap();
-    assert!(runs::take_over(store.writer(), run, lease.fence()).await.unwrap());
-    lease.release().await;
 }
 
 #[rstest]

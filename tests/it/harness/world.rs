@@ -45,11 +45,17 @@ impl TestApp {
 
     /// One sync whose calls pass through a gate of the test's own.
     pub async fn sync_through(&self, world: &Sandbox, gate: wechat::Gate) -> Outcome {
-        let options = wechat::Options {
-            base_url: world.base_url(),
-            retry: impatient(),
-            ..wechat::Options::default()
-        };
+        self.sync_at(world.base_url(), gate).await
+    }
+
+    /// One sync of what another server answers.
+    pub async fn sync_from(&self, base_url: String) -> Outcome {
+        self.sync_at(base_url, wechat::Gate::new(4)).await
+    }
+
+    async fn sync_at(&self, base_url: String, gate: wechat::Gate) -> Outcome {
+        let options =
+            wechat::Options { base_url, retry: impatient(), ..wechat::Options::default() };
         let client = wechat::Client::new(options).unwrap();
         let tokens = self.app.tokens.clone();
         let account = client.account(self.account.appid.clone(), tokens, gate);

@@ -1,0 +1,68 @@
+//! Whether an interrupted run goes on, waits for its time, or is begun anew.
+
+use rstest::rstest;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::model::{Mode, RunState, Trigger};
+use unionid_bridge::sandbox::{Call, Fault, When};
+use unionid_bridge::store::runs;
+use unionid_bridge::sync::{self, Request};
+
+use crate::harness::{Backend, TestApp, full, manual, pages_of};
+
+#[tokio::test]
+async fn asking_for_everybody_begins_an_interrupted_run_anew() {
+    let world = pages_of(100, 600).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    let stopped = app.sync_stopped_after(3).await.run;
+    let run = app.try_sync(full()).await.unwrap().run;
+    assert_ne!(run.id, stopped.id);
+    assert_eq!((run.mode, run.state), (Mode::Full, RunState::Succeeded));
+    assert_eq!((run.counts.listed, run.counts.fetched), (600, 600), "{run:?}");
+    let old = runs::find(app.app.store.reader(), stopped.id).await.unwrap().unwrap().run;
+    assert_eq!(old.state, RunState::Cancelled);
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn another_binding_noticed_when_a_run_is_resumed_asks_everybody() {
+    let world = pages_of(100, 600).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    app.sync_stopped_after(3).await;
+    world.main().rebind();
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.mode, run.counts.fetched), (Mode::Full, 600), "{run:?}");
+}
+
+#[rstest]
+#[case::the_same_tick(0)]
+#[case::a_tick_before_its_time(1)]
+#[tokio::test]
+async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
+    #[case] minutes_later: i64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 600).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    world.fail(Call::UserGet, When::from(3..), Fault::Errcode(45009));
+    let tick = app.app.clock.now();
+    let request = Request { trigger: Trigger::Schedule, scheduled_at: Some(tick), ..manual() };
+    let paused = app.try_sync(request).await.unwrap().run;
+    assert_eq!(paused.state, RunState::Paused);
+    assert!(paused.resume_at.is_some());
+
+    world.clear_faults();
+    world.reset_stats();
+    let other = app.replica(&world).await;
+    let later = tick + chrono::Duration::minutes(minutes_later);
+    let job = other.job(CancellationToken::new()).await;
+    let again = sync::run(&job, Request { scheduled_at: Some(later), ..request }).await;
+    assert_eq!(world.requests(Call::UserGet), 0, "{again:?}");
+    let rows = other.runs().await;
+    assert_eq!((rows.len(), rows[0].state), (1, RunState::Paused), "{again:?}");
+    assert_eq!(rows[0].resume_at, paused.resume_at);
+
+    let run = other.sync_true(&world).await;
+    assert_eq!((run.id, run.resumed_at_page), (paused.id, Some(3)));
+}

@@ -1,0 +1,78 @@
+//! A request to end is heard wherever a run waits for WeChat.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::model::RunState;
+use unionid_bridge::sandbox::{Call, Fault, Quirk, Sandbox, When};
+use unionid_bridge::sync;
+
+use crate::harness::{TestApp, manual, pages_of, person_at, until};
+
+/// Has every such call take long, asks the run to end during the first one, and has it end soon.
+async fn assert_stops_during(app: &TestApp, world: &Sandbox, call: Call) {
+    world.reset_stats();
+    world.fail(call, When::Always, Fault::Stall(Duration::from_secs(6)));
+    let stop = CancellationToken::new();
+    let job = app.job(stop.clone()).await;
+    let stopping = async {
+        until("the call", || world.requests(call) > 0).await;
+        stop.cancel();
+        Instant::now()
+    };
+    let (outcome, asked) = tokio::join!(sync::run(&job, manual()), stopping);
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?} {outcome:?}");
+    let outcome = outcome.unwrap();
+    assert!(matches!(outcome.error, Some(sync::Error::Stopped)), "{outcome:?}");
+    assert_eq!(outcome.run.state, RunState::Paused);
+    world.clear_faults();
+    assert_eq!(app.sync_true(world).await.id, outcome.run.id);
+}
+
+#[rstest]
+#[case::the_handful_is_asked_again(Call::UserInfoBatchget)]
+#[case::the_list_is_walked(Call::UserGet)]
+#[tokio::test]
+async fn a_run_ends_within_a_second_while(#[case] call: Call) {
+    let world = pages_of(100, 300).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    assert_stops_during(&app, &world, call).await;
+}
+
+#[tokio::test]
+async fn a_run_ends_within_a_second_while_changed_unionids_are_confirmed() {
+    let world = pages_of(100, 300).await;
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    world.main().rebind();
+    assert_stops_during(&app, &world, Call::UserInfo).await;
+}
+
+#[tokio::test]
+async fn a_run_ends_within_a_second_while_a_newcomer_and_a_holder_are_told_apart() {
+    let world = pages_of(500, 300).await;
+    world.main().quirk([7], Quirk::UnionidOf(300));
+    let app = TestApp::against(&world).await;
+    app.sync().await;
+    world.main().clear_quirks([7]);
+    world.main().join(1);
+    assert_stops_during(&app, &world, Call::UserInfo).await;
+}
+
+#[rstest]
+#[case::on_one_page(8)]
+#[case::on_pages_apart(250)]
+#[tokio::test]
+async fn a_first_load_ends_within_a_second_while_a_shared_unionid_is_looked_into(
+    #[case] place: usize,
+) {
+    let world = pages_of(100, 300).await;
+    let other = person_at(&world, place);
+    world.main().quirk([person_at(&world, 7)], Quirk::UnionidInBatchOf(other));
+    let app = TestApp::against(&world).await;
+    assert_stops_during(&app, &world, Call::UserInfo).await;
+}
