@@ -26,6 +26,12 @@ pub enum Error {
     /// The database did not do it.
     #[error("cannot use the database")]
     Store(#[from] store::Error),
+    /// The schema is not up to date, and was not to be brought there.
+    #[error("the database lacks {pending} migrations")]
+    Behind {
+        /// How many.
+        pending: usize,
+    },
     /// The client of WeChat's API cannot be made.
     #[error("cannot prepare the calls to WeChat")]
     Wechat(#[from] wechat::BuildError),
@@ -48,10 +54,8 @@ impl Error {
     /// An operator's next step.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Store(store::Error::Full(_)) => {
-                Some("make room on the database's disk; what is mirrored is safe".into())
-            }
-            Self::Store(_) => Some("check database.url, and that the database is running".into()),
+            Self::Store(error) => Some(error.hint().to_owned()),
+            Self::Behind { .. } => Some("run `unionid-bridge migrate up`".into()),
             Self::Wechat(error) => error.hint().map(str::to_owned),
             Self::CaFile { .. } => Some("name a readable file of PEM certificates".into()),
         }
@@ -77,6 +81,19 @@ impl App {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let store = connect(&config).await?;
         schema::migrate_up(&store).await?;
+        Self::on(config, store, Clock::system(), wechat::RetryPolicy::default()).await
+    }
+
+    /// Connects to a database whose schema is up to date already, and puts the features together.
+    ///
+    /// # Errors
+    /// [`Error::Behind`] where the schema is not.
+    pub async fn open_without_migrating(config: Config) -> Result<Self, Error> {
+        let store = connect(&config).await?;
+        let pending = schema::pending(&store).await?;
+        if pending > 0 {
+            return Err(Error::Behind { pending });
+        }
         Self::on(config, store, Clock::system(), wechat::RetryPolicy::default()).await
     }
 

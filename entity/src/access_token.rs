@@ -9,7 +9,7 @@ pub struct Model {
     /// The account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub appid: String,
-    /// The token, encrypted; see `token::seal`.
+    /// The token, encrypted; see `seal`.
     pub sealed: String,
     /// When WeChat gave it, on the database's clock.
     pub obtained_at: i64,

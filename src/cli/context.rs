@@ -20,6 +20,14 @@ pub(super) async fn opened(global: &Global) -> Result<App, Failure> {
     Ok(App::open(configured(global)?).await?)
 }
 
+/// The application, and what to do about a schema that is not up to date.
+pub(super) async fn opened_as_told(global: &Global, no_migrate: bool) -> Result<App, Failure> {
+    match no_migrate {
+        true => Ok(App::open_without_migrating(configured(global)?).await?),
+        false => opened(global).await,
+    }
+}
+
 /// The Official Accounts named, by name or AppID; all where none is.
 pub(super) fn official_accounts(
     config: &Config,

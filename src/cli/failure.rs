@@ -105,8 +105,16 @@ impl From<sync::Error> for Failure {
             error if error.is_configuration() => Exit::Configuration,
             _ => Exit::Failed,
         };
-        let hint = error.hint();
+        let hint = hint_of(&error);
         Self::new(exit, error, hint)
+    }
+}
+
+/// An operator's next step after a sync that stopped.
+pub(super) fn hint_of(error: &sync::Error) -> Option<String> {
+    match error {
+        sync::Error::Store(error) => Some(error.hint().to_owned()),
+        error => error.hint(),
     }
 }
 

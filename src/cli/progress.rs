@@ -26,7 +26,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Shows progress under the account's name; `quiet` shows none.
+    /// Shows progress under the account's name.
     pub(super) fn new(name: &str) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = BARS.add(ProgressBar::new(0)).with_prefix(name.to_owned());

@@ -55,7 +55,7 @@ impl Runs {
             }
             RunsCommand::Cancel { id } => {
                 let run = find(&app, id).await?;
-                show(&sync::cancel(&job(&app, &run).await?, id).await?, global.json)
+                show(&cancel(&job(&app, &run).await?, id).await?, global.json)
             }
         }
     }
@@ -110,6 +110,16 @@ fn show(run: &Run, json: bool) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+async fn cancel(job: &sync::Job, id: RunId) -> Result<Run, Failure> {
+    sync::cancel(job, id).await.map_err(|error| match error {
+        sync::Error::LeaseHeld(_) => {
+            let hint = "stop that process, or wait for it to end, then cancel".to_owned();
+            Failure::new(Exit::Paused, error, Some(hint))
+        }
+        error => error.into(),
+    })
 }
 
 async fn find(app: &App, id: RunId) -> Result<Run, Failure> {

@@ -15,25 +15,35 @@ pub(super) struct Serve {
     /// Where to listen, instead of http.listen
     #[arg(long, value_name = "ADDR")]
     listen: Option<std::net::SocketAddr>,
+    /// Fail where the database lacks migrations, instead of applying them
+    #[arg(long)]
+    no_migrate: bool,
 }
 
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
-        let app = Arc::new(context::opened(global).await?);
+        let app = Arc::new(context::opened_as_told(global, self.no_migrate).await?);
         let address = self.listen.unwrap_or(app.config.http.listen);
         let listener = listen(address).await?;
         output::talk(format_args!("listening on http://{}", listener.local_addr()?));
         let schedule = async {
-            match app.config.sync.enabled {
+            let ended = match app.config.sync.enabled {
                 true => scheduler::run(app.clone(), stop.clone()).await,
                 false => Ok(()),
+            };
+            // Better down, where a supervisor sees it, than up and never syncing.
+            if ended.is_err() {
+                output::talk("the schedule does not run: shutting down");
+                stop.cancel();
             }
+            ended
         };
         let api = http::serve(app.clone(), listener, stop.clone());
         let (schedule, ()) = tokio::join!(schedule, api);
-        close(app).await?;
+        let closed = close(app).await;
         schedule?;
+        closed?;
         Ok(Exit::Done)
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::progress::Progress;
-use super::{Exit, Failure, Global, context, output, signals};
+use super::{Exit, Failure, Global, context, failure, output, signals};
 use crate::app::App;
 use crate::config::OfficialAccount;
 use crate::model::{Run, RunState, Trigger};
@@ -11,6 +11,8 @@ use crate::sync::{self, Forecast, Outcome, Request};
 
 /// One run now; an interrupted or paused one goes on where it stopped.
 #[derive(Debug, Args)]
+#[command(after_help = "A run that is held exits 0: the mirror is up to date but for departures, \
+                        which wait for `runs confirm`")]
 pub(super) struct Sync {
     /// Official Accounts by name or AppID [default: all]
     #[arg(value_name = "ACCOUNT")]
@@ -18,17 +20,21 @@ pub(super) struct Sync {
     /// Ask for every profile, also of followers that are known
     #[arg(long)]
     full: bool,
-    /// List the followers and say what a sync would do; ask for no profile, write nothing
+    /// List the followers and say what a sync would do; ask for no profile, change no
+    /// follower and no run
     #[arg(long, conflicts_with = "restart")]
     dry_run: bool,
     /// Give an interrupted run up and begin anew
     #[arg(long)]
     restart: bool,
+    /// Fail where the database lacks migrations, instead of applying them
+    #[arg(long)]
+    no_migrate: bool,
 }
 
 impl Sync {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::opened_as_told(global, self.no_migrate).await?;
         let accounts = context::official_accounts(&app.config, &self.accounts)?;
         if accounts.is_empty() {
             output::talk("no Official Account is configured: nothing to sync");
@@ -132,7 +138,7 @@ pub(super) fn tell(name: &str, outcome: &Outcome) {
     if let Some(warning) = &outcome.run.warning {
         output::talk(format_args!("warning: {warning}"));
     }
-    if let Some(hint) = outcome.error.as_ref().and_then(sync::Error::hint) {
+    if let Some(hint) = outcome.error.as_ref().and_then(failure::hint_of) {
         output::talk(format_args!("hint: {hint}"));
     }
 }

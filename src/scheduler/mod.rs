@@ -33,15 +33,27 @@ const BEAT: Duration = Duration::from_secs(1);
 /// How often runs are looked for that nobody works on.
 const RESCUE_EVERY_BEATS: u32 = 5;
 
+/// How long a sync that the database did not let begin waits before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// Why the schedule does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The clock could not be started.
     #[error("the scheduler's clock could not be started")]
     Clock(#[from] JobSchedulerError),
-    /// The database did not do it.
-    #[error("the schedule could not be read from the database")]
-    Store(#[from] store::Error),
+}
+
+/// An account that a beat did nothing for; the next one tries again, so that no tick is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("the schedule of {appid} could not be read from the database")]
+pub struct Unread {
+    /// The account.
+    pub appid: AppId,
+    /// The tick that was due, as far as that was known.
+    pub tick: Option<DateTime<Utc>>,
+    /// Why.
+    pub source: store::Error,
 }
 
 /// Runs the schedule until `stop` fires, then waits for its syncs to checkpoint.
@@ -61,19 +73,23 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
             () = stop.cancelled() => break,
             () = beat.notified() => {}
         }
-        if let Err(error) = schedule.beat().await {
-            tracing::warn!(%error, "the schedule skips a beat");
+        for unread in schedule.beat().await.err().into_iter().flatten() {
+            let (tick, error) = (unread.tick.map(tracing::field::display), &unread.source);
+            tracing::warn!(
+                app.id = %unread.appid, schedule.tick = tick, %error,
+                "the schedule could not be read, the next beat tries again"
+            );
         }
     }
-    clock.shutdown().await?;
     schedule.drain().await;
-    Ok(())
+    Ok(clock.shutdown().await?)
 }
 
 /// The schedule of all accounts in this process.
 pub struct Schedule {
     app: Arc<App>,
     stop: CancellationToken,
+    began: DateTime<Utc>,
     timetables: HashMap<AppId, Timetable>,
     working: HashMap<AppId, JoinHandle<()>>,
     beats: u32,
@@ -82,21 +98,34 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule at its first beat.
     pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
-        Self { app, stop, timetables: HashMap::new(), working: HashMap::new(), beats: 0 }
+        let began = app.clock.now();
+        Self { app, stop, began, timetables: HashMap::new(), working: HashMap::new(), beats: 0 }
     }
 
     /// Starts what is due now, and now and then what was left lying.
-    pub async fn beat(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The accounts for which the database did not answer; the others have had their turn.
+    pub async fn beat(&mut self) -> Result<(), Vec<Unread>> {
         self.working.retain(|_, work| !work.is_finished());
         let rescue = self.beats.is_multiple_of(RESCUE_EVERY_BEATS);
         self.beats = self.beats.wrapping_add(1);
+        let mut unread = Vec::new();
         for account in self.app.config.official_accounts.clone() {
-            if rescue && self.needs_rescue(&account).await? {
-                self.start(&account, None);
+            if let Err(error) = self.beat_of(&account, rescue).await {
+                unread.push(error);
             }
-            if let Some(due) = self.due(&account).await? {
-                self.tick(&account, due).await?;
-            }
+        }
+        if unread.is_empty() { Ok(()) } else { Err(unread) }
+    }
+
+    async fn beat_of(&mut self, account: &OfficialAccount, rescue: bool) -> Result<(), Unread> {
+        let unread = |tick| move |source| Unread { appid: account.appid.clone(), tick, source };
+        if rescue && self.needs_rescue(account).await.map_err(unread(None))? {
+            self.start(account, None);
+        }
+        if let Some(due) = self.due(account).await.map_err(unread(None))? {
+            self.tick(account, due).await.map_err(unread(Some(due.at)))?;
         }
         Ok(())
     }
@@ -109,26 +138,22 @@ impl Schedule {
         }
     }
 
-    async fn due(&mut self, account: &OfficialAccount) -> Result<Option<Due>, Error> {
+    async fn due(&mut self, account: &OfficialAccount) -> Result<Option<Due>, store::Error> {
         let now = self.app.clock.now();
         if !self.timetables.contains_key(&account.appid) {
             let sync = &self.app.config.sync;
             let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
             let latest = runs::find_latest_start(self.app.store.reader(), number).await?;
-            let since = latest.unwrap_or(now);
+            let since = latest.unwrap_or(self.began);
             let timetable = Timetable::new(sync.schedule.clone(), sync.timezone, since);
             self.timetables.insert(account.appid.clone(), timetable);
         }
-        let timetable = self.timetables.get_mut(&account.appid);
+        let timetable = self.timetables.get(&account.appid);
         Ok(timetable.and_then(|timetable| timetable.due(now)))
     }
 
-    async fn tick(&mut self, account: &OfficialAccount, due: Due) -> Result<(), Error> {
-        if due.missed > 0 {
-            counter!("schedule_missed_total", "app_id" => account.appid.to_string())
-                .increment(due.missed);
-            tracing::warn!(app.id = %account.appid, schedule.missed = due.missed, "catching up");
-        }
+    /// Starts the run of a tick or skips it. After an error it is still due.
+    async fn tick(&mut self, account: &OfficialAccount, due: Due) -> Result<(), store::Error> {
         let why_not = if self.working.contains_key(&account.appid) {
             Some("the run before has not ended")
         } else if self.is_paused(account).await? {
@@ -136,6 +161,14 @@ impl Schedule {
         } else {
             None
         };
+        if let Some(timetable) = self.timetables.get_mut(&account.appid) {
+            timetable.give(due);
+        }
+        if due.missed > 0 {
+            counter!("schedule_missed_total", "app_id" => account.appid.to_string())
+                .increment(due.missed);
+            tracing::warn!(app.id = %account.appid, schedule.missed = due.missed, "catching up");
+        }
         match why_not {
             Some(reason) => skipped(&account.appid, due.at, reason),
             None => self.start(account, Some(due)),
@@ -153,7 +186,7 @@ impl Schedule {
         self.working.insert(appid, tokio::spawn(work(app, account, due, stop)));
     }
 
-    async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, Error> {
+    async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, store::Error> {
         let now = self.app.clock.now();
         let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
         let open = runs::find_latest(self.app.store.reader(), number, &[RunState::Paused]).await?;
@@ -161,7 +194,7 @@ impl Schedule {
     }
 
     /// Whether a run of the account was interrupted, or paused until now, and nobody works on it.
-    async fn needs_rescue(&self, account: &OfficialAccount) -> Result<bool, Error> {
+    async fn needs_rescue(&self, account: &OfficialAccount) -> Result<bool, store::Error> {
         let reader = self.app.store.reader();
         let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
         let open = [RunState::Running, RunState::Paused];
@@ -182,28 +215,58 @@ impl From<Due> for Request {
     }
 }
 
+/// Runs the sync of a tick, or resumes the open one, as soon as the database lets it begin.
 async fn work(app: Arc<App>, account: OfficialAccount, due: Option<Due>, stop: CancellationToken) {
     let appid = account.appid.clone();
-    match sync_once(&app, &account, due, stop).await {
-        Ok(()) => {}
-        Err(Failure::Sync(error @ (sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)))) => {
-            match due {
-                Some(due) => skipped(&appid, due.at, &error.to_string()),
-                None => tracing::debug!(app.id = %appid, %error, "another process resumes the run"),
+    let tick = due.map(|due| tracing::field::display(due.at));
+    loop {
+        let Err(error) = sync_once(&app, &account, due, stop.clone()).await else { return };
+        match (&error, due) {
+            _ if error.is_passing() => {
+                tracing::warn!(
+                    app.id = %appid, schedule.tick = tick, %error,
+                    "the scheduled sync did not start and tries again"
+                );
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY_AFTER) => {}
+                }
+                continue;
             }
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(due)) => {
+                skipped(&appid, due.at, &error.to_string());
+            }
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), None) => {
+                tracing::debug!(app.id = %appid, %error, "another process resumes the run");
+            }
+            _ => tracing::warn!(
+                app.id = %appid, schedule.tick = tick, %error,
+                "the scheduled sync did not start"
+            ),
         }
-        Err(error) => {
-            tracing::warn!(app.id = %appid, %error, "the scheduled sync did not start");
-        }
+        return;
     }
 }
 
+/// Why a scheduled sync did not start. A run that did has logged how it ended.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     App(#[from] app::Error),
     #[error(transparent)]
     Sync(#[from] sync::Error),
+}
+
+impl Failure {
+    /// Whether the database was away, so that the next attempt may succeed.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::App(app::Error::Store(error)) | Self::Sync(sync::Error::Store(error)) => {
+                error.is_passing()
+            }
+            _ => false,
+        }
+    }
 }
 
 async fn sync_once(
@@ -216,7 +279,7 @@ async fn sync_once(
     // The run has logged how it ended.
     match due {
         Some(due) => _ = sync::run(&job, due.into()).await?,
-        None => _ = sync::resume(&job).await?,
+        None => _ = sync::resume(&job, app.clock.now()).await?,
     }
     Ok(())
 }

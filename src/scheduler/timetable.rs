@@ -10,7 +10,7 @@ const LATE: chrono::Duration = chrono::Duration::seconds(60);
 /// Missed ticks are counted up to here.
 const MOST_COUNTED: usize = 1_000;
 
-/// The ticks of a cron pattern in a time zone, each given once.
+/// The ticks of a cron pattern in a time zone, each due until it was given.
 #[derive(Debug, Clone)]
 pub struct Timetable {
     pattern: Cron,
@@ -35,8 +35,9 @@ impl Timetable {
         Self { pattern, timezone, since: since.trunc_subsecs(0) }
     }
 
-    /// The latest tick up to `now` if it was not given yet; those before it are only counted.
-    pub fn due(&mut self, now: DateTime<Utc>) -> Option<Due> {
+    /// The latest tick up to `now` that was not given yet; those before it are only counted. It stays
+    /// due until [`Timetable::give`] says that it was run or skipped.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<Due> {
         let after = self.since.with_timezone(&self.timezone);
         let ticks: Vec<_> = self
             .pattern
@@ -51,8 +52,12 @@ impl Timetable {
             at = self.pattern.find_previous_occurrence(&local, true).ok()?.to_utc();
         }
         let missed = ticks.iter().filter(|tick| now - **tick > LATE).count() as u64;
-        self.since = at;
         Some(Due { at, missed })
+    }
+
+    /// Takes note that the tick was run or skipped: it and those before it are due no more.
+    pub fn give(&mut self, due: Due) {
+        self.since = self.since.max(due.at);
     }
 }
 
@@ -72,13 +77,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_is_given_once() {
+    fn a_tick_is_due_until_it_was_given() {
         let mut nightly =
             timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, "2026-03-01T00:00:00Z");
         assert_eq!(nightly.due(at("2026-03-01T18:59:59Z")), None);
         let due = Due { at: at("2026-03-01T19:00:00Z"), missed: 0 };
         assert_eq!(nightly.due(at("2026-03-01T19:00:01Z")), Some(due));
-        assert_eq!(nightly.due(at("2026-03-01T19:00:02Z")), None);
+        assert_eq!(nightly.due(at("2026-03-01T19:00:02Z")), Some(due));
+        nightly.give(due);
+        assert_eq!(nightly.due(at("2026-03-01T19:00:03Z")), None);
     }
 
     #[test]
@@ -87,9 +94,10 @@ mod tests {
             let mut nightly = timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, since);
             let due = nightly.due(at("2026-03-01T19:00:00Z")).unwrap();
             assert_eq!(due.at, at("2026-03-01T19:00:00Z"));
+            nightly.give(due);
             assert_eq!(nightly.due(at("2026-03-01T19:00:00.999Z")), None);
         }
-        let mut each_second =
+        let each_second =
             timetable("* * * * * *", chrono_tz::Asia::Shanghai, "2026-03-01T00:00:00.5Z");
         let due = each_second.due(at("2026-03-02T00:00:00.25Z")).unwrap();
         assert_eq!(due.at, at("2026-03-02T00:00:00Z"));
@@ -101,13 +109,13 @@ mod tests {
             timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, "2026-03-01T19:00:00Z");
         let due = Due { at: at("2026-03-06T19:00:00Z"), missed: 5 };
         assert_eq!(nightly.due(at("2026-03-07T08:00:00Z")), Some(due));
+        nightly.give(due);
         assert_eq!(nightly.due(at("2026-03-07T08:00:01Z")), None);
     }
 
     #[test]
     fn summer_time_moves_the_tick_with_the_clock_on_the_wall() {
-        let mut nightly =
-            timetable("0 0 3 * * *", chrono_tz::Europe::Berlin, "2026-03-28T12:00:00Z");
+        let nightly = timetable("0 0 3 * * *", chrono_tz::Europe::Berlin, "2026-03-28T12:00:00Z");
         // 2026-03-29 03:00 in Berlin is 01:00 UTC, from then on; the day before it was 02:00 UTC.
         let due = nightly.due(at("2026-03-30T01:00:00Z")).unwrap();
         assert_eq!(due.at, at("2026-03-30T01:00:00Z"));
@@ -115,7 +123,7 @@ mod tests {
 
     #[test]
     fn years_of_missed_seconds_are_no_trouble() {
-        let mut each_second =
+        let each_second =
             timetable("* * * * * *", chrono_tz::Asia::Shanghai, "2020-01-01T00:00:00Z");
         let due = each_second.due(at("2026-03-01T00:00:00Z")).unwrap();
         assert_eq!(due.at, at("2026-03-01T00:00:00Z"));

@@ -12,6 +12,12 @@ pub enum Error {
     /// No space left: the same call may go through once there is some.
     #[error("the database's disk is full")]
     Full(#[source] DbErr),
+    /// Another process is changing the schema: the same call goes through once it has ended.
+    #[error("another replica is migrating the schema, and has been for {waited_seconds} s")]
+    Migrating {
+        /// How long this one waited.
+        waited_seconds: u32,
+    },
     /// A row with this key is there already.
     #[error("the database holds such a row already")]
     Duplicate(#[source] DbErr),
@@ -28,7 +34,22 @@ impl Error {
 
     /// Whether the same call may go through later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Migrating { .. })
+    }
+
+    /// An operator's next step.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Full(_) => "make room on the database's disk; what is mirrored is safe",
+            Self::Migrating { .. } => "start this one again once the other has ended",
+            Self::Unavailable(_) | Self::Failed(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) => {
+                "check database.url, and that the database is running"
+            }
+            Self::Duplicate(_) | Self::Failed(_) => {
+                "what was mirrored is safe; run again with log.filter = \"debug\", and report it if it \
+                 persists"
+            }
+        }
     }
 }
 
@@ -51,6 +72,7 @@ impl From<DbErr> for Error {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Condition {
     Unavailable,
     Full,
@@ -72,20 +94,76 @@ fn condition(cause: &sqlx::Error) -> Condition {
     }
 }
 
+/// How MariaDB and MySQL say that the disk is full, the latter two on behalf of the system.
+const FULL: [&str; 4] = ["is full", "Disk full", "No space left", "errno: 28"];
+
 /// PostgreSQL's and MySQL's SQLSTATE, MySQL's and SQLite's own numbers.
 fn condition_of_code(code: &str, message: &str) -> Condition {
     match code {
         // SQLITE_FULL; disk_full; MySQL's ER_RECORD_FILE_FULL and ER_DISK_FULL come as HY000.
         "13" | "53100" => Condition::Full,
-        "HY000" if message.contains("is full") || message.contains("Disk full") => Condition::Full,
+        "HY000" if FULL.iter().any(|words| message.contains(words)) => Condition::Full,
         // SQLITE_BUSY, SQLITE_LOCKED and their extended codes; too many connections; deadlock,
         // serialisation failure, lock wait timeout: another attempt is due.
-        "5" | "6" | "261" | "517" | "53300" | "40001" | "40P01" => Condition::Unavailable,
+        "5" | "6" | "261" | "517" | "53300" | "40001" | "40P01" | "55P03" => Condition::Unavailable,
+        // A server that a failover left read-only, until the pool reaches the new one; a statement
+        // that an operator or a time limit cancelled.
+        "25006" | "57014" => Condition::Unavailable,
         "HY000" if message.contains("Lock wait timeout") => Condition::Unavailable,
         // SQLITE_IOERR and its writing kin: what a full or vanished disk gives below SQLite.
         "10" | "778" | "1034" | "1290" | "1546" | "4874" => Condition::Full,
         // The server is starting, stopping or was told to drop us.
         _ if code.starts_with("57P") || code.starts_with("08") => Condition::Unavailable,
         _ => Condition::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_all(codes: &[(&str, &str)], condition: &Condition) {
+        for (code, message) in codes {
+            assert_eq!(condition_of_code(code, message), *condition, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_busy_or_changes_hands_is_asked_again() {
+        let passing = [
+            ("5", "database is locked"),
+            ("53300", "sorry, too many clients already"),
+            ("40P01", "deadlock detected"),
+            ("55P03", "could not obtain lock on relation"),
+            ("25006", "cannot execute INSERT in a read-only transaction"),
+            ("57014", "canceling statement due to statement timeout"),
+            ("57P01", "terminating connection due to administrator command"),
+            ("08006", "connection failure"),
+            ("HY000", "Lock wait timeout exceeded; try restarting transaction"),
+        ];
+        assert_all(&passing, &Condition::Unavailable);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_refusal() {
+        let full = [
+            ("13", "database or disk is full"),
+            ("778", "disk I/O error"),
+            ("53100", "could not extend file: No space left on device"),
+            ("HY000", "The table 'follower' is full"),
+            ("HY000", "Disk full (/tmp/#sql); waiting for someone to free some space..."),
+            (
+                "HY000",
+                "Error writing file '/var/lib/mysql/a' (errno: 28 \"No space left on device\")",
+            ),
+            ("HY000", "Got error 28 from storage engine (No space left on device)"),
+        ];
+        assert_all(&full, &Condition::Full);
+        let refused = [
+            ("HY000", "Incorrect string value"),
+            ("42P01", "no such relation"),
+            ("1", "no such table"),
+        ];
+        assert_all(&refused, &Condition::Other);
     }
 }

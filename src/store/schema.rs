@@ -3,6 +3,7 @@
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend};
 
+use super::sql::Sql;
 use super::{Error, Store};
 
 /// A migration and whether it has run.
@@ -47,10 +48,7 @@ pub async fn migrate_down(store: &Store, steps: u32) -> Result<(), Error> {
 
 /// Every migration, oldest first.
 pub async fn status(store: &Store) -> Result<Vec<Step>, Error> {
-    let pending = match pending_names(store).await {
-        Ok(names) => names,
-        Err(error) => return Err(error),
-    };
+    let pending = pending_names(store).await?;
     let step = |name: String| Step { applied: !pending.contains(&name), name };
     Ok(Migrator::migrations().iter().map(|migration| step(migration.name().to_owned())).collect())
 }
@@ -67,12 +65,25 @@ async fn pending_names(store: &Store) -> Result<Vec<String>, Error> {
 
 /// Holds other replicas off. SQLite's immediate transaction does so by itself.
 async fn lock(connection: &impl ConnectionTrait) -> Result<(), Error> {
-    let statement = match connection.get_database_backend() {
-        DbBackend::Postgres => format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"),
-        DbBackend::MySql => format!("DO GET_LOCK('unionid_bridge.schema', {LOCK_WAIT_SECONDS})"),
-        _ => return Ok(()),
-    };
-    connection.execute_unprepared(&statement).await?;
+    match connection.get_database_backend() {
+        DbBackend::Postgres => {
+            let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+            connection.execute_unprepared(&lock).await?;
+        }
+        DbBackend::MySql => {
+            let mut sql = Sql::new(connection);
+            sql.push("SELECT GET_LOCK('unionid_bridge.schema', ")
+                .push(&LOCK_WAIT_SECONDS.to_string())
+                .push(") AS locked");
+            let row = connection.query_one_raw(sql.into_statement()).await?;
+            // 0 after the wait, NULL where it was cut short.
+            let locked = row.map(|row| row.try_get::<Option<i32>>("", "locked")).transpose()?;
+            if locked.flatten() != Some(1) {
+                return Err(Error::Migrating { waited_seconds: LOCK_WAIT_SECONDS });
+            }
+        }
+        _ => {}
+    }
     Ok(())
 }
 

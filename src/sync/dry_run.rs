@@ -11,7 +11,7 @@ use super::list::{DatabaseClock, Walk};
 use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{BATCH, Error, Job};
+use super::{BATCH, Error, Job, ProfileApi, probe};
 use crate::model::AppId;
 use crate::store::{accounts, followers, quarantine};
 
@@ -78,8 +78,12 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
     }
     forecast.departures = count_departures(job, &crawl, &seen).await?;
     forecast.calls = job.wechat.calls();
-    let probes = u64::from(is_probed(job).await?);
-    let batches = together.div_ceil(BATCH as u64) + probes;
+    let probed = probe::count(job).await?;
+    let mut batches = together.div_ceil(BATCH as u64);
+    match job.settings.profile_api {
+        ProfileApi::Batchget => batches += u64::from(probed > 0),
+        ProfileApi::Info => alone += probed,
+    }
     for (call, count) in [("user/info", alone), ("user/info/batchget", batches)] {
         if count > 0 {
             forecast.calls.insert(call.to_owned(), count);
@@ -108,13 +112,6 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
         unionids,
         refusals: Refusals::default(),
     })
-}
-
-/// Whether there is anybody whom a run asks for before its crawl.
-async fn is_probed(job: &Job) -> Result<bool, Error> {
-    let (reader, account) = (job.store.reader(), job.account);
-    let known = followers::list_known_from(reader, account, 0, 1).await?;
-    Ok(!known.is_empty() || !followers::list_without_unionid(reader, account, 1).await?.is_empty())
 }
 
 async fn count_departures(job: &Job, crawl: &Crawl, seen: &RoaringTreemap) -> Result<u64, Error> {

@@ -43,11 +43,30 @@ async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
     let range = followers::find_id_range(reader, job.account).await?;
     let Some((lowest, highest)) = range else { return Ok(Vec::new()) };
     let from = rand::random_range(lowest..=highest);
-    let found = followers::list_known_from(reader, job.account, from, HANDFUL).await?;
-    if found.is_empty() {
-        return Ok(followers::list_known_from(reader, job.account, 0, HANDFUL).await?);
-    }
+    let mut found = followers::list_known_from(reader, job.account, from, HANDFUL).await?;
+    let missing = HANDFUL - found.len() as u64;
+    let others = followers::list_known_from(reader, job.account, lowest, missing).await?;
+    found.extend(others.into_iter().filter(|other| other.id < from));
     Ok(found)
+}
+
+/// How many people a probe would ask for.
+pub(super) async fn count(job: &Job) -> Result<u64, Error> {
+    let (reader, account) = (job.store.reader(), job.account);
+    let known = followers::list_known_from(reader, account, 0, HANDFUL).await?.len();
+    if known > 0 {
+        return Ok(known as u64);
+    }
+    let unknown = followers::list_without_unionid(reader, account, most_unknown(job)).await?;
+    Ok(unknown.len() as u64)
+}
+
+/// How many of those without a unionid are asked where nobody has one.
+fn most_unknown(job: &Job) -> u64 {
+    match job.settings.profile_api {
+        ProfileApi::Batchget => BATCH as u64,
+        ProfileApi::Info => HANDFUL,
+    }
 }
 
 /// How many of the followers have another unionid now, each confirmed by a call of its own.
@@ -79,11 +98,8 @@ fn unionids(profiles: Vec<Profile>) -> HashMap<OpenId, UnionId> {
 
 async fn ask_the_unknown(job: &Job) -> Result<Probe, Error> {
     let probe = Probe::default();
-    let most = match job.settings.profile_api {
-        ProfileApi::Batchget => BATCH as u64,
-        ProfileApi::Info => HANDFUL,
-    };
-    let openids = followers::list_without_unionid(job.store.reader(), job.account, most).await?;
+    let (reader, most) = (job.store.reader(), most_unknown(job));
+    let openids = followers::list_without_unionid(reader, job.account, most).await?;
     if !openids.is_empty() && !unionids(ask(job, &openids).await?).is_empty() {
         probe.unionids.saw_one();
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, crawl};
@@ -34,40 +35,50 @@ pub struct Outcome {
 /// outcome.
 pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
     let lease = start::acquire_lease(job).await?;
-    let outcome = run_under(&lease, job, request).await;
+    let outcome = run_under(&lease, job, request, request.scheduled_at).await;
     lease.release().await;
     outcome
 }
 
-/// Lets the account's open run go on. `None` where there is none: another process was faster.
+/// Lets the account's open run go on if at `now` it need not wait any more. `None` where there is
+/// none: another process was faster.
 ///
 /// # Errors
 /// As for [`run`].
-pub async fn resume(job: &Job) -> Result<Option<Outcome>, Error> {
+pub async fn resume(job: &Job, now: DateTime<Utc>) -> Result<Option<Outcome>, Error> {
     let lease = start::acquire_lease(job).await?;
-    let outcome = resume_under(&lease, job).await;
+    let outcome = resume_under(&lease, job, now).await;
     lease.release().await;
     outcome
 }
 
-async fn resume_under(lease: &Lease, job: &Job) -> Result<Option<Outcome>, Error> {
+async fn resume_under(
+    lease: &Lease,
+    job: &Job,
+    now: DateTime<Utc>,
+) -> Result<Option<Outcome>, Error> {
     if start::find_open(job).await?.is_none() {
         return Ok(None);
     }
     // One too old to go on is replaced by a new one.
     let request =
         Request { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false };
-    run_under(lease, job, request).await.map(Some)
+    run_under(lease, job, request, Some(now)).await.map(Some)
 }
 
-async fn run_under(lease: &Lease, job: &Job, request: Request) -> Result<Outcome, Error> {
-    let mut record = start::resume_or_begin(job, &request, lease).await?;
+async fn run_under(
+    lease: &Lease,
+    job: &Job,
+    request: Request,
+    asked_at: Option<DateTime<Utc>>,
+) -> Result<Outcome, Error> {
+    let mut record = start::resume_or_begin(job, &request, lease, asked_at).await?;
     let mut began = Began::now(&record);
     let mut worked = work(job, &mut record, lease, &began).await;
     if let Err(Error::BeginAnew(_)) = worked {
         start::cancel(job, record, REBOUND).await?;
         let anew = Request { full: true, scheduled_at: None, ..request };
-        record = start::resume_or_begin(job, &anew, lease).await?;
+        record = start::resume_or_begin(job, &anew, lease, asked_at).await?;
         began = Began::now(&record);
         worked = work(job, &mut record, lease, &began).await;
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::{Error, Job, Request};
 use crate::lease::Lease;
-use crate::model::{AppId, Mode, RunId, RunState, Trigger};
+use crate::model::{AppId, Mode, RunId, RunState};
 use crate::store::runs::{self, NewRun, Record};
 use crate::store::{self, Transaction, leases};
 
@@ -46,14 +47,20 @@ pub fn lease_name(appid: &AppId) -> String {
     format!("sync:{appid}")
 }
 
-/// Resumes the account's open run under the lease, or begins one.
+/// Resumes the account's open run under the lease, or begins one. `asked_at` is when the schedule
+/// asks; a person asks for it now, whatever the run waits for.
 pub(super) async fn resume_or_begin(
     job: &Job,
     request: &Request,
     lease: &Lease,
+    asked_at: Option<DateTime<Utc>>,
 ) -> Result<Record, Error> {
     if let Some(found) = find_open(job).await? {
         let record = take_over(job, lease, found.run.id).await?;
+        let waits_until = record.run.resume_at.filter(|_| record.run.state.is_open());
+        if waits_until.zip(asked_at).is_some_and(|(until, asked_at)| until > asked_at) {
+            return Err(Error::TickTaken(record.run.appid));
+        }
         match why_not_resumed(job, request, &record).await? {
             None => return resume(job, request, record).await,
             Some(why) if record.run.state.is_open() => cancel(job, record, why).await?,
@@ -77,11 +84,6 @@ async fn why_not_resumed(
 ) -> Result<Option<&'static str>, Error> {
     let now = job.store.now().await?;
     let run = &record.run;
-    // A person may go on at once; the schedule waits for the quota's reset.
-    let waits = run.resume_at.is_some_and(|at| at.timestamp_millis() > now);
-    if waits && run.state.is_open() && request.trigger != Trigger::Manual {
-        return Err(Error::TickTaken(run.appid.clone()));
-    }
     let age_ms = now - run.started_at.timestamp_millis();
     Ok(if !run.state.is_open() {
         Some("ended")
@@ -163,7 +165,7 @@ async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result
     record.run.error = Some(why.to_owned());
     record.run.resume_at = None;
     let now = store::now(transaction).await?;
-    record.run.finished_at = chrono::DateTime::from_timestamp_millis(now);
+    record.run.finished_at = DateTime::from_timestamp_millis(now);
     // First, since it fails for a run that is no longer ours.
     if !runs::save(transaction, &record).await? {
         return Err(Error::LeaseLost(record.run.appid));

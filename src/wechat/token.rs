@@ -111,6 +111,10 @@ impl TokenError {
 const STABLE_TOKEN: Call =
     Call { path: "/cgi-bin/stable_token", class_of: Class::of_token_endpoint };
 
+/// What WeChat documents as the longest life. An answer with more, or with nonsense, is not believed:
+/// a token asked for too early costs one call, one kept too long is refused.
+const LONGEST_LIFE_SECONDS: u64 = 7_200;
+
 #[derive(Serialize)]
 struct Wanted<'a> {
     grant_type: &'static str,
@@ -128,7 +132,7 @@ struct Granted {
 impl Granted {
     fn into_token(self) -> Option<GrantedToken> {
         let token = self.access_token.trim();
-        let expires_in = Duration::from_secs(self.expires_in.0);
+        let expires_in = Duration::from_secs(self.expires_in.0.min(LONGEST_LIFE_SECONDS));
         (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })
     }
 }
@@ -152,4 +156,22 @@ pub(super) async fn stable_token(
         call: STABLE_TOKEN.name(),
         problem: "its access_token is empty".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(expires_in: &str) -> GrantedToken {
+        let answer = format!(r#"{{"access_token":"TOKEN","expires_in":{expires_in}}}"#);
+        serde_json::from_str::<Granted>(&answer).unwrap().into_token().unwrap()
+    }
+
+    #[test]
+    fn a_life_longer_than_wechat_documents_is_not_believed() {
+        assert_eq!(granted("300").expires_in.as_secs(), 300);
+        for seconds in ["7200", "7201", "9223372036854775807"] {
+            assert_eq!(granted(seconds).expires_in.as_secs(), 7_200);
+        }
+    }
 }

@@ -28,13 +28,15 @@ async fn a_spent_quota_pauses_with_75_and_the_run_goes_on_after_the_reset() {
     assert_eq!(output.status.code(), Some(75), "{}", talk(&output));
     assert_says(&talk(&output), &["45009", "may resume from"]);
     let paused: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&paused[0]["state"], &paused[0]["pages"]), (&"paused".into(), &2.into()));
+    // Which of the calls in flight were the twelve is up to chance.
+    let pages = paused[0]["pages"].as_u64().unwrap();
+    assert_eq!((&paused[0]["state"], pages <= 2), (&"paused".into(), true));
     assert!(paused[0]["error"].as_str().unwrap().contains("45009"), "{paused}");
     assert_eq!(world.requests(Call::ClearQuota), 0);
 
     world.reset_quotas();
     let run = night(&bridge).await;
-    assert_eq!((&run["id"], &run["resumed_at_page"]), (&paused[0]["id"], &3.into()));
+    assert_eq!((&run["id"], &run["resumed_at_page"]), (&paused[0]["id"], &(pages + 1).into()));
     bridge.assert_mirrors(&world).await;
 }
 

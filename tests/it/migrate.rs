@@ -83,3 +83,22 @@ async fn down_wants_to_be_meant_and_status_tells_what_is_missing() {
     assert!(down.as_array().unwrap().iter().all(|step| step["applied"] == false));
     assert_eq!(night(&bridge).await["id"], 1);
 }
+
+#[tokio::test]
+async fn told_not_to_migrate_serve_and_sync_name_the_command_that_does() {
+    let world = Sandbox::with_followers(100).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    for command in ["sync", "serve"] {
+        let refused = bridge.run(&[command, "--no-migrate"]).await;
+        assert_eq!(refused.status.code(), Some(1), "{}", talk(&refused));
+        let said = talk(&refused);
+        assert!(said.contains("hint: run `unionid-bridge migrate up`"), "{said}");
+    }
+    let steps = bridge.json(&["migrate", "status"]).await;
+    assert!(steps.as_array().unwrap().iter().all(|step| step["applied"] == false), "{steps}");
+
+    bridge.run(&["migrate", "up"]).await;
+    let synced = bridge.run(&["sync", "--no-migrate"]).await;
+    assert_eq!(synced.status.code(), Some(0), "{}", talk(&synced));
+    bridge.assert_mirrors(&world).await;
+}

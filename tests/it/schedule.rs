@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use unionid_bridge::model::{RunState, Trigger};
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
-use unionid_bridge::store::leases;
+use unionid_bridge::store::{Connection, leases};
 use unionid_bridge::sync;
 
 use crate::harness::{Backend, TestApp, Watch, beat, move_to, next_tick, stopped_clock};
@@ -74,6 +74,27 @@ async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reas
     assert_eq!(app.runs().await.len(), 1);
     assert_eq!(watch.counter("schedule_skipped_total"), 1);
     assert!(watch.logged("tick skipped") && watch.logged("the run before has not ended"));
+}
+
+#[tokio::test]
+async fn a_tick_at_which_the_database_fails_is_run_at_the_next_beat() {
+    let (world, clock) = (Sandbox::with_followers(200).await.unwrap(), stopped_clock());
+    let app = TestApp::against(&world).await.timed(&clock);
+    let mut schedule = app.schedule();
+    beat(&mut schedule).await;
+    let tick = next_tick(&clock);
+    move_to(&clock, tick);
+    let database = app.app.store.writer();
+    database.execute_unprepared("ALTER TABLE sync_run RENAME TO away").await.unwrap();
+    let unread = schedule.beat().await.unwrap_err();
+    assert_eq!((unread.len(), unread[0].tick), (1, Some(tick)));
+    assert_eq!(unread[0].appid, app.account.appid);
+
+    database.execute_unprepared("ALTER TABLE away RENAME TO sync_run").await.unwrap();
+    beat(&mut schedule).await;
+    let runs = app.runs().await;
+    assert_eq!((runs.len(), runs[0].scheduled_at), (1, Some(tick)));
+    assert_eq!(runs[0].state, RunState::Succeeded);
 }
 
 #[rstest]

@@ -57,7 +57,9 @@ async fn profiles_can_be_asked_for_one_by_one(
     world.reset_stats();
     let run = app.sync_true(&world).await;
     assert_eq!((run.counts.fetched, run.counts.unfollowed), (7, 5));
-    assert_calls(&world, Call::UserInfo, 7, 0);
+    // The handful that is asked again each night, and the newcomers.
+    assert_calls(&world, Call::UserInfo, 10 + 7, 0);
+    assert_calls(&world, Call::UserInfoBatchget, 0, 0);
 }
 
 #[rstest]
