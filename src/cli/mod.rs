@@ -1,6 +1,6 @@
 //! The command line: stdout is data, stderr is talk, and the exit code says what to do next.
 //!
-//! One file a command. Each returns an [`Exit`] or a [`Failure`], which is printed once, here, with
+//! One file a command. Each returns an `Exit` or a `Failure`, which is printed once, here, with
 //! its causes and a hint.
 
 mod config;

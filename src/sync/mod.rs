@@ -92,7 +92,7 @@ pub struct Job {
 /// Told how a run stands and how many followers WeChat says there are.
 pub type Observer = Arc<dyn Fn(&Run, u64) + Send + Sync>;
 
-/// What is asked of [`run`].
+/// What is asked of [`run()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// What asks.

@@ -9,12 +9,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::Error;
 use super::held::{Held, Standing};
 use crate::lease::{Holder, Lease};
 use crate::model::AppId;
-use crate::seal::{self, Sealer};
+use crate::seal::Sealer;
+use crate::store::Store;
 use crate::store::tokens::{self, SealedToken};
-use crate::store::{self, Store};
 use crate::wechat::{self, AccessToken, TokenError, TokenSource};
 
 /// What a token is sealed for.
@@ -41,68 +42,6 @@ pub struct Credentials {
     pub secret: SecretString,
     /// Seals them.
     pub sealer: Sealer,
-}
-
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The account is not configured.
-    #[error("{0} is not configured")]
-    Unknown(AppId),
-    /// WeChat gave none.
-    #[error("WeChat gave no access token for {appid}")]
-    Wechat {
-        /// The account.
-        appid: AppId,
-        /// Why.
-        source: wechat::Error,
-    },
-    /// Refreshed more than once lately, and refused again.
-    #[error("WeChat keeps refusing new access tokens of {0}")]
-    Contested(AppId),
-    /// Another process has been refreshing it for too long.
-    #[error("another process is refreshing the access token of {0} and does not finish")]
-    Stuck(AppId),
-    /// The database did not do it.
-    #[error("could not read or save the access token")]
-    Store(#[from] store::Error),
-    /// The token could not be encrypted.
-    #[error("could not seal the access token")]
-    Seal(#[from] seal::Error),
-}
-
-impl Error {
-    /// Whether an operator has to change the configuration, here or in WeChat's console.
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Unknown(_) => true,
-            Self::Wechat { source, .. } => source.class() == wechat::Class::Config,
-            _ => false,
-        }
-    }
-
-    /// An operator's next step, where there is one.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Wechat { source, .. } => source.hint(),
-            Self::Contested(_) => Some(
-                "another system refreshes this AppID's token: have it take the token from here, or by \
-                 stable_token in the normal mode"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
-    }
-}
-
-impl From<Error> for TokenError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Wechat { source, .. } => Self::Wechat(Box::new(source)),
-            Error::Contested(appid) => Self::Contested(appid),
-            other => Self::Unavailable(Box::new(other)),
-        }
-    }
 }
 
 /// Keeps the tokens of all configured accounts.

@@ -7,8 +7,10 @@
 //! call is made. Asks in WeChat's normal mode, which gives every caller the same token; the forced
 //! mode, which kills the token for everybody, is for operators only.
 
+mod error;
 mod held;
 mod keeper;
 
+pub use error::Error;
 pub use held::Standing;
-pub use keeper::{Credentials, Error, Keeper};
+pub use keeper::{Credentials, Keeper};
