@@ -72,7 +72,8 @@ pub async fn list_known_from(
     limit: u64,
 ) -> Result<Vec<Follower>, Error> {
     let mut sql = Sql::new(connection);
-    sql.push(SELECT).push(" WHERE account_id = ").bind(account);
+    // The sign has SQLite walk along the row ids instead of sorting all of the account's rows.
+    sql.push(SELECT).push(" WHERE +account_id = ").bind(account);
     sql.push(" AND subscribed AND unionid IS NOT NULL AND id >= ").bind(from_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
     connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()

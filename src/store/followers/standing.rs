@@ -72,7 +72,9 @@ pub async fn list_expected_ids(
 ) -> Result<Vec<u64>, Error> {
     let mut sql = Sql::new(connection);
     let packed = packed(&sql, "CONCAT(id, '')");
-    sql.push("SELECT ").push(&packed).push(" FROM (SELECT id FROM follower WHERE account_id = ");
+    // The sign has SQLite walk along the row ids: by the index on accounts it would sort all of the
+    // account's rows for every few.
+    sql.push("SELECT ").push(&packed).push(" FROM (SELECT id FROM follower WHERE +account_id = ");
     sql.bind(account).push(" AND subscribed AND created_at < ").bind(crawl_at);
     sql.push(" AND event_at < ").bind(crawl_at).push(" AND id > ").bind(after_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed()).push(") expected");
