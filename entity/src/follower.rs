@@ -35,8 +35,10 @@ pub struct Model {
     pub digest: i64,
     /// When WeChat said what stands here.
     pub profile_at: i64,
-    /// The newest event about this person; a page listed before it does not overrule it.
+    /// When the newest event about this person came; a page listed before it does not overrule it.
     pub event_at: i64,
+    /// When that event happened by WeChat's clock, in seconds since 1970; 0 where there was none.
+    pub event_created_at: i64,
     /// When the person was found to have left; empty while following.
     pub unfollowed_at: Option<i64>,
     /// When a single look-up confirmed that WeChat gives no unionid for this person.

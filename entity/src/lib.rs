@@ -6,8 +6,14 @@
 
 pub mod access_token;
 pub mod account;
+pub mod api_key;
+pub mod audit;
+pub mod callback_seen;
+pub mod erasure;
 pub mod follower;
 pub mod lease;
+pub mod mini_program_user;
+pub mod profile_check;
 pub mod quarantine;
 pub mod sync_page;
 pub mod sync_run;

@@ -6,6 +6,8 @@
 
 mod columns;
 mod m20261121_000001_follower_sync;
+mod m20261122_000002_identities;
+mod tables;
 
 use sea_orm_migration::{MigrationTrait, async_trait};
 pub use sea_orm_migration::{MigratorTrait, MigratorTraitSelf};
@@ -16,6 +18,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_follower_sync::Migration)]
+        vec![
+            Box::new(m20261121_000001_follower_sync::Migration),
+            Box::new(m20261122_000002_identities::Migration),
+        ]
     }
 }

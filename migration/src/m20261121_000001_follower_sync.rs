@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::Columns;
+use crate::tables::{Index, create_indexes, drop_tables, index, table, unique};
 
 /// The first schema.
 #[derive(DeriveMigrationName)]
@@ -36,25 +37,12 @@ impl MigrationTrait for Migration {
         for table in tables {
             manager.create_table(table).await?;
         }
-        for index in indexes() {
-            let (table, name) = (index.0, index.1);
-            if !manager.has_index(table, name).await? {
-                manager.create_index(index.2).await?;
-            }
-        }
-        Ok(())
+        create_indexes(manager, indexes()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in TABLES.iter().rev() {
-            manager.drop_table(Table::drop().table(*table).if_exists().to_owned()).await?;
-        }
-        Ok(())
+        drop_tables(manager, &TABLES).await
     }
-}
-
-fn table(name: &'static str) -> TableCreateStatement {
-    Table::create().table(name).if_not_exists().to_owned()
 }
 
 fn account(columns: &Columns) -> TableCreateStatement {
@@ -136,7 +124,7 @@ fn sync_page(columns: &Columns) -> TableCreateStatement {
         .col(columns.identifier("next_openid").not_null())
         .col(columns.bytes("seen").not_null())
         .col(columns.text("deferred").not_null())
-        .primary_key(Index::create().col("run_id").col("page"))
+        .primary_key(sea_query::Index::create().col("run_id").col("page"))
         .take()
 }
 
@@ -147,7 +135,7 @@ fn quarantine(columns: &Columns) -> TableCreateStatement {
         .col(columns.text("reason").not_null())
         .col(columns.number("run_id").not_null())
         .col(columns.number("since_at").not_null())
-        .primary_key(Index::create().col("account_id").col("openid"))
+        .primary_key(sea_query::Index::create().col("account_id").col("openid"))
         .take()
 }
 
@@ -184,20 +172,8 @@ fn access_token(columns: &Columns) -> TableCreateStatement {
         .take()
 }
 
-/// Table, name and statement of each index.
-fn indexes() -> [(&'static str, &'static str, IndexCreateStatement); 4] {
-    let index = |table: &'static str, name: &'static str, columns: &[&'static str]| {
-        let mut index = Index::create();
-        index.name(name).table(table);
-        columns.iter().for_each(|column| {
-            index.col(*column);
-        });
-        (table, name, index)
-    };
-    let unique = |table, name, columns| {
-        let (table, name, mut index) = index(table, name, columns);
-        (table, name, index.unique().take())
-    };
+/// Each index of these tables.
+fn indexes() -> [Index; 4] {
     [
         unique("follower", "follower_account_openid", &["account_id", "openid"]),
         index("follower", "follower_unionid_account", &["unionid", "account_id"]),
