@@ -21,8 +21,11 @@ pub use error::Error;
 pub use sea_orm::ConnectionTrait as Connection;
 pub use sea_orm::DatabaseTransaction as Transaction;
 
+use std::time::Duration;
+
 use sea_orm::{
-    DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use sql::Sql;
@@ -91,6 +94,17 @@ impl Store {
         self.readers.close().await?;
         Ok(self.writer.close().await?)
     }
+}
+
+/// How long somebody who waits for an answer waits for the database: WeChat gives up on a callback
+/// after 5 s, and a caller would rather try again.
+pub const PATIENCE: Duration = Duration::from_millis(900);
+
+/// The outcome of work on the database, or [`Error::Unavailable`] after [`PATIENCE`]. A transaction
+/// that is cut off is undone, unless its commit was on its way.
+pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let too_slow = |_| Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+    tokio::time::timeout(PATIENCE, work).await.map_err(too_slow)?
 }
 
 /// The time on the database's clock as a transaction or connection sees it.
