@@ -7,6 +7,7 @@
 
 pub mod accounts;
 mod connect;
+pub mod erasures;
 mod error;
 pub mod followers;
 pub mod leases;
