@@ -6,11 +6,13 @@
 //! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
 
 pub mod accounts;
+pub mod callbacks;
 mod connect;
 pub mod erasures;
 mod error;
 pub mod followers;
 pub mod leases;
+pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
@@ -116,4 +118,9 @@ pub async fn now(connection: &impl Connection) -> Result<i64, Error> {
     let row = connection.query_one_raw(sql.into_statement()).await?;
     let row = row.ok_or_else(|| Error::unexpected("the clock gave no row"))?;
     Ok(row.try_get("", "now_at")?)
+}
+
+/// An identifier as it stands in the database.
+fn parsed<T: TryFrom<String>>(text: String) -> Result<T, Error> {
+    T::try_from(text).map_err(|_| Error::unexpected("an identifier in the database is malformed"))
 }
