@@ -15,7 +15,7 @@ use crate::model::AppId;
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
-use crate::{sync, wechat};
+use crate::{erasure, sync, wechat};
 
 /// How long background work waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -134,6 +134,20 @@ impl App {
             stop,
             observer,
         })
+    }
+
+    /// Forgets followers who left long ago, if the configuration says so and it was not done today.
+    /// Returns how many, where it was done.
+    pub async fn forget_departed(&self, stop: &CancellationToken) -> Result<Option<u64>, Error> {
+        let days = self.config.privacy.forget_unfollowed_after_days;
+        if days == 0 {
+            return Ok(None);
+        }
+        let mut numbers = Vec::new();
+        for account in &self.config.official_accounts {
+            numbers.push(accounts::find_or_insert(&self.store, &account.appid).await?);
+        }
+        Ok(erasure::forget_departed(&self.store, &self.holder, &numbers, days, stop).await?)
     }
 }
 

@@ -44,6 +44,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod erasure;
 pub mod http;
 pub mod lease;
 pub mod model;

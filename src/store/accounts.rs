@@ -2,7 +2,7 @@
 
 use entity::account::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, Store, Transaction};
@@ -55,22 +55,20 @@ pub async fn record_crawl(
 /// of it is written, so that no two transactions wait for each other.
 pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
-    sql.push("SELECT id FROM account WHERE id = ").bind(account);
+    sql.push("SELECT id FROM account WHERE id = ").bind(account).for_update();
     lock_rows(transaction, sql).await
 }
 
 /// The same for all accounts.
 pub async fn lock_all(transaction: &Transaction) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
-    sql.push("SELECT id FROM account ORDER BY id");
+    sql.push("SELECT id FROM account ORDER BY id").for_update();
     lock_rows(transaction, sql).await
 }
 
 /// SQLite's immediate transactions keep one another out by themselves.
-async fn lock_rows(transaction: &Transaction, mut sql: Sql) -> Result<(), Error> {
-    let for_update = sql.for_update();
-    if !for_update.is_empty() {
-        sql.push(for_update);
+async fn lock_rows(transaction: &Transaction, sql: Sql) -> Result<(), Error> {
+    if sql.backend() != DbBackend::Sqlite {
         transaction.query_all_raw(sql.into_statement()).await?;
     }
     Ok(())

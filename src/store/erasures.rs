@@ -18,7 +18,7 @@ use crate::model::{OpenId, UnionId};
 
 use digests::{Key, Note};
 
-pub use digests::{count, list_erased, list_erased_unionids};
+pub use digests::{count, find_erased_at, list_erased};
 
 /// Tables with a row per account and openid of a person.
 const TABLES: [&str; 5] =
@@ -108,9 +108,8 @@ async fn find_unionid(
 ) -> Result<Option<String>, Error> {
     for table in LINKS {
         let mut sql = Sql::new(transaction);
-        let for_update = sql.for_update();
         sql.push("SELECT unionid FROM ").push(table).push(" WHERE account_id = ").bind(*account);
-        sql.push(" AND openid = ").bind(openid.as_str()).push(for_update);
+        sql.push(" AND openid = ").bind(openid.as_str()).for_update();
         let row = transaction.query_one_raw(sql.into_statement()).await?;
         let unionid = row.map(|row| row.try_get_by_index::<Option<String>>(0)).transpose()?;
         if let Some(unionid) = unionid.flatten() {
@@ -126,9 +125,8 @@ async fn list_places(transaction: &Transaction, unionid: &str) -> Result<Vec<Pla
     let mut places = Vec::new();
     for table in LINKS {
         let mut sql = Sql::new(transaction);
-        let for_update = sql.for_update();
         sql.push("SELECT account_id, openid FROM ").push(table);
-        sql.push(" WHERE unionid = ").bind(unionid).push(for_update);
+        sql.push(" WHERE unionid = ").bind(unionid).for_update();
         for row in transaction.query_all_raw(sql.into_statement()).await? {
             places.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
         }
@@ -191,8 +189,8 @@ pub async fn readmit(
 /// WeChat *told* of people; who acts is [`readmit`]ted.
 ///
 /// Whom the erasure knew by unionid alone is noted by openid too, so that the next crawl need not ask,
-/// and what stands there of them without a unionid is deleted. The account is to be locked before
-/// ([`accounts::lock`]).
+/// and what stands there of them without a unionid is deleted; unless they have followed since: then
+/// they are readmitted. The account is to be locked before ([`accounts::lock`]).
 pub async fn withhold(
     transaction: &Transaction,
     account: AccountId,
@@ -204,22 +202,37 @@ pub async fn withhold(
     let openids: Vec<_> = people.iter().map(|(openid, _)| *openid).collect();
     let mut erased = list_erased(transaction, account, &openids).await?;
     let unionids: Vec<_> = people.iter().filter_map(|(_, unionid)| *unionid).collect();
-    let persons = list_erased_unionids(transaction, &unionids).await?;
-    let (mut places, mut notes) = (Vec::new(), Vec::new());
+    let persons = digests::list_erased_at(transaction, &unionids).await?;
     for (openid, unionid) in people {
-        let Some(unionid) = unionid.filter(|unionid| persons.contains(unionid)) else { continue };
-        if erased.insert((*openid).clone()) {
-            places.push((account, openid.to_string()));
-            let key = Key::of_openid(account, openid.as_str());
-            notes.push(Note { key, person: Key::of_unionid(unionid.as_str()).digest });
+        let Some((unionid, erased_at)) = unionid.and_then(|id| persons.get_key_value(id)) else {
+            continue;
+        };
+        if erased.contains(*openid) {
+            continue;
         }
+        let place = (account, openid.to_string());
+        if has_followed_since(transaction, &place, *erased_at).await? {
+            readmit(transaction, account, openid, Some(unionid)).await?;
+            continue;
+        }
+        delete(transaction, std::slice::from_ref(&place)).await?;
+        let person = Key::of_unionid(unionid.as_str()).digest;
+        let note = Note { key: Key::of_openid(account, openid.as_str()), person };
+        digests::record(transaction, &[note]).await?;
+        erased.insert((*openid).clone());
     }
-    for chunk in places.chunks(PLACES_PER_STATEMENT) {
-        delete(transaction, chunk).await?;
-    }
-    digests::record(transaction, &notes).await?;
     Ok(erased)
 }
 
-/// As few as keep the statement short.
-const PLACES_PER_STATEMENT: usize = 500;
+/// Whether an event has come since: of an openid that the erasure did not know.
+async fn has_followed_since(
+    transaction: &Transaction,
+    (account, openid): &Place,
+    erased_at: i64,
+) -> Result<bool, Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("SELECT 1 FROM follower WHERE account_id = ").bind(*account);
+    sql.push(" AND openid = ").bind(openid.as_str());
+    sql.push(" AND subscribed AND event_at > ").bind(erased_at).for_update();
+    Ok(transaction.query_one_raw(sql.into_statement()).await?.is_some())
+}

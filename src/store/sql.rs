@@ -95,15 +95,6 @@ impl Sql {
         }
     }
 
-    /// Ends a `SELECT` whose rows nobody else may change until the transaction ends. SQLite has one
-    /// writer at a time and needs none.
-    pub(super) fn for_update(&self) -> &'static str {
-        match self.backend {
-            DbBackend::Postgres | DbBackend::MySql => " FOR UPDATE",
-            _ => "",
-        }
-    }
-
     /// How many values one statement may bind on this database.
     pub(super) fn bind_limit(connection: &impl ConnectionTrait) -> usize {
         match connection.get_database_backend() {

@@ -123,6 +123,19 @@ async fn any_of(connection: &impl Connection, accounts: &[AccountId]) -> Result<
     Ok(connection.query_one_raw(sql.into_statement()).await?.is_some())
 }
 
+/// When the openid of the account was erased, if it has not acted since.
+pub async fn find_erased_at(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+) -> Result<Option<i64>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT erased_at FROM erasure WHERE account_id = ").bind(account);
+    sql.push(" AND subject = ").bind(digest(account, openid.as_str()));
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+}
+
 /// Which of `openids` of the account were erased and have not acted since.
 pub async fn list_erased(
     connection: &impl Connection,
@@ -133,16 +146,16 @@ pub async fn list_erased(
         return Ok(HashSet::new());
     }
     let by_digest = openids.iter().map(|openid| (digest(account, openid.as_str()), *openid));
-    noted(connection, account, by_digest.collect()).await
+    Ok(noted(connection, account, by_digest.collect()).await?.into_keys().collect())
 }
 
-/// Which of `unionids` were erased and have not acted since.
-pub async fn list_erased_unionids(
+/// Which of `unionids` were erased and have not acted since, and when.
+pub(super) async fn list_erased_at(
     connection: &impl Connection,
     unionids: &[&UnionId],
-) -> Result<HashSet<UnionId>, Error> {
+) -> Result<HashMap<UnionId, i64>, Error> {
     if unionids.is_empty() || !any_of(connection, &[ACROSS_ACCOUNTS]).await? {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let by_digest = unionids.iter().map(|id| (digest(ACROSS_ACCOUNTS, id.as_str()), *id));
     noted(connection, ACROSS_ACCOUNTS, by_digest.collect()).await
@@ -152,16 +165,18 @@ async fn noted<T: Clone + Eq + Hash>(
     connection: &impl Connection,
     account: AccountId,
     by_digest: HashMap<String, &T>,
-) -> Result<HashSet<T>, Error> {
+) -> Result<HashMap<T, i64>, Error> {
     let digests: Vec<_> = by_digest.keys().map(String::as_str).collect();
-    let mut found = HashSet::new();
+    let mut found = HashMap::new();
     for chunk in digests.chunks(DIGESTS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
-        sql.push("SELECT subject FROM erasure WHERE account_id = ").bind(account);
+        sql.push("SELECT subject, erased_at FROM erasure WHERE account_id = ").bind(account);
         sql.push(" AND subject IN ").bind_list(chunk.iter().copied());
-        let subjects = texts(&connection.query_all_raw(sql.into_statement()).await?)?;
-        found
-            .extend(subjects.iter().filter_map(|subject| by_digest.get(subject)).copied().cloned());
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            let subject: String = row.try_get_by_index(0)?;
+            let erased_at = row.try_get_by_index(1)?;
+            found.extend(by_digest.get(&subject).map(|id| ((*id).clone(), erased_at)));
+        }
     }
     Ok(found)
 }
