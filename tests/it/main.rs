@@ -19,6 +19,8 @@ mod crash;
 mod crash_sweep;
 mod databases;
 mod disk_full;
+mod erasure;
+mod erasure_departed;
 mod migrate;
 mod schedule;
 mod schedule_rescue;
