@@ -61,12 +61,46 @@ impl Sql {
         self
     }
 
+    /// Begins an insert that passes over rows whose key is there; [`Sql::or_nothing`] ends it.
+    pub(super) fn insert_new(&mut self, into: &str) -> &mut Self {
+        let insert = match self.backend {
+            DbBackend::MySql => "INSERT IGNORE INTO ",
+            _ => "INSERT INTO ",
+        };
+        self.push(insert).push(into)
+    }
+
+    /// Ends what [`Sql::insert_new`] began.
+    pub(super) fn or_nothing(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::MySql => self,
+            _ => self.push(" ON CONFLICT DO NOTHING"),
+        }
+    }
+
+    /// Locks the rows selected until the transaction ends; SQLite has one writer anyway.
+    pub(super) fn for_update(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::Sqlite => self,
+            _ => self.push(" FOR UPDATE"),
+        }
+    }
+
     /// The database's clock in milliseconds since 1970.
     pub(super) fn clock(&self) -> &'static str {
         match self.backend {
             DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
             DbBackend::MySql => "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
             _ => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        }
+    }
+
+    /// Ends a `SELECT` whose rows nobody else may change until the transaction ends. SQLite has one
+    /// writer at a time and needs none.
+    pub(super) fn for_update(&self) -> &'static str {
+        match self.backend {
+            DbBackend::Postgres | DbBackend::MySql => " FOR UPDATE",
+            _ => "",
         }
     }
 
