@@ -45,6 +45,27 @@ pub(super) async fn repeated<T: DeserializeOwned>(
     }
 }
 
+/// Calls, and once more after an error that `unused` takes for one that used nothing up.
+pub(super) async fn repeated_once<T: DeserializeOwned>(
+    link: &Link,
+    request: &Request<'_>,
+    unused: impl Fn(&Error) -> bool,
+) -> Result<T, Error> {
+    let error = match once(link, request, None).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let (now, mut repetitions) = (link.clock.now(), Repetitions::default());
+    let pause = repetitions.pause(&link.retry, Class::Transient, now, rand::random());
+    let pause = pause.filter(|_| unused(&error));
+    log(request, &error, 1, pause);
+    let Some(pause) = pause else {
+        return Err(error);
+    };
+    tokio::time::sleep(pause).await;
+    once(link, request, None).await.inspect_err(|error| log(request, error, 2, None))
+}
+
 /// Calls once.
 pub(super) async fn once<T: DeserializeOwned>(
     link: &Link,

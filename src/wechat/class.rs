@@ -52,8 +52,9 @@ impl Class {
         }
     }
 
-    /// The class of an errcode of the token endpoint, where 40001 means that the secret is wrong.
-    pub fn of_token_endpoint(errcode: i64) -> Self {
+    /// The class of an errcode of a call made with the AppSecret, where 40001 means that the secret is
+    /// wrong.
+    pub fn of_secret_endpoint(errcode: i64) -> Self {
         match Self::of(errcode) {
             Self::Token => Self::Config,
             class => class,
@@ -131,6 +132,6 @@ mod tests {
     #[test]
     fn a_wrong_secret_is_not_taken_for_a_stale_token() {
         assert_eq!(Class::of(40001), Class::Token);
-        assert_eq!(Class::of_token_endpoint(40001), Class::Config);
+        assert_eq!(Class::of_secret_endpoint(40001), Class::Config);
     }
 }

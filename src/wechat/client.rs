@@ -61,6 +61,10 @@ impl Client {
         token::stable_token(&self.0, appid, secret, force_refresh).await
     }
 
+    pub(super) fn link(&self) -> &Link {
+        &self.0
+    }
+
     /// One account's calls, counted from 0.
     pub fn account(&self, appid: AppId, tokens: Arc<dyn TokenSource>, gate: Gate) -> Account {
         let lane = Lane { gate, counts: Counts::default() };

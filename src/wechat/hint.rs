@@ -10,6 +10,9 @@ const RESET_SECRET: &str = "compare appid and secret with WeChat's console (Sett
 
 /// The next step for this error; `None` where the error itself says it all or nothing can be done.
 pub(super) fn of(error: &Error) -> Option<String> {
+    if let Some(refusal) = error.login_refusal() {
+        return Some(refusal.hint().to_owned());
+    }
     match error {
         Error::TokenRefused { .. } | Error::Token(TokenError::Contested(_)) => {
             Some(CONTESTED.to_owned())

@@ -2,7 +2,8 @@
 //!
 //! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
 //! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
-//! leaves through `send.rs`. Knows nothing of the database, of who keeps the tokens, or of our own API.
+//! leaves through `send.rs`. [`login`] exchanges a Mini Program's login codes. Knows nothing of the
+//! database, of who keeps the tokens, or of our own API.
 //!
 //! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
 //! judged by its bytes and never by its Content-Type; one raw control character in one person's remark
@@ -10,6 +11,7 @@
 
 mod account;
 mod attempts;
+mod cipher;
 mod class;
 mod client;
 mod counts;
@@ -19,6 +21,7 @@ mod fault;
 mod gate;
 mod hint;
 mod lenient;
+pub mod login;
 mod options;
 mod profile;
 mod quota;

@@ -20,9 +20,10 @@ impl Call {
         Self { path, class_of: Class::of }
     }
 
-    /// The name in counts, logs and errors: the path below `/cgi-bin/`.
+    /// The name in counts, logs and errors: the path below `/cgi-bin/`, else without its first slash.
     pub(super) fn name(self) -> &'static str {
-        self.path.strip_prefix("/cgi-bin/").unwrap_or(self.path)
+        let below = self.path.strip_prefix("/cgi-bin/");
+        below.or_else(|| self.path.strip_prefix('/')).unwrap_or(self.path)
     }
 }
 

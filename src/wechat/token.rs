@@ -109,7 +109,7 @@ impl TokenError {
 
 /// WeChat: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html>
 const STABLE_TOKEN: Call =
-    Call { path: "/cgi-bin/stable_token", class_of: Class::of_token_endpoint };
+    Call { path: "/cgi-bin/stable_token", class_of: Class::of_secret_endpoint };
 
 /// What WeChat documents as the longest life. An answer with more, or with nonsense, is not believed:
 /// a token asked for too early costs one call, one kept too long is refused.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::super::login::{LoginCode, SessionKey};
 use super::super::{Error, Gate};
 use super::server::{Reply, Server, json, ok, status};
 use super::{APPID, Tokens, account_of, client};
@@ -14,6 +15,8 @@ use super::{APPID, Tokens, account_of, client};
 const TOKEN: &str = "70_canary0token1_aBcDeFgHiJkLmNoP";
 const SECRET: &str = "0canary1a2b3c4d5e6f7a8b9c0d1e2f3";
 const OPENID: &str = "oCanary-canary0openid1234567";
+const CODE: &str = "0bcanary1code234567890aBcDeFgHi";
+const SESSION_KEY: &str = "canary0key1234567890aA==";
 
 fn everything_said(error: &Error) -> String {
     let mut said = format!("{error} {error:?} {error:#?} {:?}", error.hint());
@@ -26,18 +29,23 @@ fn everything_said(error: &Error) -> String {
 }
 
 fn assert_silent(said: &str) {
-    for canary in ["canary", "cgi-bin/", "http://"] {
+    for canary in ["canary", "cgi-bin/", "js_code", "http://"] {
         assert!(!said.contains(canary), "{canary} in {said}");
     }
 }
 
 fn failures() -> Vec<Reply> {
-    let echo = format!("{TOKEN} {SECRET} [{OPENID}] http://127.0.0.1/cgi-bin/user/get");
+    let echo = format!(
+        "{TOKEN} {SECRET} {CODE} [{OPENID}] {SESSION_KEY} http://127.0.0.1/cgi-bin/user/get"
+    );
     let half = ok("text/plain", echo.as_bytes())[..110].to_vec();
     vec![
         json(format!(r#"{{"errcode":40003,"errmsg":"invalid {echo} hint: [{OPENID}]"}}"#)),
         json(format!(r#"{{"errcode":40001,"errmsg":"invalid {echo}"}}"#)),
         json(format!(r#"{{"total":"{echo}","access_token":["{echo}"]}}"#)),
+        json(format!(
+            r#"{{"openid":"{OPENID} ","unionid":"{OPENID}","session_key":"{SESSION_KEY}""#
+        )),
         json(echo),
         Reply::Bytes(half.clone()),
         Reply::Reset(half),
@@ -55,11 +63,13 @@ async fn errors_of(base_url: &str) -> Vec<Error> {
     let account = account_of(client.clone(), Tokens::starting_with(TOKEN), Gate::new(4));
     let openid = OPENID.parse().unwrap();
     let secret = SecretString::from(SECRET);
+    let (appid, code) = (APPID.parse().unwrap(), CODE.parse().unwrap());
     vec![
         account.list_followers(Some(OPENID)).await.unwrap_err(),
         account.profile(&openid).await.unwrap_err(),
         account.profiles(&[openid]).await.unwrap_err(),
-        client.stable_token(&APPID.parse().unwrap(), &secret, false).await.unwrap_err(),
+        client.stable_token(&appid, &secret, false).await.unwrap_err(),
+        client.code_to_session(&appid, &secret, &code).await.unwrap_err(),
     ]
 }
 
@@ -83,7 +93,9 @@ async fn what_holds_a_secret_does_not_show_it() {
         super::super::GrantedToken { token: token.clone(), expires_in: Default::default() };
     let account =
         account_of(client("http://127.0.0.1:1"), Tokens::starting_with(TOKEN), Gate::new(1));
-    let said = format!("{token:?} {granted:?} {account:?}");
+    let code: LoginCode = CODE.parse().unwrap();
+    let key = SessionKey::from(SESSION_KEY);
+    let said = format!("{token:?} {granted:?} {account:?} {code:?} {key:?}");
     assert!(!said.contains("canary"), "{said}");
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod leaks;
+mod logins;
 mod server;
 mod tls;
 mod tokens;
