@@ -46,6 +46,7 @@ pub mod clock;
 pub mod config;
 pub mod erasure;
 pub mod http;
+pub mod inbox;
 pub mod lease;
 pub mod model;
 pub mod sandbox;

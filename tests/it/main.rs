@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod callbacks;
 mod cli_exit;
 mod cli_help;
 mod cli_runs;

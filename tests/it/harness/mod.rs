@@ -1,6 +1,7 @@
 //! What tests share: databases of their own, the application in process, and the truth to compare with.
 
 mod app;
+mod callbacks;
 mod database;
 mod mirror;
 mod nights;
@@ -10,6 +11,7 @@ mod timed;
 mod world;
 
 pub use app::{TestApp, full, manual};
+pub use callbacks::calling_back;
 pub use database::{Backend, TestDatabase};
 pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
