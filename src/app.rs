@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, OfficialAccount, ProfileApi};
+use crate::keys::Keyring;
 use crate::lease::Holder;
 use crate::model::AppId;
 use crate::seal::Sealer;
@@ -70,6 +71,8 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Who may call the API.
+    pub keys: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
     client: wechat::Client,
@@ -109,11 +112,12 @@ impl App {
         let holder = Holder::new();
         let credentials = credentials(&config);
         let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);
+        let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
-        Ok(Self { config, store, tokens, clock, client, holder })
+        Ok(Self { config, store, tokens, keys, clock, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
