@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{Exit, Failure, Global, context, output, signals};
 use crate::app::App;
+use crate::telemetry::Metrics;
 use crate::{http, scheduler};
 
 /// The schedule and the HTTP API, until Ctrl-C or SIGTERM.
@@ -23,6 +24,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
+        let metrics = Metrics::install()?;
         let app = Arc::new(context::opened_as_told(global, self.no_migrate).await?);
         let address = self.listen.unwrap_or(app.config.http.listen);
         let listener = listen(address).await?;
@@ -39,7 +41,7 @@ impl Serve {
             }
             ended
         };
-        let api = http::serve(app.clone(), listener, stop.clone());
+        let api = http::serve(app.clone(), listener, metrics, http::GRACE, stop.clone());
         let (schedule, ()) = tokio::join!(schedule, api);
         let closed = close(app).await;
         schedule?;
