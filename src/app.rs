@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, OfficialAccount, ProfileApi};
 use crate::inbox::{self, Inbox};
+use crate::keys::Keyring;
 use crate::lease::Holder;
 use crate::model::AppId;
 use crate::seal::Sealer;
@@ -78,6 +79,8 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Who may call the API.
+    pub keys: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
     /// What WeChat's callbacks do.
@@ -119,12 +122,13 @@ impl App {
         let holder = Holder::new();
         let credentials = credentials(&config);
         let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);
+        let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
-        Ok(Self { config, store, tokens, clock, inbox, client, holder })
+        Ok(Self { config, store, tokens, keys, clock, inbox, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.

@@ -47,7 +47,7 @@ impl Token {
 }
 
 /// Official Accounts and Mini Programs have tokens alike.
-fn appid(app: &App, asked: &str) -> Result<AppId, Failure> {
+pub(super) fn appid(app: &App, asked: &str) -> Result<AppId, Failure> {
     match (app.config.official_account(asked), app.config.mini_program(asked)) {
         (Ok(account), _) => Ok(account.appid.clone()),
         (Err(_), Ok(program)) => Ok(program.appid.clone()),

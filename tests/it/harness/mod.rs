@@ -7,6 +7,7 @@ mod mirror;
 mod nights;
 mod process;
 mod rival;
+mod service;
 mod timed;
 mod world;
 
@@ -17,5 +18,6 @@ pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
 pub use process::{Bridge, signal, talk, until};
 pub use rival::{answering, take_over};
+pub use service::{Answer, Service};
 pub use timed::{Watch, beat, move_to, next_tick, stopped_clock};
 pub use world::{assert_calls, pages_of, person_at};
