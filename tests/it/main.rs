@@ -23,6 +23,7 @@ mod disk_full;
 mod erasure;
 mod erasure_departed;
 mod http_auth;
+mod http_callbacks;
 mod http_drain;
 mod http_errors;
 mod keys_cli;
