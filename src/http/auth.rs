@@ -50,9 +50,28 @@ impl<S> Caller<S> {
         &self.grant.key().id
     }
 
+    /// Whether the key is for this account.
+    pub(super) fn is_for(&self, appid: &AppId) -> bool {
+        self.grant.allows_app(appid)
+    }
+
+    /// The accounts that the key is for; `None` where it is for all.
+    pub(super) fn appids(&self) -> Option<&[AppId]> {
+        self.grant.only_for()
+    }
+
+    /// Which of `appids` there are, as a hint: those that the key is for.
+    pub(super) fn configured<'a>(&self, appids: impl IntoIterator<Item = &'a AppId>) -> String {
+        let named = appids.into_iter().filter(|appid| self.is_for(appid)).map(AppId::as_str);
+        match named.collect::<Vec<_>>().as_slice() {
+            [] => "none is configured".to_owned(),
+            named => format!("configured: {}", named.join(", ")),
+        }
+    }
+
     /// Refuses, where the key is for other accounts.
     pub(super) fn may_name(&self, appid: &AppId) -> Result<(), Problem> {
-        if self.grant.allows_app(appid) {
+        if self.is_for(appid) {
             return Ok(());
         }
         let detail = format!("the API key is not for the account {appid}");

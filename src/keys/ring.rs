@@ -54,6 +54,11 @@ impl Grant {
         self.row.appids.is_none() || self.key.appids.contains(appid)
     }
 
+    /// The accounts it may name; `None` for all.
+    pub fn only_for(&self) -> Option<&[AppId]> {
+        self.row.appids.as_ref().map(|_| self.key.appids.as_slice())
+    }
+
     /// Counts one request.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The API's resources, one file each.
 
+mod access_tokens;
 mod callbacks;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -8,5 +9,5 @@ use super::Context;
 
 /// Every resource.
 pub(super) fn router() -> OpenApiRouter<Context> {
-    OpenApiRouter::default().merge(callbacks::router())
+    OpenApiRouter::default().merge(access_tokens::router()).merge(callbacks::router())
 }
