@@ -38,8 +38,8 @@
 //! What a key or a body leads to (400, 401, 403, 408, 413, 415, 429, 500, 503) is documented by itself;
 //! a handler documents its own statuses. Every operation's name is unique.
 
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod auth;
+mod background;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod body;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
@@ -49,6 +49,7 @@ mod meters;
 mod metrics;
 mod observe;
 mod openapi;
+mod paging;
 mod parameters;
 mod server;
 mod v1;
@@ -66,6 +67,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::telemetry::Metrics;
+use background::Background;
 use error::Problem;
 use meters::Meters;
 
@@ -84,6 +86,21 @@ struct Shared {
     document: String,
     migrated: AtomicBool,
     draining: CancellationToken,
+    background: Background,
+}
+
+impl Context {
+    fn new(app: Arc<App>, metrics: Metrics, draining: CancellationToken) -> Self {
+        Self(Arc::new(Shared {
+            app,
+            metrics,
+            meters: Meters::default(),
+            document: document(),
+            migrated: AtomicBool::new(false),
+            background: Background::new(draining.clone()),
+            draining,
+        }))
+    }
 }
 
 impl Deref for Context {
@@ -94,8 +111,9 @@ impl Deref for Context {
     }
 }
 
-/// Serves until `stop` fires; then `/readyz` fails, connections are taken for `grace`, and requests
-/// under way are answered. Ends within 20 s of `stop` whatever clients do.
+/// Serves until `stop` fires; then `/readyz` fails, connections are taken for `grace`, requests under way
+/// are answered, and what they left to the background is waited for. Clients cannot hold that up for
+/// longer than 20 s.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -110,8 +128,10 @@ pub async fn serve(
     let _fold = AbortOnDropHandle::new(tokio::spawn(metrics.clone().fold()));
     let served = CancellationToken::new();
     let watch = app.keys.watch(served.clone());
+    let context = Context::new(app.clone(), metrics, stop.clone());
     let service = async {
-        server::serve(listener, router(app.clone(), metrics, stop.clone()), grace, stop).await;
+        server::serve(listener, router(context.clone()), grace, stop).await;
+        context.background.drain().await;
         served.cancel();
     };
     tokio::join!(watch, service);
@@ -132,16 +152,8 @@ fn routes() -> OpenApiRouter<Context> {
         .merge(v1::router())
 }
 
-fn router(app: Arc<App>, metrics: Metrics, draining: CancellationToken) -> Router {
+fn router(context: Context) -> Router {
     let (routes, _) = routes().split_for_parts();
-    let context = Context(Arc::new(Shared {
-        app,
-        metrics,
-        meters: Meters::default(),
-        document: document(),
-        migrated: AtomicBool::new(false),
-        draining,
-    }));
     let nothing = async || {
         Problem::not_found("not_found", "there is nothing at this path")
             .hint("/docs names the paths there are")

@@ -53,6 +53,9 @@ pub(in crate::http) struct Body<'p> {
     /// What keeps the service from working
     #[serde(skip_serializing_if = "<[Check]>::is_empty")]
     checks: &'p [Check],
+    /// The run of the follower sync that is in the way
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_run: Option<i64>,
 }
 
 impl<'p> Body<'p> {
@@ -67,6 +70,7 @@ impl<'p> Body<'p> {
             hint: parts.hint.as_deref(),
             upstream: parts.upstream.as_ref(),
             checks: &parts.checks,
+            sync_run: parts.sync_run,
         }
     }
 }

@@ -16,6 +16,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 
+use crate::model::RunId;
+
 pub(super) use body::{Body, Check, Upstream};
 
 /// What every error's body is.
@@ -35,6 +37,7 @@ struct Parts {
     upstream: Option<Upstream>,
     retry_after: Option<Duration>,
     checks: Vec<Check>,
+    sync_run: Option<RunId>,
     cause: Option<String>,
 }
 
@@ -48,6 +51,7 @@ impl Problem {
             upstream: None,
             retry_after: None,
             checks: Vec::new(),
+            sync_run: None,
             cause: None,
         }))
     }
@@ -165,6 +169,12 @@ impl Problem {
     /// What the service checked about itself.
     pub(super) fn checks(mut self, checks: Vec<Check>) -> Self {
         self.0.checks = checks;
+        self
+    }
+
+    /// The run that is in the way.
+    pub(super) fn sync_run(mut self, id: RunId) -> Self {
+        self.0.sync_run = Some(id);
         self
     }
 

@@ -9,13 +9,28 @@ use crate::store;
 /// How soon to try again once the database was away.
 const DATABASE_RETRY: Duration = Duration::from_secs(2);
 
+/// How soon another process answers in place of one that ends.
+const ENDING_RETRY: Duration = Duration::from_secs(2);
+
+impl Problem {
+    /// 503: the database does not answer.
+    pub(in crate::http) fn database_unavailable() -> Self {
+        let detail = "the database does not answer; nothing was changed, or all of it was";
+        Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
+    }
+
+    /// 503: what was asked for would not be finished here.
+    pub(in crate::http) fn ending() -> Self {
+        Self::unavailable("ending", "the process is about to end", ENDING_RETRY)
+    }
+}
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if !error.is_passing() {
             return Self::internal(&error);
         }
-        let detail = "the database does not answer; nothing was changed, or all of it was";
-        Self::unavailable("database_unavailable", detail, DATABASE_RETRY).caused_by(&error)
+        Self::database_unavailable().caused_by(&error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod callbacks;
+mod sync_runs;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -9,5 +10,8 @@ use super::Context;
 
 /// Every resource.
 pub(super) fn router() -> OpenApiRouter<Context> {
-    OpenApiRouter::default().merge(access_tokens::router()).merge(callbacks::router())
+    OpenApiRouter::default()
+        .merge(access_tokens::router())
+        .merge(callbacks::router())
+        .merge(sync_runs::router())
 }
