@@ -42,6 +42,7 @@ mod auth;
 mod background;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod body;
+mod census;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod error;
 mod health;
@@ -68,6 +69,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::telemetry::Metrics;
 use background::Background;
+use census::Census;
 use error::Problem;
 use meters::Meters;
 
@@ -87,6 +89,7 @@ struct Shared {
     migrated: AtomicBool,
     draining: CancellationToken,
     background: Background,
+    census: Census,
 }
 
 impl Context {
@@ -98,6 +101,7 @@ impl Context {
             document: document(),
             migrated: AtomicBool::new(false),
             background: Background::new(draining.clone()),
+            census: Census::default(),
             draining,
         }))
     }

@@ -26,6 +26,7 @@ mod http_auth;
 mod http_callbacks;
 mod http_drain;
 mod http_errors;
+mod http_followers;
 mod http_sync_runs;
 mod http_tokens;
 mod keys_cli;

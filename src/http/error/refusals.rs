@@ -25,12 +25,18 @@ impl Problem {
     }
 }
 
+impl From<&store::Error> for Problem {
+    fn from(error: &store::Error) -> Self {
+        if !error.is_passing() {
+            return Self::internal(error);
+        }
+        Self::database_unavailable().caused_by(error)
+    }
+}
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        if !error.is_passing() {
-            return Self::internal(&error);
-        }
-        Self::database_unavailable().caused_by(&error)
+        (&error).into()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod access_tokens;
 mod callbacks;
+mod followers;
+mod stats;
 mod sync_runs;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -13,5 +15,7 @@ pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
         .merge(access_tokens::router())
         .merge(callbacks::router())
+        .merge(followers::router())
+        .merge(stats::router())
         .merge(sync_runs::router())
 }

@@ -39,13 +39,11 @@ struct Described {
     id: i64,
     /// The Official Account
     appid: String,
-    /// Where it stands
+    // Described by their types: beside an inlined type utoipa makes an object of a description.
     #[schema(inline)]
     state: State,
-    /// What started it
     #[schema(inline)]
     trigger: Trigger,
-    /// How much it asks for
     #[schema(inline)]
     mode: Mode,
     /// Pages of openids committed
@@ -95,7 +93,8 @@ struct Described {
 }
 
 macro_rules! words {
-    ($($name:ident { $($word:ident)+ })+) => {$(
+    ($($(#[$doc:meta])+ $name:ident { $($word:ident)+ })+) => {$(
+        $(#[$doc])+
         #[derive(ToSchema)]
         #[schema(rename_all = "snake_case")]
         #[expect(dead_code, reason = "describes the model's words; a test compares the two")]
@@ -104,8 +103,11 @@ macro_rules! words {
 }
 
 words! {
+    /// Where it stands
     State { Running Paused Held Succeeded Failed Cancelled }
+    /// What started it
     Trigger { Manual Schedule CatchUp }
+    /// How much it asks for
     Mode { Incremental Full }
 }
 
