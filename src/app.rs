@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, OfficialAccount, ProfileApi};
 use crate::lease::Holder;
 use crate::model::AppId;
+use crate::resolve::{Accounts, Resolver};
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
@@ -70,6 +71,8 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Answers which openid a user has where.
+    pub resolver: Resolver,
     /// What time it is.
     pub clock: Clock,
     client: wechat::Client,
@@ -113,7 +116,8 @@ impl App {
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
-        Ok(Self { config, store, tokens, clock, client, holder })
+        let resolver = Resolver::new(store.clone(), Arc::new(configured_accounts(&config)));
+        Ok(Self { config, store, tokens, resolver, clock, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
@@ -189,6 +193,13 @@ fn sync_settings(config: &Config) -> sync::Settings {
         max_unfollow_ratio: sync.max_unfollow_ratio,
         lease_life: Duration::from_secs(sync.lease_seconds),
     }
+}
+
+fn configured_accounts(config: &Config) -> Accounts {
+    Accounts::new(
+        config.official_accounts.iter().map(|account| account.appid.clone()),
+        config.mini_programs.iter().map(|program| program.appid.clone()),
+    )
 }
 
 /// Every account's secret, and what seals its tokens.

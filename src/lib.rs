@@ -48,6 +48,7 @@ pub mod erasure;
 pub mod http;
 pub mod lease;
 pub mod model;
+pub mod resolve;
 pub mod sandbox;
 pub mod scheduler;
 pub mod seal;

@@ -10,6 +10,7 @@ mod failure;
 mod migrate;
 mod output;
 mod progress;
+mod resolve;
 mod runs;
 mod sandbox;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Sync(sync::Sync),
     /// Look at the history of syncs, and decide on held ones
     Runs(runs::Runs),
+    /// Find a user's openid in an Official Account
+    Resolve(resolve::Resolve),
     /// Show or refresh an account's access token
     Token(token::Token),
     /// Bring the database's schema up to date, or look at it
@@ -95,6 +98,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(serve) => serve.run(&global).await,
         Command::Sync(sync) => sync.run(&global).await,
         Command::Runs(runs) => runs.run(&global).await,
+        Command::Resolve(resolve) => resolve.run(&global).await,
         Command::Token(token) => token.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,

@@ -12,6 +12,7 @@ use crate::harness::Bridge;
 #[case("sync")]
 #[case("runs")]
 #[case("runs list")]
+#[case("resolve")]
 #[case("token refresh")]
 #[case("migrate")]
 #[case("migrate down")]

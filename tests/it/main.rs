@@ -10,6 +10,7 @@ mod harness;
 
 mod cli_exit;
 mod cli_help;
+mod cli_resolve;
 mod cli_runs;
 mod cli_serve;
 mod cli_show;
@@ -22,6 +23,7 @@ mod disk_full;
 mod erasure;
 mod erasure_departed;
 mod migrate;
+mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod secrets;
