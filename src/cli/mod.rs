@@ -7,7 +7,9 @@ mod config;
 mod context;
 mod demo;
 mod failure;
+mod keys;
 mod migrate;
+mod openapi;
 mod output;
 mod progress;
 mod resolve;
@@ -63,12 +65,16 @@ enum Command {
     Resolve(resolve::Resolve),
     /// Show or refresh an account's access token
     Token(token::Token),
+    /// Make, list, end and replace the API's keys
+    Keys(keys::Keys),
     /// Bring the database's schema up to date, or look at it
     Migrate(migrate::Migrate),
     /// Run a WeChat to develop against
     Sandbox(sandbox::Sandbox),
     /// Check or show the configuration
     Config(config::Config),
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -100,9 +106,11 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(runs) => runs.run(&global).await,
         Command::Resolve(resolve) => resolve.run(&global).await,
         Command::Token(token) => token.run(&global).await,
+        Command::Keys(keys) => keys.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,
         Command::Config(config) => config.run(&global),
+        Command::Openapi => Ok(openapi::run()),
         Command::Completions { shell } => {
             let name = env!("CARGO_PKG_NAME");
             clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());

@@ -6,6 +6,8 @@
 //! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
 
 pub mod accounts;
+pub mod api_keys;
+pub mod audit;
 pub mod callbacks;
 mod connect;
 pub mod erasures;

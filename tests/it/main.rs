@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod callbacks;
 mod cli_exit;
 mod cli_help;
 mod cli_resolve;
@@ -22,6 +23,11 @@ mod databases;
 mod disk_full;
 mod erasure;
 mod erasure_departed;
+mod http_auth;
+mod http_callbacks;
+mod http_drain;
+mod http_errors;
+mod keys_cli;
 mod migrate;
 mod resolve;
 mod schedule;
