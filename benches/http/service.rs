@@ -30,7 +30,6 @@ use crate::load::exchange;
 /// The API on a SQLite file, against a sandbox.
 pub struct Service {
     pub address: SocketAddr,
-    app: Arc<App>,
     world: Sandbox,
     key: String,
     _folder: TempDir,
@@ -55,8 +54,8 @@ impl Service {
         let scopes = vec![Scope::Resolve, Scope::Login];
         let new = NewKey { name: "bench".to_owned(), scopes, ..NewKey::default() };
         let key = app.keys.create(new, "bench").await.unwrap().text.expose_secret().to_owned();
-        let address = serve(app.clone()).await;
-        Self { address, app, world, key, _folder: folder }
+        let address = serve(app).await;
+        Self { address, world, key, _folder: folder }
     }
 
     /// Look-ups of Mini Program users spread over all of them.
