@@ -1,5 +1,7 @@
 //! The application: the features put together from the configuration.
 
+mod identity;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +15,9 @@ use crate::config::{Config, OfficialAccount, ProfileApi};
 use crate::inbox::{self, Inbox};
 use crate::keys::Keyring;
 use crate::lease::Holder;
+use crate::login::Login;
 use crate::model::AppId;
-use crate::resolve::{Accounts, Resolver};
+use crate::resolve::Resolver;
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
@@ -82,6 +85,8 @@ pub struct App {
     pub tokens: Arc<Keeper>,
     /// Answers which openid a user has where.
     pub resolver: Resolver,
+    /// Exchanges login codes.
+    pub login: Login,
     /// Who may call the API.
     pub keys: Arc<Keyring>,
     /// What time it is.
@@ -130,9 +135,12 @@ impl App {
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
-        let resolver = Resolver::new(store.clone(), Arc::new(configured_accounts(&config)));
+        let accounts = identity::accounts(&config);
+        let resolver = Resolver::new(store.clone(), accounts.clone());
+        let login =
+            identity::login(&config, accounts, store.clone(), client.clone(), clock.clone());
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
-        Ok(Self { config, store, tokens, resolver, keys, clock, inbox, client, holder })
+        Ok(Self { config, store, tokens, resolver, login, keys, clock, inbox, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
@@ -210,13 +218,6 @@ fn sync_settings(config: &Config) -> sync::Settings {
     }
 }
 
-fn configured_accounts(config: &Config) -> Accounts {
-    Accounts::new(
-        config.official_accounts.iter().map(|account| account.appid.clone()),
-        config.mini_programs.iter().map(|program| program.appid.clone()),
-    )
-}
-
 /// Every account with a callback_token.
 fn mailboxes(
     config: &Config,
@@ -248,7 +249,7 @@ fn mailboxes(
 
 /// Every account's secret, and what seals its tokens.
 fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
-    let keys: Vec<_> = config.security.encryption_keys.iter().filter_map(decoded).collect();
+    let keys = encryption_keys(config);
     let official = config.official_accounts.iter().map(|account| (&account.appid, &account.secret));
     let programs = config.mini_programs.iter().map(|program| (&program.appid, &program.secret));
     official
@@ -258,6 +259,10 @@ fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
             (appid.clone(), Credentials { secret: secret.clone(), sealer })
         })
         .collect()
+}
+
+fn encryption_keys(config: &Config) -> Vec<SecretSlice<u8>> {
+    config.security.encryption_keys.iter().filter_map(decoded).collect()
 }
 
 /// The configuration was checked: every key is base64 of 32 bytes.

@@ -46,8 +46,8 @@ impl Error {
     }
 }
 
-/// AppIDs in words.
-fn listed(appids: &[AppId]) -> String {
+/// AppIDs in words, for a hint.
+pub(crate) fn listed(appids: &[AppId]) -> String {
     match appids {
         [] => "none".to_owned(),
         appids => appids.iter().map(AppId::as_str).collect::<Vec<_>>().join(", "),

@@ -20,6 +20,7 @@ use crate::store::{self, Store};
 
 pub use accounts::Accounts;
 pub use error::Error;
+pub(crate) use error::listed;
 pub use person::{InMiniProgram, InOfficialAccount, Person};
 
 /// Whom to look up.

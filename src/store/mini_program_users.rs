@@ -38,12 +38,11 @@ pub async fn record_login(
     transaction: &Transaction,
     account: AccountId,
     login: Login<'_>,
-    login_at: i64,
 ) -> Result<Recorded, Error> {
     let told = login.unionid.or(login.unionid_of_client);
     let stored = match find_unionid(transaction, account, login.openid, false).await? {
         Some(stored) => stored,
-        None if insert(transaction, account, &login, login_at).await? => {
+        None if insert(transaction, account, &login).await? => {
             return Ok(Recorded { is_new: true, unionid: told.cloned() });
         }
         // Another login was first. Read with a lock, MariaDB and MySQL show what it wrote.
@@ -54,10 +53,11 @@ pub async fn record_login(
     {
         let conflict =
             Conflict { openid: login.openid.clone(), old: old.clone(), new: new.clone() };
-        quarantine::record_conflicts(transaction, account, NO_RUN, &[conflict], login_at).await?;
+        let now = super::now(transaction).await?;
+        quarantine::record_conflicts(transaction, account, NO_RUN, &[conflict], now).await?;
     }
     let unionid = login.unionid.or(stored.as_ref()).or(told).cloned();
-    update(transaction, account, &login, unionid.as_ref(), login_at).await?;
+    update(transaction, account, &login, unionid.as_ref()).await?;
     Ok(Recorded { is_new: false, unionid })
 }
 
@@ -84,15 +84,15 @@ async fn insert(
     transaction: &Transaction,
     account: AccountId,
     login: &Login<'_>,
-    login_at: i64,
 ) -> Result<bool, Error> {
     let told = login.unionid.or(login.unionid_of_client);
     let mut sql = Sql::new(transaction);
+    let clock = sql.clock();
     sql.push("INSERT INTO mini_program_user ");
     sql.push("(account_id, openid, unionid, session_key, created_at, login_at) VALUES (");
     sql.bind(account).push(", ").bind(login.openid.as_str());
     sql.push(", ").bind(told.map(UnionId::as_str)).push(", ").bind(login.session_key);
-    sql.push(", ").bind(login_at).push(", ").bind(login_at).push(")");
+    sql.push(", ").push(clock).push(", ").push(clock).push(")");
     sql.push(match sql.backend() {
         // Locks the other's row for writing at once; ignored, it would be locked for reading by each
         // of several, who would then wait for one another. A row that is changed counts as two.
@@ -107,14 +107,14 @@ async fn update(
     account: AccountId,
     login: &Login<'_>,
     unionid: Option<&UnionId>,
-    login_at: i64,
 ) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
+    let clock = sql.clock();
     sql.push("UPDATE mini_program_user SET unionid = COALESCE(");
     sql.bind(unionid.map(UnionId::as_str)).push(", unionid)");
     // The key of an earlier login is worth nothing now.
     sql.push(", session_key = ").bind(login.session_key);
-    sql.push(", login_at = ").bind(login_at);
+    sql.push(", login_at = ").push(clock);
     sql.push(" WHERE account_id = ").bind(account);
     sql.push(" AND openid = ").bind(login.openid.as_str());
     transaction.execute_raw(sql.into_statement()).await?;

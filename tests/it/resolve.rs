@@ -35,7 +35,7 @@ impl TestApp {
         let appid: AppId = world.mini_program().unwrap().appid().parse().unwrap();
         let account = accounts::find_or_insert(&self.app.store, &appid).await.unwrap();
         let transaction = self.app.store.begin().await.unwrap();
-        let recorded = mini_program_users::record_login(&transaction, account, login, 1).await;
+        let recorded = mini_program_users::record_login(&transaction, account, login).await;
         transaction.commit().await.unwrap();
         recorded.unwrap()
     }
