@@ -73,8 +73,12 @@ pub struct Config {
     pub official_accounts: Vec<OfficialAccount>,
     /// Programs whose users log in here.
     pub mini_programs: Vec<MiniProgram>,
+    /// How users log in.
+    pub login: Login,
     /// The nightly run.
     pub sync: Sync,
+    /// What is forgotten.
+    pub privacy: Privacy,
     /// Encryption at rest.
     pub security: Security,
     /// Logging.
@@ -95,6 +99,10 @@ pub struct Database {
 pub struct Http {
     /// Where `serve` listens.
     pub listen: SocketAddr,
+    /// Whether access tokens are given out to the company's other programs.
+    pub token_api: bool,
+    /// Requests a second for each API key that has no limit of its own; 0 for no limit.
+    pub key_requests_per_second: u32,
 }
 
 /// `[wechat]`
@@ -139,6 +147,35 @@ pub struct MiniProgram {
     pub appid: AppId,
     /// The program's AppSecret.
     pub secret: SecretString,
+    /// Signs callbacks; `None` where they are not used.
+    pub callback_token: Option<SecretString>,
+    /// Encrypts callbacks (43 characters); `None` where they come in plain mode.
+    pub encoding_aes_key: Option<SecretString>,
+}
+
+/// `[login]`
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Seconds after which a login is answered although WeChat has not, 1 to 60.
+    pub timeout_seconds: u64,
+    /// Whether the session_key of the latest login is kept, sealed.
+    pub store_session_key: bool,
+    /// Codes a minute that WeChat may refuse before an API key's logins have to wait.
+    pub refused_codes_per_minute: u32,
+}
+
+impl Login {
+    /// After how long a login is answered at the latest.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
+
+/// `[privacy]`
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    /// Days after which a follower who left is forgotten; 0 for never.
+    pub forget_unfollowed_after_days: u32,
 }
 
 /// `[sync]`

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
+
 use super::layers::Layers;
 use super::mistake::{Error, Fault};
 use super::report::Report;
 use super::section::Section;
 use super::settings::{self, Settings};
 use super::{
-    Config, Database, Http, Loaded, Log, LogFormat, MiniProgram, OfficialAccount, ProfileApi,
-    Security, Sync, Wechat, address, check,
+    Config, Database, Http, Loaded, Log, LogFormat, Login, MiniProgram, OfficialAccount, Privacy,
+    ProfileApi, Security, Sync, Wechat, address, check,
 };
+use crate::model::AppId;
 
 /// Reads everything.
 pub(super) fn read(layers: &Layers) -> Result<Loaded, Error> {
@@ -35,7 +38,9 @@ fn config(mut root: Section<'_>) -> Option<Config> {
     let official_accounts =
         root.each("official_accounts", |section| official_account(section, &mut taken));
     let mini_programs = root.each("mini_programs", |section| mini_program(section, &mut taken));
+    let login = login(root.section("login"));
     let sync = sync(root.section("sync"));
+    let privacy = privacy(root.section("privacy"));
     let security = security(root.section("security"));
     let log = log(root.section("log"));
 
@@ -49,7 +54,9 @@ fn config(mut root: Section<'_>) -> Option<Config> {
         wechat: wechat?,
         official_accounts,
         mini_programs,
+        login: login?,
         sync: sync?,
+        privacy: privacy?,
         security: security?,
         log: log?,
     })
@@ -64,8 +71,14 @@ fn database(mut section: Section<'_>) -> Option<Database> {
 
 fn http(mut section: Section<'_>) -> Option<Http> {
     let listen = section.text("listen", address::listen);
+    let token_api = section.flag("token_api");
+    let key_requests_per_second = section.number("key_requests_per_second", 0..=1_000_000);
     section.finish();
-    Some(Http { listen: listen? })
+    Some(Http {
+        listen: listen?,
+        token_api: token_api?,
+        key_requests_per_second: key_requests_per_second?,
+    })
 }
 
 fn wechat(mut section: Section<'_>) -> Option<Wechat> {
@@ -79,33 +92,45 @@ fn wechat(mut section: Section<'_>) -> Option<Wechat> {
 
 fn official_account(mut section: Section<'_>, taken: &mut Taken) -> Option<OfficialAccount> {
     let account = account(&mut section, taken);
-    section.show_unset("callback_token");
-    section.show_unset("encoding_aes_key");
-    let encrypted = section.has("encoding_aes_key");
-    if encrypted && !section.has("callback_token") {
-        let fault = Fault::new("is missing, and encoding_aes_key is of no use without it")
-            .hint("copy the Token from the same page of WeChat's console");
-        section.mistake("callback_token", fault);
-    }
-    let callback_token = section.secret("callback_token", settings::redact, check::callback_token);
-    let encoding_aes_key =
-        section.secret("encoding_aes_key", settings::redact, check::encoding_aes_key);
+    let (callback_token, encoding_aes_key) = callback(&mut section);
     section.finish();
-    let MiniProgram { name, appid, secret } = account?;
+    let Account { name, appid, secret } = account?;
     Some(OfficialAccount { name, appid, secret, callback_token, encoding_aes_key })
 }
 
 fn mini_program(mut section: Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
-    let program = account(&mut section, taken);
+    let account = account(&mut section, taken);
+    let (callback_token, encoding_aes_key) = callback(&mut section);
     section.finish();
-    program
+    let Account { name, appid, secret } = account?;
+    Some(MiniProgram { name, appid, secret, callback_token, encoding_aes_key })
+}
+
+/// The server configuration of WeChat's console: Token and EncodingAESKey.
+fn callback(section: &mut Section<'_>) -> (Option<SecretString>, Option<SecretString>) {
+    section.show_unset("callback_token");
+    section.show_unset("encoding_aes_key");
+    if section.has("encoding_aes_key") && !section.has("callback_token") {
+        let fault = Fault::new("is missing, and encoding_aes_key is of no use without it")
+            .hint("copy the Token from the same page of WeChat's console");
+        section.mistake("callback_token", fault);
+    }
+    let token = section.secret("callback_token", settings::redact, check::callback_token);
+    let key = section.secret("encoding_aes_key", settings::redact, check::encoding_aes_key);
+    (token, key)
+}
+
+/// What every account has.
+struct Account {
+    name: String,
+    appid: AppId,
+    secret: SecretString,
 }
 
 /// AppIDs and names already given, each with the path of the table that has it.
 type Taken = BTreeMap<String, String>;
 
-/// What every account has.
-fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> {
+fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<Account> {
     section.show_unset("name");
     let named = section.text("name", check::name);
     let appid = section.required_text("appid", check::appid);
@@ -121,7 +146,7 @@ fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<MiniProgram> 
         claim(section, taken, "name", claimed);
     }
     let appid = appid?;
-    Some(MiniProgram { name: named.unwrap_or_else(|| appid.to_string()), appid, secret: secret? })
+    Some(Account { name: named.unwrap_or_else(|| appid.to_string()), appid, secret: secret? })
 }
 
 /// Notes a mistake where another account has the value already.
@@ -160,6 +185,24 @@ fn sync(mut section: Section<'_>) -> Option<Sync> {
         max_unfollow_ratio: max_unfollow_ratio?,
         lease_seconds: lease_seconds?,
     })
+}
+
+fn login(mut section: Section<'_>) -> Option<Login> {
+    let timeout_seconds = section.number("timeout_seconds", 1..=60);
+    let store_session_key = section.flag("store_session_key");
+    let refused_codes_per_minute = section.number("refused_codes_per_minute", 1..=1_000_000);
+    section.finish();
+    Some(Login {
+        timeout_seconds: timeout_seconds?,
+        store_session_key: store_session_key?,
+        refused_codes_per_minute: refused_codes_per_minute?,
+    })
+}
+
+fn privacy(mut section: Section<'_>) -> Option<Privacy> {
+    let forget_unfollowed_after_days = section.number("forget_unfollowed_after_days", 0..=36_500);
+    section.finish();
+    Some(Privacy { forget_unfollowed_after_days: forget_unfollowed_after_days? })
 }
 
 fn security(mut section: Section<'_>) -> Option<Security> {

@@ -1,5 +1,6 @@
 //! Followers: looking them up by the page, writing them by the page, finding who left.
 
+mod event;
 mod index;
 mod standing;
 mod upsert;
@@ -7,9 +8,10 @@ mod upsert;
 use sea_orm::QueryResult;
 
 use super::sql::Sql;
-use super::{AccountId, Connection, Error};
+use super::{AccountId, Connection, Error, parsed};
 use crate::model::{Follower, OpenId, UnionId};
 
+pub use event::{FollowEvent, Recorded, record_event};
 pub use index::{defer_unionid_index, ensure_unionid_index};
 pub use standing::{Standing, list_expected_ids, list_standings};
 pub use upsert::{Row, upsert};
@@ -46,10 +48,6 @@ fn follower(row: &QueryResult) -> Result<Follower, Error> {
         digest: row.try_get_by_index(4)?,
         unionid_absent: absent.is_some(),
     })
-}
-
-fn parsed<T: TryFrom<String>>(text: String) -> Result<T, Error> {
-    T::try_from(text).map_err(|_| Error::unexpected("an identifier in the database is malformed"))
 }
 
 /// Whether a row of the account was written before `at`.

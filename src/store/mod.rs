@@ -6,10 +6,12 @@
 //! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
 
 pub mod accounts;
+pub mod callbacks;
 mod connect;
 mod error;
 pub mod followers;
 pub mod leases;
+pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
@@ -21,8 +23,11 @@ pub use error::Error;
 pub use sea_orm::ConnectionTrait as Connection;
 pub use sea_orm::DatabaseTransaction as Transaction;
 
+use std::time::Duration;
+
 use sea_orm::{
-    DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use sql::Sql;
@@ -93,6 +98,17 @@ impl Store {
     }
 }
 
+/// How long somebody who waits for an answer waits for the database: WeChat gives up on a callback
+/// after 5 s, and a caller would rather try again.
+pub const PATIENCE: Duration = Duration::from_millis(900);
+
+/// The outcome of work on the database, or [`Error::Unavailable`] after [`PATIENCE`]. A transaction
+/// that is cut off is undone, unless its commit was on its way.
+pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let too_slow = |_| Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+    tokio::time::timeout(PATIENCE, work).await.map_err(too_slow)?
+}
+
 /// The time on the database's clock as a transaction or connection sees it.
 pub async fn now(connection: &impl Connection) -> Result<i64, Error> {
     let mut sql = Sql::new(connection);
@@ -101,4 +117,9 @@ pub async fn now(connection: &impl Connection) -> Result<i64, Error> {
     let row = connection.query_one_raw(sql.into_statement()).await?;
     let row = row.ok_or_else(|| Error::unexpected("the clock gave no row"))?;
     Ok(row.try_get("", "now_at")?)
+}
+
+/// An identifier as it stands in the database.
+fn parsed<T: TryFrom<String>>(text: String) -> Result<T, Error> {
+    T::try_from(text).map_err(|_| Error::unexpected("an identifier in the database is malformed"))
 }

@@ -61,6 +61,31 @@ impl Sql {
         self
     }
 
+    /// Begins an insert that passes over rows whose key is there; [`Sql::or_nothing`] ends it.
+    pub(super) fn insert_new(&mut self, into: &str) -> &mut Self {
+        let insert = match self.backend {
+            DbBackend::MySql => "INSERT IGNORE INTO ",
+            _ => "INSERT INTO ",
+        };
+        self.push(insert).push(into)
+    }
+
+    /// Ends what [`Sql::insert_new`] began.
+    pub(super) fn or_nothing(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::MySql => self,
+            _ => self.push(" ON CONFLICT DO NOTHING"),
+        }
+    }
+
+    /// Locks the rows selected until the transaction ends; SQLite has one writer anyway.
+    pub(super) fn for_update(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::Sqlite => self,
+            _ => self.push(" FOR UPDATE"),
+        }
+    }
+
     /// The database's clock in milliseconds since 1970.
     pub(super) fn clock(&self) -> &'static str {
         match self.backend {

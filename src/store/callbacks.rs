@@ -1,0 +1,38 @@
+//! Which callbacks were handled, so that each is handled once by any number of processes.
+
+use sea_orm::DbBackend;
+
+use super::sql::Sql;
+use super::{Connection, Error};
+
+/// Claims an event by its fingerprint, in the transaction of its effect. `false` where it was
+/// handled before.
+pub async fn claim(
+    connection: &impl Connection,
+    fingerprint: &str,
+    received_at: i64,
+) -> Result<bool, Error> {
+    let mut sql = Sql::new(connection);
+    sql.insert_new("callback_seen (event, received_at)");
+    sql.push(" VALUES (").bind(fingerprint).push(", ").bind(received_at).push(")");
+    sql.or_nothing();
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
+}
+
+/// Forgets events received before `at`, up to `limit` of them. Returns how many.
+pub async fn forget_before(
+    connection: &impl Connection,
+    at: i64,
+    limit: u64,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    let limit = limit.cast_signed();
+    if sql.backend() == DbBackend::MySql {
+        sql.push("DELETE FROM callback_seen WHERE received_at < ").bind(at);
+        sql.push(" LIMIT ").bind(limit);
+    } else {
+        sql.push("DELETE FROM callback_seen WHERE event IN (SELECT event FROM callback_seen");
+        sql.push(" WHERE received_at < ").bind(at).push(" LIMIT ").bind(limit).push(")");
+    }
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
+}
