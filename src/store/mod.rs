@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod callbacks;
 mod connect;
+pub mod coverage;
 mod error;
 pub mod followers;
 pub mod leases;
@@ -15,6 +16,7 @@ pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
+pub mod server;
 mod sql;
 pub mod tokens;
 
