@@ -7,7 +7,7 @@
 //! # The map
 //!
 //! ```text
-//! main → cli → http, scheduler, sandbox → app → features → wechat | store → model
+//! main → cli → http, scheduler, sandbox, doctor → app → features → wechat | store → model
 //! ```
 //!
 //! Arrows point down only; `tests/architecture.rs` holds the list and fails on any other.
@@ -21,6 +21,7 @@
 //! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl
 //! - [`app`]: the features put together from the configuration
+//! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
 //! - [`scheduler`]: runs syncs at their ticks; [`http`]: health, so far; [`sandbox`]: a WeChat one
 //!   can run; [`cli`]: the commands
 //!
@@ -44,6 +45,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod lease;
 pub mod model;

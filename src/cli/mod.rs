@@ -6,6 +6,7 @@
 mod config;
 mod context;
 mod demo;
+mod doctor;
 mod failure;
 mod migrate;
 mod output;
@@ -60,6 +61,8 @@ enum Command {
     Runs(runs::Runs),
     /// Show or refresh an account's access token
     Token(token::Token),
+    /// Look for whatever is wrong, and say what to do about it
+    Doctor(doctor::Doctor),
     /// Bring the database's schema up to date, or look at it
     Migrate(migrate::Migrate),
     /// Run a WeChat to develop against
@@ -96,6 +99,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sync(sync) => sync.run(&global).await,
         Command::Runs(runs) => runs.run(&global).await,
         Command::Token(token) => token.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,
         Command::Config(config) => config.run(&global),

@@ -181,12 +181,8 @@ pub async fn count_conflicts_since(
         .filter(sync_run::Column::AccountId.eq(account))
         .filter(sync_run::Column::StartedAt.gte(at))
         .filter(sync_run::Column::Conflicts.gt(0));
-    let counts: Vec<i64> = runs
-        .select_only()
-        .column(sync_run::Column::Conflicts)
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let counts: Vec<i64> =
+        runs.select_only().column(sync_run::Column::Conflicts).into_tuple().all(connection).await?;
     Ok(counts.into_iter().sum::<i64>().cast_unsigned())
 }
 

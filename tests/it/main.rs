@@ -19,6 +19,7 @@ mod crash;
 mod crash_sweep;
 mod databases;
 mod disk_full;
+mod doctor;
 mod migrate;
 mod schedule;
 mod schedule_rescue;
