@@ -10,15 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, OfficialAccount, ProfileApi};
+use crate::inbox::{self, Inbox};
+use crate::keys::Keyring;
 use crate::lease::Holder;
 use crate::model::AppId;
+use crate::resolve::{Accounts, Resolver};
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
-use crate::{sync, wechat};
+use crate::{erasure, sync, wechat};
 
 /// How long background work waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Profile calls in flight for an account because of its callbacks.
+const CALLBACK_CONCURRENCY: usize = 8;
 
 /// Why the application cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,9 @@ pub enum Error {
     /// The client of WeChat's API cannot be made.
     #[error("cannot prepare the calls to WeChat")]
     Wechat(#[from] wechat::BuildError),
+    /// An EncodingAESKey is no key.
+    #[error("cannot prepare the callbacks")]
+    Callback(#[from] wechat::callback::SetupError),
     /// `wechat.ca_file` cannot be read.
     #[error("cannot read wechat.ca_file {path}")]
     CaFile {
@@ -48,7 +57,7 @@ pub enum Error {
 impl Error {
     /// Whether the configuration has to change.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Wechat(_) | Self::CaFile { .. })
+        matches!(self, Self::Wechat(_) | Self::Callback(_) | Self::CaFile { .. })
     }
 
     /// An operator's next step.
@@ -57,6 +66,7 @@ impl Error {
             Self::Store(error) => Some(error.hint().to_owned()),
             Self::Behind { .. } => Some("run `unionid-bridge migrate up`".into()),
             Self::Wechat(error) => error.hint().map(str::to_owned),
+            Self::Callback(_) => Some("copy the EncodingAESKey from WeChat's console".into()),
             Self::CaFile { .. } => Some("name a readable file of PEM certificates".into()),
         }
     }
@@ -70,8 +80,14 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Answers which openid a user has where.
+    pub resolver: Resolver,
+    /// Who may call the API.
+    pub keys: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
+    /// What WeChat's callbacks do.
+    pub inbox: Arc<Inbox>,
     client: wechat::Client,
     holder: Holder,
 }
@@ -107,11 +123,14 @@ impl App {
         let client = client(&config, retry)?;
         let holder = Holder::new();
         let tokens = keeper_as(&holder, &config, &store, &client);
+        let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
-        Ok(Self { config, store, tokens, clock, client, holder })
+        let resolver = Resolver::new(store.clone(), Arc::new(configured_accounts(&config)));
+        let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
+        Ok(Self { config, store, tokens, resolver, keys, clock, inbox, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
@@ -132,6 +151,20 @@ impl App {
             stop,
             observer,
         })
+    }
+
+    /// Forgets followers who left long ago, if the configuration says so and it was not done today.
+    /// Returns how many, where it was done.
+    pub async fn forget_departed(&self, stop: &CancellationToken) -> Result<Option<u64>, Error> {
+        let days = self.config.privacy.forget_unfollowed_after_days;
+        if days == 0 {
+            return Ok(None);
+        }
+        let mut numbers = Vec::new();
+        for account in &self.config.official_accounts {
+            numbers.push(accounts::find_or_insert(&self.store, &account.appid).await?);
+        }
+        Ok(erasure::forget_departed(&self.store, &self.holder, &numbers, days, stop).await?)
     }
 }
 
@@ -193,6 +226,42 @@ fn sync_settings(config: &Config) -> sync::Settings {
         max_unfollow_ratio: sync.max_unfollow_ratio,
         lease_life: Duration::from_secs(sync.lease_seconds),
     }
+}
+
+fn configured_accounts(config: &Config) -> Accounts {
+    Accounts::new(
+        config.official_accounts.iter().map(|account| account.appid.clone()),
+        config.mini_programs.iter().map(|program| program.appid.clone()),
+    )
+}
+
+/// Every account with a callback_token.
+fn mailboxes(
+    config: &Config,
+    client: &wechat::Client,
+    tokens: &Arc<Keeper>,
+) -> Vec<inbox::Settings> {
+    let followers = |appid: &AppId| {
+        let gate = wechat::Gate::new(CALLBACK_CONCURRENCY);
+        Some(client.account(appid.clone(), tokens.clone(), gate))
+    };
+    let official = config.official_accounts.iter().filter_map(|account| {
+        Some(inbox::Settings {
+            appid: account.appid.clone(),
+            token: account.callback_token.clone()?,
+            encoding_aes_key: account.encoding_aes_key.clone(),
+            followers: followers(&account.appid),
+        })
+    });
+    let programs = config.mini_programs.iter().filter_map(|program| {
+        Some(inbox::Settings {
+            appid: program.appid.clone(),
+            token: program.callback_token.clone()?,
+            encoding_aes_key: program.encoding_aes_key.clone(),
+            followers: None,
+        })
+    });
+    official.chain(programs).collect()
 }
 
 /// Every account's secret, and what seals its tokens.

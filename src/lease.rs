@@ -40,7 +40,7 @@ pub struct Lease {
     fence: i64,
     lost: CancellationToken,
     released: bool,
-    _heartbeat: AbortOnDropHandle<()>,
+    heartbeat: AbortOnDropHandle<()>,
 }
 
 impl Lease {
@@ -74,8 +74,8 @@ impl Lease {
         };
         let lost = CancellationToken::new();
         let heartbeat = beat(store.clone(), name.clone(), fence, life, lost.clone());
-        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
-        Ok(Some(Self { store, name, fence, lost, released: false, _heartbeat }))
+        let heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
+        Ok(Some(Self { store, name, fence, lost, released: false, heartbeat }))
     }
 
     /// The number that writes under this lease carry.
@@ -93,6 +93,16 @@ impl Lease {
     pub async fn release(mut self) {
         give_up(&self.store, &self.name, self.fence).await;
         self.released = true;
+    }
+
+    /// Keeps everybody from the lease for so long, this process too, with no heartbeat: for work that
+    /// is due that often.
+    pub async fn keep_for(mut self, rest: Duration) -> Result<(), store::Error> {
+        self.heartbeat.abort();
+        self.released = true;
+        let rest_ms = rest.as_millis() as i64;
+        leases::renew(self.store.writer(), &self.name, self.fence, rest_ms).await?;
+        Ok(())
     }
 }
 

@@ -19,11 +19,12 @@
 //! - [`wechat`]: the typed client of WeChat's API; one function sends, one table classes errors
 //! - [`store`]: the database, and the only place that knows SeaORM
 //! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
-//! - features: [`token`], the one access token of each account; [`sync`], the follower crawl
+//! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
+//!   [`keys`], who may call the API
 //! - [`app`]: the features put together from the configuration
 //! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
-//! - [`scheduler`]: runs syncs at their ticks; [`http`]: health, so far; [`sandbox`]: a WeChat one
-//!   can run; [`cli`]: the commands
+//! - [`scheduler`]: runs syncs at their ticks; [`http`]: the API; [`sandbox`]: a WeChat one can run;
+//!   [`cli`]: the commands
 //!
 //! # How a sync flows
 //!
@@ -46,9 +47,13 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+pub mod erasure;
 pub mod http;
+pub mod inbox;
+pub mod keys;
 pub mod lease;
 pub mod model;
+pub mod resolve;
 pub mod sandbox;
 pub mod scheduler;
 pub mod seal;

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lease", &["store", "model", "clock"]),
     // Features: one may use another only where that is said here; none knows who calls it.
     ("keys", &["store", "model", "clock"]),
-    ("erasure", &["store", "model"]),
+    ("erasure", &["store", "lease", "model"]),
     ("token", &["wechat", "store", "lease", "seal", "model", "clock"]),
     ("sync", &["wechat", "store", "lease", "model", "clock"]),
     ("resolve", &["store", "model", "clock"]),

@@ -135,6 +135,7 @@ async fn serve(app: Arc<App>, sandbox: &Sandbox, stop: CancellationToken) -> Res
     output::data(format_args!("curl http://{address}/readyz"));
     output::data(format_args!("curl {}/sandbox/stats", sandbox.base_url()));
     output::data(format_args!("curl {}/sandbox/people?limit=3", sandbox.base_url()));
-    http::serve(app, listener, stop).await;
+    let metrics = telemetry::Metrics::install()?;
+    http::serve(app, listener, metrics, Duration::ZERO, stop).await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{app, config, scheduler, store, sync, telemetry, token};
+use crate::{app, config, keys, scheduler, store, sync, telemetry, token};
 
 /// How a command ended without a failure to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,13 @@ impl From<token::Error> for Failure {
         let hint = error.hint();
         let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
         Self::new(exit, error, hint)
+    }
+}
+
+impl From<keys::Error> for Failure {
+    fn from(error: keys::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self::new(Exit::Failed, error, hint)
     }
 }
 

@@ -7,9 +7,10 @@ use tokio::net::TcpListener;
 
 use super::{Exit, Failure, Global, context, output, signals};
 use crate::app::App;
+use crate::telemetry::Metrics;
 use crate::{http, scheduler};
 
-/// The schedule and the HTTP API, until Ctrl-C or SIGTERM.
+/// The schedule, the HTTP API and the work that callbacks bring, until Ctrl-C or SIGTERM.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen, instead of http.listen
@@ -23,6 +24,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
+        let metrics = Metrics::install()?;
         let app = Arc::new(context::opened_as_told(global, self.no_migrate).await?);
         let address = self.listen.unwrap_or(app.config.http.listen);
         let listener = listen(address).await?;
@@ -39,8 +41,9 @@ impl Serve {
             }
             ended
         };
-        let api = http::serve(app.clone(), listener, stop.clone());
-        let (schedule, ()) = tokio::join!(schedule, api);
+        let api = http::serve(app.clone(), listener, metrics, http::GRACE, stop.clone());
+        let callbacks = app.inbox.clone().work(stop.clone());
+        let (schedule, (), ()) = tokio::join!(schedule, api, callbacks);
         let closed = close(app).await;
         schedule?;
         closed?;

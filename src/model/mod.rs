@@ -1,4 +1,4 @@
-//! The nouns of the service: identifiers, followers, sync runs.
+//! The nouns of the service: identifiers, followers, sync runs, scopes of API keys.
 //!
 //! Plain data with no behaviour beyond their own rules. Knows nothing of WeChat's wire format,
 //! of the database or of HTTP, so every other module may use it.
@@ -6,7 +6,9 @@
 mod follower;
 mod ids;
 mod run;
+mod scope;
 
 pub use follower::{Follower, Profile};
 pub use ids::{AppId, InvalidId, OpenId, UnionId};
 pub use run::{Counts, Mode, Run, RunId, RunState, Trigger};
+pub use scope::{Scope, UnknownScope};

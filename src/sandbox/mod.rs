@@ -11,6 +11,7 @@
 //! - `wire`: connections, and what every call passes through: counting, latency, faults
 //! - `answer`: the vendor's answers, a file for each group of calls
 //! - `control`: the routes below `/sandbox/` for people at a command line
+//! - `push`: [`Event`]s on their way to a [`Callback`], and the URL check; `cipher` for both
 //! - `world`: accounts, people, tokens, codes, quotas, messages; no HTTP and no JSON
 //! - `fault`: what goes wrong with calls, and what is odd about single people
 //! - `call`, `errcode`: the vendor's names and numbers
@@ -22,17 +23,20 @@
 mod answer;
 mod call;
 mod chance;
+mod cipher;
 mod control;
 mod errcode;
 mod fault;
 mod handle;
 mod locks;
 mod options;
+mod push;
 #[cfg(test)]
 mod tests;
 mod wire;
 mod world;
 
+pub use answer::UserData;
 pub use call::{Call, UnknownCall};
 pub use fault::{Dirt, Fault, FaultRule, InvalidRule, Quirk, RuleId, Target, UnknownQuirk, When};
 pub use handle::{Account, Error, Person, Sandbox};
@@ -40,4 +44,9 @@ pub use options::{
     LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
     OFFICIAL_ACCOUNT_SECRET, OfficialAccount, Options,
 };
-pub use world::{CallStats, Drift, InvalidWorld, SentMessage, Stats};
+pub use push::{
+    Answer, Callback, CallbackFormat, CallbackMode, Event, InvalidCallback, Letter, Undelivered,
+};
+pub use world::{
+    Attempt, CallStats, Drift, InvalidWorld, Push, PushId, PushState, SentMessage, Stats,
+};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::fault::FaultRule;
+use super::push::Callback;
 use crate::clock::Clock;
 
 /// The AppID of the Official Account that there is unless told otherwise.
@@ -45,6 +46,8 @@ pub struct OfficialAccount {
     pub bound: bool,
     /// How its follower list ends.
     pub last_page: LastPage,
+    /// Where its events are pushed.
+    pub callback: Option<Callback>,
 }
 
 impl OfficialAccount {
@@ -57,6 +60,7 @@ impl OfficialAccount {
             followers,
             bound: true,
             last_page: LastPage::default(),
+            callback: None,
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct MiniProgram {
     pub secret: String,
     /// Whether it is bound to the Open Platform account; if not, logins give no unionid.
     pub bound: bool,
+    /// Where its events are pushed.
+    pub callback: Option<Callback>,
 }
 
 impl MiniProgram {
@@ -82,6 +88,7 @@ impl MiniProgram {
             appid: appid.to_owned(),
             secret: secret.to_owned(),
             bound: true,
+            callback: None,
         }
     }
 }
@@ -108,7 +115,12 @@ pub struct Options {
     pub quotas: BTreeMap<Call, u64>,
     /// How long an access token lives; the vendor's is 7,200 s.
     pub token_lifetime: Duration,
-    /// What tokens, codes and quotas take the time from.
+    /// Whether who joins, comes back and leaves is pushed to the account's callback as the vendor
+    /// does; people who drift while they are listed are not.
+    pub pushes_follows: bool,
+    /// How long a push waits for its answer; the vendor's is 5 s.
+    pub push_timeout: Duration,
+    /// What tokens, codes, quotas, pushes and the `Date` of every answer take the time from.
     pub clock: Clock,
     /// What goes wrong, from the start.
     pub faults: Vec<FaultRule>,
@@ -134,6 +146,8 @@ impl Options {
             latency: BTreeMap::new(),
             quotas: BTreeMap::new(),
             token_lifetime: Duration::from_secs(7_200),
+            pushes_follows: false,
+            push_timeout: Duration::from_secs(5),
             clock: Clock::system(),
             faults: Vec::new(),
         }
@@ -163,21 +177,61 @@ impl Options {
         self
     }
 
+    /// Gives every account that callback.
+    pub fn callback(self, callback: Callback) -> Self {
+        self.callbacks(|_, _| Some(callback.clone()))
+    }
+
+    /// Gives the account with that AppID that callback.
+    pub fn callback_of(self, appid: &str, callback: Callback) -> Self {
+        self.callbacks(|other, had| if other == appid { Some(callback.clone()) } else { had })
+    }
+
+    /// Gives every account a callback in safe mode at that URL, in which `{appid}` stands for its
+    /// AppID, with a token and a key of its own that the seed decides.
+    pub fn callback_url(self, url: &str) -> Self {
+        let seed = self.seed;
+        self.callbacks(|appid, _| Some(Callback::made(url, seed, appid)))
+    }
+
+    /// Gives each account the callback that `change` makes of its AppID and the callback it had.
+    pub fn callbacks(
+        mut self,
+        change: impl Fn(&str, Option<Callback>) -> Option<Callback>,
+    ) -> Self {
+        let official = self.official_accounts.iter_mut();
+        let official = official.map(|account| (&account.appid, &mut account.callback));
+        let programs = self.mini_programs.iter_mut();
+        let programs = programs.map(|account| (&account.appid, &mut account.callback));
+        official.chain(programs).for_each(|(appid, place)| *place = change(appid, place.take()));
+        self
+    }
+
     /// The lines of configuration that point unionid-bridge at this world.
     pub fn config_toml(&self, base_url: &str) -> String {
         let mut text = format!("[wechat]\nbase_url = \"{base_url}\"\n");
         for account in &self.official_accounts {
-            text += &section("official_accounts", &account.name, &account.appid, &account.secret);
+            let names = [&account.name, &account.appid, &account.secret];
+            text += &section("official_accounts", names, account.callback.as_ref());
         }
         for account in &self.mini_programs {
-            text += &section("mini_programs", &account.name, &account.appid, &account.secret);
+            let names = [&account.name, &account.appid, &account.secret];
+            text += &section("mini_programs", names, account.callback.as_ref());
         }
         text
     }
 }
 
-fn section(section: &str, name: &str, appid: &str, secret: &str) -> String {
-    format!("\n[[{section}]]\nname = \"{name}\"\nappid = \"{appid}\"\nsecret = \"{secret}\"\n")
+fn section(section: &str, names: [&String; 3], callback: Option<&Callback>) -> String {
+    let [name, appid, secret] = names;
+    let mut text =
+        format!("\n[[{section}]]\nname = \"{name}\"\nappid = \"{appid}\"\nsecret = \"{secret}\"\n");
+    if let Some(callback) = callback {
+        text += &format!("callback_token = \"{}\"\n", callback.token);
+        let key = callback.encoding_aes_key.iter();
+        text.extend(key.map(|key| format!("encoding_aes_key = \"{key}\"\n")));
+    }
+    text
 }
 
 #[cfg(test)]

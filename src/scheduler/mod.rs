@@ -1,11 +1,12 @@
-//! The schedule: a sync per account and tick, one catch-up after downtime, and the rescue of runs
-//! that were interrupted or paused.
+//! The schedule: a sync per account and tick, one catch-up after downtime, the rescue of runs that
+//! were interrupted or paused, and what is done once a day.
 //!
 //! tokio-cron-scheduler is the clock and no more: it beats once a second, and at each beat the
 //! timetable is read in its own time zone. (A cron job of that crate keeps the UTC offset of the
 //! moment it was made, which is wrong after the next change to or from summer time.) Who runs is the
 //! lease's business, so any number of replicas can do this at once.
 
+mod daily;
 mod timetable;
 
 use std::collections::HashMap;
@@ -26,12 +27,17 @@ use crate::store::runs;
 use crate::store::{self, accounts, leases};
 use crate::sync::{self, Request};
 
+use daily::Daily;
+
 pub use timetable::{Due, Timetable};
 
 const BEAT: Duration = Duration::from_secs(1);
 
 /// How often runs are looked for that nobody works on.
 const RESCUE_EVERY_BEATS: u32 = 5;
+
+/// How often it is looked whether the day's work was done.
+const DAILY_EVERY_BEATS: u32 = 600;
 
 /// How long a sync that the database did not let begin waits before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -92,6 +98,7 @@ pub struct Schedule {
     began: DateTime<Utc>,
     timetables: HashMap<AppId, Timetable>,
     working: HashMap<AppId, JoinHandle<()>>,
+    daily: Daily,
     beats: u32,
 }
 
@@ -99,7 +106,8 @@ impl Schedule {
     /// A schedule at its first beat.
     pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
         let began = app.clock.now();
-        Self { app, stop, began, timetables: HashMap::new(), working: HashMap::new(), beats: 0 }
+        let (timetables, working) = (HashMap::new(), HashMap::new());
+        Self { app, stop, began, timetables, working, daily: Daily::default(), beats: 0 }
     }
 
     /// Starts what is due now, and now and then what was left lying.
@@ -109,6 +117,9 @@ impl Schedule {
     pub async fn beat(&mut self) -> Result<(), Vec<Unread>> {
         self.working.retain(|_, work| !work.is_finished());
         let rescue = self.beats.is_multiple_of(RESCUE_EVERY_BEATS);
+        if self.beats.is_multiple_of(DAILY_EVERY_BEATS) {
+            self.daily.start(&self.app, &self.stop);
+        }
         self.beats = self.beats.wrapping_add(1);
         let mut unread = Vec::new();
         for account in self.app.config.official_accounts.clone() {
@@ -136,6 +147,7 @@ impl Schedule {
             // A sync that panicked has been logged; its lease ends by itself.
             let _ = work.await;
         }
+        self.daily.drain().await;
     }
 
     async fn due(&mut self, account: &OfficialAccount) -> Result<Option<Due>, store::Error> {

@@ -2,9 +2,10 @@
 
 use entity::account::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 
-use super::{AccountId, Connection, Error, Store};
+use super::sql::Sql;
+use super::{AccountId, Connection, Error, Store, Transaction};
 use crate::model::AppId;
 
 /// The account's number; a number is given where it has none yet.
@@ -47,5 +48,28 @@ pub async fn record_crawl(
         .filter(Column::Id.eq(account))
         .exec(connection)
         .await?;
+    Ok(())
+}
+
+/// Has whoever else would lock the account wait until the transaction ends. To be done before anything
+/// of it is written, so that no two transactions wait for each other.
+pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("SELECT id FROM account WHERE id = ").bind(account).for_update();
+    lock_rows(transaction, sql).await
+}
+
+/// The same for all accounts.
+pub async fn lock_all(transaction: &Transaction) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("SELECT id FROM account ORDER BY id").for_update();
+    lock_rows(transaction, sql).await
+}
+
+/// SQLite's immediate transactions keep one another out by themselves.
+async fn lock_rows(transaction: &Transaction, sql: Sql) -> Result<(), Error> {
+    if sql.backend() != DbBackend::Sqlite {
+        transaction.query_all_raw(sql.into_statement()).await?;
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Followers: looking them up by the page, writing them by the page, finding who left.
 
+mod departed;
 mod event;
 mod index;
 mod standing;
@@ -11,6 +12,7 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::{Follower, OpenId, UnionId};
 
+pub use departed::{Departed, delete_departed, list_departed};
 pub use event::{FollowEvent, Recorded, record_event};
 pub use index::{defer_unionid_index, ensure_unionid_index};
 pub use standing::{Standing, list_expected_ids, list_standings};

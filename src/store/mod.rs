@@ -6,12 +6,17 @@
 //! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
 
 pub mod accounts;
+pub mod api_keys;
+pub mod audit;
 pub mod callbacks;
 mod connect;
 pub mod coverage;
+pub mod erasures;
 mod error;
 pub mod followers;
+pub mod identities;
 pub mod leases;
+pub mod mini_program_users;
 pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;

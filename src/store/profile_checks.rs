@@ -4,7 +4,10 @@ use sea_orm::DbBackend;
 
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, Store};
-use crate::model::OpenId;
+use crate::model::{OpenId, UnionId};
+
+/// Who was asked for within this time is not asked for again because somebody shares their unionid.
+const JUST_NOW_MS: i64 = 3_600_000;
 
 /// A profile to ask for. It is claimed until `due_at`, and by nobody else before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,4 +120,23 @@ fn only(sql: &mut Sql, check: &Check) {
     sql.push(" WHERE account_id = ").bind(check.account);
     sql.push(" AND openid = ").bind(check.openid.as_str());
     sql.push(" AND due_at = ").bind(check.due_at);
+}
+
+/// Has everybody else asked for who is stored with this unionid, unless they were just now.
+pub async fn schedule_sharers(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+    unionid: &UnionId,
+    due_at: i64,
+) -> Result<(), Error> {
+    let mut sql = Sql::new(connection);
+    sql.insert_new("profile_check (account_id, openid, due_at, attempt)");
+    sql.push(" SELECT account_id, openid, ").push(&due_at.to_string()).push(", 0 FROM follower");
+    sql.push(" WHERE unionid = ").bind(unionid.as_str()).push(" AND account_id = ").bind(account);
+    sql.push(" AND openid <> ").bind(openid.as_str());
+    sql.push(" AND profile_at < ").bind(due_at - JUST_NOW_MS);
+    sql.or_nothing();
+    connection.execute_raw(sql.into_statement()).await?;
+    Ok(())
 }

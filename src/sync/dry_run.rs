@@ -26,7 +26,7 @@ pub struct Forecast {
     pub pages: u64,
     /// Followers listed.
     pub listed: u64,
-    /// Listed and known, not to be asked again.
+    /// Listed and known, or erased: not to be asked.
     pub known: u64,
     /// Listed and never seen before.
     pub new: u64,
@@ -69,7 +69,7 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
         forecast.pages += u64::from(page.openids > 0);
         forecast.listed += page.openids;
-        forecast.known += page.known.len() + page.repeated;
+        forecast.known += page.known.len() + page.repeated + page.erased;
         forecast.new += new;
         forecast.refreshed += page.asks.len() as u64 - new;
         if page.listed.last {

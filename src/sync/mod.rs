@@ -15,6 +15,7 @@
 mod crawl;
 mod dry_run;
 mod ending;
+mod erased;
 mod error;
 mod list;
 mod plan;

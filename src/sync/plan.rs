@@ -10,6 +10,7 @@ use super::crawl::{Crawl, Stage};
 use super::list::ListedPage;
 use super::{BATCH, Error, ProfileApi};
 use crate::model::{Follower, OpenId};
+use crate::store::erasures;
 use crate::store::followers::{self, Standing};
 
 /// A page, and what is to be asked with it.
@@ -27,6 +28,8 @@ pub(super) struct PlannedPage {
     pub(super) known: RoaringTreemap,
     /// Openids on the page that an earlier page left over: they are asked for once.
     pub(super) repeated: u64,
+    /// Openids on the page of people who were erased: they are not asked for at all.
+    pub(super) erased: u64,
 }
 
 /// A follower to ask for.
@@ -76,7 +79,9 @@ impl Planner {
         let count = (openids.len() + listed.malformed.len()) as u64;
         let standings = self.crawl.standings(&openids).await?;
         let left_over: HashSet<_> = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        let (mut known, mut asked, mut repeated) = (RoaringTreemap::new(), Vec::new(), 0);
+        let gone = self.crawl.erased(&openids, &standings).await?;
+        let (mut known, mut asked) = (RoaringTreemap::new(), Vec::new());
+        let (mut repeated, mut erased) = (0, 0);
         for openid in openids {
             if left_over.contains(&openid) {
                 repeated += 1;
@@ -86,6 +91,7 @@ impl Planner {
                 Some(standing) if !self.crawl.is_to_be_asked(standing) => {
                     known.insert(standing.id);
                 }
+                None if gone.contains(&openid) => erased += 1,
                 _ => asked.push(openid),
             }
         }
@@ -95,7 +101,7 @@ impl Planner {
             self.left_over = leave_over(&mut asks);
         }
         let deferred = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        Ok(PlannedPage { listed, openids: count, asks, deferred, known, repeated })
+        Ok(PlannedPage { listed, openids: count, asks, deferred, known, repeated, erased })
     }
 }
 
@@ -116,6 +122,18 @@ impl Crawl {
         }
         let (store, account) = (&self.job.store, self.job.account);
         Ok(followers::list_standings(store.reader(), account, openids).await?)
+    }
+
+    /// Who of the page is not known because they were erased.
+    async fn erased(
+        &self,
+        openids: &[OpenId],
+        standings: &HashMap<OpenId, Standing>,
+    ) -> Result<HashSet<OpenId>, Error> {
+        let is_unknown = |openid: &&OpenId| !standings.contains_key(*openid);
+        let unknown: Vec<_> = openids.iter().filter(is_unknown).collect();
+        let (store, account) = (&self.job.store, self.job.account);
+        Ok(erasures::list_erased(store.reader(), account, &unknown).await?)
     }
 
     fn is_to_be_asked(&self, stored: &Standing) -> bool {

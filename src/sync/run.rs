@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, crawl};
+use super::erased::allowed_rows;
 use super::list::DatabaseClock;
 use super::probe::probe;
 use super::refresh::Window;
@@ -16,7 +17,7 @@ use crate::lease::Lease;
 use crate::model::{Mode, OpenId, Run, RunId, RunState, Trigger};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
-use crate::store::{self, accounts, quarantine};
+use crate::store::{self, accounts, erasures, quarantine};
 
 /// How a run ended, or why it has not ended yet.
 #[derive(Debug)]
@@ -142,6 +143,8 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> R
     };
     began.book(job, record);
     let stored = followers::count_subscribed(job.store.reader(), job.account).await?;
+    // Who was erased is listed as before.
+    let stored = stored + erasures::count(job.store.reader(), job.account).await?;
     match doubt(record, &departures, stored, job.settings.max_unfollow_ratio)? {
         Some(doubt) => ending::hold(job, record, doubt).await,
         None => ending::conclude(job, record, &departures).await,
@@ -226,9 +229,11 @@ async fn correct_sharing(
         return Ok(());
     }
     let (store, account) = (&crawl.job.store, crawl.job.account);
+    let transaction = store.begin().await?;
+    accounts::lock(&transaction, account).await?;
+    let rows = allowed_rows(&transaction, account, &rows).await?;
     let mut next = record.clone();
     next.run.counts.upserted += (rows.len() + without.len()) as u64;
-    let transaction = store.begin().await?;
     if !runs::save(&transaction, &next).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
     }

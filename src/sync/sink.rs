@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::crawl::Crawl;
+use super::erased::Allowed;
 use super::profiles::ToldPage;
 use super::run::unless_ended;
 use super::settle::{SettledPage, settle};
 use super::{Error, failpoint};
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
-use crate::store::{self, followers, quarantine, runs};
+use crate::store::{self, accounts, followers, quarantine, runs};
 
 /// How often a page is tried while the database is away, waiting a little longer each time: about
 /// two minutes in all.
@@ -26,13 +27,15 @@ pub(super) async fn commit(
     page: ToldPage,
 ) -> Result<(), Error> {
     let page = unless_ended(&crawl.job, lease, settle(crawl, page)).await?;
-    let next = advanced(crawl, record, &page);
     let mut tries = 0;
     loop {
         tries += 1;
-        match write(crawl, &next, &page).await {
-            Ok(true) => break,
-            Ok(false) => return Err(Error::LeaseLost(record.run.appid.clone())),
+        match write(crawl, record, &page).await {
+            Ok(Some(next)) => {
+                *record = next;
+                return Ok(());
+            }
+            Ok(None) => return Err(Error::LeaseLost(record.run.appid.clone())),
             Err(error @ store::Error::Unavailable(_)) if tries < MOST_TRIES => {
                 tracing::warn!(sync.run = record.run.id, %error, "waiting for the database");
                 let wait = LONGEST_WAIT.min(Duration::from_millis(100 << tries.min(10)));
@@ -44,23 +47,21 @@ pub(super) async fn commit(
             Err(error) => return Err(error.into()),
         }
     }
-    *record = next;
-    Ok(())
 }
 
 /// The record as it is once the page is in.
-fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage) -> Record {
+fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage, written: u64) -> Record {
     let listed = &page.planned.listed;
     let mut next = record.clone();
     let counts = &mut next.run.counts;
     // The empty answer that ends a list is a call and no page.
     counts.pages += u64::from(page.planned.openids > 0);
     counts.listed += page.planned.openids;
-    counts.known += page.planned.known.len() + page.planned.repeated;
+    counts.known += page.planned.known.len() + page.planned.repeated + page.planned.erased;
     counts.fetched += page.fetched;
     counts.vanished += page.vanished;
     counts.quarantined += page.quarantined.len() as u64;
-    counts.upserted += (page.rows.len() + page.cleared.len()) as u64;
+    counts.upserted += written;
     counts.conflicts += page.conflicts.len() as u64;
     if listed.number == 1 {
         next.total_first = listed.total;
@@ -72,22 +73,31 @@ fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage) -> Record {
     next
 }
 
-/// `false` where another process has taken the run over; then nothing is written.
-async fn write(crawl: &Crawl, next: &Record, page: &SettledPage) -> Result<bool, store::Error> {
-    let (account, run) = (crawl.job.account, next.run.id);
+/// Writes the page and gives the record with it; `None` where another process has taken the run over:
+/// then nothing is written.
+async fn write(
+    crawl: &Crawl,
+    record: &Record,
+    page: &SettledPage,
+) -> Result<Option<Record>, store::Error> {
+    let (account, run) = (crawl.job.account, record.run.id);
     let listed = &page.planned.listed;
     let at = listed.listed_at;
     let transaction = crawl.job.store.begin().await?;
-    if !runs::save(&transaction, next).await? {
-        return Ok(false);
+    accounts::lock(&transaction, account).await?;
+    let allowed = Allowed::of(&transaction, account, page).await?;
+    let written = (allowed.rows.len() + page.cleared.len()) as u64;
+    let next = advanced(crawl, record, page, written);
+    if !runs::save(&transaction, &next).await? {
+        return Ok(None);
     }
-    followers::upsert(&transaction, account, &page.rows, at).await?;
+    followers::upsert(&transaction, account, &allowed.rows, at).await?;
     followers::clear_unionids(&transaction, account, &page.cleared).await?;
     failpoint_in_write();
     quarantine::release(&transaction, account, &page.released).await?;
-    quarantine::record(&transaction, account, run, &page.quarantined, at).await?;
+    quarantine::record(&transaction, account, run, &allowed.quarantined, at).await?;
     if !crawl.rebound {
-        quarantine::record_conflicts(&transaction, account, run, &page.conflicts, at).await?;
+        quarantine::record_conflicts(&transaction, account, run, &allowed.conflicts, at).await?;
     }
     let kept = Page {
         next_openid: listed.next_openid.clone(),
@@ -96,7 +106,7 @@ async fn write(crawl: &Crawl, next: &Record, page: &SettledPage) -> Result<bool,
     };
     runs::insert_page(&transaction, run, listed.number, &kept).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(next))
 }
 
 fn failpoint_in_write() {

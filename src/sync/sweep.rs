@@ -56,7 +56,8 @@ pub(super) async fn find_unseen(
 }
 
 /// Refuses a list that ended long before its own total; says why a sweep has to wait for an
-/// operator, if it has to. `stored` are the account's followers before the sweep.
+/// operator, if it has to. `stored` are the account's followers before the sweep, and who was
+/// erased.
 pub(super) fn doubt(
     record: &Record,
     departures: &Departures,
@@ -99,6 +100,7 @@ pub(super) async fn sweep(
     let ids: Vec<_> = departures.ids.iter().collect();
     failpoint!("sync.before_sweep");
     let transaction = job.store.begin().await?;
+    accounts::lock(&transaction, job.account).await?;
     let now = crate::store::now(&transaction).await?;
     record.run.counts.unfollowed =
         followers::mark_unfollowed(&transaction, job.account, &ids, started_at, now).await?;

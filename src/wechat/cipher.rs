@@ -1,8 +1,9 @@
-//! AES in CBC mode as WeChat uses it, with the padding taken off by hand.
+//! AES in CBC mode as WeChat uses it, with the padding taken off by hand: WeChat pads callbacks to 32
+//! bytes, which no library expects of a cipher with blocks of 16.
 
-use aes::Aes128;
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
+use aes::{Aes128, Aes256};
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use cbc::Decryptor;
@@ -10,7 +11,8 @@ use cbc::Decryptor;
 /// The length of a block, of an initialisation vector, and of an AES-128 key.
 pub(super) const BLOCK_BYTES: usize = 16;
 
-/// Base64 that minds neither missing `=` nor spare bits: clients send both.
+/// Base64 that minds neither missing `=` nor spare bits: EncodingAESKey comes without the one and
+/// with the others set.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -26,6 +28,16 @@ pub(super) fn open_128<'a>(
 ) -> Option<&'a [u8]> {
     let cipher = Decryptor::<Aes128>::new(key.into(), iv.into());
     unpadded(cipher.decrypt_padded::<NoPadding>(bytes).ok()?, BLOCK_BYTES)
+}
+
+/// Decrypts in place and takes off padding to blocks of 32; `None` where the key is not the one.
+pub(super) fn open_256<'a>(
+    key: &[u8; 32],
+    iv: &[u8; BLOCK_BYTES],
+    bytes: &'a mut [u8],
+) -> Option<&'a [u8]> {
+    let cipher = Decryptor::<Aes256>::new(key.into(), iv.into());
+    unpadded(cipher.decrypt_padded::<NoPadding>(bytes).ok()?, 2 * BLOCK_BYTES)
 }
 
 /// What PKCS#7 padding to `block` bytes was put behind; `None` where there is none.

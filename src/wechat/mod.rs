@@ -2,7 +2,8 @@
 //!
 //! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
 //! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
-//! leaves through `send.rs`. [`login`] exchanges a Mini Program's login codes. Knows nothing of the
+//! leaves through `send.rs`. [`login`] exchanges a Mini Program's login codes, [`callback`] reads what
+//! WeChat pushes. Knows nothing of the
 //! database, of who keeps the tokens, or of our own API.
 //!
 //! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
@@ -11,6 +12,7 @@
 
 mod account;
 mod attempts;
+pub mod callback;
 mod cipher;
 mod class;
 mod client;

@@ -8,8 +8,10 @@
 
 mod harness;
 
+mod callbacks;
 mod cli_exit;
 mod cli_help;
+mod cli_resolve;
 mod cli_runs;
 mod cli_serve;
 mod cli_show;
@@ -20,7 +22,15 @@ mod crash_sweep;
 mod databases;
 mod disk_full;
 mod doctor;
+mod erasure;
+mod erasure_departed;
+mod http_auth;
+mod http_callbacks;
+mod http_drain;
+mod http_errors;
+mod keys_cli;
 mod migrate;
+mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod secrets;

@@ -28,18 +28,18 @@ pub(super) fn jscode2session(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusa
         return Err(Refusal::of(40226));
     }
     let mut answer = serde_json::json!({
-        "session_key": session_key(account, person),
+        "session_key": STANDARD.encode(session_key(account, person)),
         "openid": account.openids.encode(person).as_str(),
     });
-    if let Some(unionid) = state.unionid(person) {
+    let silent = state.population.has(person, Quirk::NoUnionidAtLogin);
+    if let Some(unionid) = state.unionid(person).filter(|_| !silent) {
         answer["unionid"] = unionid.as_str().into();
     }
     Ok(body(&answer))
 }
 
-/// 16 bytes in base64, the same at every login of a person.
-pub(crate) fn session_key(account: &Account, person: u64) -> String {
+/// The same at every login of a person.
+pub(crate) fn session_key(account: &Account, person: u64) -> [u8; 16] {
     let seed = mix(account.openids.secret(person));
-    let bytes: Vec<u8> = (1..=2).flat_map(|n| mix(seed ^ n).to_le_bytes()).collect();
-    STANDARD.encode(bytes)
+    (u128::from(mix(seed ^ 2)) << 64 | u128::from(mix(seed ^ 1))).to_le_bytes()
 }

@@ -8,6 +8,7 @@ mod login;
 mod profile;
 mod template;
 mod token;
+mod user_data;
 mod users;
 
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ use bytes::Bytes;
 pub(crate) use login::session_key;
 use serde::de::DeserializeOwned;
 pub(crate) use token::address_refused;
+pub use user_data::UserData;
+pub(crate) use user_data::encrypted_user_data;
 
 use super::call::{Call, Verb};
 use super::errcode::Refusal;

@@ -135,7 +135,8 @@ impl From<Call> for Target {
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
 ///        user/info/batchget:  misaligned=ROW  missing=ROWS  blank=ROWS
 /// TIME   500ms  30s  2m
-/// QUIRK  no-unionid  no-unionid-in-batch  unionid-of=PERSON  unionid-in-batch-of=PERSON  poison
+/// QUIRK  no-unionid  no-unionid-in-batch  no-unionid-at-login  unionid-of=PERSON
+///        unionid-in-batch-of=PERSON  poison
 ///        remark=control-characters|invalid-utf8|bare-quote|stray-backslash  numeric-strings
 ///        listed-but-gone  refuses-templates  blacklisted  high-risk
 /// ```

@@ -35,6 +35,8 @@ pub enum Quirk {
     NoUnionid,
     /// `user/info/batchget` leaves the unionid out, `user/info` gives it.
     NoUnionidInBatch,
+    /// `jscode2session` leaves the unionid out, `encryptedData` has it.
+    NoUnionidAtLogin,
     /// The unionid is that of another person, everywhere.
     UnionidOf(u64),
     /// `user/info/batchget` gives another person's unionid, `user/info` the right one.
@@ -58,15 +60,17 @@ pub enum Quirk {
 /// A text that names no quirk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no quirk is named {0:?}; there are no-unionid, no-unionid-in-batch, unionid-of=PERSON, \
-     unionid-in-batch-of=PERSON, poison, remark=control-characters|invalid-utf8|bare-quote|\
-     stray-backslash, numeric-strings, listed-but-gone, refuses-templates, blacklisted, high-risk"
+    "no quirk is named {0:?}; there are no-unionid, no-unionid-in-batch, no-unionid-at-login, \
+     unionid-of=PERSON, unionid-in-batch-of=PERSON, poison, remark=control-characters|\
+     invalid-utf8|bare-quote|stray-backslash, numeric-strings, listed-but-gone, refuses-templates, \
+     blacklisted, high-risk"
 )]
 pub struct UnknownQuirk(String);
 
 const PLAIN: &[(&str, Quirk)] = &[
     ("no-unionid", Quirk::NoUnionid),
     ("no-unionid-in-batch", Quirk::NoUnionidInBatch),
+    ("no-unionid-at-login", Quirk::NoUnionidAtLogin),
     ("poison", Quirk::Poison),
     ("remark=control-characters", Quirk::Remark(Dirt::ControlCharacters)),
     ("remark=invalid-utf8", Quirk::Remark(Dirt::InvalidUtf8)),

@@ -3,10 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::sandbox::answer::session_key;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::sandbox::answer::{UserData, encrypted_user_data, session_key};
 use crate::sandbox::call::Call;
 use crate::sandbox::fault::Quirk;
 use crate::sandbox::options::LastPage;
+use crate::sandbox::push;
 use crate::sandbox::world::{self, Drift, Stats, Switches, World};
 
 /// A follower, truly.
@@ -24,8 +28,8 @@ pub struct Person {
 /// An Official Account or a Mini Program of the sandbox. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    world: Arc<World>,
-    number: usize,
+    pub(super) world: Arc<World>,
+    pub(super) number: usize,
 }
 
 impl Account {
@@ -33,7 +37,7 @@ impl Account {
         Self { world, number }
     }
 
-    fn inner(&self) -> &world::Account {
+    pub(super) fn inner(&self) -> &world::Account {
         &self.world.accounts[self.number]
     }
 
@@ -87,25 +91,22 @@ impl Account {
 
     /// Followers leave: `leave(0..50)`, `leave([7, 9])`. Tells how many did.
     pub fn leave(&self, people: impl IntoIterator<Item = u64>) -> u64 {
-        let people = collected(people);
-        self.inner().change(|state| state.population.leave(people))
+        push::leave(&self.world, self.inner(), collected(people))
     }
 
     /// That many followers leave, as chance has it.
     pub fn leave_any(&self, count: u64) -> u64 {
-        self.world.leave_any(self.inner(), count)
+        push::leave_any(&self.world, self.inner(), count)
     }
 
     /// People who never followed before begin to. Tells their numbers.
     pub fn join(&self, count: u64) -> Range<u64> {
-        let now = self.world.now() / 1_000;
-        self.inner().change(|state| state.population.join(count, now))
+        push::join(&self.world, self.inner(), count)
     }
 
     /// People who left follow again. Tells how many did.
     pub fn rejoin(&self, people: impl IntoIterator<Item = u64>) -> u64 {
-        let (people, now) = (collected(people), self.world.now() / 1_000);
-        self.inner().change(|state| state.population.rejoin(people, now))
+        push::rejoin(&self.world, self.inner(), collected(people))
     }
 
     /// Makes people odd.
@@ -201,7 +202,14 @@ impl Account {
 
     /// The session key that a login of the person gives: 16 bytes in base64.
     pub fn session_key(&self, person: u64) -> String {
-        session_key(self.inner(), person)
+        STANDARD.encode(session_key(self.inner(), person))
+    }
+
+    /// What a page of this Mini Program gets of a person: `encryptedData` and `iv`, in base64.
+    ///
+    /// `encrypted_user_data(3)` is as it should be; [`UserData`] has it otherwise.
+    pub fn encrypted_user_data(&self, data: impl Into<UserData>) -> (String, String) {
+        encrypted_user_data(&self.world, self.inner(), &data.into())
     }
 
     /// The ids of the account's templates; a new account has two.

@@ -1,18 +1,21 @@
 //! The sandbox as its owner holds it: start and stop, faults, counts, the way to its accounts.
 
 mod account;
+mod callback;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub use account::{Account, Person};
 
 use super::call::Call;
 use super::fault::{Fault, FaultRule, RuleId, Target, When};
 use super::options::Options;
+use super::push::InvalidCallback;
 use super::wire::Server;
-use super::world::{InvalidWorld, Kind, SentMessage, Stats, World};
+use super::world::{InvalidWorld, Kind, Push, PushId, SentMessage, Stats, World};
 
 /// Why a sandbox cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +73,9 @@ impl Sandbox {
 
     /// The lines of configuration that point unionid-bridge at this sandbox.
     pub fn config_toml(&self) -> String {
-        self.options.config_toml(&self.base_url())
+        let options = (*self.options).clone();
+        let now = |appid: &str, _| self.world.account(appid)?.state().callback.clone();
+        options.callbacks(now).config_toml(&self.base_url())
     }
 
     /// The first Official Account.
@@ -137,6 +142,36 @@ impl Sandbox {
     /// Binds all accounts to another Open Platform account: every unionid changes.
     pub fn rebind(&self) {
         self.world.rebind(self.world.accounts.iter());
+    }
+
+    /// Where the callbacks of all accounts are; `{appid}` stands for the AppID of each. Accounts
+    /// without a callback still have none.
+    pub fn set_callback_url(&self, url: &str) -> Result<(), InvalidCallback> {
+        let numbers = 0..self.world.accounts.len();
+        let accounts = numbers.map(|number| Account::new(self.world.clone(), number));
+        accounts
+            .filter(|account| account.callback().is_some())
+            .try_for_each(|account| account.set_callback_url(url))
+    }
+
+    /// Whether who joins, comes back and leaves from now on is pushed to the account's callback.
+    pub fn push_follows(&self, follows: bool) {
+        self.world.pushes_follows.store(follows, Ordering::SeqCst);
+    }
+
+    /// What was pushed, the oldest first; the latest 20,000 are kept.
+    pub fn pushes(&self) -> Vec<Push> {
+        self.world.pushes.list()
+    }
+
+    /// One of the pushes.
+    pub fn find_push(&self, id: PushId) -> Option<Push> {
+        self.world.pushes.find(id)
+    }
+
+    /// Waits until no push is under way.
+    pub async fn settled(&self) {
+        self.world.pushes.settled().await;
     }
 
     /// The template messages that were accepted, the oldest first; the latest 20,000 are kept.

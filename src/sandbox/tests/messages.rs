@@ -1,49 +1,10 @@
-//! Logins, template messages and the control routes.
+//! Template messages and the control routes.
 
 use serde_json::json;
 
+use super::logins::login_path;
 use super::*;
 use crate::sandbox::{Call, Quirk};
-
-fn login_path(program: &Account, code: &str) -> String {
-    let (appid, secret) = (program.appid(), program.secret());
-    format!(
-        "/sns/jscode2session?appid={appid}&secret={secret}&js_code={code}\
-         &grant_type=authorization_code"
-    )
-}
-
-#[tokio::test]
-async fn a_login_gives_the_persons_openid_and_unionid_as_plain_text() {
-    let (sandbox, _) = small_world(10).await;
-    let program = sandbox.mini_program().unwrap();
-    let path = login_path(&program, &program.mint_code(3));
-    let head = format!("GET {path} HTTP/1.1\r\nhost: x");
-    let got = send(&sandbox, &head, "").await.unwrap();
-    assert!(got.head.contains("content-type: text/plain"));
-    let person = program.person(3);
-    let expected = json!({
-        "openid": person.openid, "unionid": person.unionid, "session_key": program.session_key(3),
-    });
-    assert_eq!(got.json(), expected);
-    assert_eq!(program.session_key(3).len(), 24);
-    assert_eq!(get(&sandbox, &path).await["errcode"], 40163);
-}
-
-#[tokio::test]
-async fn a_login_can_be_refused() {
-    let (sandbox, _) = small_world(10).await;
-    let program = sandbox.mini_program().unwrap();
-    program.quirk([4], Quirk::HighRisk);
-    for (code, expected) in [("garbage", 40029), ("code-a-4", 40226), ("", 41008)] {
-        assert_eq!(get(&sandbox, &login_path(&program, code)).await["errcode"], expected, "{code}");
-    }
-    let main = login_path(&sandbox.main(), "code-a-1");
-    assert_eq!(get(&sandbox, &main).await["errcode"], 40013);
-    program.unbind();
-    let unbound = get(&sandbox, &login_path(&program, "code-a-1")).await;
-    assert!(unbound["openid"].is_string() && unbound["unionid"].is_null());
-}
 
 fn message(sandbox: &Sandbox, person: u64) -> Value {
     json!({

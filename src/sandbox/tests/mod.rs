@@ -1,7 +1,10 @@
 //! The sandbox over its own wire, asked byte by byte as a stranger would.
 
 mod faults;
+mod logins;
 mod messages;
+mod pushes;
+mod receiver;
 mod tokens;
 mod users;
 

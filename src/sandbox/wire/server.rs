@@ -9,7 +9,7 @@ use axum::extract::Query;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::TRANSFER_ENCODING;
+use hyper::header::{DATE, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -41,7 +41,7 @@ impl Server {
     pub(crate) async fn start(world: Arc<World>, listen: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let stop = CancellationToken::new();
+        let stop = world.stop.clone();
         let accepting = tokio::spawn(accept(listener, world, stop.clone()));
         let accepting = Mutex::new(Some(accepting));
         Ok(Self { address, stop: stop.drop_guard(), accepting })
@@ -104,12 +104,20 @@ async fn respond(
     let reply = match Call::at(head.uri.path()) {
         Some(call) => pass(&world, ask(call, &head, body, peer)).await?,
         None if head.uri.path().starts_with(control::PREFIX) => {
-            let (status, value) = control::answer(&world, &head.method, &head.uri, &body);
+            let (status, value) = control::answer(&world, &head.method, &head.uri, &body).await;
             Reply::control(status, &value)
         }
         None => Reply::html(404),
     };
-    Ok(reply.into_response())
+    let mut response = reply.into_response();
+    response.headers_mut().extend(date(&world));
+    Ok(response)
+}
+
+/// The world's time, which need not be this machine's.
+fn date(world: &World) -> Option<(HeaderName, HeaderValue)> {
+    let date = world.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    Some((DATE, HeaderValue::try_from(date).ok()?))
 }
 
 fn ask(call: Call, head: &hyper::http::request::Parts, body: Bytes, peer: IpAddr) -> Ask {

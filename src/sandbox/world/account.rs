@@ -7,9 +7,11 @@ use std::sync::{Arc, RwLock};
 
 use super::ids::{Id, Ids};
 use super::population::Population;
+use crate::sandbox::chance::derive;
 use crate::sandbox::fault::Quirk;
 use crate::sandbox::locks::{read, write};
 use crate::sandbox::options::LastPage;
+use crate::sandbox::push::Callback;
 
 /// What kind of account it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub(crate) struct State {
     /// The unionids of the Open Platform account it is bound to.
     pub(crate) unionids: Option<Ids>,
     pub(crate) switches: Switches,
+    /// Where its events are pushed.
+    pub(crate) callback: Option<Callback>,
 }
 
 impl State {
@@ -76,6 +80,10 @@ pub(crate) struct Account {
     pub(crate) kind: Kind,
     pub(crate) appid: String,
     pub(crate) secret: String,
+    /// `gh_` and 12 hex digits, by which pushes name it.
+    pub(crate) original_id: String,
+    /// Who speaks in pushes about personal data: nobody's openid.
+    pub(crate) platform_id: String,
     pub(crate) openids: Ids,
     state: RwLock<Arc<State>>,
 }
@@ -93,6 +101,8 @@ impl Account {
             kind,
             appid: appid.to_owned(),
             secret: secret.to_owned(),
+            original_id: format!("gh_{:012x}", derive(seed ^ 0x9, appid) >> 16),
+            platform_id: Ids::new(seed, "push platform").encode(0).to_string(),
             openids: Ids::new(seed, appid),
             state: RwLock::new(Arc::new(state)),
         }

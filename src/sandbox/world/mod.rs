@@ -9,12 +9,13 @@ mod counters;
 mod ids;
 mod message;
 mod population;
+mod push;
 mod quota;
 mod setup;
 mod token;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use account::Drift;
@@ -25,8 +26,12 @@ pub(crate) use ids::{ID_LENGTH, Id, Ids};
 pub use message::SentMessage;
 pub(crate) use message::{Messages, Template};
 pub(crate) use population::Page;
+pub(crate) use push::Pushes;
+pub use push::{Attempt, Push, PushId, PushState};
 pub(crate) use quota::Quotas;
 pub use setup::InvalidWorld;
+
+use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::chance::mix;
@@ -51,6 +56,13 @@ pub(crate) struct World {
     pub(crate) tokens: token::Tokens,
     pub(crate) codes: code::Codes,
     pub(crate) messages: Messages,
+    pub(crate) pushes: Pushes,
+    /// Whether who comes and goes is told to the account's callback.
+    pub(crate) pushes_follows: AtomicBool,
+    /// How long a push waits for its answer.
+    pub(crate) push_timeout: Duration,
+    /// Ends everything that the world has begun.
+    pub(crate) stop: CancellationToken,
     pub(crate) plan: Plan,
     /// Of all calls, those of no account among them.
     pub(crate) counters: Counters,
@@ -71,6 +83,11 @@ impl World {
         self.accounts.iter().find(|account| account.appid == appid)
     }
 
+    /// What decides everything that chance would.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Milliseconds since 1970, by the world's clock.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
@@ -89,17 +106,18 @@ impl World {
         accounts.for_each(|account| account.change(|state| state.unionids = Some(unionids)));
     }
 
-    /// Takes that many followers away, as chance has it. Tells how many left.
-    pub(crate) fn leave_any(&self, account: &Account, count: u64) -> u64 {
+    /// Takes that many followers away, as chance has it. Tells who left.
+    pub(crate) fn leave_any(&self, account: &Account, count: u64) -> Vec<u64> {
         account.change(|state| {
             let people = &mut state.population;
-            let wanted = count.min(people.count());
-            let mut left = 0;
-            while left < wanted {
+            let wanted = count.min(people.count()) as usize;
+            let mut left = Vec::new();
+            while left.len() < wanted {
                 // Where hardly anybody is left, chance finds nobody and the list's first will do.
                 let someone = people.any_follower(self.draw());
                 let someone = someone.or_else(|| people.after(None).next());
-                left += people.leave(someone);
+                people.leave(someone);
+                left.extend(someone);
             }
             left
         })

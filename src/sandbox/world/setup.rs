@@ -1,16 +1,20 @@
 //! How a world is made from its options.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use tokio_util::sync::CancellationToken;
 
 use super::counters::Counters;
 use super::message::Messages;
 use super::population::Population;
+use super::push::Pushes;
 use super::quota::Quotas;
 use super::{Account, Desk, Ids, Kind, State, Switches, World, code, token};
 use crate::sandbox::chance::mix;
 use crate::sandbox::fault::Plan;
-use crate::sandbox::options::Options;
+use crate::sandbox::options::{MiniProgram, OfficialAccount, Options};
+use crate::sandbox::push::{Callback, InvalidCallback};
 
 /// Why a world cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +28,14 @@ pub enum InvalidWorld {
     /// A rule is for an account that there is not.
     #[error("no account of the sandbox has the AppID {0}")]
     NoSuchAccount(String),
+    /// An account's callback cannot be.
+    #[error(transparent)]
+    Callback(#[from] InvalidCallback),
 }
 
 impl World {
     pub(crate) fn new(options: &Options) -> Result<Self, InvalidWorld> {
-        let accounts = accounts(options);
+        let accounts = accounts(options)?;
         check(options, &accounts)?;
         let desk = |_: &Account| Desk {
             quotas: Quotas::new(options.quotas.clone()),
@@ -43,6 +50,10 @@ impl World {
             tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
             codes: code::Codes::new(mix(salt ^ 1)),
             messages: Messages::new(accounts.len(), options.seed),
+            pushes: Pushes::new(),
+            pushes_follows: AtomicBool::new(options.pushes_follows),
+            push_timeout: options.push_timeout,
+            stop: CancellationToken::new(),
             plan: Plan::new(options.seed),
             counters: Counters::default(),
             seed: options.seed,
@@ -62,24 +73,36 @@ pub(super) fn unionids(seed: u64, platform: u64) -> Ids {
     Ids::new(seed, &format!("open platform {platform}"))
 }
 
-fn accounts(options: &Options) -> Vec<Account> {
+fn accounts(options: &Options) -> Result<Vec<Account>, InvalidWorld> {
     let seed = options.seed;
-    let state = |appid: &str, followers, bound: bool, switches| State {
-        population: Population::new(seed, appid, followers),
-        unionids: bound.then(|| unionids(seed, 0)),
-        switches,
+    let mut accounts = Vec::new();
+    let mut add = |kind, names: (&str, &str), followers, bound: bool, switches, callback| {
+        let (appid, _) = names;
+        let callback = callback_of(callback, kind, appid)?;
+        let population = Population::new(seed, appid, followers);
+        let unionids = bound.then(|| unionids(seed, 0));
+        let state = State { population, unionids, switches, callback };
+        accounts.push(Account::new(accounts.len(), kind, names, seed, state));
+        Ok::<_, InvalidWorld>(())
     };
-    let official = options.official_accounts.iter().map(|account| {
+    for account in &options.official_accounts {
+        let OfficialAccount { appid, secret, followers, bound, callback, .. } = account;
         let switches = Switches { last_page: account.last_page, ..Switches::default() };
-        let state = state(&account.appid, account.followers, account.bound, switches);
-        (Kind::Official, (account.appid.as_str(), account.secret.as_str()), state)
-    });
-    let mini_programs = options.mini_programs.iter().map(|account| {
-        let state = state(&account.appid, 0, account.bound, Switches::default());
-        (Kind::MiniProgram, (account.appid.as_str(), account.secret.as_str()), state)
-    });
-    let numbered = official.chain(mini_programs).enumerate();
-    numbered.map(|(n, (kind, names, state))| Account::new(n, kind, names, seed, state)).collect()
+        add(Kind::Official, (appid, secret), *followers, *bound, switches, callback)?;
+    }
+    for MiniProgram { appid, secret, bound, callback, .. } in &options.mini_programs {
+        add(Kind::MiniProgram, (appid, secret), 0, *bound, Switches::default(), callback)?;
+    }
+    Ok(accounts)
+}
+
+/// The callback as that account has it.
+fn callback_of(
+    callback: &Option<Callback>,
+    kind: Kind,
+    appid: &str,
+) -> Result<Option<Callback>, InvalidCallback> {
+    callback.as_ref().map(|callback| callback.for_account(kind, appid)).transpose()
 }
 
 fn check(options: &Options, accounts: &[Account]) -> Result<(), InvalidWorld> {

@@ -26,7 +26,7 @@ pub struct UserData {
 /// Why sealed data was not taken. Repeats nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealedDataError {
-    /// Longer than [`LONGEST`].
+    /// Longer than 64 KiB.
     #[error("encrypted_data is longer than 64 KiB")]
     TooLong,
     /// Not base64, or of a length that the cipher does not give.

@@ -1,19 +1,23 @@
 //! What tests share: databases of their own, the application in process, and the truth to compare with.
 
 mod app;
+mod callbacks;
 mod database;
 mod mirror;
 mod nights;
 mod process;
 mod rival;
+mod service;
 mod timed;
 mod world;
 
 pub use app::{TestApp, full, manual};
+pub use callbacks::calling_back;
 pub use database::{Backend, TestDatabase};
 pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
 pub use process::{Bridge, signal, talk, until};
 pub use rival::{answering, take_over};
+pub use service::{Answer, Service};
 pub use timed::{Watch, beat, move_to, next_tick, stopped_clock};
 pub use world::{assert_calls, pages_of, person_at};

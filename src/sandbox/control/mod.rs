@@ -7,19 +7,30 @@
 //! | `POST /sandbox/followers` `{appid?, leave?, join?, rejoin?}` | moves followers |
 //! | `POST /sandbox/faults`, one rule a line | adds faults; `DELETE` forgets them |
 //! | `POST /sandbox/login-codes` `{appid?, person}` | `{code}` |
+//! | `POST /sandbox/user-data` `{appid?, person}` | `{encrypted_data, iv}` |
+//! | `POST /sandbox/callback` `{appid?, url, token?, encoding_aes_key?, mode?, format?}` | has events pushed there, who joins and leaves among them, and checks the URL |
+//! | `POST /sandbox/push` `{appid?, person, event, …}` | pushes an event and tells how that went |
+//! | `GET /sandbox/pushes` | what was pushed, every attempt |
 //! | `POST /sandbox/tokens/invalidate` `{appid?}` | ends an account's tokens |
 //! | `POST /sandbox/quotas/reset` | starts every quota again |
 //! | `POST /sandbox/rebind` | binds all accounts elsewhere: every unionid changes |
 //! | `GET /sandbox/messages` | what was sent |
 //!
-//! An `appid` left out is the first Official Account; for a login code, the first Mini Program.
+//! An `appid` left out is the first Official Account; for login codes and user data the first Mini
+//! Program, for a callback every account. The members of events are at [`push`].
+
+mod push;
+
+use std::sync::Arc;
 
 use axum::extract::Query;
 use hyper::{Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::{UserData, encrypted_user_data};
 use super::fault::FaultRule;
+use super::push as pushing;
 use super::world::{Account, Kind, World};
 
 /// Where the control routes begin.
@@ -32,19 +43,24 @@ const PEOPLE: (u64, u64) = (10, 1_000);
 type Refused = (StatusCode, String);
 
 /// The status and the JSON that a request to a control route gets.
-pub(crate) fn answer(
-    world: &World,
+pub(crate) async fn answer(
+    world: &Arc<World>,
     method: &Method,
     uri: &Uri,
     body: &[u8],
 ) -> (StatusCode, Value) {
-    match route(world, method, uri, body) {
+    match route(world, method, uri, body).await {
         Ok(value) => (StatusCode::OK, value),
         Err((status, error)) => (status, json!({"error": error})),
     }
 }
 
-fn route(world: &World, method: &Method, uri: &Uri, body: &[u8]) -> Result<Value, Refused> {
+async fn route(
+    world: &Arc<World>,
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Value, Refused> {
     let route = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     match (method.as_str(), route) {
         ("GET", "stats") => Ok(json!(world.counters.stats())),
@@ -57,6 +73,10 @@ fn route(world: &World, method: &Method, uri: &Uri, body: &[u8]) -> Result<Value
             Ok(json!({}))
         }
         ("POST", "login-codes") => login_code(world, body),
+        ("POST", "user-data") => user_data(world, body),
+        ("POST", "callback") => push::callback(world, body).await,
+        ("POST", "push") => push::push(world, body).await,
+        ("GET", "pushes") => Ok(json!({"pushes": world.pushes.list()})),
         ("POST", "tokens/invalidate") => {
             let Named { appid } = read(body)?;
             world.tokens.invalidate(account(world, appid.as_deref(), Kind::Official)?.number);
@@ -147,23 +167,18 @@ struct Moves {
     rejoin: Vec<u64>,
 }
 
-fn followers(world: &World, body: &[u8]) -> Result<Value, Refused> {
+fn followers(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
     let moves: Moves = read(body)?;
     let account = account(world, moves.appid.as_deref(), Kind::Official)?;
-    let now = world.now() / 1_000;
     let left = match moves.leave {
-        Leavers::Any(count) => world.leave_any(account, count),
-        Leavers::People(people) => account.change(|state| state.population.leave(people)),
+        Leavers::Any(count) => pushing::leave_any(world, account, count),
+        Leavers::People(people) => pushing::leave(world, account, people),
     };
-    Ok(account.change(|state| {
-        let people = &mut state.population;
-        let rejoined = people.rejoin(moves.rejoin, now);
-        let joined = people.join(moves.join, now);
-        let joined = [joined.start, joined.end];
-        json!({
-            "left": left, "rejoined": rejoined, "joined": joined, "followers": people.count(),
-        })
-    }))
+    let rejoined = pushing::rejoin(world, account, moves.rejoin);
+    let joined = pushing::join(world, account, moves.join);
+    let followers = account.state().population.count();
+    let joined = [joined.start, joined.end];
+    Ok(json!({"left": left, "rejoined": rejoined, "joined": joined, "followers": followers}))
 }
 
 /// Adds every rule of the text, or none where one of them is wrong.
@@ -190,4 +205,11 @@ fn login_code(world: &World, body: &[u8]) -> Result<Value, Refused> {
     let Login { appid, person } = read(body)?;
     let account = account(world, appid.as_deref(), Kind::MiniProgram)?;
     Ok(json!({"code": world.codes.mint(account.number, person, world.now())}))
+}
+
+fn user_data(world: &World, body: &[u8]) -> Result<Value, Refused> {
+    let Login { appid, person } = read(body)?;
+    let account = account(world, appid.as_deref(), Kind::MiniProgram)?;
+    let (encrypted_data, iv) = encrypted_user_data(world, account, &UserData::of(person));
+    Ok(json!({"encrypted_data": encrypted_data, "iv": iv}))
 }

@@ -1,0 +1,107 @@
+//! Load over real sockets: connections that each ask, wait for the answer, and ask again.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What the callers saw.
+pub struct Seen {
+    pub spent: Duration,
+    /// How long each answer took, sorted.
+    pub latencies: Vec<Duration>,
+    /// Answers other than 2xx.
+    pub refused: u64,
+}
+
+impl Seen {
+    pub fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.spent.as_secs_f64()
+    }
+
+    /// The latency that `share` of the answers stay within.
+    pub fn percentile(&self, share: f64) -> Duration {
+        let last = self.latencies.len() - 1;
+        self.latencies[((last as f64) * share).round() as usize]
+    }
+}
+
+/// Asks for `lasting`, on so many connections, each going through the requests from its own place on.
+/// `per_second`, for all of them together, leaves pauses between; without it each asks at once.
+pub async fn load(
+    address: SocketAddr,
+    requests: &'static [Vec<u8>],
+    connections: usize,
+    lasting: Duration,
+    per_second: Option<f64>,
+) -> Seen {
+    let began = Instant::now();
+    let pause = per_second.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
+    let callers: Vec<_> = (0..connections)
+        .map(|number| {
+            let place = number * requests.len() / connections;
+            tokio::spawn(call(address, requests, place, began + lasting, pause))
+        })
+        .collect();
+    let mut seen = Seen { spent: Duration::ZERO, latencies: Vec::new(), refused: 0 };
+    for caller in callers {
+        let (latencies, refused) = caller.await.unwrap();
+        seen.latencies.extend(latencies);
+        seen.refused += refused;
+    }
+    seen.spent = began.elapsed();
+    seen.latencies.sort_unstable();
+    seen
+}
+
+async fn call(
+    address: SocketAddr,
+    requests: &[Vec<u8>],
+    place: usize,
+    until: Instant,
+    pause: Option<Duration>,
+) -> (Vec<Duration>, u64) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut latencies, mut refused) = (Vec::new(), 0);
+    let mut answer = Vec::with_capacity(4_096);
+    let mut due = Instant::now();
+    for request in requests.iter().cycle().skip(place) {
+        if Instant::now() >= until {
+            break;
+        }
+        if let Some(pause) = pause {
+            due += pause;
+            tokio::time::sleep_until(due.into()).await;
+        }
+        let began = Instant::now();
+        stream.write_all(request).await.unwrap();
+        let status = read(&mut stream, &mut answer).await;
+        latencies.push(began.elapsed());
+        refused += u64::from(!(200..300).contains(&status));
+    }
+    (latencies, refused)
+}
+
+/// Reads one answer and gives its status.
+async fn read(stream: &mut TcpStream, answer: &mut Vec<u8>) -> u16 {
+    answer.clear();
+    loop {
+        let count = stream.read_buf(answer).await.unwrap();
+        assert!(count > 0, "the server hung up: {}", String::from_utf8_lossy(answer));
+        if let Some(length) = whole_length(answer)
+            && answer.len() >= length
+        {
+            return std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+        }
+    }
+}
+
+/// How long the answer is, once its head is there.
+fn whole_length(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&answer[..head]).unwrap().to_ascii_lowercase();
+    let length = text.split("content-length: ").nth(1)?.split("\r\n").next()?;
+    Some(head + length.parse::<usize>().unwrap())
+}

@@ -1,0 +1,170 @@
+//! What an event changes, in the transaction that claims it.
+
+use super::{Inbox, Mailbox};
+use crate::model::{Follower, OpenId};
+use crate::store::erasures::{self, Subject};
+use crate::store::followers::{self, FollowEvent, Recorded};
+use crate::store::{self, AccountId, Transaction, callbacks, profile_checks};
+use crate::wechat::callback::{DataSubject, Event, Push};
+
+/// Events older than this change nothing: their fingerprints will be forgotten soon, and the nightly
+/// crawl has seen what they tell.
+const OLDEST_MS: i64 = 48 * 3_600 * 1_000;
+
+/// An event about to have its effect.
+struct Arrival<'a> {
+    transaction: &'a Transaction,
+    account: AccountId,
+    /// By WeChat's clock, in seconds.
+    created_at: i64,
+    /// By the database's clock, in milliseconds.
+    received_at: i64,
+}
+
+impl Inbox {
+    /// Handles an event, unless it was handled before.
+    pub(super) async fn handle(&self, mailbox: &Mailbox, push: Push) -> Result<(), store::Error> {
+        let account = mailbox.number(&self.store).await?;
+        let transaction = self.store.begin().await?;
+        let received_at = store::now(&transaction).await?;
+        if !callbacks::claim(&transaction, &push.fingerprint(), received_at).await? {
+            return Ok(());
+        }
+        let created_at = push.created_at;
+        let arrival = Arrival { transaction: &transaction, account, created_at, received_at };
+        let mut wanted = false;
+        if !arrival.is_too_old() {
+            wanted = match &mailbox.followers {
+                Some(_) => arrival.at_official_account(&push).await?,
+                None => arrival.at_mini_program(&push).await?,
+            };
+        }
+        transaction.commit().await?;
+        tracing::debug!(app.id = %mailbox.appid, "callback handled");
+        if wanted {
+            self.wanted.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Arrival<'_> {
+    fn is_too_old(&self) -> bool {
+        self.created_at * 1_000 + OLDEST_MS < self.received_at
+    }
+
+    /// Whether a profile is to be asked for.
+    async fn at_official_account(&self, push: &Push) -> Result<bool, store::Error> {
+        match (&push.event, push.person()) {
+            (Event::Subscribe { .. }, Some(openid)) => self.follow(&openid).await,
+            (Event::Unsubscribe, Some(openid)) => self.leave(&openid).await,
+            (Event::Scan { .. } | Event::Message, Some(openid)) => self.act(&openid).await,
+            (Event::UserInfoModified(_), Some(openid)) => self.look_up_if_known(&openid).await,
+            (event, _) => self.withdraw(event).await,
+        }
+    }
+
+    async fn at_mini_program(&self, push: &Push) -> Result<bool, store::Error> {
+        self.withdraw(&push.event).await
+    }
+
+    /// Somebody follows. What WeChat says of them is asked for at once.
+    async fn follow(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        let erased_at = self.erased_at(openid).await?;
+        if self.is_before(erased_at) {
+            return Ok(false);
+        }
+        let recorded = self.record(openid, true).await?;
+        self.readmit(openid, erased_at).await?;
+        match recorded {
+            Recorded::Stale => Ok(false),
+            Recorded::Applied | Recorded::Doubtful => self.look_up(openid).await,
+        }
+    }
+
+    async fn leave(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        if self.erased_at(openid).await?.is_some() {
+            return Ok(false);
+        }
+        match self.record(openid, false).await? {
+            Recorded::Doubtful => self.look_up(openid).await,
+            Recorded::Applied | Recorded::Stale => Ok(false),
+        }
+    }
+
+    /// Somebody did what only a follower can do.
+    async fn act(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        let erased_at = self.erased_at(openid).await?;
+        if self.is_before(erased_at) {
+            return Ok(false);
+        }
+        self.readmit(openid, erased_at).await?;
+        let known = self.find(openid).await?;
+        let complete = |known: &Follower| {
+            known.subscribed && (known.unionid.is_some() || known.unionid_absent)
+        };
+        match known.as_ref().is_some_and(complete) {
+            true => Ok(false),
+            false => self.look_up(openid).await,
+        }
+    }
+
+    async fn look_up_if_known(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        match self.find(openid).await? {
+            Some(_) => self.look_up(openid).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Somebody withdrew an authorisation or closed their account: they are forgotten.
+    async fn withdraw(&self, event: &Event) -> Result<bool, store::Error> {
+        let (Event::UserAuthorizationRevoke(subject)
+        | Event::UserAuthorizationCancellation(subject)) = event
+        else {
+            return Ok(false);
+        };
+        let DataSubject { openid, unionid, .. } = subject;
+        if let Some(openid) = openid {
+            let subject = Subject::OpenId { account: self.account, openid };
+            erasures::erase(self.transaction, subject).await?;
+        }
+        if let Some(unionid) = unionid {
+            erasures::erase(self.transaction, Subject::Unionid(unionid)).await?;
+        }
+        Ok(false)
+    }
+
+    async fn erased_at(&self, openid: &OpenId) -> Result<Option<i64>, store::Error> {
+        erasures::find_erased_at(self.transaction, self.account, openid).await
+    }
+
+    /// Whether the person was erased after this event: then they stay forgotten. WeChat tells the
+    /// second only, so the event may have come at its end.
+    fn is_before(&self, erased_at: Option<i64>) -> bool {
+        erased_at.is_some_and(|erased_at| self.created_at * 1_000 + 999 < erased_at)
+    }
+
+    async fn readmit(&self, openid: &OpenId, erased_at: Option<i64>) -> Result<(), store::Error> {
+        match erased_at {
+            Some(_) => erasures::readmit(self.transaction, self.account, openid, None).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn record(&self, openid: &OpenId, subscribed: bool) -> Result<Recorded, store::Error> {
+        let event = FollowEvent { subscribed, created_at: self.created_at };
+        followers::record_event(self.transaction, self.account, openid, event, self.received_at)
+            .await
+    }
+
+    async fn look_up(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        profile_checks::schedule(self.transaction, self.account, openid, self.received_at).await?;
+        Ok(true)
+    }
+
+    async fn find(&self, openid: &OpenId) -> Result<Option<Follower>, store::Error> {
+        let openids = std::slice::from_ref(openid);
+        let found = followers::list_by_openids(self.transaction, self.account, openids).await?;
+        Ok(found.into_iter().next())
+    }
+}

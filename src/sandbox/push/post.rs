@@ -1,0 +1,142 @@
+//! Requests to a callback: plain HTTP, a connection each, nothing followed.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::InvalidCallback;
+use super::letter::Letter;
+
+/// More than any answer that the vendor understands.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// What a callback answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why a push did not reach its callback, or no answer came back.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// There is nothing to sign with.
+    #[error("the account {0} has no callback")]
+    NoCallback(String),
+    /// There is nowhere to send to.
+    #[error("the callback of the account {0} has no URL yet")]
+    NoUrl(String),
+    /// Too many pushes were made after it.
+    #[error("what became of the push is forgotten")]
+    Forgotten,
+    /// The callback cannot be.
+    #[error(transparent)]
+    Callback(#[from] InvalidCallback),
+    /// As long as the vendor waits.
+    #[error("no answer came within {0:?}")]
+    Late(Duration),
+    /// Nobody listens there.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    /// The request could not be written, or the answer was no HTTP.
+    #[error("the exchange failed: {0}")]
+    Exchange(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Undelivered {
+    Undelivered::Exchange(error.into())
+}
+
+/// The URL check: `GET`.
+pub(super) async fn get(url: &str, query: &str, limit: Duration) -> Result<Answer, Undelivered> {
+    let request = Request::get(target(url, query));
+    within(limit, url, request.body(Full::default()).map_err(failed)?).await
+}
+
+/// A push: `POST`.
+pub(super) async fn post(
+    url: &str,
+    letter: &Letter,
+    limit: Duration,
+) -> Result<Answer, Undelivered> {
+    let request = Request::post(target(url, &letter.query))
+        .header(CONTENT_TYPE, &letter.content_type)
+        .body(Full::new(Bytes::from(letter.body.clone())))
+        .map_err(failed)?;
+    within(limit, url, request).await
+}
+
+/// The path and query of a request, as they stand on its first line.
+fn target(url: &str, query: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find(['/', '?']).map_or("/", |place| &rest[place..]);
+    let path = path.split('#').next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{slash}{path}{joint}{query}")
+}
+
+async fn within(
+    limit: Duration,
+    url: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, Undelivered> {
+    let exchange = tokio::time::timeout(limit, exchange(url, request));
+    exchange.await.unwrap_or(Err(Undelivered::Late(limit)))
+}
+
+async fn exchange(url: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, Undelivered> {
+    let uri: Uri = url.parse().map_err(|_| InvalidCallback::Url(url.to_owned()))?;
+    let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
+    let address = format!("{host}:{port}");
+    let stream = TcpStream::connect(&address).await.map_err(Undelivered::Connect)?;
+    // Without it small requests wait for the other side's acknowledgement.
+    _ = stream.set_nodelay(true);
+    request.headers_mut().insert(HOST, address.parse().map_err(failed)?);
+    request.headers_mut().insert(USER_AGENT, "Mozilla/4.0".parse().map_err(failed)?);
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(failed)?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+        let body = body.await.map_err(failed)?.to_bytes().to_vec();
+        Ok(Answer { status, body })
+    };
+    // The answer tells of a connection that ended; the connection only has to be driven.
+    let driven = async {
+        _ = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        answer = answer => answer,
+        never = driven => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_joins_the_one_that_a_url_has() {
+        for (url, expected) in [
+            ("http://127.0.0.1:1", "/?a=b"),
+            ("http://127.0.0.1:1/v1/x", "/v1/x?a=b"),
+            ("http://127.0.0.1:1/v1/x?y=z#part", "/v1/x?y=z&a=b"),
+            ("http://127.0.0.1:1?y=z", "/?y=z&a=b"),
+        ] {
+            assert_eq!(target(url, "a=b"), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Followers who left long ago: found and forgotten a few at a time.
+
+use sea_orm::QueryResult;
+
+use crate::model::OpenId;
+use crate::store::sql::Sql;
+use crate::store::{AccountId, Connection, Error, Transaction, parsed};
+
+/// What else is kept by openid of a follower.
+const BESIDES: [&str; 3] = ["quarantine", "profile_check", "unionid_conflict"];
+
+/// A follower who left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departed {
+    /// The row id.
+    pub id: u64,
+    /// The person in the account.
+    pub openid: OpenId,
+}
+
+/// Who left before an instant and has stayed away: at most `limit`, by ascending row id above
+/// `after_id`.
+pub async fn list_departed(
+    connection: &impl Connection,
+    account: AccountId,
+    before_at: i64,
+    after_id: u64,
+    limit: u64,
+) -> Result<Vec<Departed>, Error> {
+    let mut sql = Sql::new(connection);
+    // The sign has SQLite walk along the row ids instead of sorting all of the account's rows.
+    sql.push("SELECT id, openid FROM follower WHERE +account_id = ").bind(account);
+    sql.push(" AND NOT subscribed AND unfollowed_at < ").bind(before_at);
+    sql.push(" AND id > ").bind(after_id.cast_signed());
+    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
+    let departed = |row: &QueryResult| {
+        let id: i64 = row.try_get_by_index(0)?;
+        Ok(Departed { id: id.cast_unsigned(), openid: parsed(row.try_get_by_index(1)?)? })
+    };
+    connection.query_all_raw(sql.into_statement()).await?.iter().map(departed).collect()
+}
+
+/// Deletes them and what else is kept of them, but for those who have come back. Returns how many
+/// followers were deleted.
+pub async fn delete_departed(
+    transaction: &Transaction,
+    account: AccountId,
+    departed: &[Departed],
+    before_at: i64,
+) -> Result<u64, Error> {
+    let mut deleted = 0;
+    for chunk in departed.chunks(Sql::bind_limit(transaction) - 2) {
+        let mut sql = Sql::new(transaction);
+        sql.push("DELETE FROM follower WHERE account_id = ").bind(account);
+        sql.push(" AND NOT subscribed AND unfollowed_at < ").bind(before_at);
+        sql.push(" AND id IN ").bind_list(chunk.iter().map(|one| one.id.cast_signed()));
+        deleted += transaction.execute_raw(sql.into_statement()).await?.rows_affected();
+        for table in BESIDES {
+            delete_besides(transaction, table, account, chunk).await?;
+        }
+    }
+    Ok(deleted)
+}
+
+async fn delete_besides(
+    transaction: &Transaction,
+    table: &str,
+    account: AccountId,
+    departed: &[Departed],
+) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("DELETE FROM ").push(table).push(" WHERE account_id = ").bind(account);
+    sql.push(" AND openid IN ").bind_list(departed.iter().map(|one| one.openid.as_str()));
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM follower WHERE follower.account_id = ");
+    sql.push(table).push(".account_id AND follower.openid = ").push(table).push(".openid)");
+    transaction.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}

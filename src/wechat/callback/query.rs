@@ -1,0 +1,120 @@
+//! The query of a push or of the check of our address.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use url::form_urlencoded;
+
+use super::{Error, Forgery};
+
+/// What WeChat puts behind the callback's URL; an empty value counts as none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Made of token, timestamp and nonce.
+    pub signature: Option<String>,
+    /// Seconds since 1970, as text.
+    pub timestamp: Option<String>,
+    /// Anything.
+    pub nonce: Option<String>,
+    /// What the check of our address wants to hear again.
+    pub echostr: Option<String>,
+    /// `aes` where the body is encrypted.
+    pub encrypt_type: Option<String>,
+    /// Made of token, timestamp, nonce and the encrypted body.
+    pub msg_signature: Option<String>,
+}
+
+/// The longest query that is read. WeChat's have about 250 characters.
+const LONGEST: usize = 4 * 1024;
+
+impl Query {
+    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "signature" => Some(&mut self.signature),
+            "timestamp" => Some(&mut self.timestamp),
+            "nonce" => Some(&mut self.nonce),
+            "echostr" => Some(&mut self.echostr),
+            "encrypt_type" => Some(&mut self.encrypt_type),
+            "msg_signature" => Some(&mut self.msg_signature),
+            _ => None,
+        }
+    }
+
+    /// Whether the push claims to be encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        match self.encrypt_type.as_deref() {
+            Some(kind) => kind.eq_ignore_ascii_case("aes"),
+            None => self.msg_signature.is_some(),
+        }
+    }
+}
+
+impl FromStr for Query {
+    type Err = Error;
+
+    /// Reads what follows the `?`. Two values for one name are refused: which of them was verified
+    /// would depend on who reads.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.len() > LONGEST {
+            return Err(Forgery::Query.into());
+        }
+        let (mut query, mut seen) = (Self::default(), BTreeSet::new());
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            // `signature[]` and `signature[0]`: an array to some, another name to others.
+            let plain = name.split('[').next().unwrap_or_default();
+            let Some(field) = query.field(plain) else {
+                continue;
+            };
+            if plain.len() < name.len() || !seen.insert(plain.to_owned()) {
+                return Err(Forgery::Query.into());
+            }
+            *field = Some(value.into_owned()).filter(|value| !value.is_empty());
+        }
+        Ok(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_decoded() {
+        let query: Query =
+            "signature=ab&timestamp=1&nonce=%32&openid=o&echostr=a%2Bb&msg_signature="
+                .parse()
+                .unwrap();
+        assert_eq!(query.signature.as_deref(), Some("ab"));
+        assert_eq!(query.nonce.as_deref(), Some("2"));
+        assert_eq!(query.echostr.as_deref(), Some("a+b"));
+        assert_eq!((query.msg_signature, query.encrypt_type), (None, None));
+    }
+
+    #[test]
+    fn a_parameter_given_twice_or_as_an_array_is_refused() {
+        let long = format!("nonce={}", "1".repeat(LONGEST));
+        for text in [
+            "signature=a&signature=a",
+            "signature=&signature=a",
+            "timestamp=1&nonce=1&timestamp=2",
+            "signature[]=a",
+            "signature%5B%5D=a",
+            "msg_signature[0]=a",
+            "nonce=1&nonce%5b=2",
+            &long,
+        ] {
+            let outcome = text.parse::<Query>();
+            assert_eq!(outcome, Err(Error::Forged(Forgery::Query)), "{text}");
+        }
+        assert!("other=1&other=2&x[]=1".parse::<Query>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = text.parse::<Query>();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Bodies that mean harm, or nothing.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn malformed(body: impl AsRef<[u8]>) -> Malformed {
+    let started = Instant::now();
+    let outcome = read(body);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    match outcome.unwrap_err() {
+        Error::Malformed(problem) => problem,
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn any_document_type_is_refused() {
+    for start in [
+        "<!DOCTYPE xml>",
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE xml SYSTEM \"http://127.0.0.1:1/x.dtd\">",
+        "<!doctype xml [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>",
+        "<!-- --> <!DOCTYPE xml [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>",
+    ] {
+        let body = format!("{start}{UNSUBSCRIBE}");
+        assert_eq!(malformed(body), Malformed::DocumentType, "{start}");
+    }
+    let inside = UNSUBSCRIBE.replace("<MsgType>", "<!DOCTYPE a []><MsgType>");
+    assert!(matches!(malformed(inside), Malformed::DocumentType | Malformed::Syntax));
+}
+
+#[test]
+fn entities_are_xmls_own_five_and_numbers() {
+    let scene =
+        |text: &str| match read(xml(&format!("<Event>SCAN</Event><EventKey>{text}</EventKey>"))) {
+            Ok(Push { event: Event::Scan { scene }, .. }) => Ok(scene.unwrap()),
+            other => Err(other.unwrap_err()),
+        };
+    assert_eq!(scene("&lt;&gt;&amp;&quot;&apos;&#24215;&#x94fa;").unwrap(), "<>&\"'店铺");
+    assert_eq!(scene("<![CDATA[&lt;]]><![CDATA[]]]]><![CDATA[>]]>").unwrap(), "&lt;]]>");
+    for text in ["&xxe;", "&nbsp;", "&#0;", "&#xD800;", "&#x110000;", "&#-1;", "&;"] {
+        assert_eq!(scene(text), Err(Malformed::Entity.into()), "{text}");
+    }
+    assert_eq!(scene("a & b"), Err(Malformed::Syntax.into()));
+}
+
+#[test]
+fn depth_and_count_are_bounded() {
+    let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+    assert!(read(xml(&format!("<Event>x</Event>{}", nested(7)))).is_ok());
+    assert_eq!(malformed(xml(&nested(8))), Malformed::Depth);
+    assert_eq!(malformed("<a>".repeat(20_000)), Malformed::Depth);
+    assert_eq!(malformed(xml(&"<a><b/></a>".repeat(2_000))), Malformed::Fields);
+    let names: String = (0..5_000).map(|number| format!("<a{number}/>")).collect();
+    assert_eq!(malformed(xml(&names)), Malformed::Fields);
+
+    let nested = |depth: usize| format!(r#""a":{}{}"#, "[".repeat(depth), "]".repeat(depth));
+    assert!(read(json(&format!(r#""Event":"x",{}"#, nested(7)))).is_ok());
+    assert_eq!(malformed(json(&nested(8))), Malformed::Depth);
+    assert_eq!(malformed(r#"{"a":"#.repeat(12_000)), Malformed::Depth);
+    assert_eq!(malformed(json(&format!(r#""a":[{}1]"#, "1,".repeat(3_000)))), Malformed::Fields);
+}
+
+#[test]
+fn a_body_has_at_most_64_kib() {
+    let filled = |length: usize| {
+        let body = xml("<Event>x</Event><Content></Content>");
+        let filling = "x".repeat(length - body.len());
+        body.replace("<Content>", &format!("<Content>{filling}"))
+    };
+    assert!(read(filled(LONGEST_BODY)).is_ok());
+    assert_eq!(read(filled(LONGEST_BODY + 1)), Err(Error::TooLong));
+    assert_eq!(read("<a>".repeat(200_000)), Err(Error::TooLong));
+    assert!(!Error::TooLong.is_forgery());
+}
+
+#[test]
+fn a_field_that_stands_twice_is_refused() {
+    for field in ["FromUserName", "fromusername", "Event", "Ticket"] {
+        let twice = format!("<Event>x</Event><Ticket>1</Ticket><{field}>oB</{field}>");
+        assert_eq!(malformed(xml(&twice)), Malformed::Duplicate, "{field}");
+        let twice = format!(r#""Event":"x","Ticket":"1"," {field}":"oB""#);
+        assert_eq!(malformed(json(&twice)), Malformed::Duplicate, "{field}");
+    }
+    let body = xml("<Event>x</Event><FromUserName><a/></FromUserName>");
+    assert_eq!(malformed(body), Malformed::Field("FromUserName"));
+}
+
+#[test]
+fn what_is_no_utf_8_is_refused() {
+    // 店 as GBK writes it.
+    let gbk = [b"<xml><Content>".as_slice(), &[0xB5, 0xEA], b"</Content></xml>"].concat();
+    assert_eq!(malformed(gbk), Malformed::Encoding);
+    let utf_16: Vec<u8> = UNSUBSCRIBE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(malformed([b"\xFF\xFE".as_slice(), &utf_16].concat()), Malformed::Encoding);
+    assert!(read(format!("\u{FEFF}\n{UNSUBSCRIBE}\n")).is_ok());
+}
+
+#[test]
+fn what_is_neither_xml_nor_json_to_its_end_is_refused() {
+    for body in [
+        "",
+        "   ",
+        "success",
+        "[]",
+        "{",
+        "{}x",
+        r#"{"a":1e999}"#,
+        r#"{"a":"\ud800"}"#,
+        "<",
+        "<xml",
+        "<xml>",
+        "<xml></xlm>",
+        "<xml/><xml/>",
+        "<xml></xml>x",
+        "x<xml></xml>",
+        "<html></html>",
+        "<?php x?><xml></xml>",
+        "</xml>",
+        "<xml><a></xml></a>",
+    ] {
+        assert_eq!(malformed(body), Malformed::Syntax, "{body}");
+    }
+}
+
+#[test]
+fn what_every_push_has_must_be_there() {
+    let whole = json(r#""Event":"x""#);
+    assert!(read(&whole).is_ok());
+    for (from, to, problem) in [
+        ("ToUserName", "x", Malformed::Missing("ToUserName")),
+        ("oA", " ", Malformed::Missing("FromUserName")),
+        ("CreateTime", "x", Malformed::Missing("CreateTime")),
+        ("1700000000", "\"x\"", Malformed::Field("CreateTime")),
+        ("1700000000", "-1", Malformed::Field("CreateTime")),
+        ("1700000000", "1e30", Malformed::Field("CreateTime")),
+        ("1700000000", "[]", Malformed::Field("CreateTime")),
+        ("\"Event\"", "\"x\"", Malformed::Missing("Event")),
+    ] {
+        assert_eq!(malformed(whole.replacen(from, to, 1)), problem, "{from} {to}");
+    }
+    let body = r#"{"ToUserName":"gh_1","FromUserName":"oA","CreateTime":"1"}"#;
+    assert_eq!(malformed(body), Malformed::Missing("MsgType"));
+}
+
+#[test]
+fn an_error_repeats_nothing_of_a_body() {
+    for body in [
+        xml("<canary>&canary;</canary>"),
+        xml("<canary></canarie>"),
+        json(r#""canary":"canary","canary":"canary""#),
+        json("canary"),
+        xml("<Event>TEMPLATESENDJOBFINISH</Event><MsgID>canary</MsgID>"),
+        xml("<canary>").replace("</xml>", ""),
+    ] {
+        let error = read(body).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canar"), "{error}");
+    }
+}

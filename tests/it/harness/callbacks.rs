@@ -1,0 +1,52 @@
+//! Callbacks without HTTP: the sandbox's letters, handed to the inbox.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use unionid_bridge::inbox;
+use unionid_bridge::sandbox::{Account, Callback, Event, Letter, Options, Sandbox};
+
+use super::TestApp;
+use super::mirror::Mirrored;
+
+/// A world that sends callbacks in safe mode, to nowhere.
+pub async fn calling_back(followers: u64) -> Sandbox {
+    let options = Options::with_followers(followers);
+    let url = "http://127.0.0.1:9/v1/callbacks/{appid}";
+    Sandbox::start(options.callbacks(|appid, _| Some(Callback::made(url, 1, appid)))).await.unwrap()
+}
+
+impl TestApp {
+    /// What becomes of a letter.
+    pub async fn receive(&self, account: &Account, letter: &Letter) -> Result<(), inbox::Error> {
+        let appid = account.appid().parse().unwrap();
+        self.app.inbox.admit(&appid, &letter.query)?.receive(&letter.body).await
+    }
+
+    /// Has an event arrive, which must be taken.
+    pub async fn arrives(&self, account: &Account, event: Event) {
+        let letter = account.letter(event).unwrap();
+        self.receive(account, &letter).await.unwrap();
+    }
+
+    /// Asks for profiles after events, until it is dropped.
+    pub fn checks(&self) -> AbortOnDropHandle<()> {
+        let inbox = Arc::clone(&self.app.inbox);
+        AbortOnDropHandle::new(tokio::spawn(inbox.work(CancellationToken::new())))
+    }
+
+    /// Waits until a person stands so in the mirror.
+    pub async fn mirrors(&self, openid: &str, expected: Option<Mirrored>) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let found = self.mirror().await.remove(openid);
+            if found == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{openid} is {found:?}, not {expected:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The HTTP side in process, on a port of its own, and a small client that speaks JSON.
+//!
+//! ```text
+//! let service = Service::start(&app).await;
+//! let key = service.key(&[Scope::Resolve]).await;             // all accounts, no limit
+//! let answer = service.get("/v1/stats").key(&key).send().await;
+//! assert_eq!((answer.status, answer.code()), (404, "user_unknown"));
+//! let answer = service.post("/v1/login", json!({ "code": "x" })).key(&key).send().await;
+//! answer.json()["openid"]
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::app::App;
+use unionid_bridge::http;
+use unionid_bridge::keys::NewKey;
+use unionid_bridge::model::Scope;
+use unionid_bridge::telemetry::Metrics;
+
+use super::TestApp;
+
+/// The API of a [`TestApp`], served until it is dropped or stopped.
+pub struct Service {
+    pub address: SocketAddr,
+    pub app: Arc<App>,
+    client: Client,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// One request under way; refine it, then [`send`](Self::send).
+pub struct Call(RequestBuilder);
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Service {
+    pub async fn start(app: &TestApp) -> Self {
+        Self::of(app.app.clone(), Duration::ZERO).await
+    }
+
+    /// With so much time between the stop and the last connection taken.
+    pub async fn of(app: Arc<App>, grace: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let serving = http::serve(app.clone(), listener, recorder(), grace, stop.clone());
+        // Not there until the keys were read once: a test must not race with that.
+        app.keys.load().await.unwrap();
+        Self { address, app, client: client(), stop, task: tokio::spawn(serving) }
+    }
+
+    /// Asks it to end, and goes on.
+    pub fn ask_to_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Asks it to end, and waits for that.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        (&mut self.task).await.unwrap();
+    }
+
+    /// A key with these scopes, for all accounts and without a limit.
+    pub async fn key(&self, scopes: &[Scope]) -> String {
+        self.key_of(NewKey { scopes: scopes.to_vec(), ..NewKey::default() }).await
+    }
+
+    /// A key like this; its name may be left empty.
+    pub async fn key_of(&self, new: NewKey) -> String {
+        let name = if new.name.is_empty() { "test".to_owned() } else { new.name.clone() };
+        let issued = self.app.keys.create(NewKey { name, ..new }, "test").await.unwrap();
+        issued.text.expose_secret().to_owned()
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    pub fn delete(&self, path: &str) -> Call {
+        self.call("DELETE", path)
+    }
+
+    /// With a body of JSON.
+    pub fn post(&self, path: &str, body: impl Into<Value>) -> Call {
+        Call(self.call("POST", path).0.json(&body.into()))
+    }
+
+    /// Of any method, without a body; the path may have a query string.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Call(self.client.request(method, format!("http://{}{path}", self.address)))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.task.abort();
+    }
+}
+
+impl Call {
+    /// With an API key.
+    pub fn key(self, key: &str) -> Self {
+        Self(self.0.bearer_auth(key))
+    }
+
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    /// With a body as it is.
+    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
+        Self(self.0.body(body))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test's own client, with no secret of WeChat's"
+    )]
+    pub async fn send(self) -> Answer {
+        let response = self.0.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+}
+
+impl Answer {
+    /// The body, which must be JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A problem's code; empty where the answer is none. Checks that a problem is whole.
+    pub fn code(&self) -> String {
+        if self.header("content-type") != "application/problem+json" {
+            assert!(self.status < 400, "an error that is no problem: {self:?}");
+            return String::new();
+        }
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        assert_eq!(problem["request_id"], self.header("x-request-id"), "{self:?}");
+        assert!(problem["detail"].is_string() && problem["title"].is_string(), "{self:?}");
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// A header; empty where it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+fn client() -> Client {
+    // Its TLS is not used here, and cannot be built without a provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+/// One recorder for the whole test binary: a process has one.
+fn recorder() -> Metrics {
+    static RECORDER: OnceLock<Metrics> = OnceLock::new();
+    RECORDER.get_or_init(|| Metrics::install().unwrap()).clone()
+}

@@ -1,0 +1,238 @@
+//! Who is let in: keys, scopes and limits, on every route of the document.
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use sea_orm::sea_query::Expr;
+use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::Value;
+use unionid_bridge::http;
+use unionid_bridge::keys::NewKey;
+use unionid_bridge::model::Scope;
+use unionid_bridge::sandbox::Sandbox;
+
+use crate::harness::{Answer, Backend, Service, TestApp};
+
+async fn service() -> Service {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    Service::start(&TestApp::against(&world).await).await
+}
+
+/// Every operation of the document: method, path with its variables filled in, scope.
+fn operations() -> Vec<(String, String, Option<Scope>)> {
+    let document: Value = serde_json::from_str(&http::document()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let scope = operation["security"][0]["api_key"][0].as_str();
+            let path = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+            let path = path.collect::<Vec<_>>().join("/");
+            found.push((method.to_uppercase(), path, scope.map(|word| word.parse().unwrap())));
+        }
+    }
+    found
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.code())
+}
+
+#[tokio::test]
+async fn every_route_with_a_scope_refuses_whoever_has_not_that_very_scope() {
+    let service = service().await;
+    let mut guarded = 0;
+    for (method, path, scope) in operations() {
+        let Some(scope) = scope else { continue };
+        guarded += 1;
+        let bare = service.call(&method, &path).send().await;
+        assert_eq!(refused(&bare), (401, "key_missing".into()), "{method} {path}");
+        assert_eq!(bare.header("www-authenticate"), "Bearer");
+        let others: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let key = service.key(&others).await;
+        let others = service.call(&method, &path).key(&key).send().await;
+        assert_eq!(refused(&others), (403, "scope_missing".into()), "{method} {path}");
+        assert!(others.json()["hint"].as_str().unwrap().contains(scope.as_str()));
+        let key = service.key(&[scope]).await;
+        let right = service.call(&method, &path).key(&key).send().await;
+        assert!(![401, 403].contains(&right.status), "{method} {path}: {right:?}");
+    }
+    assert!(guarded > 0);
+}
+
+#[tokio::test]
+async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() {
+    let service = service().await;
+    let (good, gone, old) = (
+        service.key(&[Scope::Metrics]).await,
+        service.key(&[Scope::Metrics]).await,
+        service
+            .key_of(NewKey {
+                scopes: vec![Scope::Metrics],
+                life: Some(Duration::from_millis(1)),
+                ..NewKey::default()
+            })
+            .await,
+    );
+    service.app.keys.revoke(id(&gone), "test").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let typo =
+        format!("{}{}", &good[..good.len() - 1], if good.ends_with('7') { 'x' } else { '7' });
+    let elsewhere = self::service().await.key(&[Scope::Metrics]).await;
+    // Whoever knows the public part of a revoked key, but not its secret, learns nothing.
+    let spliced = format!("ubk_{}_{}", id(&gone), good.rsplit('_').next().unwrap());
+    let mut details = Vec::new();
+    for (key, code) in [
+        ("garbage", "key_malformed"),
+        (&typo, "key_malformed"),
+        (&spliced, "key_malformed"),
+        (&elsewhere, "key_unknown"),
+        (&gone, "key_revoked"),
+        (&old, "key_expired"),
+    ] {
+        let answer = service.get("/metrics").key(key).send().await;
+        assert_eq!(refused(&answer), (401, code.into()));
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        details.push(answer.json()["detail"].clone());
+    }
+    details.dedup();
+    assert_eq!(details.len(), 1, "{details:?}");
+    assert_eq!(service.get("/metrics").key(&good).send().await.status, 200);
+}
+
+/// The public part of a key.
+fn id(key: &str) -> &str {
+    key.split('_').nth(1).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_string_is_refused_even_beside_a_good_header() {
+    let service = service().await;
+    let key = service.key(&[Scope::Metrics]).await;
+    for query in [format!("x={key}"), format!("access_token={key}"), "key=1".to_owned()] {
+        let answer = service.get(&format!("/metrics?{query}")).key(&key).send().await;
+        assert_eq!(refused(&answer), (400, "key_in_query".into()), "{query}");
+        assert!(!answer.text.contains(&key));
+    }
+}
+
+#[tokio::test]
+async fn a_keys_own_limit_holds_without_harming_others() {
+    let service = service().await;
+    let limited =
+        NewKey { scopes: vec![Scope::Metrics], requests_per_second: Some(2), ..NewKey::default() };
+    let (limited, other) = (service.key_of(limited).await, service.key(&[Scope::Metrics]).await);
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        let answer = service.get("/metrics").key(&limited).send().await;
+        if answer.status == 429 {
+            assert_eq!(refused(&answer), (429, "rate_limited".into()));
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+        statuses.push(answer.status);
+        assert_eq!(service.get("/metrics").key(&other).send().await.status, 200);
+    }
+    assert_eq!(statuses[..2], [200, 200]);
+    assert!(statuses.iter().filter(|status| **status == 429).count() >= 5, "{statuses:?}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(service.get("/metrics").key(&limited).send().await.status, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_key_made_or_revoked_elsewhere_counts_within_five_seconds(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let service = Service::start(&app).await;
+    let elsewhere = Service::start(&app.replica(&world).await).await;
+    let key = elsewhere.key(&[Scope::Metrics]).await;
+    let status = async || service.get("/metrics").key(&key).send().await.status;
+    within_five_seconds(async || status().await == 200).await;
+    elsewhere.app.keys.revoke(id(&key), "test").await.unwrap();
+    assert_eq!(elsewhere.get("/metrics").key(&key).send().await.status, 401);
+    within_five_seconds(async || status().await == 401).await;
+}
+
+async fn within_five_seconds(holds: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_once_the_keys_could_not_be_read_for_long() {
+    let service = service().await;
+    let key = service.key(&[Scope::Metrics]).await;
+    service.app.store.clone().close().await.unwrap();
+    // What was read is believed for a while, which may have gone by on a busy machine.
+    assert!([200, 503].contains(&service.get("/metrics").key(&key).send().await.status));
+    tokio::time::sleep(Duration::from_millis(5_100)).await;
+    let answer = service.get("/metrics").key(&key).send().await;
+    assert_eq!(refused(&answer), (503, "database_unavailable".into()));
+    assert_eq!(answer.header("retry-after"), "2");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_roll_keeps_both_keys_good_for_the_overlap(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let service = Service::start(&app).await;
+    let keys = &app.app.keys;
+    let old = service.key(&[Scope::Metrics]).await;
+    let rolled = keys.roll(id(&old), Duration::from_millis(1_500), "test").await.unwrap();
+    let new = secrecy::ExposeSecret::expose_secret(&rolled.new.text).to_owned();
+    let status = async |key: &str| service.get("/metrics").key(key).send().await.status;
+    assert_eq!((status(&old).await, status(&new).await), (200, 200));
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    assert_eq!((status(&old).await, status(&new).await), (401, 200));
+    assert!(keys.roll(id(&old), Duration::ZERO, "test").await.is_err());
+
+    let listed = keys.list().await.unwrap();
+    let mut ids: Vec<_> = listed.iter().map(|key| key.id.as_str()).collect();
+    ids.sort_unstable();
+    let mut both = [id(&old), id(&new)];
+    both.sort_unstable();
+    assert_eq!(ids, both);
+    assert_eq!(trail(&app).await, ["key.created", "key.rolled", "key.created"]);
+}
+
+/// What the audit trail says was done, the oldest first.
+async fn trail(app: &TestApp) -> Vec<String> {
+    use entity::audit::{Column, Entity};
+    let lines = Entity::find().order_by_asc(Column::Id).all(app.app.store.reader()).await.unwrap();
+    assert!(lines.iter().all(|line| line.actor == "test" && line.at > 0 && line.subject.is_some()));
+    lines.into_iter().map(|line| line.action).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_last_use_is_written_down_soon_and_not_for_every_request(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let service = Service::start(&app).await;
+    let key = service.key(&[Scope::Metrics]).await;
+    let used = async || app.app.keys.list().await.unwrap()[0].last_used_at;
+    assert_eq!(used().await, None);
+    service.get("/metrics").key(&key).send().await;
+    within_five_seconds(async || used().await.is_some()).await;
+    // As if it had been long ago: nothing is written until a minute has gone by.
+    entity::api_key::Entity::update_many()
+        .col_expr(entity::api_key::Column::LastUsedAt, Expr::value(1_000_i64))
+        .exec(app.app.store.writer())
+        .await
+        .unwrap();
+    service.get("/metrics").key(&key).send().await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(used().await.unwrap().timestamp(), 1);
+    // What is not written yet is written at the end.
+    service.stop().await;
+    assert!(used().await.unwrap().timestamp() > 1);
+}

@@ -1,0 +1,108 @@
+//! `keys` and `openapi` as an operator sees them.
+
+use serde_json::Value;
+use unionid_bridge::sandbox::Sandbox;
+
+use crate::harness::{Bridge, talk};
+
+async fn bridge() -> Bridge {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    Bridge::against(&world, "")
+}
+
+async fn created(bridge: &Bridge, more: &[&str]) -> Value {
+    let basis = ["keys", "create", "--name", "shop backend", "--scope", "login,resolve"];
+    bridge.json(&[&basis, more].concat()).await
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_stored_as_a_digest() {
+    let bridge = bridge().await;
+    let made = created(&bridge, &[]).await;
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(key.starts_with(&format!("ubk_{id}_")) && made["name"] == "shop backend");
+    assert_eq!(made["scopes"], serde_json::json!(["login", "resolve"]));
+    let list = bridge.run(&["keys", "list"]).await;
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains(id) && list.contains("login,resolve"), "{list}");
+    let secret = key.rsplit('_').next().unwrap();
+    assert!(!list.contains(secret));
+    let listed = bridge.json(&["keys", "list"]).await;
+    assert_eq!((&listed[0]["id"], listed[0].get("key")), (&made["id"], None));
+    for file in ["bridge.db", "bridge.db-wal"] {
+        let bytes = std::fs::read(bridge.folder().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn stdout_is_the_key_alone_so_that_a_script_can_take_it() {
+    let bridge = bridge().await;
+    let output = bridge.run(&["keys", "create", "--name", "n", "--scope", "read"]).await;
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(text.trim().starts_with("ubk_") && text.lines().count() == 1, "{text}");
+    assert!(talk(&output).contains("not shown again") && !talk(&output).contains(text.trim()));
+}
+
+#[tokio::test]
+async fn accounts_limit_and_end_are_as_asked_for() {
+    let bridge = bridge().await;
+    let more = ["--app", "main", "--limit", "50", "--expires-in-days", "7"];
+    let made = created(&bridge, &more).await;
+    assert_eq!(made["appids"], serde_json::json!(["wx0a00000000000001"]));
+    let listed = &bridge.json(&["keys", "list"]).await[0];
+    let at = |member: &str| -> chrono::DateTime<chrono::Utc> {
+        listed[member].as_str().unwrap().parse().unwrap()
+    };
+    assert_eq!((at("expires_at") - at("created_at")).num_days(), 7);
+    assert_eq!(listed["requests_per_second"], 50);
+}
+
+#[tokio::test]
+async fn a_key_is_revoked_and_rolled_by_its_public_part() {
+    let bridge = bridge().await;
+    let (one, two) = (created(&bridge, &[]).await, created(&bridge, &[]).await);
+    let (one, two) = (one["id"].as_str().unwrap(), two["id"].as_str().unwrap());
+    let revoked = bridge.json(&["keys", "revoke", one]).await;
+    assert!(revoked["revoked_at"].is_string());
+    assert_eq!(bridge.json(&["keys", "revoke", one]).await["revoked_at"], revoked["revoked_at"]);
+    let rolled = bridge.json(&["keys", "roll", two, "--overlap-hours", "1"]).await;
+    assert_eq!(rolled["scopes"], serde_json::json!(["login", "resolve"]));
+    let listed = bridge.json(&["keys", "list"]).await;
+    let old = listed.as_array().unwrap().iter().find(|key| key["id"] == two).unwrap();
+    assert!(old["expires_at"].is_string() && rolled["expires_at"].is_null());
+    for arguments in [&["keys", "revoke", "nobody"][..], &["keys", "roll", one]] {
+        let output = bridge.run(arguments).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(talk(&output).contains("hint: "), "{}", talk(&output));
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_wrong_usage() {
+    let bridge = bridge().await;
+    for arguments in [
+        &["keys", "create", "--name", "n"][..],
+        &["keys", "create", "--name", "n", "--scope", "admin"],
+        &["keys", "create", "--name", "n", "--scope", "read", "--limit", "0"],
+        &["keys", "create", "--name", "n", "--scope", "read", "--expires-in-days", "0"],
+        &["keys", "roll", "x", "--overlap-hours", "-1"],
+    ] {
+        let output = bridge.run(arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", talk(&output));
+    }
+    let nameless = bridge.run(&["keys", "create", "--name", " ", "--scope", "read"]).await;
+    assert_eq!(nameless.status.code(), Some(1));
+    assert!(talk(&nameless).contains("name"));
+    assert_eq!(bridge.json(&["keys", "list"]).await, Value::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn the_document_is_printed_without_a_configuration() {
+    let bridge = bridge().await;
+    std::fs::remove_file(bridge.folder().join("unionid-bridge.toml")).unwrap();
+    let output = bridge.run(&["openapi"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
