@@ -9,10 +9,11 @@ use secrecy::{ExposeSecret, SecretSlice};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, OfficialAccount, ProfileApi};
+use crate::config::{self, Config, OfficialAccount, ProfileApi};
 use crate::inbox::{self, Inbox};
 use crate::keys::Keyring;
 use crate::lease::Holder;
+use crate::login::{self, Login};
 use crate::model::AppId;
 use crate::resolve::{Accounts, Resolver};
 use crate::seal::Sealer;
@@ -80,6 +81,8 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Exchanges the codes of Mini Programs' users.
+    pub login: Arc<Login>,
     /// Answers which openid a user has where.
     pub resolver: Resolver,
     /// Who may call the API.
@@ -128,9 +131,18 @@ impl App {
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
-        let resolver = Resolver::new(store.clone(), Arc::new(configured_accounts(&config)));
+        let accounts = Arc::new(configured_accounts(&config));
+        let resolver = Resolver::new(store.clone(), accounts.clone());
+        let login = Login::new(
+            store.clone(),
+            client.clone(),
+            clock.clone(),
+            login_settings(&config),
+            accounts,
+            programs(&config),
+        );
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
-        Ok(Self { config, store, tokens, resolver, keys, clock, inbox, client, holder })
+        Ok(Self { config, store, tokens, login, resolver, keys, clock, inbox, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
@@ -264,9 +276,27 @@ fn mailboxes(
     official.chain(programs).collect()
 }
 
+fn login_settings(config: &Config) -> login::Settings {
+    login::Settings {
+        timeout: config.login.timeout(),
+        store_session_key: config.login.store_session_key,
+        refused_codes_per_minute: config.login.refused_codes_per_minute,
+    }
+}
+
+/// Every Mini Program's secret, and what seals its users' session keys.
+fn programs(config: &Config) -> Vec<(AppId, login::Program)> {
+    let keys = encryption_keys(config);
+    let program = |program: &config::MiniProgram| {
+        let sealer = Sealer::new(&program.appid, &keys, &program.secret);
+        (program.appid.clone(), login::Program { secret: program.secret.clone(), sealer })
+    };
+    config.mini_programs.iter().map(program).collect()
+}
+
 /// Every account's secret, and what seals its tokens.
 fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
-    let keys: Vec<_> = config.security.encryption_keys.iter().filter_map(decoded).collect();
+    let keys = encryption_keys(config);
     let official = config.official_accounts.iter().map(|account| (&account.appid, &account.secret));
     let programs = config.mini_programs.iter().map(|program| (&program.appid, &program.secret));
     official
@@ -276,6 +306,10 @@ fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
             (appid.clone(), Credentials { secret: secret.clone(), sealer })
         })
         .collect()
+}
+
+fn encryption_keys(config: &Config) -> Vec<SecretSlice<u8>> {
+    config.security.encryption_keys.iter().filter_map(decoded).collect()
 }
 
 /// The configuration was checked: every key is base64 of 32 bytes.

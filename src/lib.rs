@@ -52,6 +52,7 @@ pub mod http;
 pub mod inbox;
 pub mod keys;
 pub mod lease;
+pub mod login;
 pub mod model;
 pub mod resolve;
 pub mod sandbox;

@@ -111,15 +111,20 @@ async fn exchange(link: &Link, request: &Request<'_>) -> Result<Granted, Error> 
 fn leaves_the_code_unused(error: &Error) -> bool {
     match error {
         Error::Refused { upstream, .. } => upstream.errcode == -1,
-        Error::Transport { fault, .. } => matches!(
-            fault,
-            Fault::NameNotResolved
-                | Fault::ConnectionRefused
-                | Fault::NotConnected
-                | Fault::ConnectTimeout
-        ),
-        _ => false,
+        error => is_unsent(error),
     }
+}
+
+/// Whether no connection was made.
+fn is_unsent(error: &Error) -> bool {
+    let Error::Transport { fault, .. } = error else { return false };
+    matches!(
+        fault,
+        Fault::NameNotResolved
+            | Fault::ConnectionRefused
+            | Fault::NotConnected
+            | Fault::ConnectTimeout
+    )
 }
 
 impl Error {
@@ -130,6 +135,16 @@ impl Error {
                 LoginRefusal::of(upstream.errcode)
             }
             _ => None,
+        }
+    }
+
+    /// Whether the login code is still good after this error of its exchange: WeChat's objection was
+    /// to something else, or it never heard of the code.
+    pub fn leaves_login_code(&self) -> bool {
+        match (self, self.login_refusal()) {
+            (_, Some(refusal)) => refusal == LoginRefusal::TooOften,
+            (Self::Refused { .. }, None) => true,
+            (error, None) => is_unsent(error),
         }
     }
 }
