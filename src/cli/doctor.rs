@@ -9,11 +9,12 @@ use crate::doctor::{self, Check, Report, State};
 use crate::telemetry;
 
 /// Look for whatever is wrong, and say what to do about it.
-///
-/// Checks the configuration, the database, the way to WeChat, and what WeChat says of every account.
-/// Changes nothing, and never forces a new access token.
 #[derive(Debug, Args)]
-#[command(after_help = "Exits 1 where a check fails; warnings exit 0")]
+#[command(
+    after_help = "Checks the configuration, the database, the way to WeChat, and what WeChat says of \
+                        every account. Applies no migration and forces no access token. Exits 1 \
+                        where a check fails; warnings exit 0"
+)]
 pub(super) struct Doctor {}
 
 impl Doctor {

@@ -59,7 +59,7 @@ fn skip_rest<const N: usize>(made: [Check; N], why: &str) -> Vec<Check> {
 
 async fn grant(tokens: &Tokens<'_>, account: &OfficialAccount) -> Result<Granted, Check> {
     tokens.grant(account).await.map_err(|refused| {
-        let hint = "if WeChat can be reached, try again in a minute; `unionid-bridge token show` does the same";
+        let hint = "try again in a minute; `unionid-bridge token show` asks for the same";
         let hint = refused.hint.unwrap_or_else(|| hint.to_owned());
         Check::fail(Name::AccessToken, refused.problem, hint)
     })
@@ -84,10 +84,8 @@ async fn list(calls: &wechat::Account) -> Result<(Check, Option<FollowerPage>), 
 
 /// A call that WeChat did not answer.
 pub(super) fn refused(name: Name, error: &wechat::Error) -> Check {
-    let hint = error.hint().unwrap_or_else(|| {
-        "WeChat may be busy: try again in a minute; the number after `rid` explains it in WeChat's console"
-            .to_owned()
-    });
+    let hint =
+        error.hint().unwrap_or_else(|| "WeChat may be busy: try again in a minute".to_owned());
     Check::fail(name, told(error), hint)
 }
 
@@ -107,8 +105,8 @@ async fn unionids(
         Class::Person => Check::warn(name, told(&error), "run `doctor` again"),
         Class::Quota => Check::skipped(name, told(&error)),
         Class::Config => refused(name, &error).noting(
-            "the account may not be allowed this call: look at its permissions in WeChat's console, or set \
-             sync.profile_api to the other one",
+            "the account may not be allowed this call: look at its permissions in WeChat's \
+             console, or set sync.profile_api to the other one",
         ),
         _ => refused(name, &error),
     })?;
@@ -133,7 +131,7 @@ fn judge(known: usize, asked: usize) -> Check {
         known if known * 2 < asked => Check::warn(
             name,
             detail,
-            "the nightly sync asks again for those without one; if it stays so, ask WeChat's support",
+            "the nightly sync asks again for those without; if it stays so, ask WeChat's support",
         ),
         _ => Check::ok(name, detail),
     }

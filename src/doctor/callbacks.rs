@@ -52,7 +52,9 @@ async fn look_into(ward: &Ward<'_>, mailbox: &Mailbox<'_>) -> Result<Check, Chec
     };
     Ok(match latest(store).await? {
         Some(at) => Check::ok(name, format!("{mode}; the latest of all accounts came {at}")),
-        None => Check::warn(name, format!("{mode}; none has come"), how_to_enter(mailbox.appid)),
+        None => {
+            Check::warn(name, format!("{mode}; none has come lately"), how_to_enter(mailbox.appid))
+        }
     })
 }
 
@@ -66,7 +68,7 @@ async fn latest(store: &Store) -> Result<Option<String>, Check> {
 
 fn how_to_enter(appid: &AppId) -> String {
     format!(
-        "enter https://YOUR-HOST/v1/callbacks/{appid} as the server's URL in WeChat's console, with the \
-         Token and EncodingAESKey of the configuration, and enable it there; `serve` has to run"
+        "enter https://YOUR-HOST/v1/callbacks/{appid} as the server's URL in WeChat's console, with \
+         the Token and EncodingAESKey of the configuration, and enable it there; `serve` has to run"
     )
 }

@@ -133,7 +133,7 @@ async fn migrations(store: &Store) -> Result<(Check, usize), Check> {
         Some(first) => Check::warn(
             name,
             format!("{} of {} are missing, from {} on", pending.len(), steps.len(), first.name),
-            "run `unionid-bridge migrate up`; `sync` and `serve` do so too, unless told --no-migrate",
+            "run `unionid-bridge migrate up`; `sync` and `serve` do it too, without --no-migrate",
         ),
     };
     Ok((check, pending.len()))
@@ -160,7 +160,7 @@ async fn pool(config: &Config, store: &Store) -> Result<Check, Check> {
         ours if ours >= limit => Check::fail(
             name,
             detail,
-            "lower database.max_connections: all processes together have to stay below the server's",
+            "lower database.max_connections: all processes together have to stay below",
         ),
         ours if ours > limit / 2 => Check::warn(
             name,
@@ -200,7 +200,7 @@ fn look_at_disk(file: PathBuf) -> Check {
     let shown = folder.display();
     // Beside its file SQLite writes a log.
     if let Err(error) = tempfile::tempfile_in(folder) {
-        let hint = "give this process's user the right to write there, or name another folder in database.url";
+        let hint = "give this process's user the right to write there, or change database.url";
         return Check::fail(
             name,
             format!("nothing can be written to the folder {shown}: {error}"),

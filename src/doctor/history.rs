@@ -1,4 +1,4 @@
-//! An account's syncs: how long ago the latest good one is, which waits, and unionids that changed.
+//! An account's syncs: how long ago the latest good one is, and which waits for a person.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::config::{OfficialAccount, Sync};
 use crate::model::{Run, RunState};
 use crate::store::{self, AccountId, Store, accounts, runs};
 
-const NAMES: [Name; 3] = [Name::LastRun, Name::HeldRun, Name::UnionidConflicts];
+const NAMES: [Name; 2] = [Name::LastRun, Name::HeldRun];
 
 const EVERY_STATE: [RunState; 6] = [
     RunState::Running,
@@ -20,11 +20,6 @@ const EVERY_STATE: [RunState; 6] = [
     RunState::Cancelled,
 ];
 
-/// For how long unionids that changed are news.
-const NEWS_DAYS: i64 = 7;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
 /// What the database says of an account's syncs.
 #[derive(Default)]
 struct History {
@@ -32,7 +27,6 @@ struct History {
     latest: Option<Run>,
     good: Option<Run>,
     held: Option<Run>,
-    conflicts: u64,
 }
 
 pub(super) async fn examine(ward: &Ward<'_>, account: &OfficialAccount) -> Vec<Check> {
@@ -73,12 +67,11 @@ async fn read_runs(store: &Store, account: AccountId) -> Result<History, store::
         latest: newest(&EVERY_STATE).await?,
         good: newest(&[RunState::Succeeded, RunState::Held]).await?,
         held: newest(&[RunState::Held]).await?,
-        conflicts: runs::count_conflicts_since(reader, account, now - NEWS_DAYS * DAY_MS).await?,
     })
 }
 
-fn judge(schedule: &Sync, history: &History) -> [Check; 3] {
-    [last_run(schedule, history), held_run(history), conflicts(history)]
+fn judge(schedule: &Sync, history: &History) -> [Check; 2] {
+    [last_run(schedule, history), held_run(history)]
 }
 
 fn last_run(schedule: &Sync, history: &History) -> Check {
@@ -130,24 +123,11 @@ fn held_run(history: &History) -> Check {
     let name = Name::HeldRun;
     let Some(held) = &history.held else { return Check::ok(name, "none waits for a person") };
     let hint = format!(
-        "look at WeChat's console: if so many did leave, `unionid-bridge runs confirm {}`, otherwise sync \
-         again",
+        "look at WeChat's console: if so many did leave, `unionid-bridge runs confirm {}`, otherwise \
+         sync again",
         held.id
     );
     Check::warn(name, shown(held), hint)
-}
-
-fn conflicts(history: &History) -> Check {
-    let name = Name::UnionidConflicts;
-    match history.conflicts {
-        0 => Check::ok(name, format!("no unionid changed in {NEWS_DAYS} days")),
-        many => Check::warn(
-            name,
-            format!("{many} unionids changed in {NEWS_DAYS} days"),
-            "expected where the account was bound to another Open Platform account: then the other accounts \
-             have to follow it; otherwise ask who changed the binding",
-        ),
-    }
 }
 
 fn shown(run: &Run) -> String {

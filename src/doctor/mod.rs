@@ -8,12 +8,14 @@
 //! - `settings`: the configuration and its files; `database`: the server, its schema, its disk
 //! - `clocks`; `reach`: the way to WeChat; `tokens`: where the calls below take theirs from
 //! - `account`: what WeChat says of an Official Account; `quota`, `tonight`: what the next sync needs
-//! - `history`: its runs; `callbacks`; `program`: Mini Programs; `people`: unionids in common
+//! - `history`: its runs; `program`: Mini Programs
+//! - `conflicts`: unionids that changed; `people`: unionids in common; `callbacks`
 
 mod account;
 mod callbacks;
 mod check;
 mod clocks;
+mod conflicts;
 mod database;
 mod history;
 mod names;
@@ -106,7 +108,7 @@ fn nothing_configured(name: Name) -> &'static str {
     match name {
         Name::LoginSecret => "no Mini Program is configured",
         Name::SharedUnionids => "it takes an Official Account and a Mini Program",
-        Name::Callbacks => "no account is configured",
+        Name::Callbacks | Name::UnionidConflicts => "no account is configured",
         _ => "no Official Account is configured",
     }
 }
@@ -136,14 +138,18 @@ fn prepare(config: &Config) -> (Option<Check>, Option<Client>) {
 
 /// What is to be said of each account, all of them at once.
 async fn examine_accounts(ward: &Ward<'_>) -> Vec<Check> {
-    let (accounts, programs) = (&ward.config.official_accounts, &ward.config.mini_programs);
+    let (official, programs) = (&ward.config.official_accounts, &ward.config.mini_programs);
     let tokens = tokens::Tokens::of(ward);
-    let asked =
-        join_all(accounts.iter().map(|found| account::examine(ward, tokens.as_ref(), found)));
-    let histories = join_all(accounts.iter().map(|found| history::examine(ward, found)));
-    let logins = join_all(programs.iter().map(|found| program::examine(ward, found)));
-    let (asked, histories, logins, callbacks, people) =
-        tokio::join!(asked, histories, logins, callbacks::examine(ward), people::examine(ward));
+    let appids = official.iter().map(|found| &found.appid);
+    let appids = appids.chain(programs.iter().map(|found| &found.appid));
+    let (asked, histories, logins, conflicts, callbacks, people) = tokio::join!(
+        join_all(official.iter().map(|found| account::examine(ward, tokens.as_ref(), found))),
+        join_all(official.iter().map(|found| history::examine(ward, found))),
+        join_all(programs.iter().map(|found| program::examine(ward, found))),
+        join_all(appids.map(|appid| conflicts::examine(ward, appid))),
+        callbacks::examine(ward),
+        people::examine(ward),
+    );
     let of_accounts = asked.into_iter().chain(histories).flatten();
-    of_accounts.chain(logins).chain(callbacks).chain(people).collect()
+    of_accounts.chain(logins).chain(conflicts).chain(callbacks).chain(people).collect()
 }

@@ -74,7 +74,7 @@ async fn judge(
     if users.len() < MANY || followers.len() < MANY {
         return Ok(Check::skipped(name, format!("{detail}: too few to tell")));
     }
-    let hint = "bind both to the same Open Platform account, at open.weixin.qq.com; bound to different \
-                ones, a person has a unionid for each";
+    let hint = "bind both to the same Open Platform account, at open.weixin.qq.com; bound to \
+                different ones, a person has a unionid for each";
     Ok(Check::warn(name, detail, hint))
 }

@@ -97,13 +97,13 @@ fn judge(standings: &[(Needed, Quota)]) -> Check {
         Reach::of(needed.calls, quota.remain, quota.daily_limit)
     };
     if standings.iter().any(|standing| reach(standing) == Reach::Never) {
-        let hint = "a sync will pause and go on the next day: ask WeChat for a higher quota, or raise \
-                    sync.refresh_after_days";
+        let hint = "a sync will pause and go on the next day: ask WeChat for a higher quota, or \
+                    raise sync.refresh_after_days";
         return Check::fail(name, detail, hint);
     }
     if standings.iter().any(|standing| reach(standing) == Reach::AfterReset) {
-        let hint = "a sync before WeChat counts from 0 again, at midnight, UTC+8, will pause until then; \
-                    look at what else calls for this account";
+        let hint = "a sync before WeChat counts from 0 again, at midnight, UTC+8, will pause until \
+                    then; look at what else calls for this account";
         return Check::warn(name, detail, hint);
     }
     Check::ok(name, detail)

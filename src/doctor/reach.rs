@@ -116,8 +116,8 @@ fn answer(answer: &Result<(), Error>) -> Check {
 fn hint(answer: &Result<(), Error>) -> String {
     let hint = match answer {
         Err(Error::Transport { fault: Fault::Tls(_), .. }) => {
-            "what is there does not speak TLS as WeChat does: look at the port in wechat.base_url and at \
-             proxies"
+            "what is there does not speak TLS as WeChat does: look at the port in wechat.base_url \
+             and at proxies"
         }
         _ => "look at wechat.base_url, at proxies, and at this machine's way to the internet",
     };

@@ -97,10 +97,10 @@ fn encryption_keys(config: &Config) -> Check {
         }
         0 => Check::warn(
             name,
-            "none, although several processes can share this database: entries are encrypted under keys \
-             derived from the AppSecrets, and are lost where one of these changes",
-            "set security.encryption_keys to the same for every process; make one with: openssl rand \
-             -base64 32",
+            "none, although several processes can share this database: entries are encrypted under \
+             keys derived from the AppSecrets, and are lost where one of these changes",
+            "set security.encryption_keys to the same for every process; make one with: openssl \
+             rand -base64 32",
         ),
         1 => Check::ok(name, "1 key"),
         many => Check::ok(name, format!("{many} keys: the first encrypts, all decrypt")),
@@ -117,7 +117,6 @@ fn http_listen(config: &Config) -> Check {
         true => "which every network of this machine can reach",
         false => "which other machines can reach",
     };
-    check(format!("{address}, {reach}")).noting(
-        "let only a proxy that speaks TLS reach it: API keys and answers travel in the clear from here",
-    )
+    check(format!("{address}, {reach}"))
+        .noting("let only a proxy that speaks TLS reach it: API keys and answers come in the clear")
 }

@@ -1,5 +1,7 @@
 //! What two accounts have in common, from samples: no statement here walks a whole table.
 
+use sea_orm::DbBackend;
+
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::UnionId;
@@ -56,4 +58,40 @@ pub async fn has_any(
         }
     }
     Ok(false)
+}
+
+/// How many unionids changed in the account's runs begun since `at`, as the runs counted them.
+pub async fn count_conflicts_in_runs(
+    connection: &impl Connection,
+    account: AccountId,
+    at: i64,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    // A sum is no integer on PostgreSQL, MariaDB and MySQL, and these name theirs differently.
+    let integer = if sql.backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
+    sql.push("SELECT CAST(SUM(conflicts) AS ").push(integer);
+    sql.push(") FROM sync_run WHERE account_id = ").bind(account);
+    sql.push(" AND started_at >= ").bind(at);
+    counted(connection, sql).await
+}
+
+/// How many of the latest `limit` changes of anybody's unionid were the account's, and since `at`.
+pub async fn count_conflicts_since(
+    connection: &impl Connection,
+    account: AccountId,
+    at: i64,
+    limit: u64,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*) FROM (SELECT account_id, confirmed_at FROM unionid_conflict");
+    sql.push(" ORDER BY id DESC LIMIT ").bind(limit.cast_signed());
+    sql.push(") latest WHERE account_id = ").bind(account);
+    sql.push(" AND confirmed_at >= ").bind(at);
+    counted(connection, sql).await
+}
+
+async fn counted(connection: &impl Connection, sql: Sql) -> Result<u64, Error> {
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let count: Option<Option<i64>> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(count.flatten().unwrap_or(0).cast_unsigned())
 }

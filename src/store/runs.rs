@@ -171,21 +171,6 @@ pub async fn find_latest_start(
     latest.map(instant).transpose()
 }
 
-/// How many unionids changed in the account's runs begun since `at`.
-pub async fn count_conflicts_since(
-    connection: &impl Connection,
-    account: AccountId,
-    at: i64,
-) -> Result<u64, Error> {
-    let runs = sync_run::Entity::find()
-        .filter(sync_run::Column::AccountId.eq(account))
-        .filter(sync_run::Column::StartedAt.gte(at))
-        .filter(sync_run::Column::Conflicts.gt(0));
-    let counts: Vec<i64> =
-        runs.select_only().column(sync_run::Column::Conflicts).into_tuple().all(connection).await?;
-    Ok(counts.into_iter().sum::<i64>().cast_unsigned())
-}
-
 async fn with_account(connection: &impl Connection, run: sync_run::Model) -> Result<Record, Error> {
     let account = account::Entity::find_by_id(run.account_id).one(connection).await?;
     Ok(Record {

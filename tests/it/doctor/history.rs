@@ -4,7 +4,10 @@ use entity::sync_run::Column;
 use rstest::rstest;
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::Expr;
+use unionid_bridge::model::AppId;
 use unionid_bridge::sandbox::{Call, Fault, Sandbox};
+use unionid_bridge::store::accounts;
+use unionid_bridge::store::quarantine::{self, Conflict};
 
 use super::{Report, TOKEN, log_in, private, receive_callback, synced};
 use crate::harness::{Backend, Bridge, TestDatabase, night};
@@ -65,17 +68,46 @@ async fn a_held_run_is_told_with_the_command_that_lets_it_go_on() {
     Report::of(&bridge).await.assert("held-run", "ok", &[]);
 }
 
+#[rstest]
+#[case::on_sqlite(Backend::Sqlite)]
+#[case::on_postgres(Backend::Postgres)]
+#[case::on_mysql(Backend::Mysql)]
 #[tokio::test]
-async fn unionids_that_changed_are_news_for_a_week() {
+async fn unionids_that_changed_are_news_for_a_week(#[case] backend: Backend) {
     let world = Sandbox::with_followers(30).await.unwrap();
-    let bridge = synced(&world).await;
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let bridge = private(Bridge::on(&world, &database.url, ""));
+    night(&bridge).await;
+    Report::of(&bridge).await.assert("unionid-conflicts", "ok", &[]);
     world.main().rebind();
     night(&bridge).await;
     Report::of(&bridge).await.assert("unionid-conflicts", "warn", &["30 unionids", "bound"]);
-    let store = bridge.store().await;
-    let then = store.now().await.unwrap() - 8 * DAY_MS;
+    let then = database.store().await.now().await.unwrap() - 8 * DAY_MS;
     set_runs(&bridge, Column::StartedAt, then).await;
     Report::of(&bridge).await.assert("unionid-conflicts", "ok", &[]);
+}
+
+#[tokio::test]
+async fn a_unionid_that_a_login_found_changed_is_news_too() {
+    let world = Sandbox::with_followers(30).await.unwrap();
+    let bridge = synced(&world).await;
+    let store = bridge.store().await;
+    log_in(&store, &world, strangers(1)).await;
+    let appid: AppId = world.mini_program().unwrap().appid().parse().unwrap();
+    let account = accounts::find_or_insert(&store, &appid).await.unwrap();
+    let program = world.mini_program().unwrap().person(0);
+    let conflict = Conflict {
+        openid: program.openid.parse().unwrap(),
+        old: strangers(1).next().unwrap().parse().unwrap(),
+        new: program.unionid.unwrap().parse().unwrap(),
+    };
+    let now = store.now().await.unwrap();
+    quarantine::record_conflicts(store.writer(), account, 0, &[conflict], now).await.unwrap();
+    let report = Report::of(&bridge).await;
+    let checks: Vec<_> = report.all().filter(|check| check["state"] == "warn").collect();
+    assert_eq!(checks.len(), 1, "{checks:?}");
+    assert_eq!(checks[0]["name"], "unionid-conflicts");
+    assert_eq!(checks[0]["subject"], appid.as_str());
 }
 
 #[tokio::test]

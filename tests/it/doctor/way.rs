@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -15,10 +17,27 @@ use unionid_bridge::sandbox::{Call, Fault, Sandbox};
 use super::{BASE_URL, Report, synced};
 use crate::harness::talk;
 
-/// A server with a self-signed certificate; its URL.
-async fn self_signed(params: CertificateParams) -> String {
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn certificate_of(host: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, host);
+    params
+}
+
+/// A server with this certificate, signed by the authority or else by itself; its URL.
+async fn certified(params: CertificateParams, authority: Option<&Authority>) -> String {
     let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
+    let certificate = match authority {
+        Some(authority) => params.signed_by(&key, authority).unwrap(),
+        None => params.self_signed(&key).unwrap(),
+    };
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -32,7 +51,8 @@ async fn self_signed(params: CertificateParams) -> String {
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let _ = acceptor.accept(stream).await;
+            // Whether the client goes on is what the tests are about.
+            drop(acceptor.accept(stream).await);
         }
     });
     url
@@ -41,22 +61,61 @@ async fn self_signed(params: CertificateParams) -> String {
 #[tokio::test]
 async fn what_is_wrong_with_the_way_there_is_told_at_its_first_step() {
     let world = Sandbox::with_followers(10).await.unwrap();
-    let of_this_host = || CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let stranger = self_signed(of_this_host()).await;
     let no_tls = format!("https://{}", world.address());
+    let mut bridge = synced(&world).await;
     for (base_url, name, words) in [
         ("https://nowhere.invalid", "wechat-dns", "nowhere.invalid could not be resolved"),
         ("http://127.0.0.1:1", "wechat-answer", "refused"),
-        (&no_tls, "wechat-tls", "TLS"),
-        (&stranger, "wechat-tls", "is self-signed or its issuer is unknown"),
+        (&no_tls, "wechat-tls", "does not speak TLS"),
     ] {
-        let bridge = synced(&world).await.with(BASE_URL, base_url);
+        bridge = bridge.with(BASE_URL, base_url);
         let report = Report::of(&bridge).await;
         report.assert(name, "fail", &[words, base_url]);
         report.assert("access-token", "fail", &[]);
         report.assert("clock-wechat", "skipped", &[]);
         report.assert("last-run", "ok", &[]);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_to_be_trusted_is_told_with_why() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = synced(&world).await;
+    let root = authority();
+    let file = bridge.folder().join("root.pem");
+    std::fs::write(&file, root.pem()).unwrap();
+    let mut bridge = bridge.with("UNIONID_BRIDGE__WECHAT__CA_FILE", file.to_str().unwrap());
+    let mut old = certificate_of("127.0.0.1");
+    old.not_after = date_time_ymd(2020, 1, 1);
+    for (base_url, words) in [
+        (certified(old, Some(&root)).await, "has expired"),
+        (certified(certificate_of("wechat.example"), Some(&root)).await, "is for another host"),
+        (certified(certificate_of("127.0.0.1"), None).await, "is self-signed"),
+    ] {
+        bridge = bridge.with(BASE_URL, &base_url);
+        Report::of(&bridge).await.assert("wechat-tls", "fail", &[words, "clock"]);
+    }
+    let base_url = certified(certificate_of("127.0.0.1"), Some(&root)).await;
+    bridge = bridge.with(BASE_URL, &base_url);
+    Report::of(&bridge).await.assert("wechat-tls", "ok", &[]);
+}
+
+#[tokio::test]
+async fn where_calls_cannot_be_prepared_the_rest_is_examined() {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let bridge = synced(&world).await;
+    let file = bridge.folder().join("root.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    let bridge = bridge
+        .with("UNIONID_BRIDGE__WECHAT__CA_FILE", file.to_str().unwrap())
+        .with(BASE_URL, "https://127.0.0.1:1");
+    let report = Report::of(&bridge).await;
+    assert_eq!(report.names("fail"), ["configuration"]);
+    assert!(report.0.to_string().contains("BEGIN CERTIFICATE"), "{:#}", report.0);
+    for name in ["wechat-answer", "access-token", "unionids", "login-secret"] {
+        report.assert(name, "skipped", &["cannot be prepared"]);
+    }
+    report.assert("last-run", "ok", &[]);
 }
 
 #[tokio::test]
