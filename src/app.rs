@@ -125,11 +125,9 @@ impl App {
         clock: Clock,
         retry: wechat::RetryPolicy,
     ) -> Result<Self, Error> {
-        let options = wechat::Options { retry, ..client_options(&config)? };
-        let client = wechat::Client::new(options)?;
+        let client = client(&config, retry)?;
         let holder = Holder::new();
-        let credentials = credentials(&config);
-        let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);
+        let tokens = keeper_as(&holder, &config, &store, &client);
         let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
@@ -186,6 +184,26 @@ pub async fn connect(config: &Config) -> Result<Store, Error> {
         acquire_timeout: ACQUIRE_TIMEOUT,
     };
     Ok(Store::connect(&options).await?)
+}
+
+/// The client that the configuration asks for; opens no connection yet.
+pub fn client(config: &Config, retry: wechat::RetryPolicy) -> Result<wechat::Client, Error> {
+    let options = wechat::Options { retry, ..client_options(config)? };
+    Ok(wechat::Client::new(options)?)
+}
+
+/// A keeper of every configured account's token, for who needs no more of the application.
+pub fn keeper(config: &Config, store: &Store, client: &wechat::Client) -> Arc<Keeper> {
+    keeper_as(&Holder::new(), config, store, client)
+}
+
+fn keeper_as(
+    holder: &Holder,
+    config: &Config,
+    store: &Store,
+    client: &wechat::Client,
+) -> Arc<Keeper> {
+    Keeper::new(store.clone(), client.clone(), holder.clone(), credentials(config))
 }
 
 fn client_options(config: &Config) -> Result<wechat::Options, Error> {

@@ -6,6 +6,7 @@
 mod config;
 mod context;
 mod demo;
+mod doctor;
 mod failure;
 mod keys;
 mod migrate;
@@ -65,6 +66,8 @@ enum Command {
     Resolve(resolve::Resolve),
     /// Show or refresh an account's access token
     Token(token::Token),
+    /// Look for whatever is wrong, and say what to do about it
+    Doctor(doctor::Doctor),
     /// Make, list, end and replace the API's keys
     Keys(keys::Keys),
     /// Bring the database's schema up to date, or look at it
@@ -106,6 +109,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(runs) => runs.run(&global).await,
         Command::Resolve(resolve) => resolve.run(&global).await,
         Command::Token(token) => token.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Keys(keys) => keys.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,

@@ -310,6 +310,27 @@ fn secrets_may_stand_in_files_of_their_own() {
     assert_eq!(loaded.config.security.encryption_keys.len(), 2);
     let shown = loaded.settings.to_table();
     assert!(shown.contains("(set, 16 characters)") && !shown.contains("canary"), "{shown}");
+    let files = BTreeSet::from([secret.path().to_owned(), keys.path().to_owned()]);
+    assert_eq!(loaded.secret_files, files);
+}
+
+#[test]
+fn a_file_counts_as_secret_only_where_a_secret_stands_in_it() {
+    let files = |text: &str| load(&file(text)).unwrap().secret_files;
+    for plain in [
+        "[http]\nlisten = '127.0.0.1:1'",
+        "[database]\nurl = 'sqlite://bridge.db?mode=rwc'",
+        "[security]\nencryption_keys = []",
+    ] {
+        assert_eq!(files(plain), BTreeSet::new(), "{plain}");
+    }
+    let keys = format!("[security]\nencryption_keys = ['{KEY}']");
+    for secret in [ACCOUNTS, "[database]\nurl = 'mysql://root:canary@db/x'", &keys] {
+        assert_eq!(files(secret), BTreeSet::from(["bridge.toml".into()]), "{secret}");
+    }
+    let environment = [("UNIONID_BRIDGE__DATABASE__URL", "mysql://root:canary@db/x")];
+    let elsewhere = file("[http]\nlisten = '127.0.0.1:1'").with_environment(environment);
+    assert_eq!(load(&elsewhere).unwrap().secret_files, BTreeSet::new());
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod callbacks;
 mod connect;
+pub mod coverage;
 pub mod erasures;
 mod error;
 pub mod followers;
@@ -20,6 +21,7 @@ pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
+pub mod server;
 mod sql;
 pub mod tokens;
 

@@ -17,6 +17,7 @@ use crate::harness::Bridge;
 #[case("keys")]
 #[case("keys create")]
 #[case("keys roll")]
+#[case("doctor")]
 #[case("migrate")]
 #[case("migrate down")]
 #[case("sandbox")]

@@ -21,6 +21,7 @@ mod crash;
 mod crash_sweep;
 mod databases;
 mod disk_full;
+mod doctor;
 mod erasure;
 mod erasure_departed;
 mod http_auth;
