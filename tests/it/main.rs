@@ -27,6 +27,7 @@ mod http_auth;
 mod http_callbacks;
 mod http_drain;
 mod http_errors;
+mod http_login;
 mod keys_cli;
 mod migrate;
 mod resolve;
