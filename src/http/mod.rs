@@ -38,9 +38,7 @@
 //! What a key or a body leads to (400, 401, 403, 408, 413, 415, 429, 500, 503) is documented by itself;
 //! a handler documents its own statuses. Every operation's name is unique.
 
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod auth;
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod body;
 mod client;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]

@@ -33,16 +33,7 @@ impl Shared {
     }
 
     async fn exchange_of(&self, caller: &str, asked: &Asked) -> Result<Arc<Exchange>, Error> {
-        let known = self.memory.find(&asked.appid, &asked.code).await;
-        let exchange = match known {
-            Some(exchange) => exchange,
-            None => {
-                if let Some(retry_after) = self.budgets.wait(caller) {
-                    return Err(Error::TooManyRefused { retry_after });
-                }
-                self.memory.find_or_begin(&asked.appid, &asked.code, caller).await
-            }
-        };
+        let exchange = self.memory.find_or_begin(&asked.appid, &asked.code, caller).await;
         // A code is one user's secret: whoever has it second is not the one it was given to.
         match *exchange.caller == *caller {
             true => Ok(exchange),
@@ -94,11 +85,14 @@ impl Shared {
         let Ok(_place) = self.places.try_acquire() else {
             return Err((Error::TooManyAtOnce, Left::Unused));
         };
+        let ticket = self.budgets.take(caller);
+        let ticket =
+            ticket.map_err(|retry_after| (Error::TooManyRefused { retry_after }, Left::Unused))?;
         let asking = self.client.code_to_session(&program.appid, &program.secret, &asked.code);
         asking.await.map_err(|error| {
             if let Some(LoginRefusal::InvalidCode | LoginRefusal::UsedCode) = error.login_refusal()
             {
-                self.budgets.count(caller);
+                ticket.refused();
             }
             let left = match error.leaves_login_code_unused() {
                 true => Left::Unused,

@@ -45,12 +45,7 @@ impl Memory {
         Self(cache.build())
     }
 
-    /// What is known of the code.
-    pub(super) async fn find(&self, appid: &AppId, code: &LoginCode) -> Option<Arc<Exchange>> {
-        self.0.get(&digest(appid, code)).await
-    }
-
-    /// The same, and from now on the code is the caller's where nothing was known.
+    /// What is known of the code, which is the caller's from now on where that was nothing.
     pub(super) async fn find_or_begin(
         &self,
         appid: &AppId,

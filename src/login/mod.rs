@@ -171,6 +171,11 @@ impl Login {
         }))
     }
 
+    /// The Mini Program that is meant; the only one configured where none is named.
+    pub fn program(&self, asked: Option<&AppId>) -> Result<&AppId, Error> {
+        self.0.program(asked)
+    }
+
     /// Exchanges a code for `caller`, who is told apart by an API key's public part. The same caller
     /// asking again gets the same answer; to any other the code is used.
     pub async fn exchange(&self, caller: &str, request: Request) -> Result<Answer, Error> {
@@ -184,7 +189,7 @@ impl Login {
 impl Shared {
     fn check(&self, request: Request) -> Result<Asked, Error> {
         let Request { appid, code, encrypted_data, iv } = request;
-        let appid = self.program(appid)?;
+        let appid = self.program(appid.as_ref())?.clone();
         let code = code.parse()?;
         let sealed = match (encrypted_data, iv) {
             (Some(encrypted_data), Some(iv)) => Some(Sealed { encrypted_data, iv }),
@@ -194,13 +199,14 @@ impl Shared {
         Ok(Asked { appid, code, sealed })
     }
 
-    fn program(&self, asked: Option<AppId>) -> Result<AppId, Error> {
+    fn program(&self, asked: Option<&AppId>) -> Result<&AppId, Error> {
         let known = self.accounts.programs();
         match (asked, known) {
-            (Some(appid), _) if self.programs.contains_key(&appid) => Ok(appid),
-            (Some(appid), known) => Err(Error::MiniProgramUnknown { appid, known: known.to_vec() }),
-            (None, [only]) => Ok(only.clone()),
+            (None, [only]) => Ok(only),
             (None, known) => Err(Error::MiniProgramNeeded { known: known.to_vec() }),
+            (Some(asked), known) => known.iter().find(|appid| *appid == asked).ok_or_else(|| {
+                Error::MiniProgramUnknown { appid: asked.clone(), known: known.to_vec() }
+            }),
         }
     }
 }

@@ -147,6 +147,11 @@ impl Resolver {
         Self { store, accounts }
     }
 
+    /// The Official Account that `to` names; the only one configured where it names none.
+    pub fn target(&self, to: Option<&AppId>) -> Result<&AppId, Error> {
+        self.accounts.target(to)
+    }
+
     /// Where a user leads in the Official Account `to`; it may be left out where one is configured.
     pub async fn resolve(&self, user: &User, to: Option<&AppId>) -> Result<Resolution, Error> {
         let target = self.accounts.target(to)?;

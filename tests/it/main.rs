@@ -28,6 +28,8 @@ mod http_auth;
 mod http_callbacks;
 mod http_drain;
 mod http_errors;
+mod http_login;
+mod http_resolve;
 mod keys_cli;
 mod migrate;
 mod resolve;
