@@ -51,7 +51,7 @@ impl<S> Caller<S> {
     }
 
     /// Whether the key is for this account.
-    pub(super) fn is_for(&self, appid: &AppId) -> bool {
+    pub(super) fn allows(&self, appid: &AppId) -> bool {
         self.grant.allows_app(appid)
     }
 
@@ -62,16 +62,26 @@ impl<S> Caller<S> {
 
     /// Which of `appids` there are, as a hint: those that the key is for.
     pub(super) fn configured<'a>(&self, appids: impl IntoIterator<Item = &'a AppId>) -> String {
-        let named = appids.into_iter().filter(|appid| self.is_for(appid)).map(AppId::as_str);
+        let named = appids.into_iter().filter(|appid| self.allows(appid)).map(AppId::as_str);
         match named.collect::<Vec<_>>().as_slice() {
             [] => "none is configured".to_owned(),
             named => format!("configured: {}", named.join(", ")),
         }
     }
 
+    /// Refuses, where the key is for some accounts only: for what concerns all of them.
+    pub(super) fn may_name_all(&self) -> Result<(), Problem> {
+        if self.appids().is_none() {
+            return Ok(());
+        }
+        let detail = "the API key is for some accounts, and this concerns all of them";
+        Err(Problem::forbidden("app_not_allowed", detail)
+            .hint("make a key with `keys create` without --app"))
+    }
+
     /// Refuses, where the key is for other accounts.
     pub(super) fn may_name(&self, appid: &AppId) -> Result<(), Problem> {
-        if self.is_for(appid) {
+        if self.allows(appid) {
             return Ok(());
         }
         let detail = format!("the API key is not for the account {appid}");

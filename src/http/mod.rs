@@ -40,9 +40,9 @@
 
 mod auth;
 mod background;
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod body;
 mod census;
+mod client;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod error;
 mod health;
@@ -72,6 +72,8 @@ use background::Background;
 use census::Census;
 use error::Problem;
 use meters::Meters;
+
+pub use client::{Client, ClientError};
 
 /// How long connections are still taken after the process was asked to end, so that those who send
 /// requests here have seen `/readyz` fail before they are turned away.

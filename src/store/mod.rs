@@ -11,14 +11,18 @@ pub mod audit;
 pub mod callbacks;
 pub mod census;
 mod connect;
+pub mod coverage;
 pub mod erasures;
 mod error;
 pub mod followers;
+pub mod identities;
 pub mod leases;
+pub mod mini_program_users;
 pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
+pub mod server;
 mod sql;
 pub mod tokens;
 

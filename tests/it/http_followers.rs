@@ -194,7 +194,7 @@ async fn strange_filters_and_cursors_are_refused() {
         assert!(answer.text.len() < 1_000, "{query:.60}");
     }
     let answer = desk.get("/followers?appid=wx0000000000000000").await;
-    assert_eq!(refused(&answer), (404, "account_unknown".into()));
+    assert_eq!(refused(&answer), (404, "official_account_unknown".into()));
     let nowhere = desk.get("/followers?cursor=f7fffffffffffffff").await.json();
     assert_eq!(nowhere, json!({ "data": [], "next_cursor": null }));
 }

@@ -206,7 +206,7 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
     desk.app.sync_true(&world).await;
     let theirs = desk.app.of(1).sync().await.run.id;
     let answer = desk.post("", json!({})).await;
-    assert_eq!(refused(&answer), (400, "appid_needed".into()));
+    assert_eq!(refused(&answer), (400, "official_account_needed".into()));
     let hint = answer.json()["hint"].as_str().unwrap().to_owned();
     assert!(hint.contains(other) && hint.contains(world.main().appid()), "{hint}");
     let mine = desk.get(&format!("?account={other}")).await.json();
@@ -269,7 +269,7 @@ async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
         let answer = desk.get(&format!("?{query}")).await;
         assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query:.60}");
     }
-    let unknown = (404, "account_unknown".to_owned());
+    let unknown = (404, "official_account_unknown".to_owned());
     assert_eq!(refused(&desk.get("?account=wx0000000000000000").await), unknown);
     assert_eq!(refused(&desk.post("", json!({ "appid": MINI_PROGRAM })).await), unknown);
     for body in

@@ -152,8 +152,8 @@ impl Problem {
         self
     }
 
-    /// The same, where there is anything to do.
-    pub(super) fn hinted(self, hint: Option<String>) -> Self {
+    /// The same, where there is something to do.
+    pub(super) fn maybe_hint(self, hint: Option<impl Into<Cow<'static, str>>>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),
             None => self,

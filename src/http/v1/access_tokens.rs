@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::said_by_wechat;
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
-use crate::http::error::{Problem, Upstream};
+use crate::http::error::Problem;
 use crate::http::observe::RequestId;
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::model::AppId;
@@ -219,17 +220,13 @@ impl From<Error> for Problem {
                 error => return Self::internal(&error),
             },
         };
-        let problem = problem.hinted(error.hint());
+        let problem = problem.maybe_hint(error.hint());
         let problem = match &error {
             Error::Wechat { source, .. } => problem.caused_by(source),
             _ => problem,
         };
-        match error.upstream() {
-            Some(said) => problem.upstream(Upstream {
-                errcode: said.errcode,
-                errmsg: said.errmsg.clone(),
-                rid: said.rid.clone(),
-            }),
+        match error.upstream().map(said_by_wechat) {
+            Some(said) => problem.upstream(said),
             None => problem,
         }
     }

@@ -111,7 +111,7 @@ struct FollowerResponse {
     params(FollowersQuery),
     responses(
         (status = 200, body = FollowersResponse),
-        (status = 404, description = "`account_unknown`: the account is not configured"),
+        (status = 404, description = "`official_account_unknown`: the account is not configured"),
     )
 )]
 async fn list_followers(
@@ -151,13 +151,13 @@ fn meant<'c>(
 ) -> Result<Vec<&'c AppId>, Problem> {
     let known = || context.app.config.official_accounts.iter().map(|account| &account.appid);
     let Some(asked) = asked else {
-        return Ok(known().filter(|appid| caller.is_for(appid)).collect());
+        return Ok(known().filter(|appid| caller.allows(appid)).collect());
     };
     caller.may_name(asked)?;
     let named: Vec<_> = known().filter(|appid| *appid == asked).collect();
     if named.is_empty() {
         let detail = format!("{asked} is none of the Official Accounts configured here");
-        let problem = Problem::not_found("account_unknown", detail);
+        let problem = Problem::not_found("official_account_unknown", detail);
         return Err(problem.hint(caller.configured(known())));
     }
     Ok(named)

@@ -3,12 +3,17 @@
 mod access_tokens;
 mod callbacks;
 mod followers;
+mod identities;
+mod login;
+mod resolve;
 mod stats;
 mod sync_runs;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Context;
+use super::error;
+use crate::login::Upstream;
 
 /// Every resource.
 pub(super) fn router() -> OpenApiRouter<Context> {
@@ -16,6 +21,15 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .merge(access_tokens::router())
         .merge(callbacks::router())
         .merge(followers::router())
+        .merge(identities::router())
+        .merge(login::router())
+        .merge(resolve::router())
         .merge(stats::router())
         .merge(sync_runs::router())
+}
+
+/// WeChat's words as a problem repeats them.
+fn said_by_wechat(said: &Upstream) -> error::Upstream {
+    let Upstream { errcode, errmsg, rid } = said.clone();
+    error::Upstream { errcode, errmsg, rid }
 }

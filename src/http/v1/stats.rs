@@ -97,8 +97,8 @@ async fn get_stats(
 ) -> Result<Json<StatsResponse>, Problem> {
     let count = context.census.take(&context.app).await?;
     let config = &context.app.config;
-    let official = config.official_accounts.iter().filter(|account| caller.is_for(&account.appid));
-    let programs = config.mini_programs.iter().filter(|program| caller.is_for(&program.appid));
+    let official = config.official_accounts.iter().filter(|account| caller.allows(&account.appid));
+    let programs = config.mini_programs.iter().filter(|program| caller.allows(&program.appid));
     let official_accounts = official.map(|account| {
         let people = count.followers.get(&account.appid).copied().unwrap_or_default();
         OfficialAccountStats {

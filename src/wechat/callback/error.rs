@@ -52,6 +52,9 @@ pub enum Malformed {
     /// A document type, which WeChat never sends and which can name files and bombs.
     #[error("it has a document type declaration")]
     DocumentType,
+    /// A comment, a processing instruction, or a declaration anywhere but at the start.
+    #[error("it has a comment or a processing instruction")]
+    Markup,
     /// An entity beyond the five of XML.
     #[error("it has an entity that XML does not define")]
     Entity,
@@ -61,6 +64,9 @@ pub enum Malformed {
     /// More values than WeChat sends.
     #[error("it has too many fields")]
     Fields,
+    /// More tags, references and CDATA sections than WeChat writes.
+    #[error("it has too many tags, references or CDATA sections")]
+    Pieces,
     /// The same field twice.
     #[error("it has a field twice")]
     Duplicate,

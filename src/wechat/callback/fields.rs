@@ -9,8 +9,8 @@ use super::Malformed;
 /// How deep elements, objects and arrays may stand within one another. WeChat nests four deep.
 pub(super) const DEEPEST: usize = 8;
 
-/// How many values a body may hold.
-pub(super) const MOST_VALUES: usize = 2_048;
+/// How many values a body may hold. WeChat's have a few dozen at most.
+pub(super) const MOST_VALUES: usize = 512;
 
 /// The longest text that is kept, in characters. A QR code's scene has up to 64.
 const LONGEST_TEXT: usize = 128;

@@ -1,6 +1,6 @@
 //! Bodies in XML: elements and their texts, and nothing of what else XML has.
 //!
-//! Depth and count are bounded while reading, so a body costs no more than its 64 KiB.
+//! Depth and count are bounded while reading: a body that is made to be slow is refused early.
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
@@ -9,11 +9,15 @@ use quick_xml::events::{BytesRef, Event};
 use super::Malformed;
 use super::fields::{DEEPEST, Fields, MOST_VALUES, Value};
 
+/// How many tags, texts, references and CDATA sections a body may have: twice what the most fields have
+/// that stand on lines of their own.
+const MOST_PIECES: usize = 8 * MOST_VALUES;
+
 /// What an XML document says: the fields of its root element.
 pub(super) fn read(text: &str) -> Result<Fields, Malformed> {
     let mut reader = Reader::from_str(text.trim());
     let mut document = Document::default();
-    loop {
+    for piece in 0..MOST_PIECES {
         match reader.read_event().map_err(|_| Malformed::Syntax)? {
             Event::Start(tag) => document.open(tag.name().as_ref())?,
             Event::End(_) => document.close()?,
@@ -24,12 +28,13 @@ pub(super) fn read(text: &str) -> Result<Fields, Malformed> {
             Event::Text(text) => document.write(&text)?,
             Event::CData(text) => document.write(&text)?,
             Event::GeneralRef(reference) => document.write(&resolve(&reference)?)?,
-            Event::Comment(_) | Event::Decl(_) => {}
+            Event::Decl(_) if piece == 0 => {}
             Event::DocType(_) => return Err(Malformed::DocumentType),
-            Event::PI(_) => return Err(Malformed::Syntax),
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => return Err(Malformed::Markup),
             Event::Eof => return document.root.ok_or(Malformed::Syntax),
         }
     }
+    Err(Malformed::Pieces)
 }
 
 /// What has been read so far.

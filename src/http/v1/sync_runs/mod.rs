@@ -75,7 +75,7 @@ struct SyncRunsResponse {
     params(SyncRunsQuery),
     responses(
         (status = 200, body = SyncRunsResponse),
-        (status = 404, description = "`account_unknown`: the account never was configured here"),
+        (status = 404, description = "`official_account_unknown`: the account never was configured here"),
     )
 )]
 async fn list_sync_runs(
@@ -168,7 +168,8 @@ fn official(context: &Context) -> impl Iterator<Item = &AppId> {
 
 fn unknown(context: &Context, caller: &Caller<auth::Sync>, appid: &AppId) -> Problem {
     let detail = format!("{appid} is none of the Official Accounts configured here");
-    Problem::not_found("account_unknown", detail).hint(caller.configured(official(context)))
+    Problem::not_found("official_account_unknown", detail)
+        .hint(caller.configured(official(context)))
 }
 
 /// All that working a run of the account needs.
@@ -230,7 +231,7 @@ impl From<Error> for Problem {
             Error::NoSuchRun(_) => Self::not_found("sync_run_unknown", detail)
                 .hint("GET /v1/sync-runs names those there are"),
             Error::LeaseHeld(_) | Error::LeaseLost(_) | Error::TickTaken(_) => {
-                Self::conflict("sync_running", detail).hinted(hint)
+                Self::conflict("sync_running", detail).maybe_hint(hint)
             }
             Error::NotInState { .. } => Self::conflict("sync_run_state", detail)
                 .hint("GET /v1/sync-runs/{id} shows how it stands"),

@@ -39,9 +39,9 @@ pub(super) struct StartSyncRunRequest {
     responses(
         (status = 202, description = "Under way; `Location` is where it can be looked at",
             body = SyncRunResponse, headers(("Location" = String, description = "The run"))),
-        (status = 400, description = "`appid_needed`: several Official Accounts are configured, or the \
+        (status = 400, description = "`official_account_needed`: several Official Accounts are configured, or the \
             request cannot be understood"),
-        (status = 404, description = "`account_unknown`: the account is not configured"),
+        (status = 404, description = "`official_account_unknown`: the account is not configured"),
         (status = 409, description = "`sync_running`: a run of the account is being worked on; \
             `sync_run` is its number"),
     )
@@ -87,13 +87,15 @@ fn meant<'c>(
         }
         (None, ..) => {
             let detail = "it has to be said which Official Account is meant";
-            return Err(Problem::bad_request("appid_needed", detail)
+            return Err(Problem::bad_request("official_account_needed", detail)
                 .hint(format!("name one with `appid`; {}", caller.configured(official(context)))));
         }
     };
     found.ok_or_else(|| match asked {
         Some(asked) => unknown(context, caller, asked),
-        None => Problem::bad_request("appid_needed", "no Official Account is configured"),
+        None => {
+            Problem::bad_request("official_account_needed", "no Official Account is configured")
+        }
     })
 }
 

@@ -23,7 +23,7 @@ use crate::sync::{self, Error};
         (status = 200, description = "Done", body = SyncRunResponse),
         (status = 202, description = "Under way", body = SyncRunResponse,
             headers(("Location" = String, description = "The run"))),
-        (status = 404, description = "`sync_run_unknown`: there is no such run; `account_unknown`: its \
+        (status = 404, description = "`sync_run_unknown`: there is no such run; `official_account_unknown`: its \
             account is not configured any more"),
         (status = 409, description = "`sync_run_state`: the run is not held; `sync_run_outdated`: the \
             account was crawled again since; `sync_running`: a run of the account is being worked on"),
@@ -50,7 +50,7 @@ pub(super) async fn confirm_sync_run(
         (status = 200, description = "Done", body = SyncRunResponse),
         (status = 202, description = "Under way", body = SyncRunResponse,
             headers(("Location" = String, description = "The run"))),
-        (status = 404, description = "`sync_run_unknown`: there is no such run; `account_unknown`: its \
+        (status = 404, description = "`sync_run_unknown`: there is no such run; `official_account_unknown`: its \
             account is not configured any more"),
         (status = 409, description = "`sync_run_state`: the run has ended; `sync_running`: it, or \
             another one of the account, is being worked on"),

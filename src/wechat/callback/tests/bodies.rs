@@ -20,7 +20,7 @@ fn any_document_type_is_refused() {
         "<!DOCTYPE xml>",
         "<?xml version=\"1.0\"?>\n<!DOCTYPE xml SYSTEM \"http://127.0.0.1:1/x.dtd\">",
         "<!doctype xml [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>",
-        "<!-- --> <!DOCTYPE xml [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>",
+        "\n <!DOCTYPE xml [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>",
     ] {
         let body = format!("{start}{UNSUBSCRIBE}");
         assert_eq!(malformed(body), Malformed::DocumentType, "{start}");
@@ -45,20 +45,46 @@ fn entities_are_xmls_own_five_and_numbers() {
 }
 
 #[test]
+fn comments_and_processing_instructions_are_refused() {
+    let start = "<?xml version=\"1.0\"?>";
+    assert!(read(format!("{start}\n{UNSUBSCRIBE}")).is_ok());
+    for markup in ["<!-- -->", "<?php x?>", start] {
+        let after_start = format!("{start}{markup}{UNSUBSCRIBE}");
+        let inside = UNSUBSCRIBE.replace("<MsgType>", &format!("{markup}<MsgType>"));
+        for body in [after_start, inside, format!("{UNSUBSCRIBE}{markup}")] {
+            assert_eq!(malformed(&body), Malformed::Markup, "{body}");
+        }
+    }
+}
+
+#[test]
 fn depth_and_count_are_bounded() {
     let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
     assert!(read(xml(&format!("<Event>x</Event>{}", nested(7)))).is_ok());
     assert_eq!(malformed(xml(&nested(8))), Malformed::Depth);
     assert_eq!(malformed("<a>".repeat(20_000)), Malformed::Depth);
     assert_eq!(malformed(xml(&"<a><b/></a>".repeat(2_000))), Malformed::Fields);
-    let names: String = (0..5_000).map(|number| format!("<a{number}/>")).collect();
-    assert_eq!(malformed(xml(&names)), Malformed::Fields);
+    let elements = |count: usize| (0..count).map(|number| format!("\n<a{number}> </a{number}>"));
+    let with = |count| xml(&format!("<Event>x</Event>{}", elements(count).collect::<String>()));
+    let most = fields::MOST_VALUES - "xml to from time type event".split(' ').count();
+    assert!(read(with(most)).is_ok());
+    assert_eq!(malformed(with(most + 1)), Malformed::Fields);
 
     let nested = |depth: usize| format!(r#""a":{}{}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(read(json(&format!(r#""Event":"x",{}"#, nested(7)))).is_ok());
     assert_eq!(malformed(json(&nested(8))), Malformed::Depth);
     assert_eq!(malformed(r#"{"a":"#.repeat(12_000)), Malformed::Depth);
     assert_eq!(malformed(json(&format!(r#""a":[{}1]"#, "1,".repeat(3_000)))), Malformed::Fields);
+}
+
+#[test]
+fn many_references_and_cdata_sections_are_refused() {
+    let with = |text: &str| xml(&format!("<Event>x</Event><Content>{text}</Content>"));
+    // A text message has at most 2,048 bytes.
+    assert!(read(with(&"&amp;".repeat(2_048))).is_ok());
+    for piece in ["&amp;", "&#38;", "&#38;x", "<![CDATA[]]>"] {
+        assert_eq!(malformed(with(&piece.repeat(5_000))), Malformed::Pieces, "{piece}");
+    }
 }
 
 #[test]
@@ -115,7 +141,6 @@ fn what_is_neither_xml_nor_json_to_its_end_is_refused() {
         "<xml></xml>x",
         "x<xml></xml>",
         "<html></html>",
-        "<?php x?><xml></xml>",
         "</xml>",
         "<xml><a></xml></a>",
     ] {
