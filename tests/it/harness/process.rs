@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use unionid_bridge::sandbox::Sandbox;
 use unionid_bridge::store::{Options, Store};
@@ -94,6 +95,27 @@ impl Bridge {
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().await.unwrap()
+    }
+
+    /// Starts `serve` on a free port and waits until it listens; gives its address.
+    pub async fn serve(&self) -> (Child, String) {
+        let mut child = self.start(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                break address.to_owned();
+            }
+        };
+        // A full pipe would hold it up.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        (child, address)
+    }
+
+    /// Makes an API key with these scopes, and gives its text.
+    pub async fn key(&self, scopes: &str) -> String {
+        let made = self.json(&["keys", "create", "--name", "test", "--scope", scopes]).await;
+        made["key"].as_str().unwrap().to_owned()
     }
 
     /// Runs it to its end and reads its JSON, which must be there.
