@@ -1,5 +1,7 @@
 //! Judges what was read by the lists, and proves on planted text that it would find a wrong arrow.
 
+use std::collections::HashSet;
+
 use crate::scan::Use;
 use crate::{ARROWS, HOMES};
 
@@ -41,26 +43,33 @@ fn homeless(found: &Use) -> Option<String> {
 
 /// A circle among the arrows, as the modules on it.
 pub(crate) fn circle<'a>(arrows: &[(&'a str, &'a str)]) -> Option<Vec<&'a str>> {
-    fn follow<'a>(way: &mut Vec<&'a str>, arrows: &[(&'a str, &'a str)]) -> bool {
+    /// `seen` are modules from which no way leads back to the first: each is tried once, since the
+    /// ways through a graph of this size are too many to try.
+    fn follow<'a>(
+        way: &mut Vec<&'a str>,
+        seen: &mut HashSet<&'a str>,
+        arrows: &HashSet<(&'a str, &'a str)>,
+    ) -> bool {
         let Some(last) = way.last().copied() else {
             return false;
         };
         for (_, to) in arrows.iter().filter(|(from, _)| *from == last) {
             let closed = way[0] == *to;
-            if !closed && way.contains(to) {
+            if !closed && !seen.insert(to) {
                 continue;
             }
             way.push(to);
-            if closed || follow(way, arrows) {
+            if closed || follow(way, seen, arrows) {
                 return true;
             }
             way.pop();
         }
         false
     }
+    let arrows: HashSet<_> = arrows.iter().copied().collect();
     arrows.iter().find_map(|(from, _)| {
         let mut way = vec![*from];
-        follow(&mut way, arrows).then_some(way)
+        follow(&mut way, &mut HashSet::new(), &arrows).then_some(way)
     })
 }
 
@@ -161,6 +170,8 @@ mod tests {
     #[test]
     fn a_planted_circle_is_found() {
         assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "d")]), None);
-        assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "b")]), Some(vec!["b", "c", "b"]));
+        let mut found = circle(&[("a", "b"), ("b", "c"), ("c", "b")]).unwrap();
+        found.sort_unstable();
+        assert!(["b", "b", "c"] == *found || ["b", "c", "c"] == *found, "{found:?}");
     }
 }
