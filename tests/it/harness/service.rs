@@ -25,7 +25,7 @@ use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::Scope;
 use unionid_bridge::telemetry::Metrics;
 
-use super::TestApp;
+use super::{TestApp, TestDatabase};
 
 /// The API of a [`TestApp`], served until it is dropped or stopped.
 pub struct Service {
@@ -34,6 +34,8 @@ pub struct Service {
     client: Client,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Not to be gone before the last connection to it is opened.
+    database: Option<TestDatabase>,
 }
 
 /// One request under way; refine it, then [`send`](Self::send).
@@ -49,7 +51,9 @@ pub struct Answer {
 
 impl Service {
     pub async fn start(app: &TestApp) -> Self {
-        Self::of(app.app.clone(), Duration::ZERO).await
+        let mut service = Self::of(app.app.clone(), Duration::ZERO).await;
+        service.database = Some(app.database.clone());
+        service
     }
 
     /// With so much time between the stop and the last connection taken.
@@ -59,7 +63,8 @@ impl Service {
         let serving = http::serve(app.clone(), listener, recorder(), grace, stop.clone());
         // Not there until the keys were read once: a test must not race with that.
         app.keys.load().await.unwrap();
-        Self { address, app, client: client(), stop, task: tokio::spawn(serving) }
+        let task = tokio::spawn(serving);
+        Self { address, app, client: client(), stop, task, database: None }
     }
 
     /// Asks it to end, and goes on.
