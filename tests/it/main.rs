@@ -19,6 +19,7 @@ mod cli_signals;
 mod cli_sync;
 mod crash;
 mod crash_sweep;
+mod database_away;
 mod databases;
 mod disk_full;
 mod doctor;
