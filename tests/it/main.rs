@@ -33,6 +33,7 @@ mod http_login;
 mod http_resolve;
 mod keys_cli;
 mod migrate;
+mod pool_exhausted;
 mod resolve;
 mod schedule;
 mod schedule_rescue;
