@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod callback_replays;
 mod callbacks;
 mod cli_exit;
 mod cli_help;
