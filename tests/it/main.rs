@@ -33,6 +33,7 @@ mod http_errors;
 mod http_login;
 mod http_resolve;
 mod keys_cli;
+mod login_busy;
 mod migrate;
 mod pool_exhausted;
 mod resolve;
