@@ -40,6 +40,7 @@ mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod secrets;
+mod secrets_serve;
 mod store_again;
 mod sync_begin;
 mod sync_busy;
