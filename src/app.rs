@@ -1,5 +1,7 @@
 //! The application: the features put together from the configuration.
 
+mod identity;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use crate::config::{Config, OfficialAccount, ProfileApi};
 use crate::inbox::{self, Inbox};
 use crate::keys::Keyring;
 use crate::lease::Holder;
+use crate::login::Login;
 use crate::model::AppId;
+use crate::resolve::Resolver;
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
@@ -79,6 +83,10 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// Answers which openid a user has where.
+    pub resolver: Resolver,
+    /// Exchanges login codes.
+    pub login: Login,
     /// Who may call the API.
     pub keys: Arc<Keyring>,
     /// What time it is.
@@ -117,18 +125,20 @@ impl App {
         clock: Clock,
         retry: wechat::RetryPolicy,
     ) -> Result<Self, Error> {
-        let options = wechat::Options { retry, ..client_options(&config)? };
-        let client = wechat::Client::new(options)?;
+        let client = client(&config, retry)?;
         let holder = Holder::new();
-        let credentials = credentials(&config);
-        let tokens = Keeper::new(store.clone(), client.clone(), holder.clone(), credentials);
+        let tokens = keeper_as(&holder, &config, &store, &client);
         let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
+        let accounts = identity::accounts(&config);
+        let resolver = Resolver::new(store.clone(), accounts.clone());
+        let login =
+            identity::login(&config, accounts, store.clone(), client.clone(), clock.clone());
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
-        Ok(Self { config, store, tokens, keys, clock, inbox, client, holder })
+        Ok(Self { config, store, tokens, resolver, login, keys, clock, inbox, client, holder })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.
@@ -174,6 +184,26 @@ pub async fn connect(config: &Config) -> Result<Store, Error> {
         acquire_timeout: ACQUIRE_TIMEOUT,
     };
     Ok(Store::connect(&options).await?)
+}
+
+/// The client that the configuration asks for; opens no connection yet.
+pub fn client(config: &Config, retry: wechat::RetryPolicy) -> Result<wechat::Client, Error> {
+    let options = wechat::Options { retry, ..client_options(config)? };
+    Ok(wechat::Client::new(options)?)
+}
+
+/// A keeper of every configured account's token, for who needs no more of the application.
+pub fn keeper(config: &Config, store: &Store, client: &wechat::Client) -> Arc<Keeper> {
+    keeper_as(&Holder::new(), config, store, client)
+}
+
+fn keeper_as(
+    holder: &Holder,
+    config: &Config,
+    store: &Store,
+    client: &wechat::Client,
+) -> Arc<Keeper> {
+    Keeper::new(store.clone(), client.clone(), holder.clone(), credentials(config))
 }
 
 fn client_options(config: &Config) -> Result<wechat::Options, Error> {
@@ -237,7 +267,7 @@ fn mailboxes(
 
 /// Every account's secret, and what seals its tokens.
 fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
-    let keys: Vec<_> = config.security.encryption_keys.iter().filter_map(decoded).collect();
+    let keys = encryption_keys(config);
     let official = config.official_accounts.iter().map(|account| (&account.appid, &account.secret));
     let programs = config.mini_programs.iter().map(|program| (&program.appid, &program.secret));
     official
@@ -247,6 +277,10 @@ fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
             (appid.clone(), Credentials { secret: secret.clone(), sealer })
         })
         .collect()
+}
+
+fn encryption_keys(config: &Config) -> Vec<SecretSlice<u8>> {
+    config.security.encryption_keys.iter().filter_map(decoded).collect()
 }
 
 /// The configuration was checked: every key is base64 of 32 bytes.

@@ -8,7 +8,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::{Holder, Lease};
-use crate::store::{AccountId, Error, Store, followers, leases};
+use crate::model::UnionId;
+use crate::store::audit::{self, Action};
+use crate::store::erasures::{self, Subject};
+use crate::store::{self, AccountId, Error, Store, followers, leases};
 
 /// Followers forgotten by one transaction.
 const AT_ONCE: u64 = 1_000;
@@ -17,6 +20,25 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// How long a process that died keeps the others from forgetting.
 const LEASE_LIFE: Duration = Duration::from_secs(60);
+
+/// Forgets a person everywhere, and notes in the audit trail that `actor` asked for it. Done twice it
+/// changes nothing. Returns whether anything was known of the person.
+pub async fn erase_person(
+    store: &Store,
+    unionid: &UnionId,
+    actor: &str,
+    request_id: Option<&str>,
+) -> Result<bool, Error> {
+    store::in_time(async {
+        let transaction = store.begin().await?;
+        let erased = erasures::erase(&transaction, Subject::Unionid(unionid)).await?;
+        let (person, action) = (Some(erased.person.as_str()), Action::PersonErased);
+        audit::record(&transaction, actor, action, person, request_id).await?;
+        transaction.commit().await?;
+        Ok(erased.rows > 0)
+    })
+    .await
+}
 
 /// Forgets who left one of `accounts` more than `days` ago and stayed away, once a day whatever the
 /// replicas. Returns how many were forgotten; `None` where it was done within the day, or another

@@ -7,7 +7,7 @@
 //! # The map
 //!
 //! ```text
-//! main → cli → http, scheduler, sandbox → app → features → wechat | store → model
+//! main → cli → http, scheduler, sandbox, doctor → app → features → wechat | store → model
 //! ```
 //!
 //! Arrows point down only; `tests/architecture.rs` holds the list and fails on any other.
@@ -22,6 +22,7 @@
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
 //!   [`keys`], who may call the API
 //! - [`app`]: the features put together from the configuration
+//! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
 //! - [`scheduler`]: runs syncs at their ticks; [`http`]: the API; [`sandbox`]: a WeChat one can run;
 //!   [`cli`]: the commands
 //!
@@ -45,12 +46,15 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod erasure;
 pub mod http;
 pub mod inbox;
 pub mod keys;
 pub mod lease;
+pub mod login;
 pub mod model;
+pub mod resolve;
 pub mod sandbox;
 pub mod scheduler;
 pub mod seal;

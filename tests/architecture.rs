@@ -52,6 +52,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
+    // Looks at what the application stands on, piece by piece, also where it cannot be put together.
+    ("doctor", &["app", "token", "wechat", "store", "config", "model", "clock"]),
     // Who calls the application. HTTP never speaks to WeChat, callbacks' signature and cipher aside.
     (
         "http",
@@ -83,6 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "http",
             "scheduler",
             "sandbox",
+            "doctor",
             "app",
             "token",
             "sync",
@@ -126,6 +129,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
+    ("rustix", &["doctor"]),
     ("tokio_cron_scheduler", &["scheduler"]),
     ("figment", &["config"]),
     ("metrics_exporter_prometheus", &["telemetry"]),

@@ -76,16 +76,16 @@ async fn call(
             tokio::time::sleep_until(due.into()).await;
         }
         let began = Instant::now();
-        stream.write_all(request).await.unwrap();
-        let status = read(&mut stream, &mut answer).await;
+        let status = exchange(&mut stream, request, &mut answer).await;
         latencies.push(began.elapsed());
         refused += u64::from(!(200..300).contains(&status));
     }
     (latencies, refused)
 }
 
-/// Reads one answer and gives its status.
-async fn read(stream: &mut TcpStream, answer: &mut Vec<u8>) -> u16 {
+/// Sends a request, reads its answer and gives the status.
+pub async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> u16 {
+    stream.write_all(request).await.unwrap();
     answer.clear();
     loop {
         let count = stream.read_buf(answer).await.unwrap();

@@ -3,6 +3,7 @@
 use super::{Failure, Global, output};
 use crate::app::App;
 use crate::config::{self, Config, OfficialAccount, Sources};
+use crate::model::AppId;
 use crate::telemetry;
 
 /// Reads the configuration, says what looks odd in it, and starts the logs.
@@ -38,4 +39,13 @@ pub(super) fn official_accounts(
     }
     let found = named.iter().map(|name| Ok(config.official_account(name)?.clone()));
     found.collect()
+}
+
+/// An Official Account or a Mini Program, by name or AppID.
+pub(super) fn account(config: &Config, named: &str) -> Result<AppId, Failure> {
+    match (config.official_account(named), config.mini_program(named)) {
+        (Ok(account), _) => Ok(account.appid.clone()),
+        (Err(_), Ok(program)) => Ok(program.appid.clone()),
+        (Err(unknown), Err(_)) => Err(unknown.into()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{app, config, keys, scheduler, store, sync, telemetry, token};
+use crate::{app, config, http, keys, scheduler, store, sync, telemetry, token};
 
 /// How a command ended without a failure to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +130,12 @@ impl From<keys::Error> for Failure {
     fn from(error: keys::Error) -> Self {
         let hint = error.hint().map(str::to_owned);
         Self::new(Exit::Failed, error, hint)
+    }
+}
+
+impl From<http::ClientError> for Failure {
+    fn from(error: http::ClientError) -> Self {
+        Self::new(Exit::Failed, error, None)
     }
 }
 

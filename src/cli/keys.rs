@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Exit, Failure, Global, context, output, token};
+use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
 use crate::keys::{IssuedKey, Key, NewKey};
 use crate::model::{AppId, Scope};
@@ -92,7 +92,7 @@ impl Keys {
 
 impl Create {
     fn asked(self, app: &App) -> Result<NewKey, Failure> {
-        let appids = self.apps.iter().map(|asked| token::appid(app, asked));
+        let appids = self.apps.iter().map(|asked| context::account(&app.config, asked));
         Ok(NewKey {
             name: self.name,
             scopes: self.scopes,

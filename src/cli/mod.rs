@@ -6,12 +6,14 @@
 mod config;
 mod context;
 mod demo;
+mod doctor;
 mod failure;
 mod keys;
 mod migrate;
 mod openapi;
 mod output;
 mod progress;
+mod resolve;
 mod runs;
 mod sandbox;
 mod serve;
@@ -60,8 +62,12 @@ enum Command {
     Sync(sync::Sync),
     /// Look at the history of syncs, and decide on held ones
     Runs(runs::Runs),
+    /// Find a user's openid in an Official Account
+    Resolve(resolve::Resolve),
     /// Show or refresh an account's access token
     Token(token::Token),
+    /// Look for whatever is wrong, and say what to do about it
+    Doctor(doctor::Doctor),
     /// Make, list, end and replace the API's keys
     Keys(keys::Keys),
     /// Bring the database's schema up to date, or look at it
@@ -101,7 +107,9 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(serve) => serve.run(&global).await,
         Command::Sync(sync) => sync.run(&global).await,
         Command::Runs(runs) => runs.run(&global).await,
+        Command::Resolve(resolve) => resolve.run(&global).await,
         Command::Token(token) => token.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Keys(keys) => keys.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,

@@ -3,8 +3,6 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
-use crate::app::App;
-use crate::model::AppId;
 use crate::token::Standing;
 
 /// An account's access token.
@@ -36,22 +34,15 @@ impl Token {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let app = context::opened(global).await?;
         let standing = match self.command {
-            TokenCommand::Show { account } => app.tokens.show(&appid(&app, &account)?).await?,
+            TokenCommand::Show { account } => {
+                app.tokens.show(&context::account(&app.config, &account)?).await?
+            }
             TokenCommand::Refresh { account, force } => {
-                app.tokens.refresh(&appid(&app, &account)?, force).await?
+                app.tokens.refresh(&context::account(&app.config, &account)?, force).await?
             }
         };
         print(&standing, global.json);
         Ok(Exit::Done)
-    }
-}
-
-/// Official Accounts and Mini Programs have tokens alike.
-pub(super) fn appid(app: &App, asked: &str) -> Result<AppId, Failure> {
-    match (app.config.official_account(asked), app.config.mini_program(asked)) {
-        (Ok(account), _) => Ok(account.appid.clone()),
-        (Err(_), Ok(program)) => Ok(program.appid.clone()),
-        (Err(unknown), Err(_)) => Err(unknown.into()),
     }
 }
 

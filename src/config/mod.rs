@@ -21,6 +21,7 @@ mod tests;
 mod toml_text;
 mod value;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct Loaded {
     pub warnings: Vec<Mistake>,
     /// Every key with its value and origin, secrets redacted.
     pub settings: Settings,
+    /// The files that a secret was read from.
+    pub secret_files: BTreeSet<PathBuf>,
 }
 
 /// Reads and checks all layers; the error holds every mistake found in them.

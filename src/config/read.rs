@@ -21,10 +21,10 @@ use crate::model::AppId;
 pub(super) fn read(layers: &Layers) -> Result<Loaded, Error> {
     let mut report = Report::default();
     let config = config(Section::root(layers, &mut report));
-    let Report { mistakes, warnings, settings } = report;
+    let Report { mistakes, warnings, settings, secret_files } = report;
     match config {
         Some(config) if mistakes.is_empty() => {
-            Ok(Loaded { config, warnings, settings: Settings(settings) })
+            Ok(Loaded { config, warnings, settings: Settings(settings), secret_files })
         }
         _ => Err(Error { mistakes }),
     }

@@ -1,5 +1,8 @@
 //! What reading has found so far: settings, mistakes, warnings.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use super::mistake::{Fault, Mistake, Origin};
@@ -11,6 +14,7 @@ pub(super) struct Report {
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<Mistake>,
     pub(super) settings: Vec<Setting>,
+    pub(super) secret_files: BTreeSet<PathBuf>,
 }
 
 impl Report {
@@ -27,6 +31,11 @@ impl Report {
     /// Notes a value as it may be shown.
     pub(super) fn show(&mut self, key: String, value: Value, origin: Origin) {
         self.settings.push(Setting { key, value, origin });
+    }
+
+    /// Notes a file that holds a secret.
+    pub(super) fn keep_secret(&mut self, file: &Path) {
+        self.secret_files.insert(file.to_owned());
     }
 
     /// Where a key that was read came from.

@@ -52,6 +52,10 @@ impl Section<'_> {
             Given::InPlace(found) => match &found.value {
                 Value::String(_, text) => {
                     let text = text.clone();
+                    // A database's URL without a password is shown whole: it is no secret.
+                    if shown(&text) != text {
+                        self.keep_secret(&found);
+                    }
                     found.with(text)
                 }
                 _ => return self.wrong_type(found, "a text"),
@@ -71,7 +75,12 @@ impl Section<'_> {
     ) -> Option<Vec<SecretString>> {
         let (found, texts) = match self.given(key)? {
             Given::InPlace(found) => match texts(&found) {
-                Some(texts) => (found.with(()), texts),
+                Some(texts) => {
+                    if !texts.is_empty() {
+                        self.keep_secret(&found);
+                    }
+                    (found.with(()), texts)
+                }
                 None => return self.wrong_type(found, "a list of texts, [\"…\", \"…\"]"),
             },
             Given::File(found, text) => {
@@ -110,6 +119,7 @@ impl Section<'_> {
         let path = PathBuf::from(path);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
+                self.keep_secret_file(&path);
                 let text = text.trim_end_matches(['\r', '\n']).to_owned();
                 let path = join(self.path(), key);
                 Some(Given::File(Found { path, origin: file.origin, value: () }, text))

@@ -3,6 +3,8 @@
 //! A reading method gives `None` where the key is absent or wrong; what is wrong has then been
 //! noted, so the caller may drop the value. A key that nobody asked for is unknown at `finish`.
 
+use std::path::Path;
+
 use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
 
@@ -169,6 +171,18 @@ impl<'r> Section<'r> {
     /// Shows a value that was read, redacted where it is a secret.
     pub(super) fn show<T>(&mut self, found: &Found<T>, value: Json) {
         self.report.show(found.path.clone(), value, found.origin.clone());
+    }
+
+    /// Notes that a secret stands where `found` does.
+    pub(super) fn keep_secret<T>(&mut self, found: &Found<T>) {
+        if let Origin::File(file, _) = &found.origin {
+            self.report.keep_secret(file);
+        }
+    }
+
+    /// Notes a file that holds nothing but a secret.
+    pub(super) fn keep_secret_file(&mut self, file: &Path) {
+        self.report.keep_secret(file);
     }
 
     pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {

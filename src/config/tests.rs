@@ -40,23 +40,29 @@ fn mistakes(text: &str) -> String {
 fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
     let loaded = load(&Sources::defaults()).unwrap();
     assert_snapshot!(loaded.settings.to_table(), @r"
-    database.url              sqlite://unionid-bridge.db?mode=rwc  default
-    database.max_connections  16                                   default
-    http.listen               127.0.0.1:8080                       default
-    wechat.base_url           https://api.weixin.qq.com            default
-    wechat.timeout_seconds    10                                   default
-    wechat.ca_file            (not set)                            default
-    sync.enabled              true                                 default
-    sync.schedule             0 0 3 * * *                          default
-    sync.timezone             Asia/Shanghai                        default
-    sync.profile_api          batchget                             default
-    sync.concurrency          16                                   default
-    sync.refresh_after_days   30                                   default
-    sync.max_unfollow_ratio   0.05                                 default
-    sync.lease_seconds        15                                   default
-    security.encryption_keys  (0 set)                              default
-    log.filter                info                                 default
-    log.format                text                                 default
+    database.url                          sqlite://unionid-bridge.db?mode=rwc  default
+    database.max_connections              16                                   default
+    http.listen                           127.0.0.1:8080                       default
+    http.token_api                        false                                default
+    http.key_requests_per_second          0                                    default
+    wechat.base_url                       https://api.weixin.qq.com            default
+    wechat.timeout_seconds                10                                   default
+    wechat.ca_file                        (not set)                            default
+    login.timeout_seconds                 5                                    default
+    login.store_session_key               false                                default
+    login.refused_codes_per_minute        300                                  default
+    sync.enabled                          true                                 default
+    sync.schedule                         0 0 3 * * *                          default
+    sync.timezone                         Asia/Shanghai                        default
+    sync.profile_api                      batchget                             default
+    sync.concurrency                      16                                   default
+    sync.refresh_after_days               30                                   default
+    sync.max_unfollow_ratio               0.05                                 default
+    sync.lease_seconds                    15                                   default
+    privacy.forget_unfollowed_after_days  0                                    default
+    security.encryption_keys              (0 set)                              default
+    log.filter                            info                                 default
+    log.format                            text                                 default
     ");
     assert_snapshot!(loaded.warnings[0].to_string(), @r"
     official_accounts: none is configured, so there is nothing to sync
@@ -88,6 +94,8 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
     database.url                          postgres://bridge:***@db:5432/bridge?***  environment variable UNIONID_BRIDGE__DATABASE__URL
     database.max_connections              16                                        default
     http.listen                           127.0.0.1:8080                            default
+    http.token_api                        false                                     default
+    http.key_requests_per_second          0                                         default
     wechat.base_url                       https://api.weixin.qq.com                 default
     wechat.timeout_seconds                10                                        default
     wechat.ca_file                        (not set)                                 default
@@ -109,6 +117,11 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
     mini_programs.0.name                  shop                                      bridge.toml line 17
     mini_programs.0.appid                 wx3b00000000000001                        bridge.toml line 18
     mini_programs.0.secret                (set, 21 characters)                      bridge.toml line 19
+    mini_programs.0.callback_token        (not set)                                 default
+    mini_programs.0.encoding_aes_key      (not set)                                 default
+    login.timeout_seconds                 5                                         default
+    login.store_session_key               false                                     default
+    login.refused_codes_per_minute        300                                       default
     sync.enabled                          false                                     environment variable UNIONID_BRIDGE__SYNC__ENABLED
     sync.schedule                         0 30 2 * * *                              bridge.toml line 3
     sync.timezone                         Asia/Shanghai                             default
@@ -117,6 +130,7 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
     sync.refresh_after_days               30                                        default
     sync.max_unfollow_ratio               0.2                                       environment variable UNIONID_BRIDGE__SYNC__MAX_UNFOLLOW_RATIO
     sync.lease_seconds                    15                                        default
+    privacy.forget_unfollowed_after_days  0                                         default
     security.encryption_keys              (2 set)                                   environment variable UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS
     log.filter                            info                                      default
     log.format                            text                                      default
@@ -191,7 +205,7 @@ url = "x"
     http.listen (bridge.toml line 7): "localhost" is no address with a port
       hint: such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080
     http.port (bridge.toml line 8): unknown key
-      hint: known here: listen
+      hint: known here: listen, token_api, key_requests_per_second
     wechat.base_url (bridge.toml line 11): must be https: AppSecrets would travel in the clear
       hint: such as https://api.weixin.qq.com
     wechat.timeout_seconds (bridge.toml line 12): must be from 1 to 120, not 0
@@ -217,7 +231,7 @@ url = "x"
     mini_programs.1.secret_file (bridge.toml line 32): cannot read /nowhere/secret: No such file or directory (os error 2)
       hint: does the path exist, and may this process's user read it?
     mini_programs.1.a__b__c (environment variable UNIONID_BRIDGE__MINI_PROGRAMS__1__A__B__C): unknown key
-      hint: known here: name, appid, secret, secret_file
+      hint: known here: name, appid, secret, secret_file, callback_token, callback_token_file, encoding_aes_key, encoding_aes_key_file
     sync.enabled (environment variable UNIONID_BRIDGE__SYNC__ENABLED): must be true or false, not a text
     sync.schedule (bridge.toml line 35): "0 3 * * *" is no schedule: Invalid pattern: Pattern must have 6 or 7 fields when seconds are required and years are optional
       hint: second minute hour day month weekday: "0 0 3 * * *" is 03:00 every day
@@ -240,7 +254,7 @@ url = "x"
     sinc (environment variable UNIONID_BRIDGE__SINC__ENABLED): unknown key
       hint: did you mean `sync`?
     webhooks (bridge.toml line 50): unknown key
-      hint: known here: database, http, wechat, official_accounts, mini_programs, sync, security, log
+      hint: known here: database, http, wechat, official_accounts, mini_programs, login, sync, privacy, security, log
     "#);
     assert!(!text.contains("canary"));
 }
@@ -310,6 +324,27 @@ fn secrets_may_stand_in_files_of_their_own() {
     assert_eq!(loaded.config.security.encryption_keys.len(), 2);
     let shown = loaded.settings.to_table();
     assert!(shown.contains("(set, 16 characters)") && !shown.contains("canary"), "{shown}");
+    let files = BTreeSet::from([secret.path().to_owned(), keys.path().to_owned()]);
+    assert_eq!(loaded.secret_files, files);
+}
+
+#[test]
+fn a_file_counts_as_secret_only_where_a_secret_stands_in_it() {
+    let files = |text: &str| load(&file(text)).unwrap().secret_files;
+    for plain in [
+        "[http]\nlisten = '127.0.0.1:1'",
+        "[database]\nurl = 'sqlite://bridge.db?mode=rwc'",
+        "[security]\nencryption_keys = []",
+    ] {
+        assert_eq!(files(plain), BTreeSet::new(), "{plain}");
+    }
+    let keys = format!("[security]\nencryption_keys = ['{KEY}']");
+    for secret in [ACCOUNTS, "[database]\nurl = 'mysql://root:canary@db/x'", &keys] {
+        assert_eq!(files(secret), BTreeSet::from(["bridge.toml".into()]), "{secret}");
+    }
+    let environment = [("UNIONID_BRIDGE__DATABASE__URL", "mysql://root:canary@db/x")];
+    let elsewhere = file("[http]\nlisten = '127.0.0.1:1'").with_environment(environment);
+    assert_eq!(load(&elsewhere).unwrap().secret_files, BTreeSet::new());
 }
 
 #[test]

@@ -35,7 +35,7 @@ macro_rules! needed {
     )*};
 }
 
-needed!(Login Resolve Erase Push Templates Token Sync Read Metrics);
+needed!(Login Resolve Erase Metrics);
 
 /// Whoever sent the request, whose key is valid, has the scope `S`, and is within its limit.
 #[derive(Debug)]
@@ -50,9 +50,24 @@ impl<S> Caller<S> {
         &self.grant.key().id
     }
 
+    /// Whether the key is for this account.
+    pub(super) fn allows(&self, appid: &AppId) -> bool {
+        self.grant.allows_app(appid)
+    }
+
+    /// Refuses, where the key is for some accounts only: for what concerns all of them.
+    pub(super) fn may_name_all(&self) -> Result<(), Problem> {
+        if self.grant.allows_all_apps() {
+            return Ok(());
+        }
+        let detail = "the API key is for some accounts, and this concerns all of them";
+        Err(Problem::forbidden("app_not_allowed", detail)
+            .hint("make a key with `keys create` without --app"))
+    }
+
     /// Refuses, where the key is for other accounts.
     pub(super) fn may_name(&self, appid: &AppId) -> Result<(), Problem> {
-        if self.grant.allows_app(appid) {
+        if self.allows(appid) {
             return Ok(());
         }
         let detail = format!("the API key is not for the account {appid}");

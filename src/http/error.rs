@@ -201,6 +201,14 @@ impl Problem {
         self
     }
 
+    /// The same, where there is something to do.
+    pub(super) fn maybe_hint(self, hint: Option<impl Into<Cow<'static, str>>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// What WeChat said.
     pub(super) fn upstream(mut self, said: Upstream) -> Self {
         self.0.upstream = Some(said);
@@ -275,11 +283,17 @@ fn whole_seconds(after: Duration) -> u64 {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&store::Error> for Problem {
+    fn from(error: &store::Error) -> Self {
         if !error.is_passing() {
-            return Self::internal(&error);
+            return Self::internal(error);
         }
         let detail = "the database does not answer; nothing was changed, or all of it was";
-        Self::unavailable("database_unavailable", detail, DATABASE_RETRY).caused_by(&error)
+        Self::unavailable("database_unavailable", detail, DATABASE_RETRY).caused_by(error)
     }
 }
 

@@ -38,10 +38,9 @@
 //! What a key or a body leads to (400, 401, 403, 408, 413, 415, 429, 500, 503) is documented by itself;
 //! a handler documents its own statuses. Every operation's name is unique.
 
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod auth;
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod body;
+mod client;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod error;
 mod health;
@@ -68,6 +67,8 @@ use crate::app::App;
 use crate::telemetry::Metrics;
 use error::Problem;
 use meters::Meters;
+
+pub use client::{Client, ClientError};
 
 /// How long connections are still taken after the process was asked to end, so that those who send
 /// requests here have seen `/readyz` fail before they are turned away.

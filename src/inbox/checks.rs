@@ -51,10 +51,10 @@ impl Inbox {
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         let mut forget = tokio::time::interval(FORGET_EVERY);
         loop {
-            for mailbox in self.mailboxes.values() {
-                if let Err(error) = self.check_all(mailbox, &stop).await {
-                    tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
-                }
+            tokio::select! {
+                // What is claimed and not done is left to the next process.
+                () = stop.cancelled() => return,
+                () = self.check_everywhere() => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -69,6 +69,14 @@ impl Inbox {
         }
     }
 
+    async fn check_everywhere(&self) {
+        for mailbox in self.mailboxes.values() {
+            if let Err(error) = self.check_all(mailbox).await {
+                tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
+            }
+        }
+    }
+
     async fn forget(&self) -> Result<(), store::Error> {
         let before = self.store.now().await? - REMEMBERED_MS;
         let writer = self.store.writer();
@@ -77,20 +85,16 @@ impl Inbox {
     }
 
     /// Works on what is due for one account.
-    async fn check_all(
-        &self,
-        mailbox: &Mailbox,
-        stop: &CancellationToken,
-    ) -> Result<(), store::Error> {
+    async fn check_all(&self, mailbox: &Mailbox) -> Result<(), store::Error> {
         let Some(followers) = &mailbox.followers else { return Ok(()) };
         let account = mailbox.number(&self.store).await?;
-        while !stop.is_cancelled() {
+        loop {
             let now = self.store.now().await?;
             let checks =
                 profile_checks::claim_due(&self.store, account, now, HOLD_MS, CLAIMED_AT_ONCE)
                     .await?;
             if checks.is_empty() {
-                break;
+                return Ok(());
             }
             stream::iter(checks)
                 .for_each_concurrent(CONCURRENCY, |check| async move {
@@ -100,7 +104,6 @@ impl Inbox {
                 })
                 .await;
         }
-        Ok(())
     }
 
     async fn check(&self, followers: &wechat::Account, check: &Check) -> Result<(), store::Error> {

@@ -48,6 +48,11 @@ impl Grant {
         self.key.scopes.contains(&scope)
     }
 
+    /// Whether it may name every account.
+    pub fn allows_all_apps(&self) -> bool {
+        self.row.appids.is_none()
+    }
+
     /// Whether it may name this account.
     pub fn allows_app(&self, appid: &AppId) -> bool {
         // Asked of the row: a list of which nothing could be read must not allow all.

@@ -36,3 +36,11 @@ pub async fn forget_before(
     }
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
 }
+
+/// When the latest event came that is still remembered, whichever account it was for.
+pub async fn find_latest(connection: &impl Connection) -> Result<Option<i64>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT MAX(received_at) FROM callback_seen");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
+}

@@ -10,14 +10,18 @@ pub mod api_keys;
 pub mod audit;
 pub mod callbacks;
 mod connect;
+pub mod coverage;
 pub mod erasures;
 mod error;
 pub mod followers;
+pub mod identities;
 pub mod leases;
+pub mod mini_program_users;
 pub mod profile_checks;
 pub mod quarantine;
 pub mod runs;
 pub mod schema;
+pub mod server;
 mod sql;
 pub mod tokens;
 

@@ -123,6 +123,12 @@ fn leaves_the_code_unused(error: &Error) -> bool {
 }
 
 impl Error {
+    /// Whether a login code that led to this error can be sent again: no byte of it had left, or WeChat
+    /// was too busy to look at it.
+    pub fn leaves_login_code_unused(&self) -> bool {
+        leaves_the_code_unused(self)
+    }
+
     /// What WeChat holds against a login code or against who logs in; `None` for every other error.
     pub fn login_refusal(&self) -> Option<LoginRefusal> {
         match self {

@@ -2,8 +2,8 @@
 //!
 //! reqwest's errors print the whole URL, and with it the token: here they lose it, on every path.
 
+use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::client::Link;
@@ -20,11 +20,23 @@ pub(super) async fn ask<T: DeserializeOwned>(
     request: &Request<'_>,
     token: Option<&AccessToken>,
 ) -> Result<T, Error> {
+    let response = start(link, request, token).await?;
+    understand(response, request, token).await
+}
+
+/// What an answer says.
+pub(super) async fn understand<T: DeserializeOwned>(
+    response: Response,
+    request: &Request<'_>,
+    token: Option<&AccessToken>,
+) -> Result<T, Error> {
     let call = request.call.name();
-    let (status, body) = exchange(link, request, token).await?;
+    let status = response.status();
     if !status.is_success() {
         return Err(Error::Status { call, status: status.as_u16() });
     }
+    let body = read(response).await.map_err(|error| transport(call, error))?;
+    let body = body.ok_or(Error::Transport { call, fault: Fault::TooLong, source: None })?;
     match decode(&body) {
         Ok(Decoded::Answer(answer)) => Ok(answer),
         Ok(Decoded::Refusal { errcode, errmsg }) => {
@@ -36,33 +48,16 @@ pub(super) async fn ask<T: DeserializeOwned>(
     }
 }
 
-async fn exchange(
-    link: &Link,
-    request: &Request<'_>,
-    token: Option<&AccessToken>,
-) -> Result<(StatusCode, Vec<u8>), Error> {
-    let call = request.call.name();
-    let through = |error: reqwest::Error| transport(call, error);
-    let response = start(link, request, token).await.map_err(through)?;
-    let status = response.status();
-    if !status.is_success() {
-        return Ok((status, Vec::new()));
-    }
-    match read(response).await.map_err(through)? {
-        Some(body) => Ok((status, body)),
-        None => Err(Error::Transport { call, fault: Fault::TooLong, source: None }),
-    }
-}
-
+/// Sends the request once; its answer is still to be read.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one home of sending: errors lose their URL here"
 )]
-async fn start(
+pub(super) async fn start(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
-) -> reqwest::Result<Response> {
+) -> Result<Response, Error> {
     let url = format!("{}{}", link.base_url, request.call.path);
     let builder = match &request.body {
         // A body of known length goes out with Content-Length; WeChat answers chunks with 412.
@@ -76,7 +71,8 @@ async fn start(
     let token = token.map(|token| ("access_token", token.expose()));
     let query: Vec<_> = token.into_iter().chain(request.query.iter().copied()).collect();
     let builder = if query.is_empty() { builder } else { builder.query(&query) };
-    builder.send().await.map_err(reqwest::Error::without_url)
+    let sent = builder.send().await.map_err(reqwest::Error::without_url);
+    sent.map_err(|error| transport(request.call.name(), error))
 }
 
 /// The body; `None` where it is longer than [`LONGEST_ANSWER`].

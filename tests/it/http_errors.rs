@@ -56,8 +56,10 @@ async fn a_misspelt_or_doubled_parameter_is_refused_on_every_route() {
     let service = service().await;
     let key = service.key(&Scope::ALL).await;
     let document: Value = serde_json::from_str(&http::document()).unwrap();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        let operation = &item["get"];
+    // What WeChat sends is WeChat's to change.
+    let ours = |path: &&String| !path.starts_with("/v1/callbacks/");
+    for path in document["paths"].as_object().unwrap().keys().filter(ours) {
+        let operation = &document["paths"][path]["get"];
         let of_query = |parameter: &&Value| parameter["in"] == "query";
         let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         let filled = path.replace(['{', '}'], "");

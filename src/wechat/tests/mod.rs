@@ -3,6 +3,7 @@
 mod answers;
 mod leaks;
 mod logins;
+mod probes;
 mod server;
 mod tls;
 mod tokens;

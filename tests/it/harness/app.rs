@@ -42,6 +42,19 @@ impl TestApp {
         Some(Self::process(world, database, store, toml).await)
     }
 
+    /// With so many connections to the database.
+    pub async fn pooled(
+        world: &Sandbox,
+        backend: Backend,
+        connections: u32,
+        toml: &str,
+    ) -> Option<Self> {
+        let database = TestDatabase::new(backend).await?;
+        database.store().await.close().await.unwrap();
+        let store = database.connect_with(connections).await;
+        Some(Self::process(world, database, store, toml).await)
+    }
+
     /// The service on a database that is there already: a second replica, or the next start.
     pub async fn process(
         world: &Sandbox,

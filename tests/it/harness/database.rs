@@ -64,9 +64,14 @@ impl TestDatabase {
 
     /// Connects as the service does, without a schema.
     pub async fn connect(&self) -> Store {
+        self.connect_with(8).await
+    }
+
+    /// The same, with so many connections.
+    pub async fn connect_with(&self, max_connections: u32) -> Store {
         let options = Options {
             url: self.url.clone(),
-            max_connections: 8,
+            max_connections,
             acquire_timeout: Duration::from_secs(10),
         };
         Store::connect(&options).await.unwrap()

@@ -1,0 +1,127 @@
+//! What the API costs, beside the least it could cost. Prints figures; judges nothing.
+//!
+//! ```text
+//! cargo bench --bench http                    all
+//! cargo bench --bench http -- resolve         one of: resolve login stalled
+//! BENCH_FOLLOWERS=100000 BENCH_ROUNDS=5 cargo bench --bench http -- resolve
+//! ```
+#![expect(unreachable_pub, reason = "a benchmark has no outside")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
+#![expect(clippy::print_stdout, reason = "the figures")]
+
+#[path = "http/load.rs"]
+mod load;
+#[path = "http/service.rs"]
+mod service;
+
+use std::time::Duration;
+
+use load::{Seen, load};
+use service::{Bare, Service, median, number};
+use unionid_bridge::sandbox::{Call, Options};
+
+/// Connections that ask.
+const CONNECTIONS: usize = 64;
+
+/// For how long each load lasts.
+const LASTING: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() {
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|word| word == name);
+    if wanted("resolve") {
+        resolve().await;
+    }
+    if wanted("stalled") {
+        stalled().await;
+    }
+    if wanted("login") {
+        login().await;
+    }
+}
+
+fn rounds() -> u64 {
+    number("BENCH_ROUNDS", 3)
+}
+
+/// Look-ups beside a bare handler that returns the same bytes, in turn; then at half of the peak.
+async fn resolve() {
+    let people = number("BENCH_FOLLOWERS", 1_000_000);
+    let service = Service::with_users(Options::with_followers(people), people).await;
+    let requests = service.resolve_requests(people, 10_000).await;
+    let bare = Bare::answering(service.answer_to(&requests[0]).await).await;
+    println!("resolve, {CONNECTIONS} connections, {people} users and followers, SQLite on disk");
+    let (mut ratios, mut peak) = (Vec::new(), 0.0_f64);
+    for round in 1..=rounds() {
+        let floor = load(bare.address, requests, CONNECTIONS, LASTING, None).await;
+        let ours = load(service.address, requests, CONNECTIONS, LASTING, None).await;
+        assert_eq!(ours.refused, 0);
+        let ratio = ours.per_second() / floor.per_second();
+        println!(
+            "  round {round}: bare handler {:.0}/s, resolve {:.0}/s, ratio {ratio:.2}, p99 {:.2} ms",
+            floor.per_second(),
+            ours.per_second(),
+            milliseconds(&ours, 0.99)
+        );
+        ratios.push(ratio);
+        peak = peak.max(ours.per_second());
+    }
+    println!("  median ratio {:.2} (target 0.70)", median(ratios));
+    let half = load(service.address, requests, CONNECTIONS, LASTING, Some(peak / 2.0)).await;
+    println!(
+        "  at half of the peak, {:.0}/s: p50 {:.2} ms, p99 {:.2} ms (target 2)",
+        half.per_second(),
+        milliseconds(&half, 0.5),
+        milliseconds(&half, 0.99)
+    );
+}
+
+/// Look-ups while clients hold connections on which they send next to nothing.
+async fn stalled() {
+    let people = number("BENCH_FOLLOWERS", 100_000).min(100_000);
+    let clients = number("BENCH_STALLED", 2_000);
+    let service = Service::with_users(Options::with_followers(people), people).await;
+    let requests = service.resolve_requests(people, 10_000).await;
+    let rate = Some(2_000.0);
+    let before = load(service.address, requests, CONNECTIONS, LASTING, rate).await;
+    let stalled = service.stall(clients / 2, clients - clients / 2).await;
+    let during = load(service.address, requests, CONNECTIONS, LASTING, rate).await;
+    println!(
+        "resolve at 2,000/s, beside {clients} clients that stall, half in the head, half in the body"
+    );
+    println!(
+        "  without them p99 {:.2} ms, with them p99 {:.2} ms, {} refused",
+        milliseconds(&before, 0.99),
+        milliseconds(&during, 0.99),
+        during.refused
+    );
+    let (closed, longest) = stalled.closed().await;
+    println!("  {closed} of them were closed, the last after {:.1} s", longest.as_secs_f64());
+}
+
+/// Logins beside WeChat's own time for the same call.
+async fn login() {
+    let latency = Duration::from_millis(20);
+    let people = 100_000;
+    let options = Options::with_followers(people).latency(Call::Jscode2session, latency);
+    let service = Service::with_users(options, people / 2).await;
+    println!("login, one after another, WeChat answers in {} ms", latency.as_millis());
+    let mut added = Vec::new();
+    for round in 1..=rounds() {
+        let upstream = service.upstream_logins(200).await;
+        let ours = service.logins(200).await;
+        let (upstream, ours) = (median(upstream), median(ours));
+        println!(
+            "  round {round}: WeChat alone {upstream:.2} ms, login {ours:.2} ms, adds {:.2} ms",
+            ours - upstream
+        );
+        added.push(ours - upstream);
+    }
+    println!("  adds {:.2} ms, median (target 1)", median(added));
+}
+
+fn milliseconds(seen: &Seen, share: f64) -> f64 {
+    seen.percentile(share).as_secs_f64() * 1_000.0
+}

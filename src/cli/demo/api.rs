@@ -1,0 +1,78 @@
+//! The API at work: a login, a look-up, and a follower who leaves in between.
+
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::cli::{Failure, output};
+use crate::http::Client;
+use crate::keys::NewKey;
+use crate::model::Scope;
+use crate::sandbox::{Account, Sandbox};
+
+/// Who the demo's audit trail says made its key.
+const ACTOR: &str = "demo";
+
+/// Logs a follower in to the Mini Program, finds their openid in the Official Account, and again
+/// after they have left. Gives the key that it made for that.
+pub(super) async fn show(
+    app: &App,
+    sandbox: &Sandbox,
+    address: SocketAddr,
+) -> Result<SecretString, Failure> {
+    let Some(program) = sandbox.mini_program() else { return Ok(SecretString::default()) };
+    let new = NewKey { name: ACTOR.to_owned(), scopes: Scope::ALL.to_vec(), ..NewKey::default() };
+    let key = app.keys.create(new, ACTOR).await?.text;
+    let client = Client::new(address, key.clone());
+    let Some(person) = sandbox.main().followers().next() else { return Ok(key) };
+
+    output::talk("\na follower opens the Mini Program, whose backend exchanges the login code");
+    let code = program.mint_code(person.number);
+    output::data(format_args!(
+        "curl -d '{{\"code\": \"{code}\"}}' -H 'Content-Type: application/json' \\\n     {}",
+        with_key(&key, address, "/v1/login")
+    ));
+    output::json(&client.post("/v1/login", &json!({ "code": code })).await?);
+
+    output::talk("\na notifier asks which openid that is in the Official Account");
+    let path = resolve_path(&program, person.number);
+    output::data(format_args!("curl {}", with_key(&key, address, &path)));
+    output::json(&client.get(&path).await?);
+
+    output::talk("\nthey unfollow; WeChat calls back, and the answer is another at once");
+    sandbox.push_follows(true);
+    sandbox.main().leave([person.number]);
+    sandbox.settled().await;
+    output::json(&without_request(client.get(&path).await?));
+    Ok(key)
+}
+
+/// What to try next, while the demo serves.
+pub(super) fn invite(key: &SecretString, sandbox: &Sandbox, address: SocketAddr) {
+    let world = sandbox.base_url();
+    output::talk("\nserving until Ctrl-C; a code to log person 7 in with, followers, the metrics:");
+    output::data(format_args!("curl -d '{{\"person\": 7}}' {world}/sandbox/login-codes"));
+    output::data(format_args!("curl -d '{{\"join\": 1, \"leave\": 1}}' {world}/sandbox/followers"));
+    output::data(format_args!("curl {world}/sandbox/people?limit=3"));
+    output::data(format_args!("curl {}", with_key(key, address, "/metrics")));
+    output::talk(format_args!("and every route, to be tried in a browser: http://{address}/docs"));
+}
+
+fn resolve_path(program: &Account, person: u64) -> String {
+    let openid = program.person(person).openid;
+    format!("/v1/resolve-openid?appid={}&openid={openid}", program.appid())
+}
+
+fn with_key(key: &SecretString, address: SocketAddr, path: &str) -> String {
+    format!("-H 'Authorization: Bearer {}' 'http://{address}{path}'", key.expose_secret())
+}
+
+/// A problem without the id that is another each time.
+fn without_request(mut problem: Value) -> Value {
+    if let Some(members) = problem.as_object_mut() {
+        members.remove("request_id");
+    }
+    problem
+}

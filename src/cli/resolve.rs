@@ -1,0 +1,81 @@
+//! `resolve`: which openid of an Official Account a user has, as the API answers it.
+
+use clap::{ArgGroup, Args};
+
+use super::{Exit, Failure, Global, context, output};
+use crate::model::{InvalidId, OpenId, UnionId};
+use crate::resolve::{self, Resolution, User};
+
+/// Whom to look up, and where.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("user").required(true))]
+pub(super) struct Resolve {
+    /// The Mini Program or Official Account that the openid is of, by name or AppID
+    #[arg(long, value_name = "APPID", requires = "openid")]
+    from: Option<String>,
+    /// The user, by openid
+    #[arg(long, group = "user", requires = "from", value_parser = parsed::<OpenId>)]
+    openid: Option<OpenId>,
+    /// The user, by unionid
+    #[arg(long, group = "user", value_parser = parsed::<UnionId>)]
+    unionid: Option<UnionId>,
+    /// The Official Account that is asked about, by name or AppID; may be left out where one is
+    /// configured
+    #[arg(long, value_name = "APPID")]
+    to: Option<String>,
+}
+
+impl Resolve {
+    pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let app = context::opened(global).await?;
+        let to = match &self.to {
+            Some(to) => Some(app.config.official_account(to)?.appid.clone()),
+            None => None,
+        };
+        let user = match (self.from, self.openid, self.unionid) {
+            (Some(from), Some(openid), _) => {
+                User::OpenId { appid: context::account(&app.config, &from)?, openid }
+            }
+            (_, _, Some(unionid)) => User::Unionid(unionid),
+            // The command line has been checked: there is one or the other.
+            _ => return Ok(Exit::Failed),
+        };
+        let resolution = app.resolver.resolve(&user, to.as_ref()).await?;
+        Ok(print(&resolution, global.json))
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err = InvalidId>>(text: &str) -> Result<T, InvalidId> {
+    text.parse()
+}
+
+fn print(resolution: &Resolution, json: bool) -> Exit {
+    if json {
+        output::json(resolution);
+    }
+    match resolution {
+        Resolution::Resolved { openid, verified_at, .. } if !json => {
+            output::data(openid);
+            let at = verified_at.format("%Y-%m-%d %H:%M:%S UTC");
+            output::talk(format_args!("follows the account, as WeChat said at {at}"));
+        }
+        _ => {}
+    }
+    let Some(problem) = resolution.problem() else { return Exit::Done };
+    output::talk(format_args!("{}: {problem}", resolution.status()));
+    if let Some(hint) = resolution.hint() {
+        output::talk(format_args!("hint: {hint}"));
+    }
+    Exit::Failed
+}
+
+impl From<resolve::Error> for Failure {
+    fn from(error: resolve::Error) -> Self {
+        let exit = match &error {
+            resolve::Error::Store(_) => Exit::Failed,
+            _ => Exit::Configuration,
+        };
+        let hint = Some(error.hint());
+        Self::new(exit, error, hint)
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether WeChat's callbacks are set up, and arrive.
+
+use chrono::DateTime;
+use secrecy::SecretString;
+
+use super::check::{either, within};
+use super::database::failed;
+use super::{Check, DATABASE_LIMIT, Name, Ward};
+use crate::model::AppId;
+use crate::store::{Store, callbacks};
+
+/// An account's part of the console's server configuration.
+struct Mailbox<'a> {
+    appid: &'a AppId,
+    token: Option<&'a SecretString>,
+    key: Option<&'a SecretString>,
+    /// What goes unnoticed without callbacks, or is noticed late.
+    without: &'static str,
+}
+
+pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
+    let official = ward.config.official_accounts.iter().map(|account| Mailbox {
+        appid: &account.appid,
+        token: account.callback_token.as_ref(),
+        key: account.encoding_aes_key.as_ref(),
+        without: "who follows and who leaves is noticed by the nightly sync",
+    });
+    let programs = ward.config.mini_programs.iter().map(|program| Mailbox {
+        appid: &program.appid,
+        token: program.callback_token.as_ref(),
+        key: program.encoding_aes_key.as_ref(),
+        without: "who withdraws an authorisation is not noticed",
+    });
+    let mut checks = Vec::new();
+    for mailbox in official.chain(programs) {
+        let check = within(DATABASE_LIMIT, Name::Callbacks, look_into(ward, &mailbox)).await;
+        checks.push(either(check).about(mailbox.appid));
+    }
+    checks
+}
+
+async fn look_into(ward: &Ward<'_>, mailbox: &Mailbox<'_>) -> Result<Check, Check> {
+    let name = Name::Callbacks;
+    if mailbox.token.is_none() {
+        let why = format!("callback_token is not set: {}", mailbox.without);
+        return Ok(Check::skipped(name, why));
+    }
+    let store = ward.base.ready().map_err(|why| Check::skipped(name, why))?;
+    let mode = match mailbox.key {
+        Some(_) => "safe or compatible mode",
+        None => "plain mode: encoding_aes_key is not set",
+    };
+    Ok(match latest(store).await? {
+        Some(at) => Check::ok(name, format!("{mode}; the latest of all accounts came {at}")),
+        None => {
+            Check::warn(name, format!("{mode}; none has come lately"), how_to_enter(mailbox.appid))
+        }
+    })
+}
+
+/// Events are remembered without their account.
+async fn latest(store: &Store) -> Result<Option<String>, Check> {
+    let latest = callbacks::find_latest(store.reader()).await;
+    let latest = latest.map_err(|error| failed(Name::Callbacks, &error))?;
+    let instant = latest.and_then(DateTime::from_timestamp_millis);
+    Ok(instant.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()))
+}
+
+fn how_to_enter(appid: &AppId) -> String {
+    format!(
+        "enter https://YOUR-HOST/v1/callbacks/{appid} as the server's URL in WeChat's console, with \
+         the Token and EncodingAESKey of the configuration, and enable it there; `serve` has to run"
+    )
+}

@@ -1,0 +1,120 @@
+//! Whether an account's daily allowance carries the next sync.
+
+use super::account::refused;
+use super::database::failed;
+use super::tonight::{Known, Need, Reach};
+use super::{Check, Name, State, Ward};
+use crate::config::{OfficialAccount, ProfileApi};
+use crate::model::RunState;
+use crate::store::{self, Store, accounts, runs};
+use crate::wechat::{self, Quota};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A call that a sync makes, and how often.
+struct Needed {
+    path: &'static str,
+    calls: u64,
+}
+
+pub(super) async fn examine(
+    ward: &Ward<'_>,
+    account: &OfficialAccount,
+    calls: &wechat::Account,
+    followers: Option<u64>,
+) -> Result<Check, Check> {
+    let known = known(ward, account, followers).await;
+    let known = known.map_err(|error| failed(Name::Quota, &error))?;
+    let mut standings = Vec::new();
+    for needed in needed(ward, Need::of(known)) {
+        let quota = calls.quota(needed.path).await.map_err(|error| unasked(&error))?;
+        standings.push((needed, quota));
+    }
+    Ok(judge(&standings))
+}
+
+/// Without the answer nothing is known, but nothing is wrong with the sync either.
+fn unasked(error: &wechat::Error) -> Check {
+    let check = refused(Name::Quota, error);
+    Check { state: State::Warn, ..check }
+}
+
+/// From the database where there is one; otherwise as before the first sync.
+async fn known(
+    ward: &Ward<'_>,
+    account: &OfficialAccount,
+    followers: Option<u64>,
+) -> Result<Known, store::Error> {
+    let refresh_days = u64::from(ward.config.sync.refresh_after_days);
+    let unknown = Known { followers: 0, mirrored: None, missing: 0, refresh_days, nights: 1 };
+    let known = match ward.base.ready() {
+        Ok(store) => from_history(store, account, unknown).await?,
+        Err(_) => unknown,
+    };
+    let followers = followers.or(known.mirrored).unwrap_or(0);
+    Ok(Known { followers, ..known })
+}
+
+async fn from_history(
+    store: &Store,
+    account: &OfficialAccount,
+    unknown: Known,
+) -> Result<Known, store::Error> {
+    let Some(number) = accounts::find(store.reader(), &account.appid).await? else {
+        return Ok(unknown);
+    };
+    let complete = [RunState::Succeeded, RunState::Held];
+    let latest = runs::find_latest(store.reader(), number, &complete).await?;
+    let crawled_at = accounts::find_crawled_at(store.reader(), number).await?;
+    let (Some(latest), Some(crawled_at)) = (latest, crawled_at) else {
+        return Ok(unknown);
+    };
+    let counts = latest.run.counts;
+    let nights = (store.now().await? - crawled_at).max(0) / DAY_MS + 1;
+    Ok(Known {
+        mirrored: Some(counts.listed),
+        missing: counts.missing_unionid,
+        nights: nights.cast_unsigned(),
+        ..unknown
+    })
+}
+
+fn needed(ward: &Ward<'_>, need: Need) -> [Needed; 2] {
+    let profiles = match ward.config.sync.profile_api {
+        ProfileApi::Batchget => {
+            Needed { path: "/cgi-bin/user/info/batchget", calls: need.batches() }
+        }
+        ProfileApi::Info => Needed { path: "/cgi-bin/user/info", calls: need.profiles },
+    };
+    [Needed { path: "/cgi-bin/user/get", calls: need.pages }, profiles]
+}
+
+fn judge(standings: &[(Needed, Quota)]) -> Check {
+    let name = Name::Quota;
+    let shown: Vec<_> = standings.iter().map(|(needed, quota)| shown(needed, *quota)).collect();
+    let detail = format!("the next sync needs {}", shown.join(", "));
+    let reach = |(needed, quota): &(Needed, Quota)| {
+        Reach::of(needed.calls, quota.remain, quota.daily_limit)
+    };
+    if standings.iter().any(|standing| reach(standing) == Reach::Never) {
+        let hint = "a sync will pause and go on the next day: ask WeChat for a higher quota, or \
+                    raise sync.refresh_after_days";
+        return Check::fail(name, detail, hint);
+    }
+    if standings.iter().any(|standing| reach(standing) == Reach::AfterReset) {
+        let hint = "a sync before WeChat counts from 0 again, at midnight, UTC+8, will pause until \
+                    then; look at what else calls for this account";
+        return Check::warn(name, detail, hint);
+    }
+    Check::ok(name, detail)
+}
+
+fn shown(needed: &Needed, quota: Quota) -> String {
+    let call = needed.path.trim_start_matches("/cgi-bin/");
+    let calls = needed.calls;
+    match (quota.remain, quota.daily_limit) {
+        (Some(remain), Some(daily)) => format!("{calls} {call} ({remain} of {daily} left today)"),
+        (Some(remain), None) => format!("{calls} {call} ({remain} left today)"),
+        (None, _) => format!("{calls} {call} (WeChat names no limit)"),
+    }
+}

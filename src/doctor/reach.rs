@@ -1,0 +1,133 @@
+//! The way to WeChat: its name, its certificate, whether it is WeChat that answers, and its clock.
+
+use chrono::{DateTime, Utc};
+
+use super::check::{told, within};
+use super::{Check, NO_CLIENT, Name, Ward, clocks};
+use crate::wechat::{Client, Error, Fault, Probe, Resolved};
+
+const NAMES: [Name; 4] = [Name::WechatDns, Name::WechatTls, Name::WechatAnswer, Name::ClockWechat];
+
+pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
+    let Some(client) = &ward.client else {
+        return NAMES.map(|name| Check::skipped(name, NO_CLIENT)).into();
+    };
+    let base_url = ward.config.wechat.base_url.as_str().trim_end_matches('/');
+    let probed = within(ward.limit(), Name::WechatAnswer, async { Ok(probe(ward, client).await) });
+    let resolved = within(ward.limit(), Name::WechatDns, async { Ok(client.resolve().await) });
+    let (probed, resolved) = tokio::join!(probed, resolved);
+    let is_reached = probed.as_ref().is_ok_and(|(probe, ..)| is_connected(&probe.answer));
+    let dns = resolved.map_or_else(|late| late, |found| dns(found, is_reached));
+    let about = |check: Check| check.about(base_url);
+    match probed {
+        Ok((probe, ours)) => {
+            let tls = tls(ward, &probe.answer);
+            let clock = clock(probe.server_time, ours);
+            [dns, tls, answer(&probe.answer), clock].map(about).into()
+        }
+        Err(late) => {
+            let skipped = |name| Check::skipped(name, "nothing answered in time");
+            let others = [skipped(Name::WechatTls), skipped(Name::ClockWechat)];
+            [dns, late].into_iter().chain(others).map(about).collect()
+        }
+    }
+}
+
+type Readings = (DateTime<Utc>, DateTime<Utc>);
+
+async fn probe(ward: &Ward<'_>, client: &Client) -> (Probe, Readings) {
+    let before = ward.clock.now();
+    let probe = client.probe().await;
+    (probe, (before, ward.clock.now()))
+}
+
+fn dns(resolved: Option<Resolved>, is_reached: bool) -> Check {
+    let check = Name::WechatDns;
+    let Some(Resolved { name, addresses }) = resolved else {
+        return Check::skipped(check, "wechat.base_url has an address and no name");
+    };
+    let problem = match addresses {
+        Ok(addresses) if !addresses.is_empty() => {
+            let shown: Vec<_> = addresses.iter().take(3).map(ToString::to_string).collect();
+            return Check::ok(check, format!("{name} leads to {}", shown.join(", ")));
+        }
+        Ok(_) => format!("{name} has no address"),
+        Err(error) => format!("{name} could not be resolved: {error}"),
+    };
+    if is_reached {
+        let detail = format!("{problem}, yet it was reached: by a proxy");
+        return Check::ok(check, detail);
+    }
+    let hint = "look at wechat.base_url and at this machine's name server (/etc/resolv.conf)";
+    Check::fail(check, problem, hint)
+}
+
+/// Whether a connection came about, TLS included.
+fn is_connected(answer: &Result<(), Error>) -> bool {
+    !matches!(answer, Err(Error::Transport { fault, .. }) if stage(fault) != Stage::Answer)
+}
+
+/// How far a request got that failed on its way.
+#[derive(PartialEq, Eq)]
+enum Stage {
+    Connection,
+    Tls,
+    Answer,
+}
+
+fn stage(fault: &Fault) -> Stage {
+    match fault {
+        Fault::Certificate(_) | Fault::Tls(_) => Stage::Tls,
+        Fault::Timeout | Fault::Broken | Fault::TooLong => Stage::Answer,
+        Fault::NameNotResolved
+        | Fault::ConnectionRefused
+        | Fault::NotConnected
+        | Fault::ConnectTimeout => Stage::Connection,
+    }
+}
+
+fn tls(ward: &Ward<'_>, answer: &Result<(), Error>) -> Check {
+    let name = Name::WechatTls;
+    if ward.config.wechat.base_url.scheme() != "https" {
+        return Check::skipped(name, "wechat.base_url is http, to this machine itself");
+    }
+    match answer {
+        Err(Error::Transport { fault, .. }) => match stage(fault) {
+            Stage::Tls => Check::fail(name, fault.to_string(), hint(answer)),
+            Stage::Connection => Check::skipped(name, "no connection could be made"),
+            Stage::Answer => Check::ok(name, "the certificate is good"),
+        },
+        _ => Check::ok(name, "the certificate is good"),
+    }
+}
+
+fn answer(answer: &Result<(), Error>) -> Check {
+    let name = Name::WechatAnswer;
+    match answer {
+        Ok(()) => Check::ok(name, "WeChat's API answers"),
+        // A gateway may let through only what its owner thought of.
+        Err(error @ Error::Status { status: 404, .. }) => {
+            Check::warn(name, told(error), hint(answer))
+        }
+        Err(error) => Check::fail(name, told(error), hint(answer)),
+    }
+}
+
+fn hint(answer: &Result<(), Error>) -> String {
+    let hint = match answer {
+        Err(Error::Transport { fault: Fault::Tls(_), .. }) => {
+            "what is there does not speak TLS as WeChat does: look at the port in wechat.base_url \
+             and at proxies"
+        }
+        _ => "look at wechat.base_url, at proxies, and at this machine's way to the internet",
+    };
+    let known = answer.as_ref().err().and_then(Error::hint);
+    known.unwrap_or_else(|| hint.to_owned())
+}
+
+fn clock(server_time: Option<DateTime<Utc>>, ours: Readings) -> Check {
+    match server_time {
+        Some(theirs) => clocks::judge(Name::ClockWechat, "WeChat's", theirs, ours),
+        None => Check::skipped(Name::ClockWechat, "no answer said what time it is there"),
+    }
+}

@@ -1,0 +1,182 @@
+//! Why nobody was logged in, by what the Mini Program's backend can do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::AppId;
+use crate::resolve::listed;
+use crate::wechat::login::{InvalidLoginCode, LoginRefusal, SealedDataError};
+use crate::wechat::{self, Class, Upstream};
+use crate::{seal, store};
+
+/// Why nobody was logged in. Holds no code, and nothing of who tried.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The text is no code at all; WeChat was not asked.
+    #[error("{0}")]
+    NoCode(#[from] InvalidLoginCode),
+    /// WeChat does not take the code.
+    #[error("WeChat does not take the login code")]
+    CodeInvalid {
+        /// What it said.
+        upstream: Option<Upstream>,
+    },
+    /// The code was used, with us or elsewhere.
+    #[error("the login code was used before")]
+    CodeUsed {
+        /// What WeChat said, where it was asked.
+        upstream: Option<Upstream>,
+    },
+    /// WeChat blocks the person.
+    #[error("WeChat blocks this user")]
+    UserBlocked {
+        /// What it said.
+        upstream: Option<Upstream>,
+    },
+    /// The person logged in too often.
+    #[error("this user logged in too often")]
+    RateLimited {
+        /// What WeChat said.
+        upstream: Option<Upstream>,
+    },
+    /// The Mini Program is not configured.
+    #[error("{appid} is none of the Mini Programs configured here")]
+    MiniProgramUnknown {
+        /// The one named.
+        appid: AppId,
+        /// Those there are.
+        known: Vec<AppId>,
+    },
+    /// No Mini Program is named, and there is not exactly one.
+    #[error("it has to be said which Mini Program is meant")]
+    MiniProgramNeeded {
+        /// Those there are.
+        known: Vec<AppId>,
+    },
+    /// One of `encrypted_data` and `iv` is missing.
+    #[error("encrypted_data and iv are sent both or neither")]
+    SealedDataIncomplete,
+    /// The encrypted data does not open, or is not of this login.
+    #[error("{0}")]
+    SealedData(#[from] SealedDataError),
+    /// The encrypted data is not of now.
+    #[error("encrypted_data was sealed too long ago")]
+    SealedDataOld,
+    /// WeChat refused too many codes of this caller.
+    #[error("WeChat refused too many login codes of this caller")]
+    TooManyRefused {
+        /// When the next one may be tried.
+        retry_after: Duration,
+    },
+    /// Too many exchanges are under way in this process.
+    #[error("too many logins are waiting for WeChat")]
+    TooManyAtOnce,
+    /// Nobody answered in time; the exchange goes on.
+    #[error("WeChat has not answered in time")]
+    TimedOut,
+    /// WeChat did not tell who it is, for a reason that is nobody's who logs in.
+    #[error("WeChat did not exchange the login code")]
+    Wechat {
+        /// What kind of reason.
+        trouble: Trouble,
+        /// The reason.
+        source: Arc<wechat::Error>,
+    },
+    /// The session key could not be encrypted.
+    #[error("the session key cannot be encrypted")]
+    Seal(#[from] seal::Error),
+    /// The database did not do it; WeChat's answer is kept for the next attempt.
+    #[error("the login could not be stored")]
+    Store(#[source] Arc<store::Error>),
+}
+
+/// Why WeChat told nobody apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is busy, or its allowance is used up.
+    Busy,
+    /// It did not answer.
+    TooSlow,
+    /// Its answer cannot be read.
+    NotUnderstood,
+    /// It refuses the Mini Program: an operator has to act.
+    Misconfigured,
+}
+
+impl Error {
+    /// What WeChat said, where it said anything.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        match self {
+            Self::CodeInvalid { upstream }
+            | Self::CodeUsed { upstream }
+            | Self::UserBlocked { upstream }
+            | Self::RateLimited { upstream } => upstream.as_ref(),
+            Self::Wechat { source, .. } => source.upstream(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoCode(invalid) => invalid.hint(),
+            Self::CodeInvalid { .. } => LoginRefusal::InvalidCode.hint(),
+            Self::CodeUsed { .. } => LoginRefusal::UsedCode.hint(),
+            Self::UserBlocked { .. } => LoginRefusal::Blocked.hint(),
+            Self::RateLimited { .. } => LoginRefusal::TooOften.hint(),
+            Self::MiniProgramUnknown { known, .. } => {
+                return Some(format!("configured: {}", listed(known)));
+            }
+            Self::MiniProgramNeeded { known } => {
+                return Some(format!("name one with `appid`: {}", listed(known)));
+            }
+            Self::SealedDataIncomplete => "send what wx.getUserInfo gave as encryptedData and iv",
+            Self::SealedData(refused) => refused.hint(),
+            Self::SealedDataOld => {
+                "call wx.login and wx.getUserInfo anew, and send both results at once"
+            }
+            Self::TooManyRefused { .. } => {
+                "find out who sends codes that WeChat does not know; login.refused_codes_per_minute is \
+                 the limit"
+            }
+            Self::TooManyAtOnce => "try again in a moment with the same code",
+            Self::TimedOut => "ask again with the same code: its answer is kept for a minute",
+            Self::Wechat { trouble: Trouble::Misconfigured, source } => return source.hint(),
+            Self::Wechat { source, .. } if source.leaves_login_code_unused() => {
+                "try again in a moment with the same code"
+            }
+            Self::Wechat { .. } => "call wx.login again: WeChat may have used the code up",
+            Self::Store(_) => "try again with the same code: WeChat's answer is kept for a minute",
+            Self::Seal(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<wechat::Error> for Error {
+    fn from(error: wechat::Error) -> Self {
+        let upstream = error.upstream().cloned();
+        match error.login_refusal() {
+            Some(LoginRefusal::InvalidCode) => Self::CodeInvalid { upstream },
+            Some(LoginRefusal::UsedCode) => Self::CodeUsed { upstream },
+            Some(LoginRefusal::Blocked) => Self::UserBlocked { upstream },
+            Some(LoginRefusal::TooOften) => Self::RateLimited { upstream },
+            None => Self::Wechat { trouble: trouble(&error), source: Arc::new(error) },
+        }
+    }
+}
+
+fn trouble(error: &wechat::Error) -> Trouble {
+    match error.class() {
+        _ if error.is_timeout() => Trouble::TooSlow,
+        Class::Transient | Class::Quota | Class::RateLimited => Trouble::Busy,
+        Class::Undecodable | Class::Unknown => Trouble::NotUnderstood,
+        _ => Trouble::Misconfigured,
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}

@@ -1,0 +1,89 @@
+//! Look-ups by the thousand: a statement for each account that openids come from, and one or two for
+//! unionids.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Error, Resolution, Resolver, User};
+use crate::model::{AppId, OpenId, UnionId};
+use crate::store;
+use crate::store::identities::{self, Follow, Link};
+
+/// Where unionids lead in one Official Account.
+pub(super) struct Follows {
+    follows: HashMap<UnionId, Follow>,
+    /// Those that lead nowhere there, and are known all the same.
+    known: HashSet<UnionId>,
+}
+
+impl Follows {
+    pub(super) fn resolution(&self, unionid: &UnionId, target: &AppId) -> Resolution {
+        match self.follows.get(unionid) {
+            None if !self.known.contains(unionid) => Resolution::UserUnknown,
+            follow => Resolution::of_follow(target, unionid.clone(), follow.cloned()),
+        }
+    }
+}
+
+impl Resolver {
+    /// Where each of many users leads in the Official Account `to`, in the order asked.
+    pub async fn resolve_all(
+        &self,
+        users: &[User],
+        to: Option<&AppId>,
+    ) -> Result<Vec<Resolution>, Error> {
+        let target = self.accounts.target(to)?;
+        let mut openids: HashMap<&AppId, Vec<&OpenId>> = HashMap::new();
+        let mut unionids = Vec::new();
+        for user in users {
+            match user {
+                User::Unionid(unionid) => unionids.push(unionid),
+                User::OpenId { appid, openid } => {
+                    let (_, appid) = self.accounts.source(appid)?;
+                    openids.entry(appid).or_default().push(openid);
+                }
+            }
+        }
+        let look_up = async {
+            let mut links = HashMap::with_capacity(openids.len());
+            for (appid, openids) in openids {
+                links.insert(appid, self.links_of(appid, &openids, target).await?);
+            }
+            Ok((links, self.follows_of(&unionids, target).await?))
+        };
+        let (links, follows) = store::in_time(look_up).await?;
+        let resolution = |user: &User| match user {
+            User::Unionid(unionid) => follows.resolution(unionid, target),
+            User::OpenId { appid, openid } => {
+                let link = links.get(appid).and_then(|links| links.get(openid));
+                Resolution::of_link(target, link.cloned())
+            }
+        };
+        Ok(users.iter().map(resolution).collect())
+    }
+
+    async fn links_of(
+        &self,
+        appid: &AppId,
+        openids: &[&OpenId],
+        target: &AppId,
+    ) -> Result<HashMap<OpenId, Link>, store::Error> {
+        let Ok((source, _)) = self.accounts.source(appid) else { return Ok(HashMap::new()) };
+        let account = self.accounts.number(&self.store, appid).await?;
+        let target = self.accounts.number(&self.store, target).await?;
+        identities::list(self.store.reader(), source, account, openids, target).await
+    }
+
+    pub(super) async fn follows_of(
+        &self,
+        unionids: &[&UnionId],
+        target: &AppId,
+    ) -> Result<Follows, store::Error> {
+        let reader = self.store.reader();
+        let number = self.accounts.number(&self.store, target).await?;
+        let follows = identities::list_by_unionids(reader, unionids, number).await?;
+        let nowhere: Vec<_> =
+            unionids.iter().filter(|unionid| !follows.contains_key(**unionid)).copied().collect();
+        let known = identities::list_known_unionids(reader, &nowhere).await?;
+        Ok(Follows { follows, known })
+    }
+}

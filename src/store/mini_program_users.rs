@@ -1,0 +1,139 @@
+//! Mini Program users: one row per program and person, written at each login.
+
+use entity::mini_program_user::{Column, Entity};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
+
+use super::quarantine::{self, Conflict};
+use super::sql::Sql;
+use super::{AccountId, Connection, Error, Transaction, parsed};
+use crate::model::{OpenId, UnionId};
+
+/// Stands for the run in a conflict that a login found.
+const NO_RUN: i64 = 0;
+
+/// A login that WeChat vouches for.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'a> {
+    /// The person in the Mini Program.
+    pub openid: &'a OpenId,
+    /// The person across accounts, as the login itself said. Replaces what is known.
+    pub unionid: Option<&'a UnionId>,
+    /// The same, as the client's data said. Fills in where nothing is known and the login says nothing.
+    pub unionid_of_client: Option<&'a UnionId>,
+    /// The sealed session key, where it is to be kept.
+    pub session_key: Option<&'a str>,
+}
+
+/// What stands of a person after a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Whether it was the first.
+    pub is_new: bool,
+    /// The person across accounts, once known.
+    pub unionid: Option<UnionId>,
+}
+
+/// Records a login. A unionid is never blanked; one that WeChat changed is noted as a conflict.
+pub async fn record_login(
+    transaction: &Transaction,
+    account: AccountId,
+    login: Login<'_>,
+) -> Result<Recorded, Error> {
+    let told = login.unionid.or(login.unionid_of_client);
+    let stored = match find_unionid(transaction, account, login.openid, false).await? {
+        Some(stored) => stored,
+        None if insert(transaction, account, &login).await? => {
+            return Ok(Recorded { is_new: true, unionid: told.cloned() });
+        }
+        // Another login was first. Read with a lock, MariaDB and MySQL show what it wrote.
+        None => find_unionid(transaction, account, login.openid, true).await?.flatten(),
+    };
+    if let (Some(old), Some(new)) = (&stored, login.unionid)
+        && old != new
+    {
+        let conflict =
+            Conflict { openid: login.openid.clone(), old: old.clone(), new: new.clone() };
+        let now = super::now(transaction).await?;
+        quarantine::record_conflicts(transaction, account, NO_RUN, &[conflict], now).await?;
+    }
+    let unionid = login.unionid.or(stored.as_ref()).or(told).cloned();
+    update(transaction, account, &login, unionid.as_ref()).await?;
+    Ok(Recorded { is_new: false, unionid })
+}
+
+/// The unionid of a known user; `None` where the user is not known.
+async fn find_unionid(
+    transaction: &Transaction,
+    account: AccountId,
+    openid: &OpenId,
+    lock: bool,
+) -> Result<Option<Option<UnionId>>, Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("SELECT unionid FROM mini_program_user WHERE account_id = ").bind(account);
+    sql.push(" AND openid = ").bind(openid.as_str());
+    if lock {
+        sql.for_update();
+    }
+    let row = transaction.query_one_raw(sql.into_statement()).await?;
+    let unionid = row.map(|row| row.try_get_by_index::<Option<String>>(0)).transpose()?;
+    unionid.map(|unionid| unionid.map(parsed).transpose()).transpose()
+}
+
+/// `false` where the user is there already.
+async fn insert(
+    transaction: &Transaction,
+    account: AccountId,
+    login: &Login<'_>,
+) -> Result<bool, Error> {
+    let told = login.unionid.or(login.unionid_of_client);
+    let mut sql = Sql::new(transaction);
+    let clock = sql.clock();
+    sql.push("INSERT INTO mini_program_user ");
+    sql.push("(account_id, openid, unionid, session_key, created_at, login_at) VALUES (");
+    sql.bind(account).push(", ").bind(login.openid.as_str());
+    sql.push(", ").bind(told.map(UnionId::as_str)).push(", ").bind(login.session_key);
+    sql.push(", ").push(clock).push(", ").push(clock).push(")");
+    sql.push(match sql.backend() {
+        // Locks the other's row for writing at once; ignored, it would be locked for reading by each
+        // of several, who would then wait for one another. A row that is changed counts as two.
+        DbBackend::MySql => " ON DUPLICATE KEY UPDATE login_at = login_at + 1",
+        _ => " ON CONFLICT DO NOTHING",
+    });
+    Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
+}
+
+async fn update(
+    transaction: &Transaction,
+    account: AccountId,
+    login: &Login<'_>,
+    unionid: Option<&UnionId>,
+) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    let clock = sql.clock();
+    sql.push("UPDATE mini_program_user SET unionid = COALESCE(");
+    sql.bind(unionid.map(UnionId::as_str)).push(", unionid)");
+    // The key of an earlier login is worth nothing now.
+    sql.push(", session_key = ").bind(login.session_key);
+    sql.push(", login_at = ").push(clock);
+    sql.push(" WHERE account_id = ").bind(account);
+    sql.push(" AND openid = ").bind(login.openid.as_str());
+    transaction.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// The sealed session key of the user's latest login, where it was to be kept.
+pub async fn find_session_key(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+) -> Result<Option<String>, Error> {
+    let found = Entity::find()
+        .select_only()
+        .column(Column::SessionKey)
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::Openid.eq(openid.as_str()))
+        .into_tuple::<Option<String>>()
+        .one(connection)
+        .await?;
+    Ok(found.flatten())
+}

@@ -1,0 +1,154 @@
+//! `doctor`: what is well is told so, what is wrong comes with what to do, and nothing is given away.
+
+mod database;
+mod history;
+mod settings;
+mod way;
+mod wechat;
+
+use std::os::unix::fs::PermissionsExt;
+
+use rstest::rstest;
+use sea_orm::{ActiveValue, EntityTrait};
+use serde_json::Value;
+use unionid_bridge::doctor::Name;
+use unionid_bridge::sandbox::{Call, Sandbox};
+use unionid_bridge::store::{Store, accounts};
+
+use crate::harness::{Backend, Bridge, TestDatabase, night, talk};
+
+const TOKEN: &str = "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__CALLBACK_TOKEN";
+const BASE_URL: &str = "UNIONID_BRIDGE__WECHAT__BASE_URL";
+
+/// A report of `doctor --json`, with its exit code checked against it.
+pub(super) struct Report(pub(super) Value);
+
+impl Report {
+    pub(super) async fn of(bridge: &Bridge) -> Self {
+        let output = bridge.run(&["doctor", "--json"]).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = i32::from(report["overall"] == "fail");
+        assert_eq!(output.status.code(), Some(code), "{report}, {}", talk(&output));
+        for check in report["checks"].as_array().unwrap() {
+            let has_hint = check["hint"].as_str().is_some_and(|hint| !hint.is_empty());
+            let wants_hint = check["state"] == "warn" || check["state"] == "fail";
+            assert!(has_hint || !wants_hint, "{check}");
+        }
+        Self(report)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Value> {
+        self.0["checks"].as_array().unwrap().iter()
+    }
+
+    /// The checks that came out so, by name.
+    pub(super) fn names(&self, state: &str) -> Vec<&str> {
+        let found = self.all().filter(|check| check["state"] == state);
+        found.map(|check| check["name"].as_str().unwrap()).collect()
+    }
+
+    pub(super) fn check(&self, name: &str) -> &Value {
+        self.all().find(|check| check["name"] == name).unwrap()
+    }
+
+    pub(super) fn assert(&self, name: &str, state: &str, words: &[&str]) {
+        let check = self.check(name);
+        assert_eq!(check["state"], state, "{check}");
+        for word in words {
+            assert!(check.to_string().contains(word), "{word:?} is not in {check}");
+        }
+    }
+}
+
+/// A world that has been synced once, its configuration for its owner's eyes.
+pub(super) async fn synced(world: &Sandbox) -> Bridge {
+    let bridge = private(Bridge::against(world, ""));
+    night(&bridge).await;
+    bridge
+}
+
+pub(super) fn private(bridge: Bridge) -> Bridge {
+    let file = bridge.folder().join("unionid-bridge.toml");
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
+    bridge
+}
+
+/// The people log in to the Mini Program, with these unionids.
+pub(super) async fn log_in(
+    store: &Store,
+    world: &Sandbox,
+    unionids: impl IntoIterator<Item = String>,
+) {
+    let program = world.mini_program().unwrap();
+    let appid = program.appid().parse().unwrap();
+    let account = accounts::find_or_insert(store, &appid).await.unwrap();
+    let user = |(number, unionid)| entity::mini_program_user::ActiveModel {
+        account_id: ActiveValue::set(account),
+        openid: ActiveValue::set(program.person(number).openid),
+        unionid: ActiveValue::set(Some(unionid)),
+        created_at: ActiveValue::set(1),
+        login_at: ActiveValue::set(1),
+        ..Default::default()
+    };
+    let users = (0..).zip(unionids).map(user);
+    entity::mini_program_user::Entity::insert_many(users).exec(store.writer()).await.unwrap();
+}
+
+pub(super) async fn receive_callback(store: &Store) {
+    let now = store.now().await.unwrap();
+    let seen = entity::callback_seen::ActiveModel {
+        event: ActiveValue::set("some event".to_owned()),
+        received_at: ActiveValue::set(now),
+    };
+    entity::callback_seen::Entity::insert(seen).exec(store.writer()).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_healthy_world_is_told_so(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(300).await.unwrap();
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let bridge = private(Bridge::on(&world, &database.url, ""))
+        .with(TOKEN, "bridgetoken")
+        .with("UNIONID_BRIDGE__MINI_PROGRAMS__0__CALLBACK_TOKEN", "shoptoken")
+        .with(BASE_URL, &format!("http://localhost:{}", world.address().port()))
+        .with(
+            "UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS",
+            "['MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=']",
+        );
+    night(&bridge).await;
+    let store = bridge.store().await;
+    log_in(&store, &world, world.main().person(7).unionid).await;
+    receive_callback(&store).await;
+    store.close().await.unwrap();
+
+    let report = Report::of(&bridge).await;
+    assert_eq!(report.0["overall"], "ok", "{:#}", report.0);
+    let skipped: &[&str] = match backend {
+        Backend::Sqlite => &["wechat-tls"],
+        _ => &["database-disk", "wechat-tls"],
+    };
+    assert_eq!(report.names("skipped"), skipped);
+    for name in Name::ALL {
+        report.check(name.as_str());
+    }
+    report.assert("follower-list", "ok", &["300 people follow", "wx0a00000000000001"]);
+    let version = ["SQLite 3", "PostgreSQL ", "MariaDB 1"][backend as usize];
+    report.assert("database", "ok", &[version]);
+    assert_eq!(world.requests(Call::ClearQuota), 0);
+}
+
+#[tokio::test]
+async fn a_new_installation_is_examined_without_making_a_database() {
+    let world = Sandbox::with_followers(300).await.unwrap();
+    let bridge = private(Bridge::against(&world, ""));
+    let report = Report::of(&bridge).await;
+    assert_eq!(report.0["overall"], "warn", "{:#}", report.0);
+    report.assert("database", "warn", &["bridge.db", "migrate up"]);
+    report.assert("access-token", "ok", &[]);
+    report.assert("quota", "ok", &["2 user/get", "3 user/info/batchget"]);
+    report.assert("last-run", "skipped", &[]);
+    assert!(!bridge.database().exists());
+}

@@ -1,0 +1,335 @@
+//! `/v1/resolve-openid`: one user or a thousand, each with an openid or the reason why not.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use unionid_bridge::keys::NewKey;
+use unionid_bridge::model::{AppId, Scope};
+use unionid_bridge::sandbox::{Account, OfficialAccount, Options, Quirk, Sandbox};
+
+use crate::harness::{Answer, Backend, Service, TestApp};
+
+const SECOND: &str = "wx0a00000000000002";
+
+/// Two Official Accounts of which person 9 has left the first, and users 7, 8, 9 and 1,000 logged in;
+/// WeChat tells nobody who 8 is.
+async fn world() -> Sandbox {
+    let mut options = Options { page_size: 100, ..Options::with_followers(300) };
+    let secret = "5a5d0b0c0a11ce0000000000000000a2";
+    options.official_accounts.push(OfficialAccount::new("news", SECOND, secret, 50));
+    Sandbox::start(options).await.unwrap()
+}
+
+struct Town {
+    world: Sandbox,
+    app: TestApp,
+    service: Service,
+    key: String,
+}
+
+impl Town {
+    async fn on(backend: Backend) -> Option<Self> {
+        let world = world().await;
+        let app = TestApp::on(&world, backend).await?;
+        app.sync_true(&world).await;
+        world.main().leave([9]);
+        app.sync_true(&world).await;
+        app.of(1).sync().await;
+        let service = Service::start(&app).await;
+        let key = service.key(&[Scope::Login, Scope::Resolve, Scope::Erase]).await;
+        let town = Self { world, app, service, key };
+        town.program().quirk([8], Quirk::NoUnionidAtLogin);
+        for person in [7, 8, 9, 1_000] {
+            town.log_in(person).await;
+        }
+        Some(town)
+    }
+
+    fn program(&self) -> Account {
+        self.world.mini_program().unwrap()
+    }
+
+    async fn log_in(&self, person: u64) -> Value {
+        let body = json!({ "code": self.program().mint_code(person) });
+        let answer = self.service.post("/v1/login", body).key(&self.key).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    async fn get(&self, query: &str) -> Answer {
+        self.get_by(&self.key, query).await
+    }
+
+    async fn get_by(&self, key: &str, query: &str) -> Answer {
+        self.service.get(&format!("/v1/resolve-openid?{query}")).key(key).send().await
+    }
+
+    async fn post(&self, body: Value) -> Answer {
+        self.service.post("/v1/resolve-openid", body).key(&self.key).send().await
+    }
+
+    /// A key for some accounts.
+    async fn only(&self, scope: Scope, appids: &[&str]) -> String {
+        let appids: Vec<AppId> = appids.iter().map(|appid| appid.parse().unwrap()).collect();
+        self.service.key_of(NewKey { scopes: vec![scope], appids, ..NewKey::default() }).await
+    }
+}
+
+fn code_of(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.code())
+}
+
+/// A user as the query string names one.
+fn named(account: &Account, person: u64) -> String {
+    format!("appid={}&openid={}", account.appid(), account.person(person).openid)
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_user_is_resolved_or_the_reason_is_the_code(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(town) = Town::on(backend).await else { return };
+    let (main, program) = (town.world.main(), town.program());
+    let to = format!("to={}", main.appid());
+    let found = town.get(&format!("{}&{to}", named(&program, 7))).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    let json = found.json();
+    let verified_at = json["verified_at"].as_str().unwrap();
+    assert!(verified_at.ends_with('Z'), "{verified_at}");
+    let person = main.person(7);
+    assert_eq!(
+        json,
+        json!({
+            "status": "resolved",
+            "official_account": main.appid(),
+            "openid": person.openid,
+            "unionid": person.unionid,
+            "subscribed": true,
+            "verified_at": verified_at,
+        })
+    );
+    let by_unionid = town.get(&format!("unionid={}&{to}", person.unionid.unwrap())).await;
+    assert_eq!(by_unionid.json(), json);
+    for (person, code) in
+        [(2_000, "user_unknown"), (8, "no_unionid"), (1_000, "not_a_follower"), (9, "unfollowed")]
+    {
+        let refused = town.get(&format!("{}&{to}", named(&program, person))).await;
+        assert_eq!(code_of(&refused), (404, code.to_owned()));
+        assert!(refused.json()["hint"].is_string(), "{refused:?}");
+        assert!(!refused.text.contains(&program.person(person).openid));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn many_users_are_answered_in_their_order_whatever_became_of_each(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(town) = Town::on(backend).await else { return };
+    let (main, program) = (town.world.main(), town.program());
+    let by_openid =
+        |person: u64| json!({ "appid": program.appid(), "openid": program.person(person).openid });
+    let by_unionid = |person: u64| json!({ "unionid": main.person(person).unionid });
+    let mut users = vec![by_openid(8), by_unionid(9), by_openid(7), by_openid(1_000)];
+    users.extend([by_unionid(1_000), by_openid(2_000), by_unionid(2_000)]);
+    users.extend((0..993).map(|n| by_unionid(n % 300)));
+    let answer = town.post(json!({ "to": main.appid(), "users": users })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1_000);
+    let statuses: Vec<_> =
+        results[..7].iter().map(|result| result["status"].as_str().unwrap()).collect();
+    let expected = ["no_unionid", "unfollowed", "resolved", "not_a_follower", "not_a_follower"];
+    assert_eq!(statuses[..5], expected);
+    assert_eq!(statuses[5..], ["user_unknown", "user_unknown"]);
+    assert_eq!(results[0], json!({ "status": "no_unionid" }));
+    for (n, result) in results[7..].iter().enumerate().filter(|(n, _)| n % 300 != 9) {
+        let person = main.person(n as u64 % 300);
+        assert_eq!(result["openid"], person.openid, "{n}: {result}");
+        assert_eq!(result["official_account"], main.appid());
+    }
+    users.push(by_unionid(1));
+    let refused = town.post(json!({ "to": main.appid(), "users": users })).await;
+    assert_eq!(code_of(&refused), (400, "too_many_users".into()));
+    let nobody = town.post(json!({ "to": main.appid(), "users": [] })).await;
+    assert_eq!(nobody.json(), json!({ "results": [] }));
+}
+
+/// T33, and what else makes no sense.
+#[tokio::test]
+async fn hostile_and_senseless_requests_are_refused_by_type() {
+    let town = Town::on(Backend::Sqlite).await.unwrap();
+    let (main, program) = (town.world.main(), town.program());
+    let to = format!("to={}", main.appid());
+    let megabyte = "x".repeat(60_000);
+    for value in [
+        "'%20OR%201=1--",
+        "%00",
+        "o%00",
+        "%E2%80%AEo",
+        "%25",
+        "o%25",
+        "a%20b",
+        "%F0%9F%98%80",
+        "",
+        &megabyte,
+    ] {
+        for query in [
+            format!("unionid={value}&{to}"),
+            format!("appid={}&openid={value}&{to}", program.appid()),
+            format!("appid={value}&openid=oA&{to}"),
+            format!("unionid=oA&to={value}"),
+        ] {
+            let refused = town.get(&query).await;
+            assert_eq!(code_of(&refused), (400, "invalid_query".into()), "{query:.80}");
+        }
+    }
+    for query in [
+        to.clone(),
+        format!("appid={}&{to}", program.appid()),
+        format!("openid=oA&{to}"),
+        format!("unionid=oA&openid=oA&{to}"),
+        format!("unionid=oA&{}&{to}", named(&program, 7)),
+        format!("unionid=oA&unionid=oB&{to}"),
+        format!("unionid=oA&limit=5&{to}"),
+    ] {
+        assert_eq!(code_of(&town.get(&query).await), (400, "invalid_query".into()), "{query}");
+    }
+    for users in [
+        json!([{}]),
+        json!([{ "appid": "wx1" }]),
+        json!([{ "unionid": "oA", "openid": "oA" }]),
+        json!([{ "unionid": "oA\u{0}" }]),
+        json!([{ "unionid": "o' OR 1=1" }]),
+        json!([{ "unionid": "\u{202e}oA" }]),
+        json!([{ "unionid": 7 }]),
+        json!([{ "unionid": "oA", "more": 1 }]),
+        json!([[]]),
+        json!({}),
+    ] {
+        let body = json!({ "to": main.appid(), "users": users });
+        let refused = town.post(body.clone()).await;
+        assert_eq!(code_of(&refused), (400, "invalid_body".into()), "{body}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("users"), "{refused:?}");
+    }
+    let huge = json!({ "users": [], "to": "x".repeat(1_000_000) });
+    assert_eq!(code_of(&town.post(huge).await), (413, "body_too_large".into()));
+}
+
+#[tokio::test]
+async fn accounts_are_named_where_there_are_several_and_known_ones() {
+    let town = Town::on(Backend::Sqlite).await.unwrap();
+    let main = town.world.main();
+    let refused = town.get("unionid=oA").await;
+    assert_eq!(code_of(&refused), (400, "official_account_needed".into()));
+    assert!(refused.json()["hint"].as_str().unwrap().contains(SECOND), "{refused:?}");
+    let refused = town.get("unionid=oA&to=wx0000000000000000").await;
+    assert_eq!(code_of(&refused), (404, "official_account_unknown".into()));
+    let refused = town.get(&format!("appid=wx0&openid=oA&to={SECOND}")).await;
+    assert_eq!(code_of(&refused), (404, "account_unknown".into()));
+
+    // Where there is one, it is the one.
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let app = TestApp::against(&world).await;
+    app.sync_true(&world).await;
+    let service = Service::start(&app).await;
+    let key = service.key(&[Scope::Resolve]).await;
+    let person = world.main().person(7);
+    let path = format!("/v1/resolve-openid?unionid={}", person.unionid.unwrap());
+    assert_eq!(service.get(&path).key(&key).send().await.json()["openid"], person.openid);
+
+    let only = town.only(Scope::Resolve, &[main.appid(), town.program().appid()]).await;
+    let query = named(&town.program(), 7);
+    let allowed = town.get_by(&only, &format!("{query}&to={}", main.appid())).await;
+    assert_eq!(allowed.status, 200, "{allowed:?}");
+    for query in [
+        format!("{query}&to={SECOND}"),
+        format!("unionid=oA&to={SECOND}"),
+        format!("{}&to={}", named(&town.world.account(SECOND).unwrap(), 7), main.appid()),
+    ] {
+        let refused = town.get_by(&only, &query).await;
+        assert_eq!(code_of(&refused), (403, "app_not_allowed".into()), "{query}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_is_shown_and_forgotten_everywhere_until_they_log_in(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(town) = Town::on(backend).await else { return };
+    let (main, second, program) =
+        (town.world.main(), town.world.account(SECOND).unwrap(), town.program());
+    let unionid = main.person(7).unionid.unwrap();
+    let path = format!("/v1/identities/{unionid}");
+    let shown = town.service.get(&path).key(&town.key).send().await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let shown = shown.json();
+    assert_eq!(shown["unionid"], unionid.as_str());
+    let openids: Vec<_> = [&shown["official_accounts"], &shown["mini_programs"]]
+        .into_iter()
+        .flat_map(|places| places.as_array().unwrap())
+        .map(|place| place["openid"].as_str().unwrap().to_owned())
+        .collect();
+    let all = [&main, &second, &program].map(|account| account.person(7).openid);
+    assert_eq!(openids, all);
+    // A key for one account sees that one.
+    let only = town.only(Scope::Resolve, &[SECOND]).await;
+    let some = town.service.get(&path).key(&only).send().await.json();
+    assert_eq!(
+        (&some["mini_programs"], some["official_accounts"][0]["appid"].as_str()),
+        (&json!([]), Some(SECOND))
+    );
+
+    let erased = town.service.delete(&path).key(&town.key).send().await;
+    assert_eq!((erased.status, erased.text.as_str()), (204, ""));
+    let gone = town.service.get(&path).key(&town.key).send().await;
+    assert_eq!(code_of(&gone), (404, "user_unknown".into()));
+    let query = format!("{}&to={}", named(&program, 7), main.appid());
+    assert_eq!(code_of(&town.get(&query).await), (404, "user_unknown".into()));
+    // No night brings them back.
+    town.app.sync().await;
+    town.app.of(1).sync().await;
+    assert_eq!(town.service.get(&path).key(&town.key).send().await.status, 404);
+
+    assert_eq!(town.log_in(7).await["new_user"], true);
+    town.app.sync_true(&town.world).await;
+    assert_eq!(town.get(&query).await.json()["openid"], main.person(7).openid);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    use sea_orm::EntityTrait;
+
+    let Some(town) = Town::on(backend).await else { return };
+    let unionid = town.world.main().person(7).unionid.unwrap();
+    let path = format!("/v1/identities/{unionid}");
+    for _ in 0..2 {
+        let erase = town.service.delete(&path).key(&town.key).header("x-request-id", "case-17");
+        assert_eq!(erase.send().await.status, 204);
+    }
+    let lines = entity::audit::Entity::find().all(town.app.app.store.reader()).await.unwrap();
+    let lines: Vec<_> = lines.iter().filter(|line| line.action == "person.erased").collect();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert_eq!(line.request_id.as_deref(), Some("case-17"));
+        assert!(town.key.contains(&line.actor));
+        let person = line.subject.as_deref().unwrap();
+        assert!(person.len() == 64 && !person.contains(&unionid), "{person}");
+    }
+    // It concerns every account, so a key for some may not ask for it.
+    let some = town.only(Scope::Erase, &[SECOND]).await;
+    let refused = town.service.delete(&path).key(&some).send().await;
+    assert_eq!(code_of(&refused), (403, "app_not_allowed".into()));
+    for unionid in ["%27%20OR%201=1", "a%00", "%E2%80%AE", &"x".repeat(65)] {
+        for method in ["GET", "DELETE"] {
+            let path = format!("/v1/identities/{unionid}");
+            let refused = town.service.call(method, &path).key(&town.key).send().await;
+            assert_eq!(code_of(&refused), (400, "invalid_path".into()), "{unionid}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! From an openid or a unionid to the openid of the Official Account, or the reason why not.
+
+use std::collections::HashMap;
+
+use rstest::rstest;
+use unionid_bridge::model::{AppId, OpenId, UnionId};
+use unionid_bridge::resolve::{Error, Resolution, User};
+use unionid_bridge::sandbox::{Account, OfficialAccount, Options, Sandbox};
+use unionid_bridge::store::accounts;
+use unionid_bridge::store::followers::{self, FollowEvent};
+use unionid_bridge::store::mini_program_users::{self, Login, Recorded};
+
+use crate::harness::{Backend, TestApp, pages_of};
+
+const SECOND: &str = "wx0a00000000000002";
+
+/// Two Official Accounts, of which the second has the first 50 of the followers of the first.
+async fn two_accounts() -> Sandbox {
+    let mut options = Options { page_size: 100, ..Options::with_followers(300) };
+    let secret = "5a5d0b0c0a11ce0000000000000000a2";
+    options.official_accounts.push(OfficialAccount::new("news", SECOND, secret, 50));
+    Sandbox::start(options).await.unwrap()
+}
+
+impl TestApp {
+    /// As a login does it, but for the exchange.
+    async fn log_in(&self, world: &Sandbox, person: u64, with_unionid: bool) -> Recorded {
+        let program = world.mini_program().unwrap();
+        let (openid, unionid) = (openid(&program, person), unionid(&program, person));
+        let unionid = with_unionid.then_some(&unionid);
+        self.record(world, Login { openid: &openid, unionid, ..nothing_else(&openid) }).await
+    }
+
+    async fn record(&self, world: &Sandbox, login: Login<'_>) -> Recorded {
+        let appid: AppId = world.mini_program().unwrap().appid().parse().unwrap();
+        let account = accounts::find_or_insert(&self.app.store, &appid).await.unwrap();
+        let transaction = self.app.store.begin().await.unwrap();
+        let recorded = mini_program_users::record_login(&transaction, account, login).await;
+        transaction.commit().await.unwrap();
+        recorded.unwrap()
+    }
+
+    async fn resolve(&self, user: &User) -> Resolution {
+        let to = &self.account.appid;
+        let one = self.app.resolver.resolve(user, Some(to)).await.unwrap();
+        // Asked for among others, the answer is the same.
+        let stranger = User::Unionid("nobody".parse().unwrap());
+        let users = [stranger.clone(), user.clone(), stranger];
+        let many = self.app.resolver.resolve_all(&users, Some(to)).await.unwrap();
+        assert_eq!(many, [Resolution::UserUnknown, one.clone(), Resolution::UserUnknown]);
+        one
+    }
+}
+
+fn nothing_else(openid: &OpenId) -> Login<'_> {
+    Login { openid, unionid: None, unionid_of_client: None, session_key: None }
+}
+
+fn openid(account: &Account, person: u64) -> OpenId {
+    account.person(person).openid.parse().unwrap()
+}
+
+fn unionid(account: &Account, person: u64) -> UnionId {
+    account.person(person).unionid.unwrap().parse().unwrap()
+}
+
+/// A person as a user of an account.
+fn user_of(account: &Account, person: u64) -> User {
+    User::OpenId { appid: account.appid().parse().unwrap(), openid: openid(account, person) }
+}
+
+fn resolved_openid(resolution: &Resolution) -> &OpenId {
+    match resolution {
+        Resolution::Resolved { openid, subscribed: true, .. } => openid,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_user_is_resolved_or_the_reason_is_given(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (main, program) = (world.main(), world.mini_program().unwrap());
+    app.sync_true(&world).await;
+    main.leave([9]);
+    app.sync_true(&world).await;
+    for person in [7, 9, 1_000] {
+        app.log_in(&world, person, true).await;
+    }
+    app.log_in(&world, 8, false).await;
+
+    let follower = app.resolve(&user_of(&program, 7)).await;
+    assert_eq!(*resolved_openid(&follower), openid(&main, 7));
+    assert_eq!(app.resolve(&User::Unionid(unionid(&main, 7))).await, follower);
+    assert_eq!(app.resolve(&user_of(&main, 7)).await, follower);
+    let json = serde_json::to_value(&follower).unwrap();
+    let mut members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    assert_eq!(
+        members,
+        ["official_account", "openid", "status", "subscribed", "unionid", "verified_at"]
+    );
+    assert_eq!(json["status"], "resolved");
+    assert!(json["verified_at"].as_str().unwrap().ends_with('Z'), "{json}");
+
+    assert_eq!(app.resolve(&user_of(&program, 2_000)).await, Resolution::UserUnknown);
+    assert_eq!(app.resolve(&user_of(&program, 8)).await, Resolution::NoUnionid);
+    assert_eq!(app.resolve(&user_of(&program, 1_000)).await, Resolution::NotAFollower);
+    assert_eq!(app.resolve(&user_of(&program, 9)).await, Resolution::Unfollowed);
+    // Known from the Mini Program alone, from the follower list alone, and from nowhere.
+    for (person, expected) in [
+        (1_000, Resolution::NotAFollower),
+        (9, Resolution::Unfollowed),
+        (2_000, Resolution::UserUnknown),
+    ] {
+        assert_eq!(app.resolve(&User::Unionid(unionid(&main, person))).await, expected);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_thousand_users_are_answered_in_the_order_asked(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = two_accounts().await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    app.of(1).sync().await;
+    let (main, second) = (world.main(), world.account(SECOND).unwrap());
+    let program = world.mini_program().unwrap();
+    for person in 0..20 {
+        app.log_in(&world, person, true).await;
+    }
+    // Every way to name a person, each person twice, mixed up.
+    let person = |n: u64| (n * 7) % 250;
+    let user = |n: u64| match n % 4 {
+        0 => user_of(&program, person(n)),
+        1 => user_of(&main, person(n)),
+        2 => user_of(&second, person(n)),
+        _ => User::Unionid(unionid(&main, person(n))),
+    };
+    let users: Vec<User> = (0..1_000).map(user).collect();
+    let answers = app.app.resolver.resolve_all(&users, Some(&app.account.appid)).await.unwrap();
+    assert_eq!(answers.len(), 1_000);
+    for (n, answer) in (0..1_000).zip(&answers) {
+        let is_known = match n % 4 {
+            0 => person(n) < 20,
+            2 => person(n) < 50,
+            _ => true,
+        };
+        match is_known {
+            true => assert_eq!(*resolved_openid(answer), openid(&main, person(n))),
+            false => assert_eq!(*answer, Resolution::UserUnknown),
+        }
+    }
+    assert_eq!(app.app.resolver.resolve_all(&[], Some(&app.account.appid)).await.unwrap(), []);
+}
+
+#[rstest]
+#[tokio::test]
+async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = two_accounts().await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let resolver = &app.app.resolver;
+    let program = world.mini_program().unwrap();
+    let (user, to) = (user_of(&program, 7), Some(&app.account.appid));
+    let refused = resolver.resolve(&user, None).await.unwrap_err();
+    assert!(matches!(&refused, Error::TargetNeeded { known } if known.len() == 2));
+    assert!(refused.hint().contains(SECOND), "{}", refused.hint());
+
+    let elsewhere: AppId = "wx0000000000000000".parse().unwrap();
+    let refused = resolver.resolve(&user, Some(&elsewhere)).await.unwrap_err();
+    assert!(matches!(&refused, Error::UnknownOfficialAccount { known, .. } if known.len() == 2));
+    // Nobody is written to in a Mini Program.
+    let appid: AppId = program.appid().parse().unwrap();
+    let refused = resolver.resolve(&user, Some(&appid)).await.unwrap_err();
+    assert!(matches!(refused, Error::UnknownOfficialAccount { .. }));
+
+    let stranger = User::OpenId { appid: elsewhere, openid: "o".parse().unwrap() };
+    let refused = resolver.resolve(&stranger, to).await.unwrap_err();
+    assert!(matches!(&refused, Error::UnknownAccount { known, .. } if known.len() == 3));
+    let refused = resolver.resolve_all(&[user, stranger], to).await.unwrap_err();
+    assert!(matches!(refused, Error::UnknownAccount { .. }));
+}
+
+#[rstest]
+#[tokio::test]
+async fn verified_at_is_when_wechat_last_said_so(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let user = user_of(&world.main(), 7);
+    let verified_at = async |app: &TestApp| match app.resolve(&user).await {
+        Resolution::Resolved { verified_at, .. } => verified_at,
+        other => panic!("{other:?}"),
+    };
+    let began = app.app.store.now().await.unwrap();
+    app.sync_true(&world).await;
+    let by_profile = verified_at(&app).await;
+    assert!(by_profile.timestamp_millis() >= began);
+    // A night in which nothing changed writes no row, and lists everybody.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let run = app.sync_true(&world).await;
+    let by_list = verified_at(&app).await;
+    assert_eq!((by_list, by_list > by_profile), (run.started_at, true));
+    // An event is the newest word.
+    let received_at = app.app.store.now().await.unwrap();
+    let account = accounts::find_or_insert(&app.app.store, &app.account.appid).await.unwrap();
+    let event = FollowEvent { subscribed: true, created_at: received_at / 1_000 };
+    let openid = openid(&world.main(), 7);
+    let writer = app.app.store.writer();
+    followers::record_event(writer, account, &openid, event, received_at).await.unwrap();
+    assert_eq!(verified_at(&app).await.timestamp_millis(), received_at);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_is_known_with_every_openid_of_the_configured_accounts(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = two_accounts().await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    app.of(1).sync().await;
+    world.account(SECOND).unwrap().leave([7]);
+    app.of(1).sync().await;
+    app.log_in(&world, 7, true).await;
+    let (main, second) = (world.main(), world.account(SECOND).unwrap());
+    let person = app.app.resolver.find_person(&unionid(&main, 7)).await.unwrap().unwrap();
+    let follows: HashMap<_, _> = person
+        .official_accounts
+        .iter()
+        .map(|place| (place.appid.as_str(), (place.openid.clone(), place.subscribed)))
+        .collect();
+    assert_eq!(follows[main.appid()], (openid(&main, 7), true));
+    assert_eq!(follows[SECOND], (openid(&second, 7), false));
+    let program = world.mini_program().unwrap();
+    assert_eq!(person.mini_programs.len(), 1);
+    assert_eq!(person.mini_programs[0].openid, openid(&program, 7));
+
+    let stranger = unionid(&main, 5_000);
+    assert_eq!(app.app.resolver.find_person(&stranger).await.unwrap(), None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 100).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let program = world.mini_program().unwrap();
+    let (openid, known, other) = (openid(&program, 7), unionid(&program, 7), unionid(&program, 8));
+    let nothing = nothing_else(&openid);
+    let recorded = |is_new, unionid: Option<&UnionId>| {
+        let unionid = unionid.cloned();
+        Recorded { is_new, unionid }
+    };
+    assert_eq!(app.record(&world, nothing).await, recorded(true, None));
+    // The client's own data fills in, and nothing it says replaces what is known.
+    let of_client = Login { unionid_of_client: Some(&known), ..nothing };
+    assert_eq!(app.record(&world, of_client).await, recorded(false, Some(&known)));
+    assert_eq!(app.record(&world, nothing).await, recorded(false, Some(&known)));
+    let of_client = Login { unionid_of_client: Some(&other), ..nothing };
+    assert_eq!(app.record(&world, of_client).await, recorded(false, Some(&known)));
+    assert!(app.conflicts().await.is_empty());
+    // WeChat's own word does.
+    let changed = Login { unionid: Some(&other), ..nothing };
+    assert_eq!(app.record(&world, changed).await, recorded(false, Some(&other)));
+    let noted = (openid.to_string(), known.to_string(), other.to_string());
+    assert_eq!(app.conflicts().await, [noted]);
+    assert_eq!(app.record(&world, nothing).await, recorded(false, Some(&other)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_first_logins_at_once_exactly_one_is_new(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 100).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    for person in 0..10 {
+        let logins = (0..4).map(|_| app.log_in(&world, person, true));
+        let recorded = futures::future::join_all(logins).await;
+        assert_eq!(recorded.iter().filter(|login| login.is_new).count(), 1, "{recorded:?}");
+    }
+}
