@@ -16,7 +16,7 @@ use crate::store::erasures;
 use crate::store::followers::{self, Row};
 use crate::store::profile_checks::{self, Check};
 use crate::store::quarantine::{self, Conflict};
-use crate::store::{self, AccountId, Transaction, callbacks};
+use crate::store::{self, AccountId, Transaction, accounts, callbacks};
 use crate::wechat::{self, Class};
 
 /// How often the queue is looked at without being told to: other processes get events too.
@@ -138,25 +138,32 @@ impl Inbox {
     ) -> Result<(), store::Error> {
         let account = check.account;
         let transaction = self.store.begin().await?;
+        accounts::share(&transaction, account).await?;
         let openids = std::slice::from_ref(&check.openid);
         let stored = followers::list_by_openids(&transaction, account, openids).await?.pop();
         let again_at = again_at(check, &profile, stored.as_ref(), asked_at);
-        if !profile_checks::finish(&transaction, check, again_at).await? {
-            return Ok(());
-        }
         // The unionid may be of somebody who was erased and has not acted since.
         let told = [(&check.openid, profile.unionid.as_ref())];
         if !erasures::withhold(&transaction, account, &told).await?.is_empty() {
+            profile_checks::finish(&transaction, check, None).await?;
             return Ok(transaction.commit().await?);
         }
         // Who is said not to follow right after an event is asked for again first.
         if profile.subscribed || again_at.is_none() {
             note_unionid(&transaction, account, &profile, stored.as_ref(), asked_at).await?;
-            let unionid_absent = profile.unionid.is_none() && again_at.is_none();
+            let is_known = stored.is_some_and(|stored| stored.unionid.is_some());
+            // WeChat gives none of who does not follow.
+            let may_be_absent = profile.subscribed && !is_known && again_at.is_none();
+            let unionid_absent = may_be_absent && profile.unionid.is_none();
             let row = Row { profile, unionid_absent };
             followers::upsert(&transaction, account, &[row], asked_at).await?;
         }
-        Ok(transaction.commit().await?)
+        // Last, since an event too writes the follower before the check. Where a newer one wants the
+        // profile asked for anew, nothing of this one is kept.
+        if profile_checks::finish(&transaction, check, again_at).await? {
+            transaction.commit().await?;
+        }
+        Ok(())
     }
 }
 

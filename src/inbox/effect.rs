@@ -4,7 +4,7 @@ use super::{Inbox, Mailbox};
 use crate::model::{Follower, OpenId};
 use crate::store::erasures::{self, Subject};
 use crate::store::followers::{self, FollowEvent, Recorded};
-use crate::store::{self, AccountId, Transaction, callbacks, profile_checks};
+use crate::store::{self, AccountId, Transaction, accounts, callbacks, profile_checks};
 use crate::wechat::callback::{DataSubject, Event, Push};
 
 /// Events older than this change nothing: their fingerprints will be forgotten soon, and the nightly
@@ -70,6 +70,7 @@ impl Arrival<'_> {
 
     /// Somebody follows. What WeChat says of them is asked for at once.
     async fn follow(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        accounts::share(self.transaction, self.account).await?;
         let erased_at = self.erased_at(openid).await?;
         if self.is_before(erased_at) {
             return Ok(false);
@@ -83,6 +84,7 @@ impl Arrival<'_> {
     }
 
     async fn leave(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        accounts::share(self.transaction, self.account).await?;
         if self.erased_at(openid).await?.is_some() {
             return Ok(false);
         }

@@ -61,8 +61,10 @@ impl Shared {
     async fn write(&self, asked: &Asked, login: Login<'_>) -> Result<Answer, store::Error> {
         let account = self.accounts.number(&self.store, &asked.appid).await?;
         let appids = self.accounts.by_number(&self.store).await?;
+        let found = mini_program_users::find(self.store.reader(), account, login.openid).await?;
         let transaction = self.store.begin().await?;
-        let recorded = mini_program_users::record_login(&transaction, account, login).await?;
+        let recorded =
+            mini_program_users::record_login(&transaction, account, login, found).await?;
         let unionid = recorded.unionid;
         erasures::readmit(&transaction, account, login.openid, unionid.as_ref()).await?;
         let follows = match &unionid {

@@ -3,8 +3,8 @@
 //! An erasure covers a person: every account in which the unionid, or else the one openid, is known.
 //! All digests of a person carry the same `person`, so that who acts again takes them all back.
 //!
-//! An erasure locks every account first, and a page that a crawl writes locks its own
-//! ([`accounts::lock`]): a page in flight either sees the digests or is erased after it.
+//! An erasure locks every account first, and who writes what WeChat told of people shares theirs
+//! ([`accounts::share`]): it either sees the digests or is erased after it.
 
 mod digests;
 
@@ -190,7 +190,7 @@ pub async fn readmit(
 ///
 /// Whom the erasure knew by unionid alone is noted by openid too, so that the next crawl need not ask,
 /// and what stands there of them without a unionid is deleted; unless they have followed since: then
-/// they are readmitted. The account is to be locked before ([`accounts::lock`]).
+/// they are readmitted. The account is to be shared before ([`accounts::share`]).
 pub async fn withhold(
     transaction: &Transaction,
     account: AccountId,

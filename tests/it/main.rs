@@ -24,6 +24,7 @@ mod disk_full;
 mod doctor;
 mod erasure;
 mod erasure_departed;
+mod erasure_races;
 mod http_auth;
 mod http_callbacks;
 mod http_drain;
