@@ -232,6 +232,47 @@ async fn an_event_from_before_the_erasure_brings_nobody_back() {
     app.mirrors(&openid, None).await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn many_events_of_one_person_at_once_are_all_taken(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (replica, main) = (app.replica(&world).await, world.main());
+    app.sync_true(&world).await;
+    let began = now() - 1_000;
+    for round in 0..10 {
+        let letters: Vec<_> = (0..12)
+            .map(|event| {
+                let followed = event % 2 == 1;
+                let event = match followed {
+                    true => Event::subscribe(3).at(began + 20 * round + event),
+                    false => Event::unsubscribe(3).at(began + 20 * round + event),
+                };
+                main.letter(event).unwrap()
+            })
+            .collect();
+        let taken = letters.iter().enumerate().map(|(index, letter)| match index % 2 {
+            0 => app.receive(&main, letter),
+            _ => replica.receive(&main, letter),
+        });
+        for outcome in futures::future::join_all(taken).await {
+            outcome.unwrap();
+        }
+    }
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn an_event_of_no_moment_is_refused() {
+    let world = calling_back(10).await;
+    let app = TestApp::against(&world).await;
+    let letter = world.main().letter(Event::unsubscribe(3).at(i64::MAX)).unwrap();
+    let refused = app.receive(&world.main(), &letter).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(_)), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_message_of_somebody_unknown_has_them_looked_up() {
     let world = calling_back(10).await;
