@@ -33,6 +33,7 @@ mod http_login;
 mod http_resolve;
 mod keys_cli;
 mod migrate;
+mod profile_checks;
 mod resolve;
 mod schedule;
 mod schedule_rescue;
