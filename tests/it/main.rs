@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod callback_replays;
 mod callbacks;
 mod cli_exit;
 mod cli_help;
@@ -19,6 +20,7 @@ mod cli_signals;
 mod cli_sync;
 mod crash;
 mod crash_sweep;
+mod database_away;
 mod databases;
 mod disk_full;
 mod doctor;
@@ -32,12 +34,15 @@ mod http_errors;
 mod http_login;
 mod http_resolve;
 mod keys_cli;
+mod login_busy;
 mod migrate;
+mod pool_exhausted;
 mod profile_checks;
 mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod secrets;
+mod secrets_serve;
 mod store_again;
 mod sync_begin;
 mod sync_busy;

@@ -25,7 +25,7 @@ use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::Scope;
 use unionid_bridge::telemetry::Metrics;
 
-use super::TestApp;
+use super::{TestApp, TestDatabase};
 
 /// The API of a [`TestApp`], served until it is dropped or stopped.
 pub struct Service {
@@ -34,6 +34,8 @@ pub struct Service {
     client: Client,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Not to be gone before the last connection to it is opened.
+    database: Option<TestDatabase>,
 }
 
 /// One request under way; refine it, then [`send`](Self::send).
@@ -49,7 +51,9 @@ pub struct Answer {
 
 impl Service {
     pub async fn start(app: &TestApp) -> Self {
-        Self::of(app.app.clone(), Duration::ZERO).await
+        let mut service = Self::of(app.app.clone(), Duration::ZERO).await;
+        service.database = Some(app.database.clone());
+        service
     }
 
     /// With so much time between the stop and the last connection taken.
@@ -59,7 +63,8 @@ impl Service {
         let serving = http::serve(app.clone(), listener, recorder(), grace, stop.clone());
         // Not there until the keys were read once: a test must not race with that.
         app.keys.load().await.unwrap();
-        Self { address, app, client: client(), stop, task: tokio::spawn(serving) }
+        let task = tokio::spawn(serving);
+        Self { address, app, client: client(), stop, task, database: None }
     }
 
     /// Asks it to end, and goes on.
@@ -95,13 +100,12 @@ impl Service {
 
     /// With a body of JSON.
     pub fn post(&self, path: &str, body: impl Into<Value>) -> Call {
-        Call(self.call("POST", path).0.json(&body.into()))
+        self.call("POST", path).json(body)
     }
 
     /// Of any method, without a body; the path may have a query string.
     pub fn call(&self, method: &str, path: &str) -> Call {
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Call(self.client.request(method, format!("http://{}{path}", self.address)))
+        Call::at(&self.client, self.address, method, path)
     }
 }
 
@@ -113,6 +117,17 @@ impl Drop for Service {
 }
 
 impl Call {
+    /// Of any method, without a body, to a service at that address.
+    pub(super) fn at(client: &Client, address: SocketAddr, method: &str, path: &str) -> Self {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Self(client.request(method, format!("http://{address}{path}")))
+    }
+
+    /// With a body of JSON.
+    pub fn json(self, body: impl Into<Value>) -> Self {
+        Self(self.0.json(&body.into()))
+    }
+
     /// With an API key.
     pub fn key(self, key: &str) -> Self {
         Self(self.0.bearer_auth(key))
@@ -163,7 +178,7 @@ impl Answer {
     }
 }
 
-fn client() -> Client {
+pub(super) fn client() -> Client {
     // Its TLS is not used here, and cannot be built without a provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
