@@ -38,6 +38,8 @@ pub enum Subject<'a> {
         account: AccountId,
         /// The person in it.
         openid: &'a OpenId,
+        /// The person across accounts, where that is said; else what is known counts.
+        unionid: Option<&'a UnionId>,
     },
 }
 
@@ -65,8 +67,8 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
             let places = list_places(transaction, &unionid).await?;
             (Some(unionid), places)
         }
-        Subject::OpenId { account, openid } => {
-            reach(transaction, (account, openid.to_string())).await?
+        Subject::OpenId { account, openid, unionid } => {
+            reach(transaction, (account, openid.to_string()), unionid).await?
         }
     };
     let person = match (&unionid, places.first()) {
@@ -91,10 +93,13 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
 async fn reach(
     transaction: &Transaction,
     place: Place,
+    said: Option<&UnionId>,
 ) -> Result<(Option<String>, Vec<Place>), Error> {
-    let Some(unionid) = find_unionid(transaction, &place).await? else {
-        return Ok((None, vec![place]));
+    let unionid = match said {
+        Some(unionid) => Some(unionid.to_string()),
+        None => find_unionid(transaction, &place).await?,
     };
+    let Some(unionid) = unionid else { return Ok((None, vec![place])) };
     let mut places = list_places(transaction, &unionid).await?;
     if !places.contains(&place) {
         places.push(place);

@@ -24,7 +24,7 @@ impl TestApp {
     }
 
     async fn erase_follower(&self, openid: &OpenId) -> Erased {
-        self.erase(Subject::OpenId { account: self.number().await, openid }).await
+        self.erase(Subject::OpenId { account: self.number().await, openid, unionid: None }).await
     }
 
     async fn readmit(&self, openid: &OpenId) {

@@ -111,7 +111,7 @@ async fn a_follow_during_an_erasure_counts_as_before_it_or_as_after_it(
     let erasing = async {
         tokio::time::sleep(MEANWHILE / 3).await;
         let transaction = app.app.store.begin().await.unwrap();
-        let subject = Subject::OpenId { account, openid: &openid };
+        let subject = Subject::OpenId { account, openid: &openid, unionid: None };
         erasures::erase(&transaction, subject).await.unwrap();
         transaction.commit().await.unwrap();
     };
