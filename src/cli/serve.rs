@@ -1,6 +1,7 @@
 //! `serve`: the service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -9,6 +10,10 @@ use super::{Exit, Failure, Global, context, output, signals};
 use crate::app::App;
 use crate::telemetry::Metrics;
 use crate::{http, scheduler};
+
+/// How long the database may take to say goodbye. SQLite folds its log into the file meanwhile, and
+/// does so at the next start where that takes longer.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The schedule, the HTTP API and the work that callbacks bring, until Ctrl-C or SIGTERM.
 #[derive(Debug, Args)]
@@ -59,6 +64,13 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// A server whose machine is gone never says goodbye: its connections are left to the system.
 async fn close(app: Arc<App>) -> Result<(), Failure> {
-    Ok(app.store.clone().close().await?)
+    match tokio::time::timeout(CLOSE_WITHIN, app.store.clone().close()).await {
+        Ok(closed) => Ok(closed?),
+        Err(_) => {
+            output::talk("the database does not answer: its connections are dropped");
+            Ok(())
+        }
+    }
 }
