@@ -135,8 +135,7 @@ impl App {
         }
         let accounts = identity::accounts(&config);
         let resolver = Resolver::new(store.clone(), accounts.clone());
-        let login =
-            identity::login(&config, accounts, store.clone(), client.clone(), clock.clone());
+        let login = identity::login(&config, accounts, store.clone(), client.clone());
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
         Ok(Self { config, store, tokens, resolver, login, keys, clock, inbox, client, holder })
     }

@@ -20,7 +20,9 @@
 //! - [`store`]: the database, and the only place that knows SeaORM
 //! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
-//!   [`keys`], who may call the API
+//!   [`login`], a Mini Program's code becomes a person; [`resolve`], a person's openid elsewhere;
+//!   [`inbox`], what WeChat tells as it happens; [`erasure`], people are forgotten; [`keys`], who may
+//!   call the API
 //! - [`app`]: the features put together from the configuration
 //! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
 //! - [`scheduler`]: runs syncs at their ticks; [`http`]: the API; [`sandbox`]: a WeChat one can run;
@@ -41,6 +43,26 @@
 //! memory, else from the database (sealed), else by one refresh for everybody under a lease. When
 //! WeChat refuses a token the call hands in the one that failed: a newer one that is there already
 //! is the answer, otherwise one refresh is made, and the call is repeated once.
+//!
+//! # How a login flows
+//!
+//! [`http`] gives the code to [`login::Login`], which remembers every code for a minute by its digest:
+//! equal codes wait for one exchange, and what became of a code is answered without WeChat. The
+//! exchange runs in a task of its own, so that no caller's patience ends it, and holds no database
+//! connection while WeChat is asked. Then one transaction stores the user, takes an erasure back (a
+//! login is an act), and gathers every Official Account openid known by the unionid.
+//!
+//! # How a look-up flows
+//!
+//! [`resolve::Resolver`] knows the accounts' numbers, so that (AppID, openid) → unionid → openid is one
+//! statement over two indexes. Who is not found is an answer with its reason and no error.
+//!
+//! # How a person is forgotten
+//!
+//! [`store::erasures`] deletes the rows of a person in every account and leaves digests. It locks the
+//! accounts first, and so does a crawl before it writes a page: a page in flight sees the digests or is
+//! erased after it. Until the person acts again, whoever writes what WeChat told of people leaves them
+//! out.
 
 pub mod app;
 pub mod cli;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::login::{Login, Parts, Program, Settings};
 use crate::resolve::Accounts;
@@ -28,7 +27,6 @@ pub(super) fn login(
     accounts: Arc<Accounts>,
     store: Store,
     client: wechat::Client,
-    clock: Clock,
 ) -> Login {
     let keys = super::encryption_keys(config);
     let program = |program: &crate::config::MiniProgram| Program {
@@ -43,5 +41,5 @@ pub(super) fn login(
         refused_codes_per_minute: config.login.refused_codes_per_minute,
         store_session_key: config.login.store_session_key,
     };
-    Login::new(Parts { store, client, accounts, programs, clock, settings })
+    Login::new(Parts { store, client, accounts, programs, settings })
 }

@@ -4,11 +4,10 @@
 //! it is asked again a minute and an hour later. What a single look-up says of a unionid is believed;
 //! a change is recorded.
 
-use std::sync::Arc;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use super::{Inbox, Mailbox};
 use crate::model::{Follower, Profile, UnionId};
@@ -16,117 +15,66 @@ use crate::store::erasures;
 use crate::store::followers::{self, Row};
 use crate::store::profile_checks::{self, Check};
 use crate::store::quarantine::{self, Conflict};
-use crate::store::{self, AccountId, Transaction, callbacks};
+use crate::store::{self, AccountId, Transaction, accounts};
 use crate::wechat::{self, Class};
-
-/// How often the queue is looked at without being told to: other processes get events too.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// How often old fingerprints are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
-
-/// For how long fingerprints are kept: longer than an event may be old and have an effect.
-const REMEMBERED_MS: i64 = 72 * 3_600 * 1_000;
-
-/// Fingerprints forgotten by one statement.
-const FORGOTTEN_AT_ONCE: u64 = 5_000;
-
-/// Checks claimed at a time.
-const CLAIMED_AT_ONCE: u64 = 100;
-
-/// Checks of one account under way at once; the account's gate bounds the calls.
-const CONCURRENCY: usize = 8;
-
-/// For how long a claim holds; a process that dies leaves its checks to others after that.
-const HOLD_MS: i64 = 60_000;
 
 /// When WeChat is asked again for what it did not tell.
 const AGAIN_AFTER_MS: [i64; 2] = [60_000, 3_600_000];
 
 /// When WeChat is asked again where it refuses every call.
-const AFTER_REFUSAL_MS: i64 = 600_000;
+const AFTER_REFUSAL: Duration = Duration::from_mins(10);
+
+impl Mailbox {
+    /// Whether WeChat refused every call of the account a short while ago.
+    pub(super) fn is_refused(&self) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|refused: Instant| refused.elapsed() < AFTER_REFUSAL)
+    }
+
+    fn note_refusal(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
 
 impl Inbox {
-    /// Works on the queue until `stop` fires.
-    pub async fn work(self: Arc<Self>, stop: CancellationToken) {
-        let mut forget = tokio::time::interval(FORGET_EVERY);
-        loop {
-            tokio::select! {
-                // What is claimed and not done is left to the next process.
-                () = stop.cancelled() => return,
-                () = self.check_everywhere() => {}
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.wanted.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                _ = forget.tick() => {
-                    if let Err(error) = self.forget().await {
-                        tracing::warn!(%error, "old callbacks are kept a while longer");
-                    }
-                }
-            }
+    /// Asks for one profile, unless WeChat has begun to refuse every call; a claim that nothing came of
+    /// ends by itself.
+    pub(super) async fn check(
+        &self,
+        mailbox: &Mailbox,
+        followers: &wechat::Account,
+        check: &Check,
+    ) -> Result<(), store::Error> {
+        if mailbox.is_refused() {
+            return Ok(());
         }
-    }
-
-    async fn check_everywhere(&self) {
-        for mailbox in self.mailboxes.values() {
-            if let Err(error) = self.check_all(mailbox).await {
-                tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
-            }
-        }
-    }
-
-    async fn forget(&self) -> Result<(), store::Error> {
-        let before = self.store.now().await? - REMEMBERED_MS;
-        let writer = self.store.writer();
-        while callbacks::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
-        Ok(())
-    }
-
-    /// Works on what is due for one account.
-    async fn check_all(&self, mailbox: &Mailbox) -> Result<(), store::Error> {
-        let Some(followers) = &mailbox.followers else { return Ok(()) };
-        let account = mailbox.number(&self.store).await?;
-        loop {
-            let now = self.store.now().await?;
-            let checks =
-                profile_checks::claim_due(&self.store, account, now, HOLD_MS, CLAIMED_AT_ONCE)
-                    .await?;
-            if checks.is_empty() {
-                return Ok(());
-            }
-            stream::iter(checks)
-                .for_each_concurrent(CONCURRENCY, |check| async move {
-                    if let Err(error) = self.check(followers, &check).await {
-                        tracing::warn!(app.id = %mailbox.appid, %error, "a profile check waits");
-                    }
-                })
-                .await;
-        }
-    }
-
-    async fn check(&self, followers: &wechat::Account, check: &Check) -> Result<(), store::Error> {
         let asked_at = self.store.now().await?;
         match followers.profile(&check.openid).await {
             Ok(profile) => self.record(check, profile, asked_at).await,
-            Err(error) => self.put_off(check, &error).await,
+            Err(error) => self.put_off(mailbox, check, &error, asked_at).await,
         }
     }
 
-    async fn put_off(&self, check: &Check, error: &wechat::Error) -> Result<(), store::Error> {
-        let class = error.class();
-        tracing::warn!(%error, hint = error.hint(), "WeChat did not tell a follower's profile");
-        match class {
-            // The nightly crawl sets such an openid aside with its reason.
-            Class::Person => _ = profile_checks::finish(self.store.writer(), check, None).await?,
+    async fn put_off(
+        &self,
+        mailbox: &Mailbox,
+        check: &Check,
+        error: &wechat::Error,
+        asked_at: i64,
+    ) -> Result<(), store::Error> {
+        let app_id = &mailbox.appid;
+        tracing::warn!(app.id = %app_id, %error, hint = error.hint(), "WeChat did not tell a follower's profile");
+        let again_at = match error.class() {
             Class::Quota | Class::Config | Class::Token => {
-                let due_at = check.due_at + AFTER_REFUSAL_MS;
-                profile_checks::postpone(self.store.writer(), check, due_at).await?;
+                mailbox.note_refusal();
+                return Ok(());
             }
-            // The claim ends by itself.
-            _ => {}
-        }
+            Class::Transient | Class::RateLimited => return Ok(()),
+            // The nightly crawl sets such an openid aside with its reason.
+            Class::Person => None,
+            _ => later(check, asked_at),
+        };
+        profile_checks::finish(self.store.writer(), check, again_at).await?;
         Ok(())
     }
 
@@ -138,25 +86,32 @@ impl Inbox {
     ) -> Result<(), store::Error> {
         let account = check.account;
         let transaction = self.store.begin().await?;
+        accounts::share(&transaction, account).await?;
         let openids = std::slice::from_ref(&check.openid);
         let stored = followers::list_by_openids(&transaction, account, openids).await?.pop();
         let again_at = again_at(check, &profile, stored.as_ref(), asked_at);
-        if !profile_checks::finish(&transaction, check, again_at).await? {
-            return Ok(());
-        }
         // The unionid may be of somebody who was erased and has not acted since.
         let told = [(&check.openid, profile.unionid.as_ref())];
         if !erasures::withhold(&transaction, account, &told).await?.is_empty() {
+            profile_checks::finish(&transaction, check, None).await?;
             return Ok(transaction.commit().await?);
         }
         // Who is said not to follow right after an event is asked for again first.
         if profile.subscribed || again_at.is_none() {
             note_unionid(&transaction, account, &profile, stored.as_ref(), asked_at).await?;
-            let unionid_absent = profile.unionid.is_none() && again_at.is_none();
+            let is_known = stored.is_some_and(|stored| stored.unionid.is_some());
+            // WeChat gives none of who does not follow.
+            let may_be_absent = profile.subscribed && !is_known && again_at.is_none();
+            let unionid_absent = may_be_absent && profile.unionid.is_none();
             let row = Row { profile, unionid_absent };
             followers::upsert(&transaction, account, &[row], asked_at).await?;
         }
-        Ok(transaction.commit().await?)
+        // Last, since an event too writes the follower before the check. Where a newer one wants the
+        // profile asked for anew, nothing of this one is kept.
+        if profile_checks::finish(&transaction, check, again_at).await? {
+            transaction.commit().await?;
+        }
+        Ok(())
     }
 }
 
@@ -173,6 +128,11 @@ fn again_at(
     if profile.subscribed == expected && complete {
         return None;
     }
+    later(check, asked_at)
+}
+
+/// When to make the next attempt; `None` after the last.
+fn later(check: &Check, asked_at: i64) -> Option<i64> {
     let after = AGAIN_AFTER_MS.get(usize::try_from(check.attempt).unwrap_or_default())?;
     Some(asked_at + after)
 }

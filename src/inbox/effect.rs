@@ -1,10 +1,10 @@
 //! What an event changes, in the transaction that claims it.
 
 use super::{Inbox, Mailbox};
-use crate::model::{Follower, OpenId};
+use crate::model::{AppId, Follower, OpenId};
 use crate::store::erasures::{self, Subject};
 use crate::store::followers::{self, FollowEvent, Recorded};
-use crate::store::{self, AccountId, Transaction, callbacks, profile_checks};
+use crate::store::{self, AccountId, Transaction, accounts, callbacks, profile_checks};
 use crate::wechat::callback::{DataSubject, Event, Push};
 
 /// Events older than this change nothing: their fingerprints will be forgotten soon, and the nightly
@@ -14,6 +14,7 @@ const OLDEST_MS: i64 = 48 * 3_600 * 1_000;
 /// An event about to have its effect.
 struct Arrival<'a> {
     transaction: &'a Transaction,
+    appid: &'a AppId,
     account: AccountId,
     /// By WeChat's clock, in seconds.
     created_at: i64,
@@ -31,7 +32,9 @@ impl Inbox {
             return Ok(());
         }
         let created_at = push.created_at;
-        let arrival = Arrival { transaction: &transaction, account, created_at, received_at };
+        let appid = &mailbox.appid;
+        let arrival =
+            Arrival { transaction: &transaction, appid, account, created_at, received_at };
         let mut wanted = false;
         if !arrival.is_too_old() {
             wanted = match &mailbox.followers {
@@ -70,6 +73,7 @@ impl Arrival<'_> {
 
     /// Somebody follows. What WeChat says of them is asked for at once.
     async fn follow(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        accounts::share(self.transaction, self.account).await?;
         let erased_at = self.erased_at(openid).await?;
         if self.is_before(erased_at) {
             return Ok(false);
@@ -83,6 +87,7 @@ impl Arrival<'_> {
     }
 
     async fn leave(&self, openid: &OpenId) -> Result<bool, store::Error> {
+        accounts::share(self.transaction, self.account).await?;
         if self.erased_at(openid).await?.is_some() {
             return Ok(false);
         }
@@ -123,15 +128,25 @@ impl Arrival<'_> {
         else {
             return Ok(false);
         };
-        let DataSubject { openid, unionid, .. } = subject;
-        if let Some(openid) = openid {
-            let subject = Subject::OpenId { account: self.account, openid };
-            erasures::erase(self.transaction, subject).await?;
-        }
-        if let Some(unionid) = unionid {
-            erasures::erase(self.transaction, Subject::Unionid(unionid)).await?;
-        }
+        let DataSubject { openid, unionid, appid } = subject;
+        let unionid = unionid.as_ref();
+        let place = openid.as_ref().zip(self.account_of(appid.as_ref()).await?);
+        let subject = match (place, unionid) {
+            (Some((openid, account)), _) => Subject::OpenId { account, openid, unionid },
+            (None, Some(unionid)) => Subject::Unionid(unionid),
+            (None, None) => return Ok(false),
+        };
+        erasures::erase(self.transaction, subject).await?;
         Ok(false)
+    }
+
+    /// The account that an event's data is of, if it is known here; the one that it was sent to where it
+    /// names none.
+    async fn account_of(&self, named: Option<&AppId>) -> Result<Option<AccountId>, store::Error> {
+        match named {
+            Some(named) if named != self.appid => accounts::find(self.transaction, named).await,
+            _ => Ok(Some(self.account)),
+        }
     }
 
     async fn erased_at(&self, openid: &OpenId) -> Result<Option<i64>, store::Error> {

@@ -11,12 +11,14 @@
 mod checks;
 mod effect;
 mod error;
+mod work;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
 use tokio::sync::{Notify, OnceCell};
+use tokio::time::Instant;
 
 use crate::model::AppId;
 use crate::store::{self, AccountId, Store, accounts};
@@ -50,6 +52,8 @@ struct Mailbox {
     receiver: Receiver,
     followers: Option<wechat::Account>,
     number: OnceCell<AccountId>,
+    /// When WeChat last refused to tell anybody's profile.
+    refused: Mutex<Option<Instant>>,
 }
 
 /// A callback whose signature may be good, before its body is read.
@@ -69,8 +73,8 @@ impl Inbox {
         for account in accounts {
             let Settings { appid, token, encoding_aes_key, followers } = account;
             let receiver = Receiver::new(appid.clone(), token, encoding_aes_key.as_ref())?;
-            let number = OnceCell::new();
-            let mailbox = Mailbox { appid: appid.clone(), receiver, followers, number };
+            let (number, refused) = (OnceCell::new(), Mutex::default());
+            let mailbox = Mailbox { appid: appid.clone(), receiver, followers, number, refused };
             mailboxes.insert(appid, mailbox);
         }
         Ok(Arc::new(Self { store, mailboxes, wanted: Notify::new() }))

@@ -24,7 +24,6 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::clock::Clock;
 use crate::model::{AppId, OpenId, UnionId};
 use crate::resolve::Accounts;
 use crate::seal::Sealer;
@@ -74,8 +73,6 @@ pub struct Parts {
     pub accounts: Arc<Accounts>,
     /// The Mini Programs among them.
     pub programs: Vec<Program>,
-    /// What time it is.
-    pub clock: Clock,
     /// How.
     pub settings: Settings,
 }
@@ -134,7 +131,6 @@ struct Shared {
     client: wechat::Client,
     accounts: Arc<Accounts>,
     programs: HashMap<AppId, Program>,
-    clock: Clock,
     settings: Settings,
     memory: Memory,
     budgets: Budgets,
@@ -156,14 +152,13 @@ struct Sealed {
 impl Login {
     /// Exchanges codes of these Mini Programs.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, client, accounts, programs, clock, settings } = parts;
+        let Parts { store, client, accounts, programs, settings } = parts;
         let programs = programs.into_iter().map(|program| (program.appid.clone(), program));
         Self(Arc::new(Shared {
             store,
             client,
             accounts,
             programs: programs.collect(),
-            clock,
             settings,
             memory: Memory::new(settings.remember),
             budgets: Budgets::new(settings.refused_codes_per_minute),

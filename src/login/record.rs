@@ -20,7 +20,7 @@ impl Shared {
     /// Stores the user, who thereby acts, and gathers what is known.
     pub(super) async fn record(&self, asked: &Asked, session: &Session) -> Result<Answer, Error> {
         let unionid_of_client = match (&session.unionid, &asked.sealed) {
-            (None, Some(sealed)) => self.open(asked, session, sealed)?,
+            (None, Some(sealed)) => self.open(asked, session, sealed).await?,
             _ => None,
         };
         let session_key = self.sealed_key(asked, session)?;
@@ -34,7 +34,7 @@ impl Shared {
     }
 
     /// The unionid in the client's encrypted data.
-    fn open(
+    async fn open(
         &self,
         asked: &Asked,
         session: &Session,
@@ -42,7 +42,8 @@ impl Shared {
     ) -> Result<Option<UnionId>, Error> {
         let Sealed { encrypted_data, iv } = sealed;
         let opened = session.session_key.open(&asked.appid, &session.openid, encrypted_data, iv)?;
-        match self.clock.now().timestamp() - opened.sealed_at {
+        let now = store::in_time(self.store.now()).await?;
+        match now / 1_000 - opened.sealed_at {
             age if age > OLDEST_SECONDS => Err(Error::SealedDataOld),
             _ => Ok(opened.unionid),
         }
@@ -61,8 +62,10 @@ impl Shared {
     async fn write(&self, asked: &Asked, login: Login<'_>) -> Result<Answer, store::Error> {
         let account = self.accounts.number(&self.store, &asked.appid).await?;
         let appids = self.accounts.by_number(&self.store).await?;
+        let found = mini_program_users::find(self.store.reader(), account, login.openid).await?;
         let transaction = self.store.begin().await?;
-        let recorded = mini_program_users::record_login(&transaction, account, login).await?;
+        let recorded =
+            mini_program_users::record_login(&transaction, account, login, found).await?;
         let unionid = recorded.unionid;
         erasures::readmit(&transaction, account, login.openid, unionid.as_ref()).await?;
         let follows = match &unionid {

@@ -37,7 +37,8 @@ pub async fn find_crawled_at(
     Ok(account.and_then(|account| account.crawled_at))
 }
 
-/// Records that a crawl which began at `crawled_at` was complete.
+/// Records that a crawl which began at `crawled_at` was complete. Keeps [`lock_all`] waiting as
+/// [`share`] does.
 pub async fn record_crawl(
     connection: &impl Connection,
     account: AccountId,
@@ -51,15 +52,16 @@ pub async fn record_crawl(
     Ok(())
 }
 
-/// Has whoever else would lock the account wait until the transaction ends. To be done before anything
-/// of it is written, so that no two transactions wait for each other.
-pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<(), Error> {
+/// Has [`lock_all`] wait until the transaction ends, and nobody else who shares the account. To be done
+/// before any person of it is read or written in the transaction: MariaDB and MySQL show what stood
+/// there at the first reading, and no two transactions may wait for each other.
+pub async fn share(transaction: &Transaction, account: AccountId) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
-    sql.push("SELECT id FROM account WHERE id = ").bind(account).for_update();
+    sql.push("SELECT id FROM account WHERE id = ").bind(account).for_share();
     lock_rows(transaction, sql).await
 }
 
-/// The same for all accounts.
+/// Waits for all who share an account, and keeps others from it until the transaction ends.
 pub async fn lock_all(transaction: &Transaction) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
     sql.push("SELECT id FROM account ORDER BY id").for_update();

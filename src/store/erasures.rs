@@ -3,8 +3,8 @@
 //! An erasure covers a person: every account in which the unionid, or else the one openid, is known.
 //! All digests of a person carry the same `person`, so that who acts again takes them all back.
 //!
-//! An erasure locks every account first, and a page that a crawl writes locks its own
-//! ([`accounts::lock`]): a page in flight either sees the digests or is erased after it.
+//! An erasure locks every account first, and who writes what WeChat told of people shares theirs
+//! ([`accounts::share`]): it either sees the digests or is erased after it.
 
 mod digests;
 
@@ -38,6 +38,8 @@ pub enum Subject<'a> {
         account: AccountId,
         /// The person in it.
         openid: &'a OpenId,
+        /// The person across accounts, where that is said; else what is known counts.
+        unionid: Option<&'a UnionId>,
     },
 }
 
@@ -65,8 +67,8 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
             let places = list_places(transaction, &unionid).await?;
             (Some(unionid), places)
         }
-        Subject::OpenId { account, openid } => {
-            reach(transaction, (account, openid.to_string())).await?
+        Subject::OpenId { account, openid, unionid } => {
+            reach(transaction, (account, openid.to_string()), unionid).await?
         }
     };
     let person = match (&unionid, places.first()) {
@@ -91,10 +93,13 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
 async fn reach(
     transaction: &Transaction,
     place: Place,
+    said: Option<&UnionId>,
 ) -> Result<(Option<String>, Vec<Place>), Error> {
-    let Some(unionid) = find_unionid(transaction, &place).await? else {
-        return Ok((None, vec![place]));
+    let unionid = match said {
+        Some(unionid) => Some(unionid.to_string()),
+        None => find_unionid(transaction, &place).await?,
     };
+    let Some(unionid) = unionid else { return Ok((None, vec![place])) };
     let mut places = list_places(transaction, &unionid).await?;
     if !places.contains(&place) {
         places.push(place);
@@ -190,7 +195,7 @@ pub async fn readmit(
 ///
 /// Whom the erasure knew by unionid alone is noted by openid too, so that the next crawl need not ask,
 /// and what stands there of them without a unionid is deleted; unless they have followed since: then
-/// they are readmitted. The account is to be locked before ([`accounts::lock`]).
+/// they are readmitted. The account is to be shared before ([`accounts::share`]).
 pub async fn withhold(
     transaction: &Transaction,
     account: AccountId,

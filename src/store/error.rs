@@ -60,6 +60,9 @@ impl From<DbErr> for Error {
         }
         match &error {
             DbErr::ConnectionAcquire(_) => Self::Unavailable(error),
+            DbErr::Conn(RuntimeErr::SqlxError(cause)) if is_broken_off(cause) => {
+                Self::Unavailable(error)
+            }
             DbErr::Conn(RuntimeErr::SqlxError(cause))
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => match condition(cause) {
@@ -70,6 +73,12 @@ impl From<DbErr> for Error {
             _ => Self::Failed(error),
         }
     }
+}
+
+/// Whether a connection ended before the first word of the protocol: what a proxy gives whose
+/// server is away. sqlx takes the end for a wrong word.
+fn is_broken_off(cause: &sqlx::Error) -> bool {
+    matches!(cause, sqlx::Error::Protocol(_))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -142,6 +151,17 @@ mod tests {
             ("HY000", "Lock wait timeout exceeded; try restarting transaction"),
         ];
         assert_all(&passing, &Condition::Unavailable);
+    }
+
+    #[test]
+    fn a_connection_that_ends_before_it_begins_is_tried_again() {
+        let protocol = || {
+            let cause = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".into());
+            RuntimeErr::SqlxError(cause.into())
+        };
+        assert!(matches!(Error::from(DbErr::Conn(protocol())), Error::Unavailable(_)));
+        // Amid the work it is somebody's mistake.
+        assert!(matches!(Error::from(DbErr::Query(protocol())), Error::Failed(_)));
     }
 
     #[test]

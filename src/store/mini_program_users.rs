@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
 
 use super::quarantine::{self, Conflict};
 use super::sql::Sql;
-use super::{AccountId, Connection, Error, Transaction, parsed};
+use super::{AccountId, Connection, Error, Transaction, accounts, parsed};
 use crate::model::{OpenId, UnionId};
 
 /// Stands for the run in a conflict that a login found.
@@ -33,21 +33,48 @@ pub struct Recorded {
     pub unionid: Option<UnionId>,
 }
 
-/// Records a login. A unionid is never blanked; one that WeChat changed is noted as a conflict.
+/// A user who has logged in before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The person across accounts, once known.
+    pub unionid: Option<UnionId>,
+}
+
+/// The user, where known.
+pub async fn find(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+) -> Result<Option<User>, Error> {
+    let mut sql = Sql::new(connection);
+    push_user(&mut sql, account, openid);
+    user(connection, sql).await
+}
+
+/// Records a login of who was `found` before the transaction began. A unionid is never blanked; one
+/// that WeChat changed is noted as a conflict.
+///
+/// Who is as they were found has one row written. Only who is new, or new to a unionid, keeps erasures
+/// waiting: an erasure of the unionid would pass over a row that it cannot see yet.
 pub async fn record_login(
     transaction: &Transaction,
     account: AccountId,
     login: Login<'_>,
+    found: Option<User>,
 ) -> Result<Recorded, Error> {
     let told = login.unionid.or(login.unionid_of_client);
-    let stored = match find_unionid(transaction, account, login.openid, false).await? {
-        Some(stored) => stored,
-        None if insert(transaction, account, &login).await? => {
-            return Ok(Recorded { is_new: true, unionid: told.cloned() });
-        }
-        // Another login was first. Read with a lock, MariaDB and MySQL show what it wrote.
-        None => find_unionid(transaction, account, login.openid, true).await?.flatten(),
-    };
+    if let Some(User { unionid }) = found
+        && (told.is_none() || unionid.as_ref() == told)
+        && update(transaction, account, &login, told).await?
+    {
+        return Ok(Recorded { is_new: false, unionid });
+    }
+    accounts::share(transaction, account).await?;
+    if insert(transaction, account, &login).await? {
+        return Ok(Recorded { is_new: true, unionid: told.cloned() });
+    }
+    let stored = find_for_update(transaction, account, login.openid).await?;
+    let stored = stored.and_then(|user| user.unionid);
     if let (Some(old), Some(new)) = (&stored, login.unionid)
         && old != new
     {
@@ -61,22 +88,26 @@ pub async fn record_login(
     Ok(Recorded { is_new: false, unionid })
 }
 
-/// The unionid of a known user; `None` where the user is not known.
-async fn find_unionid(
+async fn find_for_update(
     transaction: &Transaction,
     account: AccountId,
     openid: &OpenId,
-    lock: bool,
-) -> Result<Option<Option<UnionId>>, Error> {
+) -> Result<Option<User>, Error> {
     let mut sql = Sql::new(transaction);
+    push_user(&mut sql, account, openid);
+    sql.for_update();
+    user(transaction, sql).await
+}
+
+fn push_user(sql: &mut Sql, account: AccountId, openid: &OpenId) {
     sql.push("SELECT unionid FROM mini_program_user WHERE account_id = ").bind(account);
     sql.push(" AND openid = ").bind(openid.as_str());
-    if lock {
-        sql.for_update();
-    }
-    let row = transaction.query_one_raw(sql.into_statement()).await?;
-    let unionid = row.map(|row| row.try_get_by_index::<Option<String>>(0)).transpose()?;
-    unionid.map(|unionid| unionid.map(parsed).transpose()).transpose()
+}
+
+async fn user(connection: &impl Connection, sql: Sql) -> Result<Option<User>, Error> {
+    let Some(row) = connection.query_one_raw(sql.into_statement()).await? else { return Ok(None) };
+    let unionid: Option<String> = row.try_get_by_index(0)?;
+    Ok(Some(User { unionid: unionid.map(parsed).transpose()? }))
 }
 
 /// `false` where the user is there already.
@@ -102,12 +133,13 @@ async fn insert(
     Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
+/// `false` where the user is not there.
 async fn update(
     transaction: &Transaction,
     account: AccountId,
     login: &Login<'_>,
     unionid: Option<&UnionId>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut sql = Sql::new(transaction);
     let clock = sql.clock();
     sql.push("UPDATE mini_program_user SET unionid = COALESCE(");
@@ -117,8 +149,7 @@ async fn update(
     sql.push(", login_at = ").push(clock);
     sql.push(" WHERE account_id = ").bind(account);
     sql.push(" AND openid = ").bind(login.openid.as_str());
-    transaction.execute_raw(sql.into_statement()).await?;
-    Ok(())
+    Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
 /// The sealed session key of the user's latest login, where it was to be kept.

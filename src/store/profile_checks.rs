@@ -85,11 +85,7 @@ async fn list_due(
 }
 
 /// Moves a check to another moment. `false` where it is no longer as it was.
-pub async fn postpone(
-    connection: &impl Connection,
-    check: &Check,
-    due_at: i64,
-) -> Result<bool, Error> {
+async fn postpone(connection: &impl Connection, check: &Check, due_at: i64) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE profile_check SET due_at = ").bind(due_at);
     only(&mut sql, check);
@@ -132,7 +128,10 @@ pub async fn schedule_sharers(
 ) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.insert_new("profile_check (account_id, openid, due_at, attempt)");
-    sql.push(" SELECT account_id, openid, ").push(&due_at.to_string()).push(", 0 FROM follower");
+    // PostgreSQL takes a value that stands alone for a text.
+    let integer = if sql.backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
+    sql.push(" SELECT account_id, openid, CAST(").bind(due_at).push(" AS ").push(integer);
+    sql.push("), 0 FROM follower");
     sql.push(" WHERE unionid = ").bind(unionid.as_str()).push(" AND account_id = ").bind(account);
     sql.push(" AND openid <> ").bind(openid.as_str());
     sql.push(" AND profile_at < ").bind(due_at - JUST_NOW_MS);

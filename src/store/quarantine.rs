@@ -93,7 +93,7 @@ pub struct Conflict {
     pub new: UnionId,
 }
 
-/// Records changed unionids, so that no change is silent; once a run and person.
+/// Records changed unionids, so that no change is silent; the latest of each run and person.
 pub async fn record_conflicts(
     connection: &impl Connection,
     account: AccountId,
@@ -116,7 +116,10 @@ pub async fn record_conflicts(
             unionid_conflict::Column::AccountId,
             unionid_conflict::Column::Openid,
         ]);
-        repeated.update_column(unionid_conflict::Column::NewUnionid);
+        repeated.update_columns([
+            unionid_conflict::Column::NewUnionid,
+            unionid_conflict::Column::ConfirmedAt,
+        ]);
         unionid_conflict::Entity::insert(row)
             .on_conflict(repeated)
             .exec_without_returning(connection)

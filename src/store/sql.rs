@@ -86,6 +86,16 @@ impl Sql {
         }
     }
 
+    /// Keeps the rows selected as they are until the transaction ends; others may do the same.
+    pub(super) fn for_share(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::MySql => self.push(" LOCK IN SHARE MODE"),
+            // Nobody changes a key; a plain update of the row need not wait.
+            DbBackend::Postgres => self.push(" FOR KEY SHARE"),
+            _ => self,
+        }
+    }
+
     /// The database's clock in milliseconds since 1970.
     pub(super) fn clock(&self) -> &'static str {
         match self.backend {

@@ -17,7 +17,7 @@ pub(super) struct Allowed<'p> {
 }
 
 impl<'p> Allowed<'p> {
-    /// All of it, but for people who were erased. The transaction has locked the account.
+    /// All of it, but for people who were erased. The transaction shares the account.
     pub(super) async fn of(
         transaction: &Transaction,
         account: AccountId,
@@ -38,7 +38,7 @@ impl<'p> Allowed<'p> {
     }
 }
 
-/// The rows without those of people who were erased. The transaction has locked the account.
+/// The rows without those of people who were erased. The transaction shares the account.
 pub(super) async fn allowed_rows<'r>(
     transaction: &Transaction,
     account: AccountId,

@@ -241,7 +241,7 @@ async fn correct_sharing(
     }
     let (store, account) = (&crawl.job.store, crawl.job.account);
     let transaction = store.begin().await?;
-    accounts::lock(&transaction, account).await?;
+    accounts::share(&transaction, account).await?;
     let rows = allowed_rows(&transaction, account, &rows).await?;
     let mut next = record.clone();
     next.run.counts.upserted += (rows.len() + without.len()) as u64;

@@ -84,7 +84,7 @@ async fn write(
     let listed = &page.planned.listed;
     let at = listed.listed_at;
     let transaction = crawl.job.store.begin().await?;
-    accounts::lock(&transaction, account).await?;
+    accounts::share(&transaction, account).await?;
     let allowed = Allowed::of(&transaction, account, page).await?;
     let written = (allowed.rows.len() + page.cleared.len()) as u64;
     let next = advanced(crawl, record, page, written);

@@ -100,7 +100,8 @@ pub(super) async fn sweep(
     let ids: Vec<_> = departures.ids.iter().collect();
     failpoint!("sync.before_sweep");
     let transaction = job.store.begin().await?;
-    accounts::lock(&transaction, job.account).await?;
+    // First, since it locks the account: an erasure does so before it touches people.
+    accounts::record_crawl(&transaction, job.account, started_at).await?;
     let now = crate::store::now(&transaction).await?;
     record.run.counts.unfollowed =
         followers::mark_unfollowed(&transaction, job.account, &ids, started_at, now).await?;
@@ -112,7 +113,6 @@ pub(super) async fn sweep(
         tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{UNBOUND}");
         record.run.warning = Some(UNBOUND.to_owned());
     }
-    accounts::record_crawl(&transaction, job.account, started_at).await?;
     runs::delete_pages(&transaction, record.run.id).await?;
     if !runs::save(&transaction, record).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));

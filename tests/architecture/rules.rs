@@ -1,5 +1,7 @@
 //! Judges what was read by the lists, and proves on planted text that it would find a wrong arrow.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::scan::Use;
 use crate::{ARROWS, HOMES};
 
@@ -39,29 +41,30 @@ fn homeless(found: &Use) -> Option<String> {
     Some(format!("{place}: {from} → {name}: `{name}` is at home in {} only", homes.join(", ")))
 }
 
-/// A circle among the arrows, as the modules on it.
+/// A circle among the arrows, as the modules on it, the first named again at the end.
 pub(crate) fn circle<'a>(arrows: &[(&'a str, &'a str)]) -> Option<Vec<&'a str>> {
-    fn follow<'a>(way: &mut Vec<&'a str>, arrows: &[(&'a str, &'a str)]) -> bool {
-        let Some(last) = way.last().copied() else {
-            return false;
-        };
-        for (_, to) in arrows.iter().filter(|(from, _)| *from == last) {
-            let closed = way[0] == *to;
-            if !closed && way.contains(to) {
-                continue;
-            }
-            way.push(to);
-            if closed || follow(way, arrows) {
-                return true;
-            }
-            way.pop();
-        }
-        false
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (from, to) in arrows {
+        left.entry(from).or_default().insert(to);
     }
-    arrows.iter().find_map(|(from, _)| {
-        let mut way = vec![*from];
-        follow(&mut way, arrows).then_some(way)
-    })
+    // An arrow to where none begins is on no circle; what is left when there is no such one leads on.
+    loop {
+        let begins: BTreeSet<&str> = left.keys().copied().collect();
+        left.values_mut().for_each(|targets| targets.retain(|to| begins.contains(to)));
+        left.retain(|_, targets| !targets.is_empty());
+        if left.len() == begins.len() {
+            break;
+        }
+    }
+    let mut way = vec![*left.keys().next()?];
+    loop {
+        let next = *left.get(way.last()?)?.iter().next()?;
+        if let Some(place) = way.iter().position(|module| *module == next) {
+            way.push(next);
+            return Some(way.split_off(place));
+        }
+        way.push(next);
+    }
 }
 
 #[cfg(test)]

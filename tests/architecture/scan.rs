@@ -70,6 +70,8 @@ pub(crate) fn scan(file: &str, text: &str) -> Vec<Use> {
     };
     let mut reader = Reader { file, from, module, uses: Vec::new() };
     reader.walk(tokens);
+    // Places are looked up among all files read before, which would make each file slower than the last.
+    proc_macro2::extra::invalidate_current_thread_spans();
     reader.uses
 }
 

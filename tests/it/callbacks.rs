@@ -5,6 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use sea_orm::EntityTrait;
 use unionid_bridge::inbox::Error;
+use unionid_bridge::login::Request;
 use unionid_bridge::sandbox::{Call, Event, Fault, Quirk, Sandbox, When};
 
 use crate::harness::{Backend, TestApp, calling_back};
@@ -219,6 +220,51 @@ async fn who_withdraws_is_forgotten_in_every_account_and_not_brought_back_by_a_c
     app.mirrors(&openid, Some((world.main().person(3).unionid, true))).await;
 }
 
+/// A cancellation of the data of an account, told to the Mini Program.
+fn cancelled(openid: &str, unionid: &str, appid: &str) -> Event {
+    Event::raw(format!(
+        "<xml><ToUserName>gh_0</ToUserName><FromUserName>o1</FromUserName>\
+         <CreateTime>{}</CreateTime><MsgType>event</MsgType>\
+         <Event>user_authorization_cancellation</Event><OpenID>{openid}</OpenID>\
+         <UnionID>{unionid}</UnionID><AppID>{appid}</AppID></xml>",
+        now()
+    ))
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_withdraws_is_looked_for_in_the_account_that_the_event_names(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    let (main, program) = (world.main(), world.mini_program().unwrap());
+    let openid = main.person(3).openid;
+    app.arrives(&program, cancelled(&openid, "", "wx0000000000000000")).await;
+    app.assert_mirrors(&world).await;
+    app.arrives(&program, cancelled(&openid, "", main.appid())).await;
+    app.mirrors(&openid, None).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_withdrew_under_two_names_is_back_under_both_once_they_act_under_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (main, program) = (world.main(), world.mini_program().unwrap());
+    let person = main.person(3);
+    let unionid = person.unionid.unwrap();
+    app.arrives(&main, cancelled(&person.openid, &unionid, main.appid())).await;
+    app.sync().await;
+    app.mirrors(&person.openid, None).await;
+    let request = Request { code: program.mint_code(3), ..Request::default() };
+    app.app.login.exchange("test", request).await.unwrap();
+    app.sync_true(&world).await;
+}
+
 #[tokio::test]
 async fn an_event_from_before_the_erasure_brings_nobody_back() {
     let world = calling_back(10).await;
@@ -230,6 +276,47 @@ async fn an_event_from_before_the_erasure_brings_nobody_back() {
         app.arrives(&world.main(), event.at(now() - 10)).await;
     }
     app.mirrors(&openid, None).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn many_events_of_one_person_at_once_are_all_taken(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (replica, main) = (app.replica(&world).await, world.main());
+    app.sync_true(&world).await;
+    let began = now() - 1_000;
+    for round in 0..10 {
+        let letters: Vec<_> = (0..12)
+            .map(|event| {
+                let followed = event % 2 == 1;
+                let event = match followed {
+                    true => Event::subscribe(3).at(began + 20 * round + event),
+                    false => Event::unsubscribe(3).at(began + 20 * round + event),
+                };
+                main.letter(event).unwrap()
+            })
+            .collect();
+        let taken = letters.iter().enumerate().map(|(index, letter)| match index % 2 {
+            0 => app.receive(&main, letter),
+            _ => replica.receive(&main, letter),
+        });
+        for outcome in futures::future::join_all(taken).await {
+            outcome.unwrap();
+        }
+    }
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn an_event_of_no_moment_is_refused() {
+    let world = calling_back(10).await;
+    let app = TestApp::against(&world).await;
+    let letter = world.main().letter(Event::unsubscribe(3).at(i64::MAX)).unwrap();
+    let refused = app.receive(&world.main(), &letter).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(_)), "{refused:?}");
 }
 
 #[tokio::test]

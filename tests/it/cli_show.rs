@@ -31,6 +31,31 @@ async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
     assert!(shown.contains("2000 listed") && shown.contains("20 calls of user/info/batchget"));
     assert_eq!(world.requests(Call::StableToken), 0, "it called the configured WeChat");
     assert!(!bridge.database().exists());
+
+    let answers = answers(&shown);
+    let [login, resolved, left] = answers.as_slice() else { panic!("{shown}") };
+    let account = &login["official_accounts"][0];
+    assert_eq!((&login["new_user"], &account["subscribed"]), (&true.into(), &true.into()));
+    assert_eq!((&resolved["status"], &resolved["subscribed"]), (&"resolved".into(), &true.into()));
+    assert_eq!(resolved["unionid"], login["unionid"]);
+    assert_eq!(resolved["openid"], account["openid"]);
+    assert_ne!(resolved["openid"], login["openid"]);
+    assert_eq!((&left["code"], &left["status"]), (&"unfollowed".into(), &404.into()));
+    let commands: Vec<_> = shown.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert!(commands.len() == 2 && commands[0].contains(r#""code": ""#), "{commands:?}");
+    assert!(commands[1].contains(login["openid"].as_str().unwrap()), "{commands:?}");
+}
+
+/// The JSON among what was shown.
+fn answers(shown: &str) -> Vec<Value> {
+    let mut objects = Vec::new();
+    let mut rest = shown;
+    while let Some(begin) = rest.find("\n{") {
+        let mut stream = serde_json::Deserializer::from_str(&rest[begin..]).into_iter();
+        objects.push(stream.next().unwrap().unwrap());
+        rest = &rest[begin + stream.byte_offset()..];
+    }
+    objects
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ impl TestApp {
     }
 
     async fn erase_follower(&self, openid: &OpenId) -> Erased {
-        self.erase(Subject::OpenId { account: self.number().await, openid }).await
+        self.erase(Subject::OpenId { account: self.number().await, openid, unionid: None }).await
     }
 
     async fn readmit(&self, openid: &OpenId) {
@@ -146,7 +146,7 @@ async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
     app.readmit(&openid).await;
 
     let page = app.app.store.begin().await.unwrap();
-    accounts::lock(&page, account).await.unwrap();
+    accounts::share(&page, account).await.unwrap();
     let told = [(&openid, profile.unionid.as_ref())];
     assert!(erasures::withhold(&page, account, &told).await.unwrap().is_empty());
     let mut erasing = Box::pin(app.erase_follower(&openid));

@@ -4,15 +4,21 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
 use futures::future::join_all;
 use rstest::rstest;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
+use unionid_bridge::app::App;
+use unionid_bridge::clock::Clock;
 use unionid_bridge::keys::NewKey;
+use unionid_bridge::login::Request;
 use unionid_bridge::model::{AppId, Scope};
 use unionid_bridge::sandbox::{
     Account, Call, Fault, MiniProgram, OfficialAccount, Options, Quirk, Sandbox, UserData,
 };
+
+use unionid_bridge::wechat::RetryPolicy;
 
 use crate::harness::{Answer, Backend, Service, TestApp, pages_of};
 
@@ -321,6 +327,23 @@ async fn encrypted_data_tells_the_unionid_that_the_login_does_not(
     // Once known it stays, whatever a later login leaves out.
     let later = shop.log_in(json!({ "code": program.mint_code(7) })).await.json();
     assert_eq!(later["unionid"], unionid.as_str());
+}
+
+/// T23: the clock of one replica is off by an hour.
+#[tokio::test]
+async fn encrypted_data_is_not_old_for_a_replica_whose_clock_is_wrong() {
+    let shop = Shop::on_sqlite().await;
+    let program = shop.program();
+    program.quirk([7], Quirk::NoUnionidAtLogin);
+    let App { config, store, clock, .. } = &*shop.app.app;
+    let ahead = Clock::manual(clock.now() + TimeDelta::hours(1));
+    let policy = RetryPolicy::never();
+    let replica = App::on(config.clone(), store.clone(), ahead, policy).await.unwrap();
+    let (encrypted_data, iv) = program.encrypted_user_data(UserData::of(7));
+    let (encrypted_data, iv) = (Some(encrypted_data), Some(iv));
+    let request = Request { code: program.mint_code(7), encrypted_data, iv, appid: None };
+    let answer = replica.login.exchange("test", request).await.unwrap();
+    assert_eq!(answer.unionid.unwrap().as_str(), program.person(7).unionid.unwrap());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::{AppId, Scope};
-use unionid_bridge::sandbox::{Account, OfficialAccount, Options, Quirk, Sandbox};
+use unionid_bridge::sandbox::{Account, Call, OfficialAccount, Options, Quirk, Sandbox};
 
 use crate::harness::{Answer, Backend, Service, TestApp};
 
@@ -332,4 +332,39 @@ async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
             assert_eq!(code_of(&refused), (400, "invalid_path".into()), "{unionid}");
         }
     }
+}
+
+/// T20: who gets no connection is told so within the second, and a login's code is not lost.
+#[rstest]
+#[tokio::test]
+async fn an_exhausted_pool_is_answered_within_the_second(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    use sea_orm::TransactionTrait;
+
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let Some(app) = TestApp::pooled(&world, backend, 1, "").await else { return };
+    app.sync_true(&world).await;
+    let service = Service::start(&app).await;
+    let key = service.key(&[Scope::Login, Scope::Resolve]).await;
+    let path = format!("/v1/resolve-openid?unionid={}", world.main().person(7).unionid.unwrap());
+    assert_eq!(service.get(&path).key(&key).send().await.status, 200);
+    let code = world.mini_program().unwrap().mint_code(7);
+    let log_in = || service.post("/v1/login", json!({ "code": code })).key(&key).send();
+    let began = std::time::Instant::now();
+    // SQLite has connections of their own to write and to read with, the servers one for both.
+    let reading = app.app.store.reader().begin().await.unwrap();
+    let writing = match backend {
+        Backend::Sqlite => Some(app.app.store.begin().await.unwrap()),
+        _ => None,
+    };
+    let (resolved, logged_in) = tokio::join!(service.get(&path).key(&key).send(), log_in());
+    assert!(began.elapsed().as_millis() < 1_500, "{:?}", began.elapsed());
+    for answer in [resolved, logged_in] {
+        assert_eq!(code_of(&answer), (503, "database_unavailable".into()));
+        assert_eq!(answer.header("retry-after"), "2");
+    }
+    drop((reading, writing));
+    assert_eq!(service.get(&path).key(&key).send().await.status, 200);
+    assert_eq!((log_in().await.status, world.requests(Call::Jscode2session)), (200, 1));
 }

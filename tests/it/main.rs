@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod callback_replays;
 mod callbacks;
 mod cli_exit;
 mod cli_help;
@@ -19,11 +20,13 @@ mod cli_signals;
 mod cli_sync;
 mod crash;
 mod crash_sweep;
+mod database_away;
 mod databases;
 mod disk_full;
 mod doctor;
 mod erasure;
 mod erasure_departed;
+mod erasure_races;
 mod http_auth;
 mod http_callbacks;
 mod http_drain;
@@ -37,11 +40,15 @@ mod http_slow;
 mod http_sync_runs;
 mod http_tokens;
 mod keys_cli;
+mod login_busy;
 mod migrate;
+mod pool_exhausted;
+mod profile_checks;
 mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod secrets;
+mod secrets_serve;
 mod store_again;
 mod sync_begin;
 mod sync_busy;

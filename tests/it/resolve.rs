@@ -34,8 +34,10 @@ impl TestApp {
     async fn record(&self, world: &Sandbox, login: Login<'_>) -> Recorded {
         let appid: AppId = world.mini_program().unwrap().appid().parse().unwrap();
         let account = accounts::find_or_insert(&self.app.store, &appid).await.unwrap();
-        let transaction = self.app.store.begin().await.unwrap();
-        let recorded = mini_program_users::record_login(&transaction, account, login).await;
+        let store = &self.app.store;
+        let found = mini_program_users::find(store.reader(), account, login.openid).await.unwrap();
+        let transaction = store.begin().await.unwrap();
+        let recorded = mini_program_users::record_login(&transaction, account, login, found).await;
         transaction.commit().await.unwrap();
         recorded.unwrap()
     }

@@ -10,16 +10,16 @@ use unionid_bridge::sandbox::{
 
 use crate::harness::{Bridge, SHORT_LEASE, signal, until};
 
-const ACCOUNT_SECRET: &str = "ca9a41a5ec4e7000000000000000aa01";
-const PROGRAM_SECRET: &str = "ca9a41a5ec4e7000000000000000aa02";
-const CALLBACK_TOKEN: &str = "CanaryCallbackToken03";
-const ENCODING_AES_KEY: &str = "CanaryEncodingAesKey04xxxxxxxxxxxxxxxxxxxxx";
+pub const ACCOUNT_SECRET: &str = "ca9a41a5ec4e7000000000000000aa01";
+pub const PROGRAM_SECRET: &str = "ca9a41a5ec4e7000000000000000aa02";
+pub const CALLBACK_TOKEN: &str = "CanaryCallbackToken03";
+pub const ENCODING_AES_KEY: &str = "CanaryEncodingAesKey04xxxxxxxxxxxxxxxxxxxxx";
 const ENCRYPTION_KEY: &str = "Q2FuYXJ5RW5jcnlwdGlvbktleTA1eHh4eHh4eHh4eHg=";
 /// The same, as the bytes that it stands for.
 const ENCRYPTION_KEY_BYTES: &str = "CanaryEncryptionKey05xxxxxxxxxxx";
-const DATABASE_PASSWORD: &str = "CanaryDatabasePassword06";
+pub const DATABASE_PASSWORD: &str = "CanaryDatabasePassword06";
 
-const CANARIES: &[&str] = &[
+pub const CANARIES: &[&str] = &[
     ACCOUNT_SECRET,
     PROGRAM_SECRET,
     CALLBACK_TOKEN,
@@ -38,7 +38,7 @@ async fn world() -> Sandbox {
 }
 
 /// As talkative as it can be made.
-fn talkative(bridge: Bridge) -> Bridge {
+pub fn talkative(bridge: Bridge) -> Bridge {
     let keys = format!("[\"{ENCRYPTION_KEY}\"]");
     bridge
         .with("UNIONID_BRIDGE__LOG__FILTER", "trace")
@@ -49,12 +49,12 @@ fn talkative(bridge: Bridge) -> Bridge {
         .with("RUST_LOG", "trace")
 }
 
-fn found<'s>(bytes: &[u8], secrets: &[&'s str]) -> Vec<&'s str> {
+pub fn found<'s>(bytes: &[u8], secrets: &[&'s str]) -> Vec<&'s str> {
     let holds = |secret: &&&str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
     secrets.iter().filter(holds).copied().collect()
 }
 
-fn assert_silent(what: &str, output: &Output, secrets: &[&str]) {
+pub fn assert_silent(what: &str, output: &Output, secrets: &[&str]) {
     for text in [&output.stdout, &output.stderr] {
         let told = String::from_utf8_lossy(text);
         assert_eq!(found(text, secrets), [""; 0], "{what}: {told}");
@@ -62,7 +62,7 @@ fn assert_silent(what: &str, output: &Output, secrets: &[&str]) {
 }
 
 /// Every file that stands beside the database, itself included.
-fn assert_files_are_sealed(database: &Path, secrets: &[&str]) {
+pub fn assert_files_are_sealed(database: &Path, secrets: &[&str]) {
     let folder = std::fs::read_dir(database.parent().unwrap()).unwrap();
     let name = database.file_name().unwrap().to_str().unwrap();
     let mut files = 0;

@@ -1,5 +1,7 @@
 //! `/v1/resolve-openid`: which openid of the Official Account is this user, one at a time or a thousand.
 
+mod user;
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use crate::http::error::Problem;
 use crate::http::parameters::{Nothing, Query};
 use crate::model::{AppId, OpenId, UnionId};
 use crate::resolve::{Error, Resolution, User};
+
+use user::{ResolveUser, UserMembers};
 
 /// Users in one request.
 const MOST_USERS: usize = 1_000;
@@ -51,61 +55,6 @@ struct ResolveRequest {
     /// Whom to resolve, in any mixture
     #[schema(max_items = 1000)]
     users: Vec<ResolveUser>,
-}
-
-/// A user, by an openid of a Mini Program or an Official Account, or by unionid
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged, try_from = "UserMembers")]
-enum ResolveUser {
-    OpenId {
-        /// The Mini Program or Official Account
-        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
-        appid: AppId,
-        /// The user in it
-        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
-        openid: OpenId,
-    },
-    Unionid {
-        /// The user across accounts
-        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
-        unionid: UnionId,
-    },
-}
-
-/// What the members of a user may be: read one by one, so that a mistake is told by its member.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserMembers {
-    appid: Option<AppId>,
-    openid: Option<OpenId>,
-    unionid: Option<UnionId>,
-}
-
-const ONE_WAY: &str = "a user is named by `appid` and `openid`, or else by `unionid`";
-
-impl TryFrom<UserMembers> for ResolveUser {
-    type Error = &'static str;
-
-    fn try_from(members: UserMembers) -> Result<Self, &'static str> {
-        match members {
-            UserMembers { appid: Some(appid), openid: Some(openid), unionid: None } => {
-                Ok(Self::OpenId { appid, openid })
-            }
-            UserMembers { appid: None, openid: None, unionid: Some(unionid) } => {
-                Ok(Self::Unionid { unionid })
-            }
-            _ => Err(ONE_WAY),
-        }
-    }
-}
-
-impl From<ResolveUser> for User {
-    fn from(user: ResolveUser) -> Self {
-        match user {
-            ResolveUser::OpenId { appid, openid } => Self::OpenId { appid, openid },
-            ResolveUser::Unionid { unionid } => Self::Unionid(unionid),
-        }
-    }
 }
 
 /// The user follows the Official Account

@@ -4,6 +4,8 @@
 //! Between an event and a crawl it is when the event reached us: a page listed before that does not
 //! overrule it. Where neither decides, nothing is changed and the caller asks WeChat.
 
+use sea_orm::DbBackend;
+
 use crate::model::OpenId;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
@@ -79,10 +81,16 @@ async fn insert_if_unknown(
     received_at: i64,
 ) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
-    sql.insert_new("follower (account_id, openid, subscribed, digest, profile_at, created_at)");
+    sql.push("INSERT INTO follower ");
+    sql.push("(account_id, openid, subscribed, digest, profile_at, created_at)");
     sql.push(" VALUES (").bind(account).push(", ").bind(openid.as_str());
     sql.push(", ").bind(event.subscribed).push(", 0, 0, ").bind(received_at).push(")");
-    sql.or_nothing();
+    sql.push(match sql.backend() {
+        // Ignored, the row that is there would be locked for reading by each of several events, who
+        // would then wait for one another; so it is locked for writing at once.
+        DbBackend::MySql => " ON DUPLICATE KEY UPDATE id = id",
+        _ => " ON CONFLICT DO NOTHING",
+    });
     connection.execute_raw(sql.into_statement()).await?;
     Ok(())
 }

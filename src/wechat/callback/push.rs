@@ -18,11 +18,14 @@ pub struct Push {
     fingerprint: String,
 }
 
+/// The end of the year 9999, in seconds since 1970: what is later is no moment.
+const LATEST: i64 = 253_402_300_799;
+
 impl Push {
     pub(super) fn read(fields: &Fields) -> Result<Self, Malformed> {
         let required = |name| fields.printable(name)?.ok_or(Malformed::Missing(name));
         let created_at = fields.number("CreateTime")?.ok_or(Malformed::Missing("CreateTime"))?;
-        if created_at < 0 {
+        if !(0..=LATEST).contains(&created_at) {
             return Err(Malformed::Field("CreateTime"));
         }
         Ok(Self {

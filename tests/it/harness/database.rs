@@ -1,8 +1,10 @@
 //! A database for one test: a file, a schema of its own, or a database of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use unionid_bridge::store::{Options, Store, schema};
@@ -60,6 +62,27 @@ impl TestDatabase {
             }
         };
         Some(Self { url, _folder: Arc::new(folder) })
+    }
+
+    /// Its URL by another way to its server; `None` for SQLite, which has no server.
+    pub fn url_through(&self, way: SocketAddr) -> Option<String> {
+        let mut url = Url::parse(&self.url).unwrap();
+        self.server_address()?;
+        url.set_host(Some(&way.ip().to_string())).unwrap();
+        url.set_port(Some(way.port())).unwrap();
+        Some(url.into())
+    }
+
+    /// Where its server listens; `None` for SQLite.
+    pub fn server_address(&self) -> Option<SocketAddr> {
+        let url = Url::parse(&self.url).unwrap();
+        let usual = match url.scheme() {
+            "sqlite" => return None,
+            "postgres" | "postgresql" => 5432,
+            _ => 3306,
+        };
+        let mut found = url.socket_addrs(|| Some(usual)).unwrap();
+        found.pop()
     }
 
     /// Connects as the service does, without a schema.

@@ -34,7 +34,7 @@ pub struct Service {
     client: Client,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    /// A file that must not go while it is served.
+    /// Not to be gone before the last connection to it is opened.
     database: Option<TestDatabase>,
 }
 
@@ -100,13 +100,12 @@ impl Service {
 
     /// With a body of JSON.
     pub fn post(&self, path: &str, body: impl Into<Value>) -> Call {
-        Call(self.call("POST", path).0.json(&body.into()))
+        self.call("POST", path).json(body)
     }
 
     /// Of any method, without a body; the path may have a query string.
     pub fn call(&self, method: &str, path: &str) -> Call {
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Call(self.client.request(method, format!("http://{}{path}", self.address)))
+        Call::at(&self.client, self.address, method, path)
     }
 }
 
@@ -118,6 +117,17 @@ impl Drop for Service {
 }
 
 impl Call {
+    /// Of any method, without a body, to a service at that address.
+    pub(super) fn at(client: &Client, address: SocketAddr, method: &str, path: &str) -> Self {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Self(client.request(method, format!("http://{address}{path}")))
+    }
+
+    /// With a body of JSON.
+    pub fn json(self, body: impl Into<Value>) -> Self {
+        Self(self.0.json(&body.into()))
+    }
+
     /// With an API key.
     pub fn key(self, key: &str) -> Self {
         Self(self.0.bearer_auth(key))
@@ -168,7 +178,7 @@ impl Answer {
     }
 }
 
-fn client() -> Client {
+pub(super) fn client() -> Client {
     // Its TLS is not used here, and cannot be built without a provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()

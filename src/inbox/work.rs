@@ -1,0 +1,95 @@
+//! What an inbox does beside receiving: checks are worked on, fingerprints forgotten.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::{Inbox, Mailbox};
+use crate::store::{self, callbacks, profile_checks};
+
+/// How often the queue is looked at without being told to: other processes get events too.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often old fingerprints are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// For how long fingerprints are kept: longer than an event may be old and have an effect.
+const REMEMBERED_MS: i64 = 72 * 3_600 * 1_000;
+
+/// Fingerprints forgotten by one statement.
+const FORGOTTEN_AT_ONCE: u64 = 5_000;
+
+/// Checks claimed at a time.
+const CLAIMED_AT_ONCE: u64 = 100;
+
+/// Checks of one account under way at once; the account's gate bounds the calls.
+const CONCURRENCY: usize = 8;
+
+/// For how long a claim holds; a process that dies leaves its checks to others after that.
+const HOLD_MS: i64 = 60_000;
+
+impl Inbox {
+    /// Works on the queue until `stop` fires. What is claimed and not done then is left to others.
+    pub async fn work(self: Arc<Self>, stop: CancellationToken) {
+        let work = async { tokio::join!(self.check_for_ever(), self.forget_for_ever()) };
+        stop.run_until_cancelled(work).await;
+    }
+
+    async fn check_for_ever(&self) -> Infallible {
+        loop {
+            // Each account for itself: one may wait for WeChat for long.
+            join_all(self.mailboxes.values().map(|mailbox| self.check_account(mailbox))).await;
+            // Told to look, or not: both are a reason.
+            let _ = tokio::time::timeout(LOOK_EVERY, self.wanted.notified()).await;
+        }
+    }
+
+    async fn forget_for_ever(&self) -> Infallible {
+        loop {
+            if let Err(error) = self.forget().await {
+                tracing::warn!(%error, "old callbacks are kept a while longer");
+            }
+            tokio::time::sleep(FORGET_EVERY).await;
+        }
+    }
+
+    async fn forget(&self) -> Result<(), store::Error> {
+        let before = self.store.now().await? - REMEMBERED_MS;
+        let writer = self.store.writer();
+        while callbacks::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    async fn check_account(&self, mailbox: &Mailbox) {
+        if let Err(error) = self.check_all(mailbox).await {
+            tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
+        }
+    }
+
+    /// Works on what is due for one account.
+    async fn check_all(&self, mailbox: &Mailbox) -> Result<(), store::Error> {
+        let Some(followers) = &mailbox.followers else { return Ok(()) };
+        let account = mailbox.number(&self.store).await?;
+        while !mailbox.is_refused() {
+            let now = self.store.now().await?;
+            let checks =
+                profile_checks::claim_due(&self.store, account, now, HOLD_MS, CLAIMED_AT_ONCE)
+                    .await?;
+            if checks.is_empty() {
+                return Ok(());
+            }
+            stream::iter(checks)
+                .for_each_concurrent(CONCURRENCY, |check| async move {
+                    if let Err(error) = self.check(mailbox, followers, &check).await {
+                        tracing::warn!(app.id = %mailbox.appid, %error, "a profile check waits");
+                    }
+                })
+                .await;
+        }
+        Ok(())
+    }
+}

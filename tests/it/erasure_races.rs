@@ -1,0 +1,178 @@
+//! An erasure and something else of the same person at the same moment end as if one came after the other.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use unionid_bridge::erasure::erase_person;
+use unionid_bridge::login::{Error, Request};
+use unionid_bridge::model::{AppId, OpenId, UnionId};
+use unionid_bridge::sandbox::{Account, Call, Event, Sandbox};
+use unionid_bridge::store::erasures::{self, Subject};
+use unionid_bridge::store::{AccountId, Transaction, accounts};
+
+use crate::harness::{Backend, TestApp, calling_back, until};
+
+/// Long enough for whoever can go on to have done so.
+const MEANWHILE: Duration = Duration::from_millis(300);
+
+impl TestApp {
+    async fn number_of(&self, account: &Account) -> AccountId {
+        let appid: AppId = account.appid().parse().unwrap();
+        accounts::find_or_insert(&self.app.store, &appid).await.unwrap()
+    }
+
+    /// Somebody else who is at a row, until dropped.
+    async fn busy(&self, backend: Backend, statement: &str) -> Transaction {
+        let transaction = self.app.store.begin().await.unwrap();
+        // On SQLite the transaction alone keeps all others waiting.
+        if backend != Backend::Sqlite {
+            transaction.execute_unprepared(statement).await.unwrap();
+        }
+        transaction
+    }
+
+    /// As a backend does, which asks again where the database did not do it: MariaDB and MySQL lock by
+    /// index, and end one of two that come by different ones.
+    async fn logs_in(&self, world: &Sandbox, person: u64) {
+        let code = world.mini_program().unwrap().mint_code(person);
+        let request = Request { code, ..Request::default() };
+        let mut outcome = self.app.login.exchange("test", request.clone()).await;
+        if let Err(Error::Store(_)) = outcome {
+            outcome = self.app.login.exchange("test", request).await;
+        }
+        outcome.unwrap();
+    }
+
+    /// Whether the person is known, and whether they are noted as erased: never both, never neither.
+    async fn stands(&self, account: &Account, openid: &OpenId) -> (bool, bool) {
+        use entity::mini_program_user::{Column, Entity};
+        let store = &self.app.store;
+        let users = Entity::find().filter(Column::Openid.eq(openid.as_str()));
+        let is_user = users.one(store.reader()).await.unwrap().is_some();
+        let is_known = is_user || self.mirror().await.contains_key(openid.as_str());
+        let number = self.number_of(account).await;
+        let erased = erasures::find_erased_at(store.reader(), number, openid).await.unwrap();
+        (is_known, erased.is_some())
+    }
+}
+
+fn openid(account: &Account, person: u64) -> OpenId {
+    account.person(person).openid.parse().unwrap()
+}
+
+fn unionid(account: &Account, person: u64) -> UnionId {
+    account.person(person).unionid.unwrap().parse().unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_profile_that_is_being_written_during_an_erasure_does_not_outlast_it(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    let person = main.join(1).start;
+    let (openid, unionid) = (openid(&main, person), unionid(&main, person));
+    app.arrives(&main, Event::subscribe(person)).await;
+    let row = format!("SELECT id FROM follower WHERE openid = '{openid}' FOR UPDATE");
+    let busy = app.busy(backend, &row).await;
+    let _checks = app.checks();
+    if backend != Backend::Sqlite {
+        until("the profile", || world.requests(Call::UserInfo) == 1).await;
+    }
+    tokio::time::sleep(MEANWHILE).await;
+    let erasing = erase_person(&app.app.store, &unionid, "test", None);
+    let (erased, ()) = tokio::join!(erasing, async {
+        tokio::time::sleep(MEANWHILE).await;
+        drop(busy);
+    });
+    erased.unwrap();
+    tokio::time::sleep(MEANWHILE).await;
+    assert_eq!(app.mirror().await.get(openid.as_str()), None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_follow_during_an_erasure_counts_as_before_it_or_as_after_it(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    let (account, person) = (app.number_of(&main).await, main.join(1).start);
+    let openid = openid(&main, person);
+    let row = format!(
+        "INSERT INTO follower (account_id, openid, subscribed, digest, profile_at, created_at) \
+         VALUES ({account}, '{openid}', true, 0, 0, 0)"
+    );
+    let busy = app.busy(backend, &row).await;
+    let erasing = async {
+        tokio::time::sleep(MEANWHILE / 3).await;
+        let transaction = app.app.store.begin().await.unwrap();
+        let subject = Subject::OpenId { account, openid: &openid, unionid: None };
+        erasures::erase(&transaction, subject).await.unwrap();
+        transaction.commit().await.unwrap();
+    };
+    let ((), (), ()) = tokio::join!(app.arrives(&main, Event::subscribe(person)), erasing, async {
+        tokio::time::sleep(MEANWHILE).await;
+        drop(busy);
+    });
+    let (is_known, is_erased) = app.stands(&main, &openid).await;
+    assert_ne!(is_known, is_erased);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_login_that_waited_for_an_erasure_is_stored(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let program = world.mini_program().unwrap();
+    let (openid, unionid) = (openid(&program, 3), unionid(&program, 3));
+    app.logs_in(&world, 3).await;
+    let row = format!("SELECT id FROM mini_program_user WHERE openid = '{openid}' FOR UPDATE");
+    let busy = app.busy(backend, &row).await;
+    let login = async {
+        tokio::time::sleep(MEANWHILE / 3).await;
+        app.logs_in(&world, 3).await;
+    };
+    let erasing = erase_person(&app.app.store, &unionid, "test", None);
+    let (erased, (), ()) = tokio::join!(erasing, login, async {
+        tokio::time::sleep(MEANWHILE).await;
+        drop(busy);
+    });
+    erased.unwrap();
+    let (is_known, is_erased) = app.stands(&program, &openid).await;
+    assert_ne!(is_known, is_erased);
+}
+
+#[rstest]
+#[tokio::test]
+async fn first_logins_during_erasures_count_as_before_them_or_as_after_them(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(100).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let program = world.mini_program().unwrap();
+    app.logs_in(&world, 0).await;
+    for person in 1..100_u64 {
+        let (openid, unionid) = (openid(&program, person), unionid(&program, person));
+        let erasing = async {
+            tokio::time::sleep(Duration::from_micros(person % 20 * 250)).await;
+            erase_person(&app.app.store, &unionid, "test", None).await.unwrap();
+        };
+        let ((), ()) = tokio::join!(app.logs_in(&world, person), erasing);
+        use entity::mini_program_user::{Column, Entity};
+        let users = Entity::find().filter(Column::Openid.eq(openid.as_str()));
+        let is_known = users.one(app.app.store.reader()).await.unwrap().is_some();
+        let transaction = app.app.store.begin().await.unwrap();
+        let main = app.number_of(&world.main()).await;
+        let told = [(&self::openid(&world.main(), person), Some(&unionid))];
+        let is_erased = !erasures::withhold(&transaction, main, &told).await.unwrap().is_empty();
+        drop(transaction);
+        assert_ne!(is_known, is_erased, "{person}");
+    }
+}

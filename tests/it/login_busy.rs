@@ -1,0 +1,90 @@
+//! T11 and T12 as logins meet them: WeChat is busy, or an allowance of it is used up.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use unionid_bridge::model::Scope;
+use unionid_bridge::sandbox::{Call, Fault, Sandbox};
+
+use crate::harness::{Answer, Backend, Service, TestApp, pages_of};
+
+/// A service, its world, and a key that may log in and resolve.
+struct Shop {
+    world: Sandbox,
+    app: TestApp,
+    service: Service,
+    key: String,
+}
+
+impl Shop {
+    async fn on(backend: Backend) -> Option<Self> {
+        let world = pages_of(100, 500).await;
+        let app = TestApp::on(&world, backend).await?;
+        let service = Service::start(&app).await;
+        let key = service.key(&[Scope::Login, Scope::Resolve]).await;
+        Some(Self { world, app, service, key })
+    }
+
+    async fn log_in(&self, person: u64) -> Answer {
+        let code = self.world.mini_program().unwrap().mint_code(person);
+        self.service.post("/v1/login", json!({ "code": code })).key(&self.key).send().await
+    }
+
+    async fn resolve(&self, person: u64) -> Answer {
+        let program = self.world.mini_program().unwrap();
+        let openid = program.person(person).openid;
+        let path = format!("/v1/resolve-openid?appid={}&openid={openid}", program.appid());
+        self.service.get(&path).key(&self.key).send().await
+    }
+}
+
+#[rstest]
+#[case::quota(Fault::Errcode(45009), 503, "wechat_busy", "5", json!(45009))]
+#[case::user_too_often(Fault::Errcode(45011), 429, "login_rate_limited", "60", json!(45011))]
+#[case::busy(Fault::Errcode(-1), 503, "wechat_busy", "5", json!(-1))]
+#[case::as_text(Fault::ErrcodeAsText(45011), 429, "login_rate_limited", "60", json!(45011))]
+#[case::gateway(Fault::HttpStatus(502), 503, "wechat_busy", "5", Value::Null)]
+#[tokio::test]
+async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
+    #[case] fault: Fault,
+    #[case] status: u16,
+    #[case] code: &str,
+    #[case] retry_after: &str,
+    #[case] errcode: Value,
+) {
+    let shop = Shop::on(Backend::Sqlite).await.unwrap();
+    shop.app.sync_true(&shop.world).await;
+    assert_eq!(shop.log_in(7).await.status, 200);
+    shop.world.fail(Call::Jscode2session, 1.., fault);
+    let refused = shop.log_in(8).await;
+    assert_eq!((refused.status, refused.code().as_str()), (status, code));
+    assert_eq!(refused.header("retry-after"), retry_after);
+    let upstream = &refused.json()["upstream"];
+    assert_eq!(upstream["errcode"], errcode);
+    if !errcode.is_null() {
+        assert!(!upstream["errmsg"].as_str().unwrap().is_empty(), "{refused:?}");
+    }
+    assert!(refused.json()["hint"].as_str().unwrap().len() > 10, "{refused:?}");
+
+    // What is known is told while WeChat is away, and a new code is good once it is back.
+    assert_eq!(shop.resolve(7).await.status, 200);
+    shop.world.clear_faults();
+    assert_eq!(shop.log_in(8).await.status, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crawl_out_of_quota_does_not_harm_who_logs_in_or_resolves(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(shop) = Shop::on(backend).await else { return };
+    shop.world.main().set_quota(Call::UserGet, Some(3));
+    let run = shop.app.sync().await.run;
+    assert_eq!((run.state.as_str(), run.counts.pages), ("paused", 3), "{run:?}");
+    assert_eq!(shop.log_in(7).await.status, 200);
+    assert_eq!(shop.resolve(7).await.status, 200);
+    // Who stands on a page that was not reached is not said to have left.
+    let beyond = shop.world.main().followers().nth(499).unwrap().number;
+    assert_eq!(shop.log_in(beyond).await.status, 200);
+    assert_eq!(shop.resolve(beyond).await.code(), "not_a_follower");
+    assert_eq!(shop.world.requests(Call::ClearQuota), 0);
+}

@@ -1,0 +1,83 @@
+//! Profiles asked for after events, while WeChat is slow, refuses, or cannot be understood.
+
+use std::time::Duration;
+
+use entity::profile_check::{Column, Entity};
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::Expr;
+use unionid_bridge::sandbox::{
+    Call, Callback, Event, Fault, OfficialAccount, Options, Sandbox, When,
+};
+
+use crate::harness::{TestApp, calling_back, until};
+
+impl TestApp {
+    /// How many checks are due at some time.
+    async fn waiting(&self) -> usize {
+        Entity::find().all(self.app.store.reader()).await.unwrap().len()
+    }
+
+    /// An hour passes.
+    async fn an_hour_passes(&self) {
+        let due = Entity::update_many().col_expr(Column::DueAt, Expr::value(1_i64));
+        due.exec(self.app.store.writer()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_understood_is_left_to_the_nightly_crawl() {
+    let world = calling_back(10).await;
+    let app = TestApp::against(&world).await;
+    let person = world.main().join(1).start;
+    let fault = world.fail(Call::UserInfo, When::Always, Fault::Html);
+    app.arrives(&world.main(), Event::subscribe(person)).await;
+    for attempt in 1..=3 {
+        assert_eq!(app.waiting().await, 1, "before attempt {attempt}");
+        app.an_hour_passes().await;
+        let (struck, checks) = (world.struck(fault), app.checks());
+        until("the profile", || world.struck(fault) > struck).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(checks);
+    }
+    assert_eq!(app.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn while_wechat_refuses_every_call_the_others_are_not_tried() {
+    let world = calling_back(10).await;
+    let app = TestApp::against(&world).await;
+    let quota = world.fail(Call::UserInfo, When::Always, Fault::Errcode(45009));
+    for person in world.main().join(40) {
+        app.arrives(&world.main(), Event::subscribe(person)).await;
+    }
+    let _checks = app.checks();
+    until("a refusal", || world.struck(quota) > 0).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(world.struck(quota) <= 8, "{} calls", world.struck(quota));
+    assert_eq!(app.waiting().await, 40);
+}
+
+#[tokio::test]
+async fn one_account_that_waits_for_wechat_does_not_keep_the_others_waiting() {
+    let second = "wx0a00000000000002";
+    let mut options = Options::with_followers(10);
+    let secret = "5a5d0b0c0a11ce0000000000000000a2";
+    options.official_accounts.push(OfficialAccount::new("news", second, secret, 10));
+    let url = "http://127.0.0.1:9/v1/callbacks/{appid}";
+    let options = options.callbacks(|appid, _| Some(Callback::made(url, 1, appid)));
+    let world = Sandbox::start(options).await.unwrap();
+    let app = TestApp::against(&world).await;
+    world.fail(Call::UserInfo, 1, Fault::Stall(Duration::from_secs(8)));
+    for account in [world.main(), world.account(second).unwrap()] {
+        let person = account.join(1).start;
+        app.arrives(&account, Event::subscribe(person)).await;
+    }
+    let _checks = app.checks();
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while app.waiting().await == 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+}

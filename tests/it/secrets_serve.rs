@@ -1,0 +1,418 @@
+//! T35 for the service: `serve` at trace handles whatever comes, and tells no secret to anybody.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rstest::rstest;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use unionid_bridge::sandbox::{
+    Account, Call, Callback, Event, Fault, MINI_PROGRAM, MiniProgram, OFFICIAL_ACCOUNT,
+    OfficialAccount, Options, Quirk, Sandbox, UserData,
+};
+use unionid_bridge::store::{Store, server};
+
+use crate::harness::{Answer, Backend, Bridge, Serving, TestDatabase};
+use crate::secrets::{
+    ACCOUNT_SECRET, CALLBACK_TOKEN, CANARIES, DATABASE_PASSWORD, ENCODING_AES_KEY, PROGRAM_SECRET,
+    assert_files_are_sealed, found, talkative,
+};
+
+const SETTINGS: &str = "
+[http]
+token_api = true
+[login]
+timeout_seconds = 1
+store_session_key = true
+[log]
+format = 'json'
+";
+
+const BAD_CODE: &str = "0CanaryLoginCode07";
+
+/// People who log in, follow, leave and are forgotten.
+const PEOPLE: std::ops::Range<u64> = 0..20;
+
+async fn world() -> Sandbox {
+    let mut options = Options::with_followers(30);
+    let callback = Callback::safe("http://127.0.0.1:9/", CALLBACK_TOKEN, ENCODING_AES_KEY);
+    let mut main = OfficialAccount::new("main", OFFICIAL_ACCOUNT, ACCOUNT_SECRET, 30);
+    main.callback = Some(callback);
+    options.official_accounts = vec![main];
+    options.mini_programs = vec![MiniProgram::new("shop", MINI_PROGRAM, PROGRAM_SECRET)];
+    Sandbox::start(options).await.unwrap()
+}
+
+/// The database's URL with a password that nobody else has.
+async fn url_with_canary(database: &TestDatabase, backend: Backend) -> String {
+    let mut url = reqwest::Url::parse(&database.url).unwrap();
+    match backend {
+        Backend::Sqlite => return database.url.clone(),
+        // Where the server trusts this machine it does not look at the password.
+        Backend::Postgres if url.password().is_none() => {}
+        Backend::Postgres => return database.url.clone(),
+        Backend::Mysql => {
+            let name = url.path().trim_start_matches('/').to_owned();
+            // A user's name is at most 32 characters on MySQL.
+            let user = name[..32].to_owned();
+            let store = database.connect().await;
+            for host in ["%", "localhost"] {
+                for statement in [
+                    format!("CREATE USER '{user}'@'{host}' IDENTIFIED BY '{DATABASE_PASSWORD}'"),
+                    format!("GRANT ALL ON {name}.* TO '{user}'@'{host}'"),
+                ] {
+                    store.writer().execute_unprepared(&statement).await.unwrap();
+                }
+            }
+            store.close().await.unwrap();
+            url.set_username(&user).unwrap();
+        }
+    }
+    url.set_password(Some(DATABASE_PASSWORD)).unwrap();
+    url.into()
+}
+
+/// Everything that was said to anybody, with a word for what it was.
+#[derive(Default)]
+struct Told(Vec<(String, Vec<u8>)>);
+
+impl Told {
+    fn note(&mut self, what: &str, bytes: impl Into<Vec<u8>>) {
+        self.0.push((what.to_owned(), bytes.into()));
+    }
+
+    fn answer(&mut self, what: &str, answer: &Answer) {
+        self.note(what, format!("{} {:?} {}", answer.status, answer.headers, answer.text));
+    }
+
+    fn assert_silent(&self, secrets: &[&str]) {
+        for (what, bytes) in &self.0 {
+            let text = String::from_utf8_lossy(bytes);
+            assert_eq!(found(bytes, secrets), [""; 0], "{what}: {text}");
+        }
+    }
+}
+
+/// The service, who calls it, and what is said.
+struct Town {
+    world: Sandbox,
+    bridge: Bridge,
+    serving: Serving,
+    key: String,
+    secrets: Vec<String>,
+    told: Told,
+}
+
+impl Town {
+    async fn open(world: Sandbox, url: &str) -> Self {
+        let bridge = talkative(Bridge::on(&world, url, SETTINGS));
+        let mut told = Told::default();
+        for arguments in [&["migrate", "up"][..], &["sync"]] {
+            run(&bridge, &mut told, arguments).await;
+        }
+        let scopes = "login,resolve,erase,read,metrics,token";
+        let basis = ["keys", "create", "--name", "canary", "--scope", scopes];
+        let key = only_on_stdout(&bridge, &mut told, &basis, "key").await;
+        let mut secrets: Vec<String> = CANARIES.iter().map(|&secret| secret.to_owned()).collect();
+        for account in ["main", "shop"] {
+            let arguments = ["token", "show", account];
+            secrets.push(only_on_stdout(&bridge, &mut told, &arguments, "access_token").await);
+        }
+        secrets.extend([key.clone(), BAD_CODE.to_owned()]);
+        // The secret part alone, too.
+        secrets.push(key.rsplit('_').next().unwrap().to_owned());
+        let serving = Serving::start(&bridge).await;
+        Self { world, bridge, serving, key, secrets, told }
+    }
+
+    fn program(&self) -> Account {
+        self.world.mini_program().unwrap()
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let call = self.serving.call(method, path).key(&self.key);
+        let call = if let Some(body) = body { call.json(body) } else { call };
+        let answer = call.send().await;
+        self.told.answer(&format!("{method} {}", path.split('?').next().unwrap()), &answer);
+        answer
+    }
+
+    /// A code of the person's, to be found nowhere afterwards, and what opens their data.
+    fn code(&mut self, person: u64) -> String {
+        let code = self.program().mint_code(person);
+        self.secrets.extend([code.clone(), self.program().session_key(person)]);
+        code
+    }
+
+    async fn log_in(&mut self, code: &str) -> u16 {
+        self.ask("POST", "/v1/login", Some(json!({ "code": code }))).await.status
+    }
+
+    async fn logins(&mut self) {
+        let code = self.code(1);
+        assert_eq!((self.log_in(&code).await, self.log_in(&code).await), (200, 200));
+        assert_eq!(self.log_in(BAD_CODE).await, 400);
+        for (place, (fault, status)) in [
+            (Fault::Stall(Duration::from_millis(1_500)), 504),
+            (Fault::Errcode(40125), 502),
+            (Fault::Errcode(45009), 503),
+            (Fault::Html, 502),
+            (Fault::Cut, 503),
+            (Fault::Disconnect, 503),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            self.world.fail(Call::Jscode2session, 1.., fault);
+            let code = self.code(2 + place as u64);
+            assert_eq!(self.log_in(&code).await, status, "{place}");
+            self.world.clear_faults();
+        }
+        self.program().quirk([9, 10], Quirk::NoUnionidAtLogin);
+        for (person, sealed) in [(9, UserData::of(9)), (10, UserData::of(9))] {
+            let code = self.code(person);
+            let (encrypted_data, iv) = self.program().encrypted_user_data(sealed);
+            let body = json!({ "code": code, "encrypted_data": encrypted_data, "iv": iv });
+            let answer = self.ask("POST", "/v1/login", Some(body)).await;
+            assert_eq!(answer.status, if person == 9 { 200 } else { 400 }, "{answer:?}");
+        }
+        let code = self.code(11);
+        for body in [json!({ "code": [code] })] {
+            let status = self.ask("POST", "/v1/login", Some(body)).await.status;
+            assert!([400, 422].contains(&status), "{status}");
+        }
+    }
+
+    async fn look_ups(&mut self) {
+        let (program, person) = (self.program(), self.program().person(1));
+        let unionid = person.unionid.unwrap();
+        let named = format!("appid={}&openid={}", program.appid(), person.openid);
+        let key = self.key.clone();
+        for (path, status) in [
+            (format!("/v1/resolve-openid?{named}"), 200),
+            (format!("/v1/resolve-openid?{named}&access_token={key}"), 400),
+            (format!("/v1/resolve-openid?unionid={key}"), 400),
+            (format!("/v1/resolve-openid?unionid={unionid}x"), 404),
+            (format!("/v1/identities/{unionid}"), 200),
+            (format!("/v1/identities/{key}"), 400),
+            (format!("/v1/{key}"), 404),
+            ("/metrics".to_owned(), 200),
+            ("/openapi.json".to_owned(), 200),
+            ("/docs/".to_owned(), 200),
+            ("/readyz?verbose".to_owned(), 200),
+        ] {
+            let answer = self.ask("GET", &path, None).await;
+            // What holds the key for an identifier may refuse it as one or not know it.
+            let fits = answer.status == status || (path.contains(&key) && answer.status == 404);
+            assert!(fits, "{path}: {answer:?}");
+        }
+        let many = json!({ "users": [{ "unionid": unionid }, { "unionid": "nobody" }] });
+        assert_eq!(self.ask("POST", "/v1/resolve-openid", Some(many)).await.status, 200);
+        let mut almost = self.key.clone();
+        almost.pop();
+        self.key = almost;
+        assert_eq!(self.ask("GET", "/v1/resolve-openid", None).await.status, 401);
+        self.key = key;
+        assert!(self.ask("DELETE", &format!("/v1/identities/{unionid}"), None).await.status < 300);
+    }
+
+    async fn call_backs(&mut self) {
+        let main = self.world.main();
+        let url = format!("http://{}/v1/callbacks/{{appid}}", self.serving.address);
+        main.set_callback_url(&url).unwrap();
+        assert!(main.check_callback().await.unwrap());
+        let joined = main.join(1).start;
+        main.leave([12]);
+        for event in [Event::subscribe(joined), Event::unsubscribe(12), Event::text(13, "hello")] {
+            let answer = main.post(&main.letter(event).unwrap()).await.unwrap();
+            assert_eq!(answer.body, b"success");
+        }
+        let letter = main.letter(Event::unsubscribe(14)).unwrap();
+        let signed = main.letter(Event::raw("<xml><no end")).unwrap();
+        let key = self.key.clone();
+        for (query, body) in [
+            (letter.query.replace("msg_signature=", "msg_signature=0"), letter.body.clone()),
+            (format!("token={CALLBACK_TOKEN}&key={key}"), letter.body.clone()),
+            (letter.query.clone(), b"<xml><Encrypt>AAAA</Encrypt></xml>".to_vec()),
+            (letter.query.clone(), ENCODING_AES_KEY.into()),
+            (signed.query, signed.body),
+        ] {
+            let path = format!("/v1/callbacks/{OFFICIAL_ACCOUNT}?{query}");
+            let answer = self.serving.call("POST", &path).body(body).send().await;
+            assert!([400, 403].contains(&answer.status), "{answer:?}");
+            self.told.answer("callback", &answer);
+        }
+    }
+
+    /// Whoever is given a token is given it in this answer, and nowhere else.
+    async fn tokens(&mut self) {
+        let path = format!("/v1/access-tokens/{OFFICIAL_ACCOUNT}");
+        for (method, path, body) in [
+            ("GET", path.clone(), None),
+            (
+                "POST",
+                format!("{path}/refresh"),
+                Some(json!({ "stale": self.secrets[CANARIES.len()] })),
+            ),
+        ] {
+            let call = self.serving.call(method, &path).key(&self.key);
+            let answer = if let Some(body) = body { call.json(body) } else { call }.send().await;
+            match answer.status {
+                200 => {
+                    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+                    self.secrets.push(token);
+                }
+                _ => self.told.answer("token API", &answer),
+            }
+        }
+    }
+
+    async fn operators(&mut self) {
+        let id = self.key.split('_').nth(1).unwrap().to_owned();
+        let rolled = ["keys", "roll", &id];
+        let new = only_on_stdout(&self.bridge, &mut self.told, &rolled, "key").await;
+        self.secrets.push(new.clone());
+        let new = new.split('_').nth(1).unwrap().to_owned();
+        for arguments in [
+            &["keys", "list", "--json"][..],
+            &["keys", "revoke", &new],
+            &["config", "show"],
+            &["config", "show", "--json"],
+            &["doctor"],
+            &["doctor", "--json"],
+            &["runs", "list", "--json"],
+            &["resolve", "--from", MINI_PROGRAM, "--openid", "nobody"],
+        ] {
+            run(&self.bridge, &mut self.told, arguments).await;
+        }
+        let mut panics = self.bridge.command(&["sync", "--full"]);
+        let output = panics.env("FAILPOINTS", "sync.page_fetched=panic").output().await.unwrap();
+        assert!(found(&output.stderr, &["panicked at"]).len() == 1, "{output:?}");
+        self.told.note("panic", [output.stdout, output.stderr].concat());
+        let process = format!("/proc/{}/cmdline", self.serving.child.id().unwrap());
+        self.told.note("command line", std::fs::read(process).unwrap());
+    }
+
+    /// Openids and unionids of people who were at work.
+    fn people(&self) -> Vec<String> {
+        let of = |account: &Account, number| {
+            let person = account.person(number);
+            [Some(person.openid), person.unionid]
+        };
+        let people = PEOPLE.chain([30]);
+        people
+            .flat_map(|number| [of(&self.world.main(), number), of(&self.program(), number)])
+            .flatten()
+            .flatten()
+            .collect()
+    }
+}
+
+async fn run(bridge: &Bridge, told: &mut Told, arguments: &[&str]) {
+    let output = bridge.run(arguments).await;
+    told.note(&arguments.join(" "), [output.stdout, output.stderr].concat());
+}
+
+/// Runs what gives a secret, which is on stdout and nowhere else.
+async fn only_on_stdout(
+    bridge: &Bridge,
+    told: &mut Told,
+    arguments: &[&str],
+    member: &str,
+) -> String {
+    let output = bridge.run(&[arguments, &["--json"]].concat()).await;
+    told.note(&arguments.join(" "), output.stderr);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer[member].as_str().unwrap().to_owned()
+}
+
+/// What was logged at info and above, and what is no line of the log.
+fn above_debug(said: &[u8]) -> String {
+    let quiet = |line: &&str| {
+        let level = serde_json::from_str::<Value>(line).ok().map(|line| line["level"].clone());
+        !level.is_some_and(|level| level == "DEBUG" || level == "TRACE")
+    };
+    String::from_utf8_lossy(said).lines().filter(quiet).collect::<Vec<_>>().join("\n")
+}
+
+async fn texts(store: &Store, query: &str) -> Vec<Vec<u8>> {
+    let statement = Statement::from_string(store.reader().get_database_backend(), query);
+    let rows = store.reader().query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// Every row of every table of a server's.
+async fn dump(store: &Store) -> Vec<u8> {
+    let mut all = Vec::new();
+    for table in names(store, TABLES).await {
+        let rows = match store.backend_name() {
+            "postgres" => format!("SELECT convert_to(t::text, 'UTF8') FROM \"{table}\" t"),
+            _ => {
+                let columns = names(store, &COLUMNS.replace("{table}", &table)).await.join(", ");
+                format!("SELECT CAST(CONCAT_WS(' ', {columns}) AS BINARY) FROM `{table}`")
+            }
+        };
+        all.extend(texts(store, &rows).await.concat());
+    }
+    all
+}
+
+/// Of what the connection is at work in.
+const TABLES: &str = "SELECT table_name AS name FROM information_schema.tables \
+    WHERE table_schema IN (SELECT {schema}) AND table_type = 'BASE TABLE'";
+
+const COLUMNS: &str = "SELECT CONCAT('`', column_name, '`') AS name FROM information_schema.columns \
+    WHERE table_schema IN (SELECT {schema}) AND table_name = '{table}'";
+
+async fn names(store: &Store, query: &str) -> Vec<String> {
+    let (schema, text) = match store.backend_name() {
+        "postgres" => ("current_schema()", "SELECT convert_to(name, 'UTF8')"),
+        _ => ("DATABASE()", "SELECT CAST(name AS BINARY)"),
+    };
+    let query = query.replace("{schema}", schema);
+    let found = texts(store, &format!("{text} FROM ({query}) AS found")).await;
+    found.into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
+}
+
+/// In the database there is ciphertext and digests.
+async fn assert_sealed(database: &TestDatabase, secrets: &[&str], somebody: &str) {
+    if let Some(file) = server::file(&database.url) {
+        return assert_files_are_sealed(Path::new(&file), secrets);
+    }
+    let store = database.connect().await;
+    let all = dump(&store).await;
+    assert_eq!(found(&all, &[somebody]), [somebody], "the search finds nothing at all");
+    // PostgreSQL shows bytes in hex.
+    let hex = |secret: &&str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let spelt: Vec<String> = secrets.iter().map(hex).collect();
+    let spelt: Vec<&str> = spelt.iter().map(String::as_str).collect();
+    assert_eq!(found(&all, &[secrets, &spelt].concat()), [""; 0]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_at_trace_tells_no_secret_whatever_comes(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let url = url_with_canary(&database, backend).await;
+    let mut town = Town::open(world().await, &url).await;
+    town.logins().await;
+    town.look_ups().await;
+    town.call_backs().await;
+    town.tokens().await;
+    town.operators().await;
+    let people = town.people();
+    let Town { world, serving, secrets, mut told, .. } = town;
+    let (code, said) = serving.stop().await;
+    assert_eq!(code, Some(0));
+    let quiet = above_debug(&said);
+    assert!(said.len() > quiet.len(), "trace says nothing");
+    told.note("serve", said);
+
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    told.assert_silent(&secrets);
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    assert_eq!(found(quiet.as_bytes(), &people), [""; 0], "{quiet}");
+    assert_sealed(&database, &secrets, &world.main().person(2).openid).await;
+}
