@@ -1,5 +1,6 @@
 //! T22: the end of a process under load, with clients attached that will not let go.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
 
-use crate::harness::{Bridge, begun, exchanged, latest, rest, signal, until};
+use crate::harness::{Bridge, Serving, begun, exchanged, latest, rest, signal, until};
 
 /// Clients of each bad kind.
 const HOSTILE: usize = 50;
@@ -31,7 +32,7 @@ fn login(key: &str, body: &str, length: usize) -> String {
 }
 
 /// Clients that send half a head, and clients that send half a body.
-async fn attach(address: &str, key: &str) -> Vec<TcpStream> {
+async fn attach(address: SocketAddr, key: &str) -> Vec<TcpStream> {
     let heads =
         (0..HOSTILE).map(|_| begun(address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: "));
     let half = login(key, "{\"code\": ", 100);
@@ -46,19 +47,19 @@ async fn sigterm_under_load_is_announced_answers_logins_and_puts_the_run_down() 
     let world = world().await;
     let bridge = Bridge::against(&world, "[sync]\nschedule = '* * * * * *'\nlease_seconds = 600");
     let key = bridge.key("login").await;
-    let (mut child, address) = bridge.serve().await;
+    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
     until("the run of a tick", || world.requests(Call::UserGet) >= 4).await;
-    let attached = attach(&address, &key).await;
+    let attached = attach(address, &key).await;
     let codes = (0..LOGINS).map(|person| world.mini_program().unwrap().mint_code(person as u64));
     let bodies: Vec<_> = codes.map(|code| format!("{{\"code\": \"{code}\"}}")).collect();
     let requests: Vec<_> = bodies.iter().map(|body| login(&key, body, body.len())).collect();
-    let logins = join_all(requests.iter().map(|request| begun(&address, request))).await;
+    let logins = join_all(requests.iter().map(|request| begun(address, request))).await;
     until("the logins", || world.requests(Call::Jscode2session) == LOGINS as u64).await;
 
     signal(&child, "TERM");
     let asked = Instant::now();
     // Announced while connections are still taken.
-    let ready = || exchanged(&address, b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n");
+    let ready = || exchanged(address, b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n");
     let announced = async {
         while !ready().await.starts_with("HTTP/1.1 503 ") {
             assert!(asked.elapsed() < Duration::from_secs(1), "not announced");

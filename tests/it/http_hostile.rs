@@ -1,5 +1,6 @@
 //! T30, T33, T34: bodies without end, JSON made to hurt, and strange values in every parameter.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -8,7 +9,7 @@ use tokio::net::TcpStream;
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Bridge, Operation, Service, TestApp, Watch, exchanged, operations};
+use crate::harness::{Bridge, Operation, Service, Serving, TestApp, Watch, exchanged, operations};
 
 /// Every scope, on the command line.
 const ALL: &str = "login,resolve,erase,push,templates,token,sync,read,metrics";
@@ -166,7 +167,7 @@ async fn compressed_and_wrongly_declared_bodies_are_refused() {
 }
 
 /// Sends chunks until the other side has had enough; how many bytes that were, and what it said.
-async fn endless(address: &str, head: &str) -> (usize, String) {
+async fn endless(address: SocketAddr, head: &str) -> (usize, String) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
     let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
@@ -196,7 +197,7 @@ async fn bodies_without_end_are_refused_and_take_no_memory() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "[http]\ntoken_api = true");
     let key = bridge.key(ALL).await;
-    let (mut child, address) = bridge.serve().await;
+    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
     let heads: Vec<_> = with_json()
         .iter()
         .map(|operation| {
@@ -209,10 +210,10 @@ async fn bodies_without_end_are_refused_and_take_no_memory() {
         })
         .collect();
     // The first of each kind makes what is kept.
-    join_all(heads.iter().map(|head| endless(&address, head))).await;
+    join_all(heads.iter().map(|head| endless(address, head))).await;
     let before = peak(child.id().unwrap());
     for _ in 0..5 {
-        let tries = heads.iter().cycle().take(20).map(|head| endless(&address, head));
+        let tries = heads.iter().cycle().take(20).map(|head| endless(address, head));
         for (sent, answer) in join_all(tries).await {
             assert!(sent < 16 << 20, "{sent} bytes were taken");
             assert!(answer.is_empty() || answer.contains("body_too_large"), "{answer}");

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use unionid_bridge::sandbox::Sandbox;
 use unionid_bridge::store::{Options, Store};
@@ -95,21 +94,6 @@ impl Bridge {
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().await.unwrap()
-    }
-
-    /// Starts `serve` on a free port and waits until it listens; gives its address.
-    pub async fn serve(&self) -> (Child, String) {
-        let mut child = self.start(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next_line().await.unwrap().unwrap();
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        // A full pipe would hold it up.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        (child, address)
     }
 
     /// Makes an API key with these scopes, and gives its text.
