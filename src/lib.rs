@@ -30,7 +30,7 @@
 //!
 //! # How a sync flows
 //!
-//! [`scheduler`] or [`cli`] call [`sync::run`]. Under the account's [`lease`] it resumes the
+//! [`scheduler`], [`cli`] or [`http`] ask [`sync`] for a run. Under the account's [`lease`] it resumes the
 //! interrupted run or begins one. Then stages work at the same time: one walks the pages of
 //! `user/get`, one looks up which of the listed people are known, one asks for the profiles of the
 //! others a hundred at a time, one writes the page's rows and the checkpoint in one transaction that
@@ -40,9 +40,10 @@
 //! # How a token flows
 //!
 //! Every call takes its token from a [`wechat::TokenSource`], which is [`token::Keeper`]: from
-//! memory, else from the database (sealed), else by one refresh for everybody under a lease. When
-//! WeChat refuses a token the call hands in the one that failed: a newer one that is there already
-//! is the answer, otherwise one refresh is made, and the call is repeated once.
+//! memory, else from the database (sealed), else by one refresh for everybody under a lease. Near its
+//! end it is renewed while everybody goes on with the old one. When WeChat refuses a token the call
+//! hands in the one that failed: a newer one that is there already is the answer, otherwise one refresh
+//! is made, and the call is repeated once. [`http`] offers the same to the company's other programs.
 //!
 //! # How a login flows
 //!

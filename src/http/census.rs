@@ -61,6 +61,8 @@ impl Census {
                 latest => (latest.clone(), self.begin(&mut state, app)),
             }
         };
+        // A database that is away is told from one that counts for long.
+        store::in_time(app.store.ping()).await?;
         match (tokio::time::timeout(PATIENCE, count).await, latest) {
             (Ok(Ok(count)), _) | (Err(_), Some(count)) => Ok(count),
             (Ok(Err(Some(error))), _) => Err(Problem::from(&*error)),

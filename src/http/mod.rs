@@ -37,13 +37,15 @@
 //!
 //! What a key or a body leads to (400, 401, 403, 408, 413, 415, 429, 500, 503) is documented by itself;
 //! a handler documents its own statuses. Every operation's name is unique.
+//!
+//! A list takes a `Limit` and a `Cursor` (`paging`) and leaves out what `caller.allows` does not allow.
+//! Work that has to be done as a whole, or that outlives its request, goes through `context.background`.
 
 mod auth;
 mod background;
 mod body;
 mod census;
 mod client;
-#[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod error;
 mod health;
 mod meters;

@@ -3,6 +3,7 @@
 //! A run is written only under the fencing number it was taken over with: who has lost the lease
 //! writes nothing, not even by a statement already on its way.
 
+mod list;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -11,12 +12,13 @@ use chrono::{DateTime, Utc};
 use entity::{account, sync_run};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder,
 };
 
 use super::{AccountId, Connection, Error};
 use crate::model::{AppId, Counts, Mode, Run, RunId, RunState, Trigger};
 
+pub use list::{list, list_of};
 pub use pages::{Page, delete_pages, insert_page, list_pages};
 
 /// A run with its checkpoint.
@@ -98,43 +100,6 @@ pub async fn find_latest(
         Some(run) => Ok(Some(with_account(connection, run).await?)),
         None => Ok(None),
     }
-}
-
-/// The newest runs first, of all accounts, from below `before` on.
-pub async fn list(
-    connection: &impl Connection,
-    before: Option<RunId>,
-    limit: u64,
-) -> Result<Vec<Run>, Error> {
-    list_by(connection, sync_run::Entity::find(), before, limit).await
-}
-
-/// The same, of these accounts only.
-pub async fn list_of(
-    connection: &impl Connection,
-    accounts: &[AccountId],
-    before: Option<RunId>,
-    limit: u64,
-) -> Result<Vec<Run>, Error> {
-    let query = sync_run::Entity::find();
-    let query = query.filter(sync_run::Column::AccountId.is_in(accounts.iter().copied()));
-    list_by(connection, query, before, limit).await
-}
-
-async fn list_by(
-    connection: &impl Connection,
-    query: Select<sync_run::Entity>,
-    before: Option<RunId>,
-    limit: u64,
-) -> Result<Vec<Run>, Error> {
-    let mut query = query.order_by_desc(sync_run::Column::Id).limit(limit);
-    if let Some(before) = before {
-        query = query.filter(sync_run::Column::Id.lt(before));
-    }
-    let accounts = account::Entity::find().all(connection).await?;
-    let appid = |id| accounts.iter().find(|account| account.id == id).map(|found| &*found.appid);
-    let runs = query.all(connection).await?;
-    runs.into_iter().map(|run| shown(appid(run.account_id), &run)).collect()
 }
 
 /// Takes a run over under a newer lease. `false` where a still newer one did.

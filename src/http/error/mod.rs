@@ -7,6 +7,7 @@
 //! [`observe`]: super::observe
 
 mod body;
+mod quote;
 mod refusals;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use crate::model::RunId;
 
 pub(super) use body::{Body, Check, Upstream};
+pub(super) use quote::fit;
 
 /// What every error's body is.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -103,11 +105,6 @@ impl Problem {
     /// 415: the body is of another kind than expected.
     pub(super) fn unsupported(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)
-    }
-
-    /// 422: understood, and cannot be done as asked.
-    pub(super) fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
     /// 429: the caller's own limit.
@@ -225,33 +222,4 @@ impl IntoResponse for Problem {
 /// Rounded up, and never none.
 fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
-}
-
-/// How much of what a caller sent is repeated to them, in characters.
-const LONGEST_QUOTE: usize = 200;
-
-/// Words that may quote the caller, fit to be shown: short, on one line, and not turned around.
-pub(super) fn fit(words: &str) -> String {
-    let shown = |character: char| match character {
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        control if control.is_control() => '\u{fffd}',
-        other => other,
-    };
-    let mut fit: String = words.chars().map(shown).take(LONGEST_QUOTE).collect();
-    if words.chars().nth(LONGEST_QUOTE).is_some() {
-        fit.push('…');
-    }
-    fit
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_caller_sent_is_repeated_short_and_harmless() {
-        assert_eq!(fit("unknown field `nmae`"), "unknown field `nmae`");
-        assert_eq!(fit("a\n\0\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
-        assert_eq!(fit(&"é".repeat(10_000)), format!("{}…", "é".repeat(LONGEST_QUOTE)));
-    }
 }
