@@ -90,7 +90,7 @@ pub async fn list(
     for chunk in openids.chunks(IDS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
         push_links(&mut sql, source, account, target);
-        sql.push(" IN ").bind_list(chunk.iter().map(|openid| openid.as_str()));
+        sql.push(" IN ").bind_set(chunk.iter().map(|openid| openid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let openid = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(openid).or_default(), link(&row, 1)?);
@@ -127,7 +127,7 @@ pub async fn list_by_unionids(
         let mut sql = Sql::new(connection);
         sql.push("SELECT f.unionid, ").push(FOLLOW).bind(target).push(") FROM follower f");
         sql.push(" WHERE f.account_id = ").bind(target).push(" AND f.unionid IN ");
-        sql.bind_list(chunk.iter().map(|unionid| unionid.as_str()));
+        sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let unionid: UnionId = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(unionid).or_default(), link(&row, 0)?);
@@ -147,7 +147,7 @@ pub async fn list_known_unionids(
         for chunk in unionids.chunks(IDS_PER_STATEMENT) {
             let mut sql = Sql::new(connection);
             sql.push("SELECT DISTINCT unionid FROM ").push(table).push(" WHERE unionid IN ");
-            sql.bind_list(chunk.iter().map(|unionid| unionid.as_str()));
+            sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
             for row in connection.query_all_raw(sql.into_statement()).await? {
                 known.insert(parsed(row.try_get_by_index(0)?)?);
             }
