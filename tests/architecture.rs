@@ -123,6 +123,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http", "sandbox"]),
     ("hyper", &["http", "sandbox"]),
     ("hyper_util", &["http", "sandbox"]),
+    ("rlimit", &["http"]),
     ("utoipa", &["http", "sandbox"]),
     ("utoipa_axum", &["http", "sandbox"]),
     ("utoipa_swagger_ui", &["http", "sandbox"]),

@@ -94,10 +94,13 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::from(error).report(),
     };
-    match runtime.block_on(run(cli)) {
+    let code = match runtime.block_on(run(cli)) {
         Ok(exit) => exit.code(),
         Err(failure) => failure.report(),
-    }
+    };
+    // A name server that does not answer must not keep the process: look-ups cannot be called off.
+    runtime.shutdown_background();
+    code
 }
 
 async fn run(cli: Cli) -> Result<Exit, Failure> {

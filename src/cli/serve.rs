@@ -1,14 +1,22 @@
 //! `serve`: the service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Global, context, output, signals};
 use crate::app::App;
 use crate::telemetry::Metrics;
 use crate::{http, scheduler};
+
+/// How long all work may take to end: longer than the drain of requests, so that it is the exception.
+const LONGEST_END: Duration = Duration::from_secs(22);
+
+/// How long connections to the database may take to close.
+const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 
 /// The schedule, the HTTP API and the work that callbacks bring, until Ctrl-C or SIGTERM.
 #[derive(Debug, Args)]
@@ -43,10 +51,16 @@ impl Serve {
         };
         let api = http::serve(app.clone(), listener, metrics, http::GRACE, stop.clone());
         let callbacks = app.inbox.clone().work(stop.clone());
-        let (schedule, (), ()) = tokio::join!(schedule, api, callbacks);
-        let closed = close(app).await;
-        schedule?;
-        closed?;
+        let work = async { tokio::join!(schedule, api, callbacks).0 };
+        let ended = tokio::select! {
+            schedule = work => schedule,
+            () = overdue(&stop) => {
+                tracing::warn!("some work did not end in time; its leases end by themselves");
+                Ok(())
+            }
+        };
+        close(app.clone()).await?;
+        ended?;
         Ok(Exit::Done)
     }
 }
@@ -59,6 +73,19 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Whoever started the process kills it 25 s after it was asked to end, if not later.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LONGEST_END).await;
+}
+
+/// Folds SQLite's log into its file. Where the database does not even take leave, the next start does it.
 async fn close(app: Arc<App>) -> Result<(), Failure> {
-    Ok(app.store.clone().close().await?)
+    match tokio::time::timeout(LONGEST_CLOSE, app.store.clone().close()).await {
+        Ok(closed) => Ok(closed?),
+        Err(_) => {
+            tracing::warn!("the database's connections did not close in time");
+            Ok(())
+        }
+    }
 }

@@ -35,7 +35,7 @@ macro_rules! needed {
     )*};
 }
 
-needed!(Login Resolve Erase Metrics);
+needed!(Login Resolve Erase Token Sync Read Metrics);
 
 /// Whoever sent the request, whose key is valid, has the scope `S`, and is within its limit.
 #[derive(Debug)]
@@ -55,9 +55,23 @@ impl<S> Caller<S> {
         self.grant.allows_app(appid)
     }
 
+    /// The accounts that the key is for; `None` where it is for all.
+    pub(super) fn appids(&self) -> Option<&[AppId]> {
+        self.grant.only_for()
+    }
+
+    /// Which of `appids` there are, as a hint: those that the key is for.
+    pub(super) fn configured<'a>(&self, appids: impl IntoIterator<Item = &'a AppId>) -> String {
+        let named = appids.into_iter().filter(|appid| self.allows(appid)).map(AppId::as_str);
+        match named.collect::<Vec<_>>().as_slice() {
+            [] => "none is configured".to_owned(),
+            named => format!("configured: {}", named.join(", ")),
+        }
+    }
+
     /// Refuses, where the key is for some accounts only: for what concerns all of them.
     pub(super) fn may_name_all(&self) -> Result<(), Problem> {
-        if self.grant.allows_all_apps() {
+        if self.appids().is_none() {
             return Ok(());
         }
         let detail = "the API key is for some accounts, and this concerns all of them";

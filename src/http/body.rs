@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -59,6 +59,22 @@ impl<T: Serialize, const MOST: usize> IntoResponse for Json<T, MOST> {
             }
             Err(error) => Problem::internal(&error).into_response(),
         }
+    }
+}
+
+/// What was asked for is under way: 202, and where to look at it.
+#[derive(Debug)]
+pub(super) struct Accepted<T> {
+    /// The path of what is under way.
+    pub(super) location: String,
+    /// How it stands.
+    pub(super) body: T,
+}
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        let location = [(LOCATION, self.location)];
+        (StatusCode::ACCEPTED, location, Json::<T>(self.body)).into_response()
     }
 }
 

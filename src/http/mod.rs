@@ -39,7 +39,9 @@
 //! a handler documents its own statuses. Every operation's name is unique.
 
 mod auth;
+mod background;
 mod body;
+mod census;
 mod client;
 #[expect(dead_code, reason = "the resources of `v1` that need all of it are being written")]
 mod error;
@@ -48,6 +50,7 @@ mod meters;
 mod metrics;
 mod observe;
 mod openapi;
+mod paging;
 mod parameters;
 mod server;
 mod v1;
@@ -65,6 +68,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::telemetry::Metrics;
+use background::Background;
+use census::Census;
 use error::Problem;
 use meters::Meters;
 
@@ -85,6 +90,23 @@ struct Shared {
     document: String,
     migrated: AtomicBool,
     draining: CancellationToken,
+    background: Background,
+    census: Census,
+}
+
+impl Context {
+    fn new(app: Arc<App>, metrics: Metrics, draining: CancellationToken) -> Self {
+        Self(Arc::new(Shared {
+            app,
+            metrics,
+            meters: Meters::default(),
+            document: document(),
+            migrated: AtomicBool::new(false),
+            background: Background::new(draining.clone()),
+            census: Census::default(),
+            draining,
+        }))
+    }
 }
 
 impl Deref for Context {
@@ -95,8 +117,9 @@ impl Deref for Context {
     }
 }
 
-/// Serves until `stop` fires; then `/readyz` fails, connections are taken for `grace`, and requests
-/// under way are answered. Ends within 20 s of `stop` whatever clients do.
+/// Serves until `stop` fires; then `/readyz` fails, connections are taken for `grace`, requests under way
+/// are answered, and what they left to the background is waited for. Clients cannot hold that up for
+/// longer than 20 s.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -111,8 +134,10 @@ pub async fn serve(
     let _fold = AbortOnDropHandle::new(tokio::spawn(metrics.clone().fold()));
     let served = CancellationToken::new();
     let watch = app.keys.watch(served.clone());
+    let context = Context::new(app.clone(), metrics, stop.clone());
     let service = async {
-        server::serve(listener, router(app.clone(), metrics, stop.clone()), grace, stop).await;
+        server::serve(listener, router(context.clone()), grace, stop).await;
+        context.background.drain().await;
         served.cancel();
     };
     tokio::join!(watch, service);
@@ -133,16 +158,8 @@ fn routes() -> OpenApiRouter<Context> {
         .merge(v1::router())
 }
 
-fn router(app: Arc<App>, metrics: Metrics, draining: CancellationToken) -> Router {
+fn router(context: Context) -> Router {
     let (routes, _) = routes().split_for_parts();
-    let context = Context(Arc::new(Shared {
-        app,
-        metrics,
-        meters: Meters::default(),
-        document: document(),
-        migrated: AtomicBool::new(false),
-        draining,
-    }));
     let nothing = async || {
         Problem::not_found("not_found", "there is nothing at this path")
             .hint("/docs names the paths there are")

@@ -48,15 +48,15 @@ impl Grant {
         self.key.scopes.contains(&scope)
     }
 
-    /// Whether it may name every account.
-    pub fn allows_all_apps(&self) -> bool {
-        self.row.appids.is_none()
-    }
-
     /// Whether it may name this account.
     pub fn allows_app(&self, appid: &AppId) -> bool {
         // Asked of the row: a list of which nothing could be read must not allow all.
         self.row.appids.is_none() || self.key.appids.contains(appid)
+    }
+
+    /// The accounts it may name; `None` for all.
+    pub fn only_for(&self) -> Option<&[AppId]> {
+        self.row.appids.as_ref().map(|_| self.key.appids.as_slice())
     }
 
     /// Counts one request.

@@ -3,6 +3,7 @@
 mod departed;
 mod event;
 mod index;
+mod list;
 mod standing;
 mod upsert;
 
@@ -15,6 +16,7 @@ use crate::model::{Follower, OpenId, UnionId};
 pub use departed::{Departed, delete_departed, list_departed};
 pub use event::{FollowEvent, Recorded, record_event};
 pub use index::{defer_unionid_index, ensure_unionid_index};
+pub use list::{Filter, Shown, list_page};
 pub use standing::{Standing, list_expected_ids, list_standings};
 pub use upsert::{Row, upsert};
 

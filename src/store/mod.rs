@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod callbacks;
+pub mod census;
 mod connect;
 pub mod coverage;
 pub mod erasures;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use entity::{account, sync_run};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
 };
 
 use super::{AccountId, Connection, Error};
@@ -106,7 +106,28 @@ pub async fn list(
     before: Option<RunId>,
     limit: u64,
 ) -> Result<Vec<Run>, Error> {
-    let mut query = sync_run::Entity::find().order_by_desc(sync_run::Column::Id).limit(limit);
+    list_by(connection, sync_run::Entity::find(), before, limit).await
+}
+
+/// The same, of these accounts only.
+pub async fn list_of(
+    connection: &impl Connection,
+    accounts: &[AccountId],
+    before: Option<RunId>,
+    limit: u64,
+) -> Result<Vec<Run>, Error> {
+    let query = sync_run::Entity::find();
+    let query = query.filter(sync_run::Column::AccountId.is_in(accounts.iter().copied()));
+    list_by(connection, query, before, limit).await
+}
+
+async fn list_by(
+    connection: &impl Connection,
+    query: Select<sync_run::Entity>,
+    before: Option<RunId>,
+    limit: u64,
+) -> Result<Vec<Run>, Error> {
+    let mut query = query.order_by_desc(sync_run::Column::Id).limit(limit);
     if let Some(before) = before {
         query = query.filter(sync_run::Column::Id.lt(before));
     }

@@ -13,6 +13,7 @@
 //! swept, and a sweep that looks wrong waits for an operator. Knows nothing of HTTP or cron.
 
 mod crawl;
+mod decide;
 mod dry_run;
 mod ending;
 mod erased;
@@ -26,6 +27,7 @@ mod run;
 mod settle;
 mod sink;
 mod start;
+mod started;
 mod sweep;
 
 use std::sync::Arc;
@@ -39,10 +41,12 @@ use crate::model::{Run, Trigger};
 use crate::store::{AccountId, Store};
 use crate::wechat;
 
+pub use decide::{cancel, confirm};
 pub use dry_run::{Forecast, dry_run};
 pub use error::Error;
-pub use run::{Outcome, cancel, confirm, resume, run};
+pub use run::{Outcome, resume, run};
 pub use start::lease_name;
+pub use started::{Started, begin};
 
 /// What `user/info/batchget` takes at most.
 const BATCH: usize = 100;

@@ -14,7 +14,7 @@ use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
 use super::{Error, Job, Request, ending, failpoint, profiles, start};
 use crate::lease::Lease;
-use crate::model::{Mode, OpenId, Run, RunId, RunState, Trigger};
+use crate::model::{Mode, OpenId, Run, Trigger};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{self, accounts, erasures, quarantine};
@@ -73,7 +73,18 @@ async fn run_under(
     request: Request,
     asked_at: Option<DateTime<Utc>>,
 ) -> Result<Outcome, Error> {
-    let mut record = start::resume_or_begin(job, &request, lease, asked_at).await?;
+    let record = start::resume_or_begin(job, &request, lease, asked_at).await?;
+    work_out(lease, job, request, asked_at, record).await
+}
+
+/// Works a run of ours until it ends or stops.
+pub(super) async fn work_out(
+    lease: &Lease,
+    job: &Job,
+    request: Request,
+    asked_at: Option<DateTime<Utc>>,
+    mut record: Record,
+) -> Result<Outcome, Error> {
     let mut began = Began::now(&record);
     let mut worked = work(job, &mut record, lease, &began).await;
     if let Err(Error::BeginAnew(_)) = worked {
@@ -103,7 +114,7 @@ pub(super) struct Began {
 }
 
 impl Began {
-    fn now(record: &Record) -> Self {
+    pub(super) fn now(record: &Record) -> Self {
         let run = &record.run;
         Self { at: Instant::now(), seconds: run.seconds, calls: run.calls.clone() }
     }
@@ -242,64 +253,4 @@ async fn correct_sharing(
     transaction.commit().await.map_err(store::Error::from)?;
     *record = next;
     Ok(())
-}
-
-/// Lets a held run sweep.
-///
-/// # Errors
-/// Where the run is not held, or a newer one has crawled the account since.
-pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
-    let lease = start::acquire_lease(job).await?;
-    let outcome = confirm_under(&lease, job, id).await;
-    lease.release().await;
-    outcome
-}
-
-async fn confirm_under(lease: &Lease, job: &Job, id: RunId) -> Result<Outcome, Error> {
-    let mut record = taken_in_state(lease, job, id, &[RunState::Held], "held").await?;
-    if runs::exists_newer(job.store.reader(), job.account, id).await? {
-        return Err(Error::Outdated(id));
-    }
-    let began = Began::now(&record);
-    let departures = find_departures(job, &record).await?;
-    began.book(job, &mut record);
-    ending::conclude(job, &mut record, &departures).await?;
-    Ok(Outcome { run: record.run, error: None })
-}
-
-/// Ends an open or held run for good.
-///
-/// # Errors
-/// Where another process is working on it, or it has ended already.
-pub async fn cancel(job: &Job, id: RunId) -> Result<Run, Error> {
-    let lease = start::acquire_lease(job).await?;
-    let run = cancel_under(&lease, job, id).await;
-    lease.release().await;
-    run
-}
-
-async fn cancel_under(lease: &Lease, job: &Job, id: RunId) -> Result<Run, Error> {
-    let states = [RunState::Running, RunState::Paused, RunState::Held];
-    let record = taken_in_state(lease, job, id, &states, "running, paused or held").await?;
-    start::cancel(job, record, "cancelled by an operator").await?;
-    let record = runs::find(job.store.reader(), id).await?;
-    record.map(|record| record.run).ok_or(Error::NoSuchRun(id))
-}
-
-async fn taken_in_state(
-    lease: &Lease,
-    job: &Job,
-    id: RunId,
-    states: &[RunState],
-    needed: &'static str,
-) -> Result<Record, Error> {
-    let found = runs::find(job.store.reader(), id).await?.ok_or(Error::NoSuchRun(id))?;
-    let in_state = |state| match states.contains(&state) {
-        true => Ok(()),
-        false => Err(Error::NotInState { id, state, needed }),
-    };
-    in_state(found.run.state)?;
-    let record = start::take_over(job, lease, id).await?;
-    in_state(record.run.state)?;
-    Ok(record)
 }

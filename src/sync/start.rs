@@ -42,6 +42,13 @@ pub(super) async fn acquire_lease(job: &Job) -> Result<Lease, Error> {
     }
 }
 
+/// Takes the account's lease if nobody holds it.
+pub(super) async fn try_lease(job: &Job) -> Result<Lease, Error> {
+    let (appid, life) = (job.wechat.appid(), job.settings.lease_life);
+    let lease = Lease::try_acquire(&job.store, &lease_name(appid), &job.holder, life).await?;
+    lease.ok_or_else(|| Error::LeaseHeld(appid.clone()))
+}
+
 /// The lease under which the account is synced.
 pub fn lease_name(appid: &AppId) -> String {
     format!("sync:{appid}")

@@ -1,7 +1,7 @@
 //! Why there is no token, and what an operator can do about it.
 
 use crate::model::AppId;
-use crate::wechat::TokenError;
+use crate::wechat::{Class, TokenError, Upstream};
 use crate::{seal, store, wechat};
 
 /// Why there is no token.
@@ -32,12 +32,45 @@ pub enum Error {
     Seal(#[from] seal::Error),
 }
 
+/// What kept WeChat from giving a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is busy: worth trying again soon.
+    Busy,
+    /// The day's calls are used up, or somebody else replaces the tokens: worth trying again later.
+    Spent,
+    /// It did not answer in time.
+    TooSlow,
+    /// Its answer cannot be read.
+    NotUnderstood,
+    /// It refuses the account: an operator has to act.
+    Misconfigured,
+}
+
 impl Error {
+    /// What kept WeChat from giving a token; `None` where it was not WeChat.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Wechat { source, .. } => Some(trouble(source)),
+            Self::Contested(_) => Some(Trouble::Spent),
+            Self::Stuck(_) => Some(Trouble::TooSlow),
+            Self::Unknown(_) | Self::Store(_) | Self::Seal(_) => None,
+        }
+    }
+
+    /// What WeChat said, where it said anything.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        match self {
+            Self::Wechat { source, .. } => source.upstream(),
+            _ => None,
+        }
+    }
+
     /// Whether an operator has to change the configuration, here or in WeChat's console.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Unknown(_) => true,
-            Self::Wechat { source, .. } => source.class() == wechat::Class::Config,
+            Self::Wechat { source, .. } => source.class() == Class::Config,
             _ => false,
         }
     }
@@ -53,6 +86,16 @@ impl Error {
             ),
             _ => None,
         }
+    }
+}
+
+fn trouble(error: &wechat::Error) -> Trouble {
+    match error.class() {
+        _ if error.is_timeout() => Trouble::TooSlow,
+        Class::Transient | Class::RateLimited => Trouble::Busy,
+        Class::Quota => Trouble::Spent,
+        Class::Undecodable | Class::Unknown => Trouble::NotUnderstood,
+        _ => Trouble::Misconfigured,
     }
 }
 

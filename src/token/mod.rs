@@ -10,7 +10,8 @@
 mod error;
 mod held;
 mod keeper;
+mod refresh;
 
-pub use error::Error;
+pub use error::{Error, Trouble};
 pub use held::Standing;
 pub use keeper::{Credentials, Keeper};

@@ -53,7 +53,7 @@ struct Answer<'a> {
 /// The answer once read, so that it need not outlive the bytes.
 #[derive(Deserialize)]
 #[serde(from = "Answer<'_>")]
-struct Granted {
+pub(super) struct Granted {
     openid: Option<OpenId>,
     unionid: Option<UnionId>,
     session_key: Option<SessionKey>,
@@ -70,7 +70,7 @@ impl From<Answer<'_>> for Granted {
 }
 
 impl Granted {
-    fn into_session(self) -> Result<Session, Error> {
+    pub(super) fn into_session(self) -> Result<Session, Error> {
         let lacks = |field: &str| Error::Undecodable {
             call: CODE_TO_SESSION.name(),
             problem: format!("it has no usable {field}"),

@@ -20,6 +20,8 @@ mod counts;
 mod decode;
 mod error;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod hint;
 mod lenient;

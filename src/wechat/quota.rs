@@ -36,7 +36,7 @@ struct Wanted<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+pub(super) struct Answer {
     quota: Option<Daily>,
     rate_limit: Option<Rate>,
 }

@@ -124,13 +124,13 @@ struct Wanted<'a> {
 }
 
 #[derive(Deserialize)]
-struct Granted {
+pub(super) struct Granted {
     access_token: String,
     expires_in: Count,
 }
 
 impl Granted {
-    fn into_token(self) -> Option<GrantedToken> {
+    pub(super) fn into_token(self) -> Option<GrantedToken> {
         let token = self.access_token.trim();
         let expires_in = Duration::from_secs(self.expires_in.0.min(LONGEST_LIFE_SECONDS));
         (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })

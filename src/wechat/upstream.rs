@@ -33,11 +33,11 @@ impl Upstream {
         errmsg: &str,
         hidden: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let (text, tail) = split_tail(errmsg);
-        let mut text = text.to_owned();
+        let mut errmsg = errmsg.to_owned();
         for value in hidden.filter(|value| !value.is_empty()) {
-            text = text.replace(value, HIDDEN);
+            errmsg = errmsg.replace(value, HIDDEN);
         }
+        let (text, tail) = split_tail(&errmsg);
         let words: Vec<&str> = text.split_whitespace().map(shown).collect();
         let errmsg = words.join(" ").chars().take(ERRMSG_LENGTH).collect();
         Self { errcode, errmsg, rid: rid_in(tail) }
@@ -137,5 +137,8 @@ mod tests {
         let hidden = ["s3cret"];
         let seen = Upstream::new(1, "secret 's3cret' is wrong", hidden.into_iter());
         assert_eq!(seen.errmsg, "secret '[…]' is wrong");
+        let hidden = ["0123abcd"];
+        let seen = Upstream::new(1, "wrong rid: 0123abcd", hidden.into_iter());
+        assert_eq!(seen.rid, None);
     }
 }

@@ -27,7 +27,7 @@ pub struct FollowerPage {
 }
 
 #[derive(Deserialize)]
-struct Page {
+pub(super) struct Page {
     total: Count,
     count: Option<Count>,
     data: Option<PageData>,
@@ -72,7 +72,7 @@ struct Person<'a> {
 }
 
 #[derive(Deserialize)]
-struct Batch {
+pub(super) struct Batch {
     user_info_list: Vec<Row>,
 }
 

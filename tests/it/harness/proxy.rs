@@ -14,8 +14,8 @@ pub enum Way {
     Open,
     /// They end at once: the server was stopped.
     Cut,
-    /// Nothing comes any more, nor an end: the server's machine is gone. Once the way is another,
-    /// those from before are told that nobody knows them.
+    /// Nothing comes any more, nor an end: the server's machine is gone. Connections of that time
+    /// and before never hear anything again; new ones reach the machine that took its place.
     Silent,
 }
 
@@ -55,5 +55,7 @@ async fn relay(mut client: TcpStream, server: SocketAddr, mut way: watch::Receiv
             _ = way.wait_for(|way| *way != Way::Open) => {}
         }
     }
-    let _ = way.wait_for(|way| *way != Way::Silent).await;
+    if *way.borrow() == Way::Silent {
+        std::future::pending::<()>().await;
+    }
 }

@@ -6,23 +6,22 @@
 //!
 //! [`observe`]: super::observe
 
+mod body;
+mod refusals;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::keys::Refusal;
-use crate::store;
+use crate::model::RunId;
+
+pub(super) use body::{Body, Check, Upstream};
 
 /// What every error's body is.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// How soon to try again once the database was away.
-const DATABASE_RETRY: Duration = Duration::from_secs(2);
 
 /// An error to answer with. Built by meaning, refined with [`hint`](Self::hint) and
 /// [`upstream`](Self::upstream).
@@ -38,57 +37,8 @@ struct Parts {
     upstream: Option<Upstream>,
     retry_after: Option<Duration>,
     checks: Vec<Check>,
+    sync_run: Option<RunId>,
     cause: Option<String>,
-}
-
-/// What WeChat said, where it was the cause.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Upstream {
-    /// WeChat's error code
-    pub(super) errcode: i64,
-    /// WeChat's words for it
-    pub(super) errmsg: String,
-    /// WeChat's number for the request, to be given to its support
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rid: Option<String>,
-}
-
-/// One thing that has to hold for the service to work.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Check {
-    /// What is checked
-    pub(super) name: &'static str,
-    /// Whether it holds
-    pub(super) ok: bool,
-    /// What was found
-    pub(super) state: &'static str,
-}
-
-/// An error, after RFC 9457
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(super) struct Body<'p> {
-    /// Always `about:blank`: `code` says which error it is
-    r#type: &'static str,
-    /// The status in words
-    title: &'static str,
-    /// The HTTP status
-    status: u16,
-    /// Which error it is, for programs; stable
-    code: &'static str,
-    /// What went wrong, for people
-    detail: &'p str,
-    /// The id of the request, as in the X-Request-Id header and in the log
-    request_id: &'p str,
-    /// What to do about it
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'p str>,
-    /// What WeChat said, where it was the cause
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'p Upstream>,
-    /// What keeps the service from working
-    #[serde(skip_serializing_if = "<[Check]>::is_empty")]
-    checks: &'p [Check],
 }
 
 impl Problem {
@@ -101,6 +51,7 @@ impl Problem {
             upstream: None,
             retry_after: None,
             checks: Vec::new(),
+            sync_run: None,
             cause: None,
         }))
     }
@@ -221,6 +172,12 @@ impl Problem {
         self
     }
 
+    /// The run that is in the way.
+    pub(super) fn sync_run(mut self, id: RunId) -> Self {
+        self.0.sync_run = Some(id);
+        self
+    }
+
     /// What is logged with it, and not told.
     pub(super) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
         self.0.cause = Some(error.to_string());
@@ -244,18 +201,7 @@ impl Problem {
 
     /// Writes the body, which `into_response` leaves empty, now that the request's id is known.
     pub(super) fn written(&self, response: Response, request_id: &str) -> Response {
-        let parts = &*self.0;
-        let body = Body {
-            r#type: "about:blank",
-            title: parts.status.canonical_reason().unwrap_or("Error"),
-            status: parts.status.as_u16(),
-            code: parts.code,
-            detail: &parts.detail,
-            request_id,
-            hint: parts.hint.as_deref(),
-            upstream: parts.upstream.as_ref(),
-            checks: &parts.checks,
-        };
+        let body = Body::of(&self.0, request_id);
         response.map(|_| serde_json::to_vec(&body).unwrap_or_default().into())
     }
 }
@@ -279,37 +225,4 @@ impl IntoResponse for Problem {
 /// Rounded up, and never none.
 fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
-}
-
-impl From<store::Error> for Problem {
-    fn from(error: store::Error) -> Self {
-        Self::from(&error)
-    }
-}
-
-impl From<&store::Error> for Problem {
-    fn from(error: &store::Error) -> Self {
-        if !error.is_passing() {
-            return Self::internal(error);
-        }
-        let detail = "the database does not answer; nothing was changed, or all of it was";
-        Self::unavailable("database_unavailable", detail, DATABASE_RETRY).caused_by(error)
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let code = match refusal {
-            Refusal::Malformed => "key_malformed",
-            Refusal::Unknown => "key_unknown",
-            Refusal::Revoked => "key_revoked",
-            Refusal::Expired => "key_expired",
-            Refusal::Unsure => {
-                let detail = "the database does not answer, so that no key can be checked";
-                return Self::unavailable("database_unavailable", detail, DATABASE_RETRY);
-            }
-        };
-        Self::unauthorized(code, "the API key is not valid")
-            .hint("make a key with `unionid-bridge keys create`")
-    }
 }

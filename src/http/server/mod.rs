@@ -1,5 +1,8 @@
 //! The connection loop: time limits, a cap on connections, and a drain in two stages that ends.
 
+mod open_files;
+mod stalled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::meters;
+use stalled::Impatient;
 
 /// How long a client may take to send its request's head, the wait for its next one included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest head: more is answered with 431.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
-
-/// Connections at once; more wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 8_192;
 
 /// How long all may take once the process was asked to end: whoever started it waits for 25 s or more.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -39,7 +40,7 @@ pub(super) async fn serve(
     grace: Duration,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(open_files::most_connections()));
     let (graceful, tasks) = (GracefulShutdown::new(), TaskTracker::new());
     let over = CancellationToken::new();
     let last_call = async {
@@ -56,7 +57,8 @@ pub(super) async fn serve(
         };
         let Some((stream, place)) = accepted else { continue };
         let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(http().serve_connection(TokioIo::new(stream), service));
+        let connection =
+            graceful.watch(http().serve_connection(TokioIo::new(Impatient::new(stream)), service));
         let over = over.clone();
         tasks.spawn(async move {
             let _open = Open::new();

@@ -1,0 +1,37 @@
+//! A push from anybody: the first line is the query, the rest the body.
+//!
+//! The body is also signed, and also encrypted, so that what reads it behind the signature is reached.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use unionid_bridge::wechat::callback::{Error, Forgery, LONGEST_BODY, Push, Query};
+use unionid_bridge_fuzz::{PLAIN, SAFE, encrypt, first_line, signed, signed_over};
+
+fuzz_target!(|input: &[u8]| {
+    let (query, body) = first_line(input);
+    if let Ok(query) = query.parse::<Query>() {
+        for receiver in [&PLAIN, &SAFE] {
+            let _ = receiver.open(&query, body);
+        }
+    }
+    let plain = PLAIN.open(&signed(), body);
+    let encrypted = encrypt(body);
+    let envelope = format!("<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>");
+    let safe = SAFE.open(&signed_over(&encrypted), envelope.as_bytes());
+    // An envelope within an envelope is where the two modes rightly differ.
+    if envelope.len() <= LONGEST_BODY && plain != Err(Error::Forged(Forgery::Encrypted)) {
+        assert_eq!(plain, safe, "encryption changes what is read");
+    }
+    plain.iter().for_each(check);
+});
+
+/// What holds of every push that was read.
+fn check(push: &Push) {
+    assert_eq!(push.fingerprint().len(), 64);
+    assert!(push.created_at >= 0);
+    for text in [&push.to, &push.from] {
+        assert!(!text.is_empty() && !text.contains(char::is_control), "{text:?}");
+    }
+    push.person();
+}

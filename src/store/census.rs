@@ -1,0 +1,73 @@
+//! How many people are known, by account. Each count walks a whole table: not for every request.
+
+use std::collections::HashMap;
+
+use sea_orm::DbBackend;
+
+use super::sql::Sql;
+use super::{AccountId, Connection, Error};
+
+/// An Official Account's people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Followers {
+    /// Who follow.
+    pub following: u64,
+    /// Those of them whose unionid is known.
+    pub with_unionid: u64,
+    /// Who followed and left.
+    pub unfollowed: u64,
+}
+
+/// A Mini Program's people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Users {
+    /// Who logged in.
+    pub all: u64,
+    /// Those of them whose unionid is known.
+    pub with_unionid: u64,
+}
+
+/// Everybody who follows or followed, by account.
+pub async fn count_followers(
+    connection: &impl Connection,
+) -> Result<HashMap<AccountId, Followers>, Error> {
+    let columns = "COUNT(CASE WHEN subscribed THEN 1 END), \
+                   COUNT(CASE WHEN subscribed AND unionid IS NOT NULL THEN 1 END), \
+                   COUNT(CASE WHEN NOT subscribed THEN 1 END)";
+    let counts = count(connection, "follower", columns).await?;
+    let followers = |[following, with_unionid, unfollowed]: [u64; 3]| Followers {
+        following,
+        with_unionid,
+        unfollowed,
+    };
+    Ok(counts.into_iter().map(|(account, counts)| (account, followers(counts))).collect())
+}
+
+/// Everybody who logged in, by account.
+pub async fn count_users(connection: &impl Connection) -> Result<HashMap<AccountId, Users>, Error> {
+    let counts = count(connection, "mini_program_user", "COUNT(*), COUNT(unionid)").await?;
+    let users = |[all, with_unionid]: [u64; 2]| Users { all, with_unionid };
+    Ok(counts.into_iter().map(|(account, counts)| (account, users(counts))).collect())
+}
+
+async fn count<const N: usize>(
+    connection: &impl Connection,
+    table: &str,
+    columns: &str,
+) -> Result<Vec<(AccountId, [u64; N])>, Error> {
+    let mut sql = Sql::new(connection);
+    // The sign has SQLite walk along the table, and not along the index by account with a look-up in
+    // the table for each row.
+    let account = if sql.backend() == DbBackend::Sqlite { "+account_id" } else { "account_id" };
+    sql.push("SELECT ").push(account).push(", ").push(columns);
+    sql.push(" FROM ").push(table).push(" GROUP BY ").push(account);
+    let mut counts = Vec::new();
+    for row in connection.query_all_raw(sql.into_statement()).await? {
+        let mut of_account = [0; N];
+        for (index, count) in of_account.iter_mut().enumerate() {
+            *count = row.try_get_by_index::<i64>(index + 1)?.cast_unsigned();
+        }
+        counts.push((row.try_get_by_index(0)?, of_account));
+    }
+    Ok(counts)
+}

@@ -1,0 +1,44 @@
+//! How answers are read, without a network in front: for the fuzz targets alone.
+//!
+//! Compiled only where `cargo fuzz` sets `cfg(fuzzing)`. Adds no rule of its own.
+
+use serde::de::DeserializeOwned;
+
+use super::decode::{Decoded, decode};
+use super::profile::Row;
+use super::sanitise::sanitise;
+use super::{FollowerPage, Upstream, login, quota, token, users};
+
+/// What was read: an answer, or WeChat's words about a failure, or what is wrong with the bytes.
+pub type Outcome = Result<Option<Upstream>, String>;
+
+/// Reads the bytes as the answer of each call; `hidden` is what the request says must not be repeated.
+pub fn read_answer(bytes: &[u8], hidden: &str) -> [Outcome; 6] {
+    [
+        read::<users::Page>(bytes, hidden, |page| drop(FollowerPage::from(page))),
+        read::<users::Batch>(bytes, hidden, drop),
+        read::<Row>(bytes, hidden, drop),
+        read::<quota::Answer>(bytes, hidden, drop),
+        read::<token::Granted>(bytes, hidden, |granted| drop(granted.into_token())),
+        read::<login::Granted>(bytes, hidden, |granted| drop(granted.into_session())),
+    ]
+}
+
+/// The bytes as JSON, mended where they were none.
+pub fn mend(bytes: &[u8]) -> String {
+    sanitise(bytes)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], hidden: &str, make: impl FnOnce(T)) -> Outcome {
+    match decode::<T>(bytes)? {
+        Decoded::Answer(answer) => {
+            make(answer);
+            Ok(None)
+        }
+        Decoded::Refusal { errcode, errmsg } => {
+            let upstream = Upstream::new(errcode, &errmsg, std::iter::once(hidden));
+            upstream.seen_address();
+            Ok(Some(upstream))
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The central token server: one token for everybody, and one refresh when it was refused.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use rstest::rstest;
+use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::json;
+use unionid_bridge::keys::NewKey;
+use unionid_bridge::model::Scope;
+use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, When};
+
+use crate::harness::{Answer, Backend, Service, TestApp};
+
+const ON: &str = "[http]\ntoken_api = true";
+
+/// The API with a key that may read tokens, and the path of the Official Account's.
+struct Desk {
+    service: Service,
+    key: String,
+    path: String,
+    app: TestApp,
+}
+
+impl Desk {
+    async fn of(app: TestApp) -> Self {
+        let service = Service::start(&app).await;
+        let key = service.key(&[Scope::Token]).await;
+        Self { service, key, path: format!("/v1/access-tokens/{}", app.account.appid), app }
+    }
+
+    async fn on(world: &Sandbox, toml: &str) -> Self {
+        let app = TestApp::configured(world, Backend::Sqlite, &format!("{ON}\n{toml}")).await;
+        Self::of(app.unwrap()).await
+    }
+
+    async fn read(&self) -> Answer {
+        self.service.get(&self.path).key(&self.key).send().await
+    }
+
+    async fn refresh(&self, stale: &str) -> Answer {
+        let path = format!("{}/refresh", self.path);
+        self.service.post(&path, json!({ "stale": stale })).key(&self.key).send().await
+    }
+}
+
+fn token(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.code())
+}
+
+#[tokio::test]
+async fn tokens_are_not_given_out_unless_that_is_switched_on() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::of(TestApp::against(&world).await).await;
+    for answer in [desk.read().await, desk.refresh("x").await] {
+        assert_eq!(refused(&answer), (404, "token_api_off".into()));
+        assert!(answer.json()["hint"].as_str().unwrap().contains("token_api = true"));
+    }
+    assert_eq!(world.requests(Call::StableToken), 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_token_reads_as_on_the_command_line_and_every_read_is_in_the_trail(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
+    let desk = Desk::of(app).await;
+    let app = &desk.app;
+    let answer = desk.service.get(&desk.path).key(&desk.key).header("x-request-id", "r-1");
+    let answer = answer.send().await;
+    let shown = serde_json::to_value(app.app.tokens.show(&app.account.appid).await.unwrap());
+    let members = ["appid", "access_token", "expires_at", "obtained_at"];
+    for member in members {
+        assert_eq!(answer.json()[member], shown.as_ref().unwrap()[member], "{member}");
+    }
+    assert_eq!(answer.json().as_object().unwrap().len(), members.len() + 1);
+    let left = answer.json()["expires_in"].as_u64().unwrap();
+    assert!((7_100..=7_200).contains(&left), "{left}");
+    assert_eq!(answer.header("cache-control"), "no-store");
+
+    world.main().invalidate_tokens();
+    let next = desk.refresh(&token(&answer)).await;
+    assert_ne!(token(&next), token(&answer));
+    assert_eq!(world.requests(Call::StableToken), 2);
+
+    let program = format!("/v1/access-tokens/{}", world.mini_program().unwrap().appid());
+    assert_ne!(token(&desk.service.get(&program).key(&desk.key).send().await), token(&next));
+    use entity::audit::{Column, Entity};
+    let lines = Entity::find().order_by_asc(Column::Id).all(app.app.store.reader()).await.unwrap();
+    let id = desk.key.split('_').nth(1).unwrap();
+    let lines: Vec<_> = lines.iter().filter(|line| line.actor == id).collect();
+    let actions: Vec<_> = lines.iter().map(|line| line.action.as_str()).collect();
+    assert_eq!(actions, ["token.read", "token.refreshed", "token.read"]);
+    assert_eq!(lines[0].subject.as_deref(), Some(app.account.appid.as_str()));
+    assert_eq!(lines[0].request_id.as_deref(), Some("r-1"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
+    let other = app.replica(&world).await;
+    let desk = Desk::of(app).await;
+    let old = token(&desk.read().await);
+    let appid = &other.account.appid;
+    other.app.tokens.show(appid).await.unwrap();
+    world.main().invalidate_tokens();
+    world.reset_stats();
+    let (many, elsewhere) = tokio::join!(
+        join_all((0..30).map(|_| desk.refresh(&old))),
+        join_all((0..30).map(|_| other.app.tokens.replace_stale(appid, &old))),
+    );
+    let mut tokens: Vec<_> = many.iter().map(token).collect();
+    tokens.extend(elsewhere.into_iter().map(|standing| standing.unwrap().access_token));
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1);
+    assert_ne!(tokens[0], old);
+    assert_eq!(world.requests(Call::StableToken), 1);
+    // Who comes late, or with one that never was, gets the same without a call.
+    for stale in [old.as_str(), "a-token-of-long-ago"] {
+        assert_eq!(token(&desk.refresh(stale).await), tokens[0]);
+    }
+    assert_eq!(world.requests(Call::StableToken), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_missed_a_refresh_does_not_answer_with_the_older_token() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    let (old, appid) = (token(&desk.read().await), &desk.app.account.appid);
+    let elsewhere = desk.app.replica(&world).await;
+    let newer = elsewhere.app.tokens.refresh(appid, true).await.unwrap().access_token;
+    assert_eq!(token(&desk.read().await), old);
+    world.main().invalidate_tokens();
+    let newest = token(&desk.refresh(&newer).await);
+    assert!(newest != newer && newest != old);
+}
+
+#[tokio::test]
+async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    let good = token(&desk.read().await);
+    world.reset_stats();
+    // Those who come together share one.
+    for answer in join_all((0..20).map(|_| desk.refresh(&good))).await {
+        assert_eq!(token(&answer), good);
+    }
+    assert_eq!(world.requests(Call::StableToken), 1);
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(token(&desk.refresh(&good).await), good);
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    for _ in 0..3 {
+        let answer = desk.refresh(&good).await;
+        assert_eq!(refused(&answer), (503, "token_contested".into()));
+        assert!(answer.json()["hint"].as_str().unwrap().contains("another system"));
+        assert_eq!(answer.header("retry-after"), "300");
+    }
+    assert_eq!(world.requests(Call::StableToken), 2);
+    assert_eq!(token(&desk.read().await), good);
+}
+
+#[tokio::test]
+async fn the_old_token_is_served_while_wechat_is_slow_to_give_the_next() {
+    let options = Options { token_lifetime: Duration::from_secs(6), ..Options::with_followers(1) };
+    let world = Sandbox::start(options).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    let old = token(&desk.read().await);
+    tokio::time::sleep(Duration::from_millis(3_200)).await;
+    world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_millis(1_000)));
+    let asked = Instant::now();
+    let served = join_all((0..10).map(|_| desk.read())).await;
+    assert!(asked.elapsed() < Duration::from_millis(800), "{:?}", asked.elapsed());
+    assert!(served.iter().all(|answer| token(answer) == old));
+    while token(&desk.read().await) == old {
+        assert!(asked.elapsed() < Duration::from_secs(2), "nobody renewed it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.requests(Call::StableToken), 2);
+}
+
+#[tokio::test]
+async fn what_wechat_says_no_with_decides_the_answer() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    for (fault, status, code) in [
+        (Fault::HttpStatus(502), 503, "wechat_busy"),
+        (Fault::Errcode(-1), 503, "wechat_busy"),
+        (Fault::Errcode(45009), 503, "wechat_quota_spent"),
+        (Fault::Html, 502, "wechat_not_understood"),
+        (Fault::Errcode(40125), 502, "wechat_refused"),
+        (Fault::Errcode(40001), 502, "wechat_refused"),
+    ] {
+        let rule = world.fail(Call::StableToken, When::Always, fault.clone());
+        let answer = desk.read().await;
+        assert_eq!(refused(&answer), (status, code.into()), "{fault:?}");
+        assert_eq!(status == 503, !answer.header("retry-after").is_empty(), "{fault:?}");
+        if let Fault::Errcode(errcode) = fault {
+            assert_eq!(answer.json()["upstream"]["errcode"], errcode);
+        }
+        assert!(world.struck(rule) > 0);
+        world.clear_faults();
+    }
+    world.main().refuse_address(true);
+    let answer = desk.read().await;
+    assert_eq!(refused(&answer), (502, "wechat_refused".into()));
+    assert!(answer.json()["hint"].as_str().unwrap().contains("whitelist"), "{answer:?}");
+    world.main().refuse_address(false);
+    token(&desk.read().await);
+}
+
+#[tokio::test]
+async fn a_wechat_that_does_not_answer_is_waited_for_with_an_end() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    world.fail(Call::StableToken, When::Always, Fault::Stall(Duration::from_secs(60)));
+    let asked = Instant::now();
+    assert_eq!(refused(&desk.read().await), (504, "wechat_too_slow".into()));
+    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    world.clear_faults();
+    token(&desk.read().await);
+}
+
+#[tokio::test]
+async fn accounts_that_are_unknown_or_not_the_keys_are_refused_and_strange_tokens_too() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    let get = async |appid: &str, key: &str| {
+        desk.service.get(&format!("/v1/access-tokens/{appid}")).key(key).send().await
+    };
+    let answer = get("wx0000000000000000", &desk.key).await;
+    assert_eq!(refused(&answer), (404, "account_unknown".into()));
+    assert!(answer.json()["hint"].as_str().unwrap().contains(world.main().appid()));
+    for strange in ["%00", "%25", "a%20b", "%E2%80%AE", &"x".repeat(65)] {
+        assert_eq!(get(strange, &desk.key).await.code(), "invalid_path", "{strange}");
+    }
+    let program = world.mini_program().unwrap().appid().parse().unwrap();
+    let limited = NewKey { scopes: vec![Scope::Token], appids: vec![program], ..NewKey::default() };
+    let limited = desk.service.key_of(limited).await;
+    let answer = get(world.main().appid(), &limited).await;
+    assert_eq!(refused(&answer), (403, "app_not_allowed".into()));
+    assert_eq!(get(world.mini_program().unwrap().appid(), &limited).await.status, 200);
+    world.reset_stats();
+    for stale in ["", " ", "a\u{0}b", "\u{202e}", &"x".repeat(1_025)] {
+        let answer = desk.refresh(stale).await;
+        assert_eq!(refused(&answer), (400, "invalid_body".into()), "{stale:?}");
+    }
+    assert_eq!(world.requests(Call::StableToken), 0);
+}
+
+#[tokio::test]
+async fn no_token_is_given_that_could_not_be_written_down() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let desk = Desk::on(&world, "").await;
+    token(&desk.read().await);
+    desk.service.app.store.clone().close().await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(refused(&desk.read().await), (503, "database_unavailable".into()));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
