@@ -72,8 +72,7 @@ pub async fn list(
     for chunk in openids.chunks(IDS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
         push_links(&mut sql, source, account, target);
-        let openids: Vec<_> = chunk.iter().map(|openid| openid.as_str()).collect();
-        sql.push(" IN ").bind_rounded_list(&openids);
+        sql.push(" IN ").bind_set(chunk.iter().map(|openid| openid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let openid = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(openid).or_default(), link(&row, 1)?);
@@ -110,8 +109,7 @@ pub async fn list_by_unionids(
         let mut sql = Sql::new(connection);
         sql.push("SELECT f.unionid, ").push(FOLLOW).bind(target).push(") FROM follower f");
         sql.push(" WHERE f.account_id = ").bind(target).push(" AND f.unionid IN ");
-        let unionids: Vec<_> = chunk.iter().map(|unionid| unionid.as_str()).collect();
-        sql.bind_rounded_list(&unionids);
+        sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let unionid: UnionId = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(unionid).or_default(), link(&row, 0)?);
@@ -131,7 +129,7 @@ pub async fn list_known_unionids(
         for chunk in unionids.chunks(IDS_PER_STATEMENT) {
             let mut sql = Sql::new(connection);
             sql.push("SELECT DISTINCT unionid FROM ").push(table).push(" WHERE unionid IN ");
-            sql.bind_list(chunk.iter().map(|unionid| unionid.as_str()));
+            sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
             for row in connection.query_all_raw(sql.into_statement()).await? {
                 known.insert(parsed(row.try_get_by_index(0)?)?);
             }

@@ -61,12 +61,14 @@ impl Sql {
         self
     }
 
-    /// Appends `(?, ?, …)` for so many values that there are few lengths: the last stands again until
-    /// there are a power of two, so that the driver finds the statement prepared.
-    pub(super) fn bind_rounded_list<V: Into<Value> + Copy>(&mut self, values: &[V]) -> &mut Self {
-        let rounded = values.len().next_power_of_two();
-        let last = values.last().copied();
-        self.bind_list(values.iter().copied().chain(last.into_iter().cycle()).take(rounded))
+    /// The same for `IN`, where a value may stand twice: as many as the next power of two, so that
+    /// lists of all lengths share a few statements that stay prepared.
+    pub(super) fn bind_set<V: Into<Value>>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = V> + Clone,
+    ) -> &mut Self {
+        let count = values.len().next_power_of_two();
+        self.bind_list(values.cycle().take(count))
     }
 
     /// Begins an insert that passes over rows whose key is there; [`Sql::or_nothing`] ends it.
