@@ -17,7 +17,7 @@ use crate::model::AppId;
 use crate::store;
 
 /// Tasks that look up, and so statements under way at once.
-const TASKS: usize = 4;
+const TASKS: usize = 2;
 
 /// Look-ups in one statement.
 const MOST_TOGETHER: usize = 128;
