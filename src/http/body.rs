@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Problem;
+use super::error::{Problem, fit};
 
 /// The largest body in bytes of a request about one person.
 pub(super) const SMALL: usize = 16 * 1024;
@@ -134,7 +134,7 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
     };
     let detail = without_text(detail);
     let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
-    Problem::bad_request(code, detail).hint("/docs shows what the body has to be")
+    Problem::bad_request(code, fit(&detail)).hint("/docs shows what the body has to be")
 }
 
 /// serde repeats the text that it did not expect: a login code in the wrong place, say.

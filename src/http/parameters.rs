@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Problem;
+use super::error::{Problem, fit};
 
 /// The query string.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ fn inner(error: &dyn std::error::Error) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    fit(&error.to_string())
 }
 
 #[cfg(test)]

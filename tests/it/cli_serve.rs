@@ -1,31 +1,16 @@
 //! `serve`: health, the rescue of what was interrupted, and a clean end.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::Child;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
 
-use crate::harness::{Bridge, SHORT_LEASE, crash, latest, night, signal, until, world_of};
-
-/// Starts `serve` on a free port and waits until it listens; gives its address.
-async fn serve(bridge: &Bridge) -> (Child, String) {
-    let mut child = bridge.start(&["serve", "--listen", "127.0.0.1:0"]);
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = loop {
-        let line = lines.next_line().await.unwrap().unwrap();
-        if let Some(address) = line.strip_prefix("listening on http://") {
-            break address.to_owned();
-        }
-    };
-    // A full pipe would hold it up.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, address)
-}
+use crate::harness::{Bridge, SHORT_LEASE, Serving, crash, latest, night, signal, until, world_of};
 
 /// The status line of an answer.
-async fn get(address: &str, path: &str) -> String {
+async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -38,14 +23,14 @@ async fn get(address: &str, path: &str) -> String {
 async fn it_answers_health_and_ends_with_0_on_sigterm() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    let (mut child, address) = serve(&bridge).await;
+    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
     for path in ["/livez", "/readyz", "/healthz"] {
-        assert_eq!(get(&address, path).await, "HTTP/1.1 200 OK", "{path}");
+        assert_eq!(get(address, path).await, "HTTP/1.1 200 OK", "{path}");
     }
     // WeChat being down never makes it unready.
     world.stop().await;
-    assert_eq!(get(&address, "/readyz").await, "HTTP/1.1 200 OK");
-    assert_eq!(get(&address, "/nothing").await, "HTTP/1.1 404 Not Found");
+    assert_eq!(get(address, "/readyz").await, "HTTP/1.1 200 OK");
+    assert_eq!(get(address, "/nothing").await, "HTTP/1.1 404 Not Found");
     signal(&child, "TERM");
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
@@ -55,7 +40,7 @@ async fn it_resumes_an_interrupted_run_by_itself() {
     let world = world_of(4, 500).await;
     let bridge = Bridge::against(&world, SHORT_LEASE);
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
-    let (mut child, _) = serve(&bridge).await;
+    let Serving { mut child, .. } = Serving::start(&bridge).await;
     let ended = async {
         while latest(&bridge).await["state"] != "succeeded" {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -75,8 +60,8 @@ async fn sigterm_under_a_run_and_a_slow_client_still_ends_in_time_with_a_checkpo
     let options = options.latency(Call::UserGet, Duration::from_millis(200));
     let world = Sandbox::start(options).await.unwrap();
     let bridge = Bridge::against(&world, "[sync]\nschedule = '* * * * * *'\nlease_seconds = 600");
-    let (mut child, address) = serve(&bridge).await;
-    let mut slow = TcpStream::connect(&address).await.unwrap();
+    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await.unwrap();
     until("the run of a tick", || world.requests(Call::UserGet) >= 6).await;
 

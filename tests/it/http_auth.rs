@@ -5,58 +5,82 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use sea_orm::sea_query::Expr;
 use sea_orm::{EntityTrait, QueryOrder};
-use serde_json::Value;
-use unionid_bridge::http;
 use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Answer, Backend, Service, TestApp};
+use crate::harness::{Answer, Backend, Operation, Service, TestApp, operations};
 
 async fn service() -> Service {
     let world = Sandbox::with_followers(1).await.unwrap();
     Service::start(&TestApp::against(&world).await).await
 }
 
-/// Every operation of the document: method, path with its variables filled in, scope.
-fn operations() -> Vec<(String, String, Option<Scope>)> {
-    let document: Value = serde_json::from_str(&http::document()).unwrap();
-    let mut found = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let scope = operation["security"][0]["api_key"][0].as_str();
-            let path = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
-            let path = path.collect::<Vec<_>>().join("/");
-            found.push((method.to_uppercase(), path, scope.map(|word| word.parse().unwrap())));
-        }
-    }
-    found
-}
-
 fn refused(answer: &Answer) -> (u16, String) {
     (answer.status, answer.code())
+}
+
+/// The operations that need a key, at least one for each scope that routes have.
+fn guarded() -> Vec<(Operation, Scope)> {
+    let guarded = operations().into_iter().filter_map(|operation| {
+        let scope = operation.scope?;
+        Some((operation, scope))
+    });
+    guarded.collect()
 }
 
 #[tokio::test]
 async fn every_route_with_a_scope_refuses_whoever_has_not_that_very_scope() {
     let service = service().await;
-    let mut guarded = 0;
-    for (method, path, scope) in operations() {
-        let Some(scope) = scope else { continue };
-        guarded += 1;
-        let bare = service.call(&method, &path).send().await;
-        assert_eq!(refused(&bare), (401, "key_missing".into()), "{method} {path}");
-        assert_eq!(bare.header("www-authenticate"), "Bearer");
+    let mut seen = Vec::new();
+    for (operation, scope) in guarded() {
+        let (method, path) = (&operation.method, operation.path("1"));
         let others: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let key = service.key(&others).await;
-        let others = service.call(&method, &path).key(&key).send().await;
+        let others = service.call(method, &path).key(&key).send().await;
         assert_eq!(refused(&others), (403, "scope_missing".into()), "{method} {path}");
         assert!(others.json()["hint"].as_str().unwrap().contains(scope.as_str()));
         let key = service.key(&[scope]).await;
-        let right = service.call(&method, &path).key(&key).send().await;
+        let right = service.call(method, &path).key(&key).send().await;
         assert!(![401, 403].contains(&right.status), "{method} {path}: {right:?}");
+        assert!(operation.may_answer(403), "{method} {path}");
+        seen.push(scope);
     }
-    assert!(guarded > 0);
+    for scope in
+        [Scope::Login, Scope::Resolve, Scope::Erase, Scope::Token, Scope::Sync, Scope::Read]
+    {
+        assert!(seen.contains(&scope), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_with_a_scope_refuses_whoever_has_no_good_key() {
+    let service = service().await;
+    let (gone, old) = (service.key(&Scope::ALL).await, expired(&service, &Scope::ALL).await);
+    service.app.keys.revoke(id(&gone), "test").await.unwrap();
+    for (operation, _) in guarded() {
+        let (method, path) = (&operation.method, operation.path("1"));
+        let bare = service.call(method, &path).send().await;
+        assert_eq!(refused(&bare), (401, "key_missing".into()), "{method} {path}");
+        assert_eq!(bare.header("www-authenticate"), "Bearer");
+        for (key, code) in
+            [("garbage", "key_malformed"), (&gone, "key_revoked"), (&old, "key_expired")]
+        {
+            let answer = service.call(method, &path).key(key).send().await;
+            assert_eq!(refused(&answer), (401, code.into()), "{method} {path}");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+        assert!(operation.may_answer(401), "{method} {path}");
+    }
+}
+
+/// A key that has ended by itself.
+async fn expired(service: &Service, scopes: &[Scope]) -> String {
+    let life = Some(Duration::from_millis(1));
+    let new = NewKey { scopes: scopes.to_vec(), life, ..NewKey::default() };
+    let key = service.key_of(new).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    key
 }
 
 #[tokio::test]
@@ -65,16 +89,9 @@ async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() 
     let (good, gone, old) = (
         service.key(&[Scope::Metrics]).await,
         service.key(&[Scope::Metrics]).await,
-        service
-            .key_of(NewKey {
-                scopes: vec![Scope::Metrics],
-                life: Some(Duration::from_millis(1)),
-                ..NewKey::default()
-            })
-            .await,
+        expired(&service, &[Scope::Metrics]).await,
     );
     service.app.keys.revoke(id(&gone), "test").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
     let typo =
         format!("{}{}", &good[..good.len() - 1], if good.ends_with('7') { 'x' } else { '7' });
     let elsewhere = self::service().await.key(&[Scope::Metrics]).await;

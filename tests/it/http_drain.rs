@@ -6,31 +6,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Service, TestApp};
+use crate::harness::{Service, TestApp, begun, rest};
 
 async fn app() -> TestApp {
     let world = Sandbox::with_followers(1).await.unwrap();
     TestApp::against(&world).await
 }
 
-/// A connection over which this much of a request was sent.
-async fn begun(service: &Service, sent: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(service.address).await.unwrap();
-    stream.write_all(sent.as_bytes()).await.unwrap();
-    stream
-}
-
-/// Everything that comes until the other side closes.
-async fn rest(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
 #[tokio::test]
 async fn an_end_is_announced_before_connections_are_refused() {
     let service = Service::of(app().await.app, Duration::from_millis(500)).await;
-    let idle = begun(&service, "").await;
+    let idle = begun(service.address, "").await;
     service.ask_to_stop();
     let answer = service.get("/readyz").send().await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
@@ -45,7 +31,7 @@ async fn an_end_is_announced_before_connections_are_refused() {
 #[tokio::test]
 async fn a_client_that_never_ends_its_head_cannot_hold_the_end_up() {
     let service = Service::start(&app().await).await;
-    let slow = begun(&service, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
+    let slow = begun(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let began = Instant::now();
     service.stop().await;
@@ -56,7 +42,7 @@ async fn a_client_that_never_ends_its_head_cannot_hold_the_end_up() {
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
     let service = Service::start(&app().await).await;
-    let mut stream = begun(&service, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Long: ").await;
+    let mut stream = begun(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Long: ").await;
     let _ = stream.write_all(&vec![b'x'; 128 * 1024]).await;
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();

@@ -226,3 +226,32 @@ impl IntoResponse for Problem {
 fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
 }
+
+/// How much of what a caller sent is repeated to them, in characters.
+const LONGEST_QUOTE: usize = 200;
+
+/// Words that may quote the caller, fit to be shown: short, on one line, and not turned around.
+pub(super) fn fit(words: &str) -> String {
+    let shown = |character: char| match character {
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        control if control.is_control() => '\u{fffd}',
+        other => other,
+    };
+    let mut fit: String = words.chars().map(shown).take(LONGEST_QUOTE).collect();
+    if words.chars().nth(LONGEST_QUOTE).is_some() {
+        fit.push('…');
+    }
+    fit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_sent_is_repeated_short_and_harmless() {
+        assert_eq!(fit("unknown field `nmae`"), "unknown field `nmae`");
+        assert_eq!(fit("a\n\0\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
+        assert_eq!(fit(&"é".repeat(10_000)), format!("{}…", "é".repeat(LONGEST_QUOTE)));
+    }
+}

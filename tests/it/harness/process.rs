@@ -96,6 +96,12 @@ impl Bridge {
         self.command(arguments).output().await.unwrap()
     }
 
+    /// Makes an API key with these scopes, and gives its text.
+    pub async fn key(&self, scopes: &str) -> String {
+        let made = self.json(&["keys", "create", "--name", "test", "--scope", scopes]).await;
+        made["key"].as_str().unwrap().to_owned()
+    }
+
     /// Runs it to its end and reads its JSON, which must be there.
     pub async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat()).await;

@@ -1,0 +1,61 @@
+//! Every operation of the OpenAPI document, for tests about all of them.
+
+use serde_json::Value;
+use unionid_bridge::http;
+use unionid_bridge::model::Scope;
+
+/// An operation of the document.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// In capitals.
+    pub method: String,
+    /// As in the document, with `{variables}`.
+    pub template: String,
+    /// The scope that its key needs.
+    pub scope: Option<Scope>,
+    /// What the document says of it.
+    pub document: Value,
+}
+
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&http::document()).unwrap();
+    let mut found = Vec::new();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let scope = operation["security"][0]["api_key"][0].as_str();
+            found.push(Operation {
+                method: method.to_uppercase(),
+                template: template.clone(),
+                scope: scope.map(|word| word.parse().unwrap()),
+                document: operation.clone(),
+            });
+        }
+    }
+    found
+}
+
+impl Operation {
+    /// The path with this in place of each variable.
+    pub fn path(&self, variable: &str) -> String {
+        let part = |part: &str| if part.starts_with('{') { variable } else { part }.to_owned();
+        self.template.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+
+    /// The names of its parameters in the query string or in the path.
+    pub fn parameters(&self, place: &str) -> Vec<&str> {
+        let all = self.document["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        let there = all.iter().filter(|parameter| parameter["in"] == place);
+        there.map(|parameter| parameter["name"].as_str().unwrap()).collect()
+    }
+
+    /// Whether it takes a body of JSON.
+    pub fn takes_json(&self) -> bool {
+        self.document["requestBody"]["content"]["application/json"].is_object()
+    }
+
+    /// Whether the document says that it may answer so.
+    pub fn may_answer(&self, status: u16) -> bool {
+        self.document["responses"][status.to_string()].is_object()
+    }
+}
