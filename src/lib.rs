@@ -61,9 +61,9 @@
 //! # How a person is forgotten
 //!
 //! [`store::erasures`] deletes the rows of a person in every account and leaves digests. It locks the
-//! accounts first, and so does a crawl before it writes a page: a page in flight sees the digests or is
-//! erased after it. Until the person acts again, whoever writes what WeChat told of people leaves them
-//! out.
+//! accounts first, and who writes people shares theirs, a crawl for a page or a callback for one person:
+//! what is in flight sees the digests or is erased after them. Until the person acts again, whoever
+//! writes what WeChat told of people leaves them out.
 
 pub mod app;
 pub mod cli;

@@ -118,7 +118,7 @@ fn indexes() -> [Index; 6] {
         // Who acts again takes all erasures of the person back.
         index("erasure", "erasure_person", &["person"]),
         index("callback_seen", "callback_seen_received", &["received_at"]),
-        index("profile_check", "profile_check_due", &["due_at"]),
+        index("profile_check", "profile_check_account_due", &["account_id", "due_at"]),
         index("audit", "audit_at", &["at"]),
     ]
 }

@@ -40,7 +40,7 @@ impl Resolve {
             // The command line has been checked: there is one or the other.
             _ => return Ok(Exit::Failed),
         };
-        let resolution = app.resolver.resolve(&user, to.as_ref()).await?;
+        let resolution = app.resolver.resolve(user, to.as_ref()).await?;
         Ok(print(&resolution, global.json))
     }
 }

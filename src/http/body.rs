@@ -132,8 +132,21 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
         }
         _ => error.to_string(),
     };
+    let detail = without_text(detail);
     let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
     Problem::bad_request(code, fit(&detail)).hint("/docs shows what the body has to be")
+}
+
+/// serde repeats the text that it did not expect: a login code in the wrong place, say.
+fn without_text(mut detail: String) -> String {
+    const BEFORE: &str = "invalid type: string ";
+    if let Some(start) = detail.find(BEFORE).map(|at| at + BEFORE.len())
+        && let Some(end) = detail.rfind(", expected")
+        && start < end
+    {
+        detail.replace_range(start - 1..end, "");
+    }
+    detail
 }
 
 #[cfg(test)]
@@ -204,6 +217,10 @@ mod tests {
     async fn the_place_of_a_mistake_is_named() {
         let refused = json(r#"{"name": "a", "many": [{"id": 1}, {"id": "x"}]}"#).await.unwrap_err();
         assert!(refused.cause().starts_with("at `many[1].id`: "), "{}", refused.cause());
+        let refused = json(r#"{"name": "a", "many": "canary, expected"}"#).await.unwrap_err();
+        assert!(
+            refused.cause().starts_with("at `many`: invalid type: string, expected a sequence")
+        );
         let refused = json(r#"{"name": "a", "nmae": "b"}"#).await.unwrap_err();
         assert!(refused.cause().contains("`nmae`"), "{}", refused.cause());
     }

@@ -62,8 +62,12 @@ impl Inbox {
         error: &wechat::Error,
         asked_at: i64,
     ) -> Result<(), store::Error> {
-        let app_id = &mailbox.appid;
-        tracing::warn!(app.id = %app_id, %error, hint = error.hint(), "WeChat did not tell a follower's profile");
+        tracing::warn!(
+            app.id = %mailbox.appid,
+            %error,
+            hint = error.hint(),
+            "WeChat did not tell a follower's profile"
+        );
         let again_at = match error.class() {
             Class::Quota | Class::Config | Class::Token => {
                 mailbox.note_refusal();

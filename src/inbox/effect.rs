@@ -2,6 +2,7 @@
 
 use super::{Inbox, Mailbox};
 use crate::model::{AppId, Follower, OpenId};
+use crate::store::audit::{self, Action};
 use crate::store::erasures::{self, Subject};
 use crate::store::followers::{self, FollowEvent, Recorded};
 use crate::store::{self, AccountId, Transaction, accounts, callbacks, profile_checks};
@@ -10,6 +11,9 @@ use crate::wechat::callback::{DataSubject, Event, Push};
 /// Events older than this change nothing: their fingerprints will be forgotten soon, and the nightly
 /// crawl has seen what they tell.
 const OLDEST_MS: i64 = 48 * 3_600 * 1_000;
+
+/// Who erases, for the audit trail, where WeChat says that a person wants it.
+const ACTOR: &str = "wechat";
 
 /// An event about to have its effect.
 struct Arrival<'a> {
@@ -35,17 +39,22 @@ impl Inbox {
         let appid = &mailbox.appid;
         let arrival =
             Arrival { transaction: &transaction, appid, account, created_at, received_at };
-        let mut wanted = false;
-        if !arrival.is_too_old() {
-            wanted = match &mailbox.followers {
-                Some(_) => arrival.at_official_account(&push).await?,
-                None => arrival.at_mini_program(&push).await?,
-            };
-        }
+        let wanted = match &mailbox.followers {
+            _ if arrival.is_too_old() => {
+                tracing::warn!(
+                    app.id = %appid,
+                    hint = "compare the database's clock with the time",
+                    "an event is more than two days old and changes nothing"
+                );
+                false
+            }
+            Some(_) => arrival.at_official_account(&push).await?,
+            None => arrival.at_mini_program(&push).await?,
+        };
         transaction.commit().await?;
         tracing::debug!(app.id = %mailbox.appid, "callback handled");
         if wanted {
-            self.wanted.notify_one();
+            mailbox.wanted.notify_one();
         }
         Ok(())
     }
@@ -105,12 +114,19 @@ impl Arrival<'_> {
         }
         self.readmit(openid, erased_at).await?;
         let known = self.find(openid).await?;
-        let complete = |known: &Follower| {
-            known.subscribed && (known.unionid.is_some() || known.unionid_absent)
-        };
-        match known.as_ref().is_some_and(complete) {
-            true => Ok(false),
-            false => self.look_up(openid).await,
+        match known {
+            Some(known)
+                if known.subscribed && (known.unionid.is_some() || known.unionid_absent) =>
+            {
+                Ok(false)
+            }
+            // Who writes a lot is not asked for each time.
+            Some(known) if known.subscribed => {
+                let (account, now) = (self.account, self.received_at);
+                profile_checks::schedule_unless_waiting(self.transaction, account, openid, now)
+                    .await
+            }
+            _ => self.look_up(openid).await,
         }
     }
 
@@ -136,7 +152,9 @@ impl Arrival<'_> {
             (None, Some(unionid)) => Subject::Unionid(unionid),
             (None, None) => return Ok(false),
         };
-        erasures::erase(self.transaction, subject).await?;
+        let person = erasures::erase(self.transaction, subject).await?.person;
+        let action = Action::PersonErased;
+        audit::record(self.transaction, ACTOR, action, Some(&person), None).await?;
         Ok(false)
     }
 

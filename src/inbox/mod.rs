@@ -43,8 +43,6 @@ pub struct Settings {
 pub struct Inbox {
     store: Store,
     mailboxes: HashMap<AppId, Mailbox>,
-    /// Fires when a profile is to be asked for.
-    wanted: Notify,
 }
 
 struct Mailbox {
@@ -52,6 +50,8 @@ struct Mailbox {
     receiver: Receiver,
     followers: Option<wechat::Account>,
     number: OnceCell<AccountId>,
+    /// Fires when a profile is to be asked for.
+    wanted: Notify,
     /// When WeChat last refused to tell anybody's profile.
     refused: Mutex<Option<Instant>>,
 }
@@ -73,11 +73,17 @@ impl Inbox {
         for account in accounts {
             let Settings { appid, token, encoding_aes_key, followers } = account;
             let receiver = Receiver::new(appid.clone(), token, encoding_aes_key.as_ref())?;
-            let (number, refused) = (OnceCell::new(), Mutex::default());
-            let mailbox = Mailbox { appid: appid.clone(), receiver, followers, number, refused };
+            let mailbox = Mailbox {
+                appid: appid.clone(),
+                receiver,
+                followers,
+                number: OnceCell::new(),
+                wanted: Notify::new(),
+                refused: Mutex::default(),
+            };
             mailboxes.insert(appid, mailbox);
         }
-        Ok(Arc::new(Self { store, mailboxes, wanted: Notify::new() }))
+        Ok(Arc::new(Self { store, mailboxes }))
     }
 
     /// WeChat's check of the URL: the `echostr` to answer with.

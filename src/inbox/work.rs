@@ -35,16 +35,19 @@ const HOLD_MS: i64 = 60_000;
 impl Inbox {
     /// Works on the queue until `stop` fires. What is claimed and not done then is left to others.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
-        let work = async { tokio::join!(self.check_for_ever(), self.forget_for_ever()) };
+        // Each account for itself: one may wait for WeChat for long.
+        let checks = join_all(self.mailboxes.values().map(|mailbox| self.check_for_ever(mailbox)));
+        let work = async { tokio::join!(checks, self.forget_for_ever()) };
         stop.run_until_cancelled(work).await;
     }
 
-    async fn check_for_ever(&self) -> Infallible {
+    async fn check_for_ever(&self, mailbox: &Mailbox) -> Infallible {
         loop {
-            // Each account for itself: one may wait for WeChat for long.
-            join_all(self.mailboxes.values().map(|mailbox| self.check_account(mailbox))).await;
+            if let Err(error) = self.check_all(mailbox).await {
+                tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
+            }
             // Told to look, or not: both are a reason.
-            let _ = tokio::time::timeout(LOOK_EVERY, self.wanted.notified()).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, mailbox.wanted.notified()).await;
         }
     }
 
@@ -62,12 +65,6 @@ impl Inbox {
         let writer = self.store.writer();
         while callbacks::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
         Ok(())
-    }
-
-    async fn check_account(&self, mailbox: &Mailbox) {
-        if let Err(error) = self.check_all(mailbox).await {
-            tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
-        }
     }
 
     /// Works on what is due for one account.

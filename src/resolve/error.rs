@@ -1,10 +1,12 @@
 //! Why a look-up gave no answer. Not finding somebody is an answer.
 
+use std::sync::Arc;
+
 use crate::model::AppId;
 use crate::store;
 
 /// Why a look-up gave no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The openid is said to be of an account that is not configured.
     #[error("{appid} is none of the accounts configured here")]
@@ -30,7 +32,13 @@ pub enum Error {
     },
     /// The database did not do it.
     #[error("the look-up did not get through")]
-    Store(#[from] store::Error),
+    Store(#[source] Arc<store::Error>),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 impl Error {

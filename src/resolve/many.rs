@@ -1,22 +1,33 @@
 //! Look-ups by the thousand: a statement for each account that openids come from, and one or two for
 //! unionids.
+//!
+//! Single look-ups that come at the same time are made this way too ([`gather`](super::gather)).
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Error, Resolution, Resolver, User};
+use std::sync::Arc;
+
+use super::{Accounts, Error, Resolution, User};
 use crate::model::{AppId, OpenId, UnionId};
-use crate::store;
 use crate::store::identities::{self, Follow, Link};
+use crate::store::{self, Store};
+
+/// Looks up in the database.
+#[derive(Clone)]
+pub(super) struct LookUps {
+    pub(super) store: Store,
+    pub(super) accounts: Arc<Accounts>,
+}
 
 /// Where unionids lead in one Official Account.
-pub(super) struct Follows {
+struct Follows {
     follows: HashMap<UnionId, Follow>,
     /// Those that lead nowhere there, and are known all the same.
     known: HashSet<UnionId>,
 }
 
 impl Follows {
-    pub(super) fn resolution(&self, unionid: &UnionId, target: &AppId) -> Resolution {
+    fn resolution(&self, unionid: &UnionId, target: &AppId) -> Resolution {
         match self.follows.get(unionid) {
             None if !self.known.contains(unionid) => Resolution::UserUnknown,
             follow => Resolution::of_follow(target, unionid.clone(), follow.cloned()),
@@ -24,9 +35,9 @@ impl Follows {
     }
 }
 
-impl Resolver {
+impl LookUps {
     /// Where each of many users leads in the Official Account `to`, in the order asked.
-    pub async fn resolve_all(
+    pub(super) async fn resolve_all(
         &self,
         users: &[User],
         to: Option<&AppId>,
@@ -73,7 +84,7 @@ impl Resolver {
         identities::list(self.store.reader(), source, account, openids, target).await
     }
 
-    pub(super) async fn follows_of(
+    async fn follows_of(
         &self,
         unionids: &[&UnionId],
         target: &AppId,

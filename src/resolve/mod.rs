@@ -1,11 +1,12 @@
 //! Resolve: which openid of the Official Account is this person, and may they be written to?
 //!
 //! A Mini Program user, a follower of another Official Account, or a unionid leads to the person, and
-//! the person to the openid in the account that is asked about. One statement a look-up, at most a
-//! handful for a thousand. Knows nothing of WeChat, of HTTP, or of who asks.
+//! the person to the openid in the account that is asked about. One statement a look-up at most, and a
+//! handful for a thousand; look-ups that come at the same time share theirs. Knows nothing of WeChat, of HTTP, or of who asks.
 
 mod accounts;
 mod error;
+mod gather;
 mod many;
 mod person;
 
@@ -15,8 +16,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::model::{AppId, OpenId, UnionId};
-use crate::store::identities::{self, Follow, Link};
-use crate::store::{self, Store};
+use crate::store::Store;
+use crate::store::identities::{Follow, Link};
+
+use gather::Gatherer;
+use many::LookUps;
 
 pub use accounts::Accounts;
 pub use error::Error;
@@ -137,46 +141,38 @@ fn instant(millis: i64) -> DateTime<Utc> {
 /// Answers look-ups. Clones share what they know of the accounts.
 #[derive(Clone)]
 pub struct Resolver {
-    store: Store,
-    accounts: Arc<Accounts>,
+    look_ups: LookUps,
+    gatherer: Gatherer,
 }
 
 impl Resolver {
-    /// A resolver for these accounts.
+    /// A resolver for these accounts. To be made within a runtime.
     pub fn new(store: Store, accounts: Arc<Accounts>) -> Self {
-        Self { store, accounts }
+        let look_ups = LookUps { store, accounts };
+        let gatherer = Gatherer::spawn(&look_ups);
+        Self { look_ups, gatherer }
     }
 
     /// The Official Account that `to` names; the only one configured where it names none.
     pub fn target(&self, to: Option<&AppId>) -> Result<&AppId, Error> {
-        self.accounts.target(to)
+        self.look_ups.accounts.target(to)
     }
 
     /// Where a user leads in the Official Account `to`; it may be left out where one is configured.
-    pub async fn resolve(&self, user: &User, to: Option<&AppId>) -> Result<Resolution, Error> {
-        let target = self.accounts.target(to)?;
-        let found = match user {
-            User::Unionid(unionid) => self.resolve_unionid(unionid, target).await,
-            User::OpenId { appid, openid } => {
-                let (source, account) = self.accounts.source(appid)?;
-                let look_up = async {
-                    let account = self.accounts.number(&self.store, account).await?;
-                    let number = self.accounts.number(&self.store, target).await?;
-                    identities::find(self.store.reader(), source, account, openid, number).await
-                };
-                let link = store::in_time(look_up).await;
-                link.map(|link| Resolution::of_link(target, link))
-            }
-        };
-        Ok(found?)
+    pub async fn resolve(&self, user: User, to: Option<&AppId>) -> Result<Resolution, Error> {
+        let target = self.target(to)?.clone();
+        if let User::OpenId { appid, .. } = &user {
+            self.look_ups.accounts.source(appid)?;
+        }
+        self.gatherer.resolve(user, target).await
     }
 
-    async fn resolve_unionid(
+    /// Where each of many users leads in the Official Account `to`, in the order asked.
+    pub async fn resolve_all(
         &self,
-        unionid: &UnionId,
-        target: &AppId,
-    ) -> Result<Resolution, store::Error> {
-        let found = store::in_time(self.follows_of(&[unionid], target)).await?;
-        Ok(found.resolution(unionid, target))
+        users: &[User],
+        to: Option<&AppId>,
+    ) -> Result<Vec<Resolution>, Error> {
+        self.look_ups.resolve_all(users, to).await
     }
 }

@@ -51,8 +51,8 @@ impl Resolver {
     }
 
     async fn person(&self, unionid: &UnionId) -> Result<Person, store::Error> {
-        let reader = self.store.reader();
-        let appids = self.accounts.by_number(&self.store).await?;
+        let reader = self.look_ups.store.reader();
+        let appids = self.look_ups.accounts.by_number(&self.look_ups.store).await?;
         let follows = identities::list_follows(reader, unionid).await?.into_iter();
         let logins = identities::list_logins(reader, unionid).await?.into_iter();
         Ok(Person {

@@ -48,10 +48,13 @@ pub(super) async fn connect(
         return Ok((pool.clone(), pool));
     }
     let mut writer = common.clone();
+    // A file does not go away between two statements.
+    writer.test_before_acquire(false);
     writer.max_connections(1).map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB));
     // The writer first: it makes the file and switches it to write-ahead logging.
     let writer = Database::connect(writer).await?;
     let mut readers = common;
+    readers.test_before_acquire(false);
     readers
         .max_connections(options.max_connections.clamp(1, MOST_SQLITE_READERS))
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, READER_CACHE_KIB));

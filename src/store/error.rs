@@ -37,6 +37,25 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Migrating { .. })
     }
 
+    /// The database's own code for it: an SQLSTATE, or SQLite's number. Its words are not told, because
+    /// they quote values.
+    pub fn code(&self) -> Option<String> {
+        let (Self::Unavailable(error)
+        | Self::Full(error)
+        | Self::Duplicate(error)
+        | Self::Failed(error)) = self
+        else {
+            return None;
+        };
+        let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+        else {
+            return None;
+        };
+        cause.as_database_error()?.code().map(|code| code.into_owned())
+    }
+
     /// An operator's next step.
     pub fn hint(&self) -> &'static str {
         match self {

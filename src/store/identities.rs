@@ -1,7 +1,7 @@
 //! Who is who: from an openid of one account to the openid of the same person in another.
 //!
-//! [`find`] is the look-up that everybody waits for, so it is one statement, always the same text.
-//! Knows accounts by their numbers only.
+//! [`list`] is the look-up that everybody waits for, so it is one statement, of few texts. Knows accounts
+//! by their numbers only.
 
 mod person;
 
@@ -60,25 +60,7 @@ pub struct Follow {
 const FOLLOW: &str = "f.openid, f.subscribed, f.profile_at, f.event_at, f.created_at, \
                       f.unfollowed_at, (SELECT crawled_at FROM account WHERE id = ";
 
-/// Where an openid of `account` leads in the Official Account `target`; `None` where it is not known.
-pub async fn find(
-    connection: &impl Connection,
-    source: Source,
-    account: AccountId,
-    openid: &OpenId,
-    target: AccountId,
-) -> Result<Option<Link>, Error> {
-    let mut sql = Sql::new(connection);
-    push_links(&mut sql, source, account, target);
-    sql.push(" = ").bind(openid.as_str());
-    let mut best = None;
-    for row in connection.query_all_raw(sql.into_statement()).await? {
-        keep_best(&mut best, link(&row, 1)?);
-    }
-    Ok(best)
-}
-
-/// The same for many openids of one account.
+/// Where openids of `account` lead in the Official Account `target`; those not known are left out.
 pub async fn list(
     connection: &impl Connection,
     source: Source,
@@ -90,7 +72,7 @@ pub async fn list(
     for chunk in openids.chunks(IDS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
         push_links(&mut sql, source, account, target);
-        sql.push(" IN ").bind_list(chunk.iter().map(|openid| openid.as_str()));
+        sql.push(" IN ").bind_set(chunk.iter().map(|openid| openid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let openid = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(openid).or_default(), link(&row, 1)?);
@@ -127,7 +109,7 @@ pub async fn list_by_unionids(
         let mut sql = Sql::new(connection);
         sql.push("SELECT f.unionid, ").push(FOLLOW).bind(target).push(") FROM follower f");
         sql.push(" WHERE f.account_id = ").bind(target).push(" AND f.unionid IN ");
-        sql.bind_list(chunk.iter().map(|unionid| unionid.as_str()));
+        sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let unionid: UnionId = parsed(row.try_get_by_index(0)?)?;
             keep_best(found.entry(unionid).or_default(), link(&row, 0)?);
@@ -147,7 +129,7 @@ pub async fn list_known_unionids(
         for chunk in unionids.chunks(IDS_PER_STATEMENT) {
             let mut sql = Sql::new(connection);
             sql.push("SELECT DISTINCT unionid FROM ").push(table).push(" WHERE unionid IN ");
-            sql.bind_list(chunk.iter().map(|unionid| unionid.as_str()));
+            sql.bind_set(chunk.iter().map(|unionid| unionid.as_str()));
             for row in connection.query_all_raw(sql.into_statement()).await? {
                 known.insert(parsed(row.try_get_by_index(0)?)?);
             }

@@ -43,6 +43,20 @@ pub async fn schedule(
     Ok(())
 }
 
+/// The same for who is not to be asked for already. `false` where they are.
+pub async fn schedule_unless_waiting(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+    due_at: i64,
+) -> Result<bool, Error> {
+    let mut sql = Sql::new(connection);
+    sql.insert_new("profile_check (account_id, openid, due_at, attempt)");
+    sql.push(" VALUES (").bind(account).push(", ").bind(openid.as_str());
+    sql.push(", ").bind(due_at).push(", 0)").or_nothing();
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
+}
+
 /// Claims up to `limit` checks of the account that were due before `now`, for `hold_ms`.
 pub async fn claim_due(
     store: &Store,

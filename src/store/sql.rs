@@ -61,6 +61,16 @@ impl Sql {
         self
     }
 
+    /// The same for `IN`, where a value may stand twice: as many as the next power of two, so that
+    /// lists of all lengths share a few statements that stay prepared.
+    pub(super) fn bind_set<V: Into<Value>>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = V> + Clone,
+    ) -> &mut Self {
+        let count = values.len().next_power_of_two();
+        self.bind_list(values.cycle().take(count))
+    }
+
     /// Begins an insert that passes over rows whose key is there; [`Sql::or_nothing`] ends it.
     pub(super) fn insert_new(&mut self, into: &str) -> &mut Self {
         let insert = match self.backend {

@@ -211,6 +211,8 @@ async fn who_withdraws_is_forgotten_in_every_account_and_not_brought_back_by_a_c
     app.arrives(&world.mini_program().unwrap(), event).await;
     let openid = world.main().person(3).openid;
     app.mirrors(&openid, None).await;
+    let line = entity::audit::Entity::find().one(app.app.store.reader()).await.unwrap().unwrap();
+    assert_eq!((line.actor.as_str(), line.action.as_str()), ("wechat", "person.erased"));
     let outcome = app.sync().await;
     assert_eq!(outcome.run.state.as_str(), "succeeded");
     app.mirrors(&openid, None).await;

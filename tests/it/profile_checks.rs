@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use entity::profile_check::{Column, Entity};
+use rstest::rstest;
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::Expr;
 use unionid_bridge::sandbox::{
-    Call, Callback, Event, Fault, OfficialAccount, Options, Sandbox, When,
+    Call, Callback, Event, Fault, OfficialAccount, Options, Quirk, Sandbox, When,
 };
 
-use crate::harness::{TestApp, calling_back, until};
+use crate::harness::{Backend, TestApp, calling_back, until};
 
 impl TestApp {
     /// How many checks are due at some time.
@@ -80,4 +81,22 @@ async fn one_account_that_waits_for_wechat_does_not_keep_the_others_waiting() {
     })
     .await
     .unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_writes_a_lot_is_not_asked_for_each_time(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    world.main().quirk([3], Quirk::NoUnionid);
+    let _checks = app.checks();
+    app.arrives(&world.main(), Event::text(3, "0")).await;
+    app.mirrors(&world.main().person(3).openid, Some((None, true))).await;
+    for text in ["1", "2", "3"] {
+        app.arrives(&world.main(), Event::text(3, text)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(world.requests(Call::UserInfo), 1);
 }

@@ -44,7 +44,7 @@ impl TestApp {
 
     async fn resolve(&self, user: &User) -> Resolution {
         let to = &self.account.appid;
-        let one = self.app.resolver.resolve(user, Some(to)).await.unwrap();
+        let one = self.app.resolver.resolve(user.clone(), Some(to)).await.unwrap();
         // Asked for among others, the answer is the same.
         let stranger = User::Unionid("nobody".parse().unwrap());
         let users = [stranger.clone(), user.clone(), stranger];
@@ -171,20 +171,20 @@ async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
     let resolver = &app.app.resolver;
     let program = world.mini_program().unwrap();
     let (user, to) = (user_of(&program, 7), Some(&app.account.appid));
-    let refused = resolver.resolve(&user, None).await.unwrap_err();
+    let refused = resolver.resolve(user.clone(), None).await.unwrap_err();
     assert!(matches!(&refused, Error::TargetNeeded { known } if known.len() == 2));
     assert!(refused.hint().contains(SECOND), "{}", refused.hint());
 
     let elsewhere: AppId = "wx0000000000000000".parse().unwrap();
-    let refused = resolver.resolve(&user, Some(&elsewhere)).await.unwrap_err();
+    let refused = resolver.resolve(user.clone(), Some(&elsewhere)).await.unwrap_err();
     assert!(matches!(&refused, Error::UnknownOfficialAccount { known, .. } if known.len() == 2));
     // Nobody is written to in a Mini Program.
     let appid: AppId = program.appid().parse().unwrap();
-    let refused = resolver.resolve(&user, Some(&appid)).await.unwrap_err();
+    let refused = resolver.resolve(user.clone(), Some(&appid)).await.unwrap_err();
     assert!(matches!(refused, Error::UnknownOfficialAccount { .. }));
 
     let stranger = User::OpenId { appid: elsewhere, openid: "o".parse().unwrap() };
-    let refused = resolver.resolve(&stranger, to).await.unwrap_err();
+    let refused = resolver.resolve(stranger.clone(), to).await.unwrap_err();
     assert!(matches!(&refused, Error::UnknownAccount { known, .. } if known.len() == 3));
     let refused = resolver.resolve_all(&[user, stranger], to).await.unwrap_err();
     assert!(matches!(refused, Error::UnknownAccount { .. }));

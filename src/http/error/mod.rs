@@ -176,7 +176,7 @@ impl Problem {
     }
 
     /// What is logged with it, and not told.
-    pub(super) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+    pub(super) fn caused_by(mut self, error: &dyn std::fmt::Display) -> Self {
         self.0.cause = Some(error.to_string());
         self
     }

@@ -27,10 +27,14 @@ impl Problem {
 
 impl From<&store::Error> for Problem {
     fn from(error: &store::Error) -> Self {
-        if !error.is_passing() {
-            return Self::internal(error);
+        let problem = match error.is_passing() {
+            true => Self::database_unavailable(),
+            false => Self::internal(error),
+        };
+        match error.code() {
+            Some(code) => problem.caused_by(&format!("{error} (code {code})")),
+            None => problem.caused_by(error),
         }
-        Self::database_unavailable().caused_by(error)
     }
 }
 

@@ -127,7 +127,7 @@ async fn resolve_openid(
         Problem::bad_request("invalid_query", problem).hint("/docs names the parameters")
     })?);
     let target = allowed(&caller, &context, std::slice::from_ref(&user), to.as_ref())?;
-    let resolution = context.app.resolver.resolve(&user, Some(target)).await?;
+    let resolution = context.app.resolver.resolve(user, Some(target)).await?;
     let (status, problem, hint) = (resolution.status(), resolution.problem(), resolution.hint());
     match resolution.into() {
         ResolveResult::Resolved(resolved) => Ok(Json(resolved)),
@@ -205,7 +205,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (detail, hint) = (error.to_string(), error.hint());
         let problem = match error {
-            Error::Store(error) => return error.into(),
+            Error::Store(error) => return error.as_ref().into(),
             Error::UnknownAccount { .. } => Self::not_found("account_unknown", detail),
             Error::UnknownOfficialAccount { .. } => {
                 Self::not_found("official_account_unknown", detail)
