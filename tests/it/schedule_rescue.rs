@@ -37,7 +37,8 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
     move_to(&clock, resume_at + TimeDelta::seconds(1));
     beat(&mut schedule).await;
     let runs = app.runs().await;
-    assert_eq!((runs.len(), runs[0].id, runs[0].state), (1, paused.id, RunState::Succeeded));
+    let resumed = (runs.len(), runs[0].id, runs[0].state);
+    assert_eq!(resumed, (1, paused.id, RunState::Succeeded), "{runs:?}");
     assert_eq!(runs[0].resumed_at_page, Some(paused.counts.pages + 1));
     app.assert_mirrors(&world).await;
 }
