@@ -33,6 +33,8 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
     let runs = app.runs().await;
     assert_eq!((runs.len(), runs[0].state), (1, RunState::Paused));
 
+    // Enough for all of it: pages whose profiles were told when the quota ran out may be asked again.
+    world.main().set_quota(Call::UserInfoBatchget, Some(30));
     world.reset_quotas();
     move_to(&clock, resume_at + TimeDelta::seconds(1));
     beat(&mut schedule).await;
