@@ -1,8 +1,8 @@
 //! Look-ups that come at the same time share a statement.
 //!
 //! To send a statement and to wait for it costs many times what the look-up itself costs: on SQLite
-//! three changes of thread, on a server three ways over the network (sqlx tests a connection before and
-//! after its use). So a few tasks look up, and whatever has come in while they were at it goes together
+//! the way to another thread and back, on a server the way over the network, and the same again for the
+//! test of the connection that sqlx makes when it is returned. So a few tasks look up, and whatever has come in while they were at it goes together
 //! into the next statement. Nobody waits for others to come, and nothing is remembered: what is
 //! answered is read after it was asked.
 
