@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::future::join_all;
 use rstest::rstest;
 use unionid_bridge::model::{AppId, OpenId, UnionId};
 use unionid_bridge::resolve::{Error, Resolution, User};
@@ -159,6 +160,28 @@ async fn a_thousand_users_are_answered_in_the_order_asked(
         }
     }
     assert_eq!(app.app.resolver.resolve_all(&[], Some(&app.account.appid)).await.unwrap(), []);
+}
+
+#[rstest]
+#[tokio::test]
+async fn look_ups_at_the_same_time_get_each_their_own_answer(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = two_accounts().await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    app.of(1).sync().await;
+    let accounts = [world.main(), world.account(SECOND).unwrap()];
+    // Different people, and different accounts that are asked about, in one statement's time.
+    let look_up = async |n: u64| {
+        let to = &accounts[(n % 2) as usize];
+        let user = User::Unionid(unionid(&accounts[0], n % 50));
+        let appid = to.appid().parse().unwrap();
+        (app.app.resolver.resolve(user, Some(&appid)).await.unwrap(), openid(to, n % 50))
+    };
+    for (answer, expected) in join_all((0..400).map(look_up)).await {
+        assert_eq!(*resolved_openid(&answer), expected);
+    }
 }
 
 #[rstest]

@@ -1,0 +1,96 @@
+//! The sync of a tick, or of a run that was left lying: begun as soon as the database lets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Due, skipped};
+use crate::app::{self, App};
+use crate::config::OfficialAccount;
+use crate::model::Trigger;
+use crate::sync::{self, Request};
+
+/// How long a sync that the database did not let begin waits before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl From<Due> for Request {
+    fn from(due: Due) -> Self {
+        let trigger = if due.missed > 0 { Trigger::CatchUp } else { Trigger::Schedule };
+        Self { trigger, scheduled_at: Some(due.at), full: false, restart: false }
+    }
+}
+
+/// Runs the sync of a tick, or resumes the open one, as soon as the database lets it begin.
+pub(super) async fn work(
+    app: Arc<App>,
+    account: OfficialAccount,
+    due: Option<Due>,
+    stop: CancellationToken,
+) {
+    let appid = account.appid.clone();
+    let tick = due.map(|due| tracing::field::display(due.at));
+    loop {
+        let Err(error) = sync_once(&app, &account, due, stop.clone()).await else { return };
+        match (&error, due) {
+            _ if error.is_passing() => {
+                tracing::warn!(
+                    app.id = %appid, schedule.tick = tick, %error,
+                    "the scheduled sync did not start and tries again"
+                );
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY_AFTER) => {}
+                }
+                continue;
+            }
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(due)) => {
+                skipped(&appid, due.at, &error.to_string());
+            }
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), None) => {
+                tracing::debug!(app.id = %appid, %error, "another process resumes the run");
+            }
+            _ => tracing::warn!(
+                app.id = %appid, schedule.tick = tick, %error,
+                "the scheduled sync did not start"
+            ),
+        }
+        return;
+    }
+}
+
+/// Why a scheduled sync did not start. A run that did has logged how it ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    App(#[from] app::Error),
+    #[error(transparent)]
+    Sync(#[from] sync::Error),
+}
+
+impl Failure {
+    /// Whether the database was away, so that the next attempt may succeed.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::App(app::Error::Store(error)) | Self::Sync(sync::Error::Store(error)) => {
+                error.is_passing()
+            }
+            _ => false,
+        }
+    }
+}
+
+async fn sync_once(
+    app: &App,
+    account: &OfficialAccount,
+    due: Option<Due>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let job = app.sync_job(account, stop, Arc::new(|_, _| {})).await?;
+    // The run has logged how it ended.
+    match due {
+        Some(due) => _ = sync::run(&job, due.into()).await?,
+        None => _ = sync::resume(&job, app.clock.now()).await?,
+    }
+    Ok(())
+}
