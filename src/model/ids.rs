@@ -95,6 +95,16 @@ identifier!(
     UnionId,
     "a unionid"
 );
+identifier!(
+    /// A message template of one account; 43 characters are usual.
+    TemplateId,
+    "a template id"
+);
+identifier!(
+    /// A message of ours: 32 hex digits that rise with the time it was accepted.
+    MessageId,
+    "a message id"
+);
 
 #[cfg(test)]
 mod tests {

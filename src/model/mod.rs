@@ -9,6 +9,6 @@ mod run;
 mod scope;
 
 pub use follower::{Follower, Profile};
-pub use ids::{AppId, InvalidId, OpenId, UnionId};
+pub use ids::{AppId, InvalidId, MessageId, OpenId, TemplateId, UnionId};
 pub use run::{Counts, Mode, Run, RunId, RunState, Trigger};
 pub use scope::{Scope, UnknownScope};
