@@ -28,6 +28,15 @@ impl Columns {
         ColumnDef::new(name).custom(sql_type).take()
     }
 
+    /// Free text beyond the 64 KiB that MySQL's plain text ends at.
+    pub(crate) fn long_text(&self, name: &'static str) -> ColumnDef {
+        let sql_type = match self.0 {
+            DbBackend::MySql => "longtext character set utf8mb4",
+            _ => "text",
+        };
+        ColumnDef::new(name).custom(sql_type).take()
+    }
+
     /// Bytes, up to a few megabytes.
     pub(crate) fn bytes(&self, name: &'static str) -> ColumnDef {
         let sql_type = match self.0 {

@@ -7,6 +7,7 @@
 mod columns;
 mod m20261121_000001_follower_sync;
 mod m20261122_000002_identities;
+mod m20261122_000003_push;
 mod tables;
 
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_follower_sync::Migration),
             Box::new(m20261122_000002_identities::Migration),
+            Box::new(m20261122_000003_push::Migration),
         ]
     }
 }

@@ -1,0 +1,129 @@
+//! Messages, their receipts, what holds them up, and who does not want them.
+
+use sea_orm_migration::prelude::*;
+
+use crate::columns::Columns;
+use crate::tables::{Index, create_indexes, drop_tables, index, table};
+
+/// The schema of pushes.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+const TABLES: [&str; 6] =
+    ["message", "message_request", "receipt", "push_pace", "template_stop", "consent"];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = Columns(manager.get_database_backend());
+        let tables = [
+            message(&columns),
+            message_request(&columns),
+            receipt(&columns),
+            push_pace(&columns),
+            template_stop(&columns),
+            consent(&columns),
+        ];
+        for table in tables {
+            manager.create_table(table).await?;
+        }
+        create_indexes(manager, indexes()).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        drop_tables(manager, &TABLES).await
+    }
+}
+
+fn message(columns: &Columns) -> TableCreateStatement {
+    table("message")
+        .col(columns.identifier("id").not_null().primary_key())
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("channel").not_null())
+        .col(columns.identifier("state").not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.identifier("unionid"))
+        .col(columns.identifier("template_id").not_null())
+        .col(columns.long_text("content").not_null())
+        .col(columns.long_text("fallback"))
+        .col(columns.number("msgid"))
+        .col(columns.text("reason"))
+        .col(ColumnDef::new("attempt").integer().not_null().default(0))
+        .col(columns.long_text("attempts"))
+        .col(columns.number("due_at"))
+        .col(columns.number("sending_at"))
+        .col(columns.number("first_sent_at"))
+        .col(columns.number("accepted_at").not_null())
+        .col(columns.number("sent_at"))
+        .col(columns.number("finished_at"))
+        .take()
+}
+
+fn message_request(columns: &Columns) -> TableCreateStatement {
+    table("message_request")
+        .col(columns.identifier("key_id").not_null())
+        .col(columns.identifier("name").not_null())
+        .col(columns.identifier("body").not_null())
+        .col(columns.long_text("answer").not_null())
+        .col(columns.number("in_flight_until").not_null())
+        .col(columns.number("requested_at").not_null())
+        .primary_key(sea_query::Index::create().col("key_id").col("name"))
+        .take()
+}
+
+fn receipt(columns: &Columns) -> TableCreateStatement {
+    table("receipt")
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.number("msgid").not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.text("status").not_null())
+        .col(columns.number("received_at").not_null())
+        .primary_key(sea_query::Index::create().col("account_id").col("msgid"))
+        .take()
+}
+
+fn push_pace(columns: &Columns) -> TableCreateStatement {
+    table("push_pace")
+        .col(ColumnDef::new("account_id").integer().not_null().primary_key())
+        .col(columns.number("next_at").not_null().default(0))
+        .col(columns.number("held_until").not_null().default(0))
+        .col(columns.text("held_reason"))
+        .take()
+}
+
+fn template_stop(columns: &Columns) -> TableCreateStatement {
+    table("template_stop")
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("template_id").not_null())
+        .col(columns.number("until_at").not_null())
+        .col(columns.number("errcode").not_null())
+        .col(columns.text("reason").not_null())
+        .primary_key(sea_query::Index::create().col("account_id").col("template_id"))
+        .take()
+}
+
+fn consent(columns: &Columns) -> TableCreateStatement {
+    table("consent")
+        .col(ColumnDef::new("account_id").integer().not_null())
+        .col(columns.identifier("openid").not_null())
+        .col(columns.identifier("template_id").not_null())
+        .col(columns.identifier("status").not_null())
+        .col(columns.number("changed_at").not_null())
+        .primary_key(sea_query::Index::create().col("account_id").col("openid").col("template_id"))
+        .take()
+}
+
+/// Each index of these tables.
+fn indexes() -> [Index; 7] {
+    [
+        // Ids rise with time: the list, and the counts of a day.
+        index("message", "message_account_id", &["account_id", "id"]),
+        index("message", "message_account_due", &["account_id", "due_at"]),
+        index("message", "message_account_msgid", &["account_id", "msgid"]),
+        // Erasures, and receipts of messages whose msgid was never learnt.
+        index("message", "message_account_openid", &["account_id", "openid"]),
+        index("message", "message_unionid", &["unionid"]),
+        index("message_request", "message_request_requested", &["requested_at"]),
+        index("receipt", "receipt_received", &["received_at"]),
+    ]
+}

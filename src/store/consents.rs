@@ -1,0 +1,103 @@
+//! What people said to templates: the latest word of each person to each template.
+
+use std::collections::HashMap;
+
+use entity::consent::{Column, Entity};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder};
+
+use super::sql::Sql;
+use super::{AccountId, Connection, Error, parsed};
+use crate::model::{Consent, OpenId, TemplateId};
+
+/// Openids a statement.
+const IDS_PER_STATEMENT: usize = 1_000;
+
+/// A person's word to a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The template.
+    pub template_id: TemplateId,
+    /// What was said.
+    pub consent: Consent,
+    /// When.
+    pub changed_at: i64,
+}
+
+/// Notes a person's word, unless a later one is known.
+pub async fn record(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+    word: &Word,
+) -> Result<(), Error> {
+    let Word { template_id, consent, changed_at } = word;
+    let mut sql = Sql::new(connection);
+    sql.push("INSERT INTO consent (account_id, openid, template_id, status, changed_at) VALUES (");
+    sql.bind(account).push(", ").bind(openid.as_str()).push(", ").bind(template_id.as_str());
+    sql.push(", ").bind(consent.as_str()).push(", ").bind(*changed_at).push(")");
+    sql.push(match sql.backend() {
+        // Columns are set in order: the date last, since the other looks at it.
+        DbBackend::MySql => {
+            " ON DUPLICATE KEY UPDATE \
+             status = IF(changed_at <= VALUES(changed_at), VALUES(status), status), \
+             changed_at = GREATEST(changed_at, VALUES(changed_at))"
+        }
+        _ => {
+            " ON CONFLICT (account_id, openid, template_id) DO UPDATE SET \
+             status = excluded.status, changed_at = excluded.changed_at \
+             WHERE consent.changed_at <= excluded.changed_at"
+        }
+    });
+    connection.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// What each of these people said to one template; who said nothing is left out.
+pub async fn list_by_openids(
+    connection: &impl Connection,
+    account: AccountId,
+    template_id: &TemplateId,
+    openids: &[&OpenId],
+) -> Result<HashMap<OpenId, Word>, Error> {
+    let mut found = HashMap::new();
+    for chunk in openids.chunks(IDS_PER_STATEMENT) {
+        let mut sql = Sql::new(connection);
+        sql.push("SELECT openid, status, changed_at FROM consent WHERE account_id = ");
+        sql.bind(account).push(" AND template_id = ").bind(template_id.as_str());
+        sql.push(" AND openid IN ").bind_set(chunk.iter().map(|openid| openid.as_str()));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            let consent = consent(&row.try_get_by_index::<String>(1)?)?;
+            let changed_at = row.try_get_by_index(2)?;
+            let word = Word { template_id: template_id.clone(), consent, changed_at };
+            found.insert(parsed(row.try_get_by_index(0)?)?, word);
+        }
+    }
+    Ok(found)
+}
+
+/// Everything that one person said in one account, by template.
+pub async fn list(
+    connection: &impl Connection,
+    account: AccountId,
+    openid: &OpenId,
+) -> Result<Vec<Word>, Error> {
+    let rows = Entity::find()
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::Openid.eq(openid.as_str()))
+        .order_by_asc(Column::TemplateId)
+        .all(connection)
+        .await?;
+    let word = |row: entity::consent::Model| {
+        Ok(Word {
+            template_id: parsed(row.template_id)?,
+            consent: consent(&row.status)?,
+            changed_at: row.changed_at,
+        })
+    };
+    rows.into_iter().map(word).collect()
+}
+
+fn consent(word: &str) -> Result<Consent, Error> {
+    let unknown = || Error::unexpected("a consent in the database is no known word");
+    Consent::from_word(word).ok_or_else(unknown)
+}
