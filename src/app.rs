@@ -1,6 +1,7 @@
 //! The application: the features put together from the configuration.
 
 mod identity;
+mod messages;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,12 @@ use crate::keys::Keyring;
 use crate::lease::Holder;
 use crate::login::Login;
 use crate::model::AppId;
+use crate::push::Push;
 use crate::resolve::Resolver;
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
-use crate::{erasure, sync, wechat};
+use crate::{erasure, push, sync, wechat};
 
 /// How long background work waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,6 +89,8 @@ pub struct App {
     pub resolver: Resolver,
     /// Exchanges login codes.
     pub login: Login,
+    /// Accepts messages and sends them.
+    pub push: Arc<Push>,
     /// Who may call the API.
     pub keys: Arc<Keyring>,
     /// What time it is.
@@ -125,7 +129,7 @@ impl App {
         clock: Clock,
         retry: wechat::RetryPolicy,
     ) -> Result<Self, Error> {
-        let client = client(&config, retry)?;
+        let client = client(&config, retry.clone())?;
         let holder = Holder::new();
         let tokens = keeper_as(&holder, &config, &store, &client);
         let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
@@ -135,9 +139,28 @@ impl App {
         }
         let accounts = identity::accounts(&config);
         let resolver = Resolver::new(store.clone(), accounts.clone());
+        let push = Push::new(push::Parts {
+            store: store.clone(),
+            resolver: resolver.clone(),
+            accounts: accounts.clone(),
+            senders: messages::senders(&config, &client, &tokens),
+            settings: messages::settings(&config, retry),
+        });
         let login = identity::login(&config, accounts, store.clone(), client.clone());
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
-        Ok(Self { config, store, tokens, resolver, login, keys, clock, inbox, client, holder })
+        Ok(Self {
+            config,
+            store,
+            tokens,
+            resolver,
+            login,
+            push,
+            keys,
+            clock,
+            inbox,
+            client,
+            holder,
+        })
     }
 
     /// All that a sync of the account works with. One for each run: it counts the run's calls.

@@ -21,7 +21,7 @@
 //! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
 //!   [`login`], a Mini Program's code becomes a person; [`resolve`], a person's openid elsewhere;
-//!   [`inbox`], what WeChat tells as it happens; [`erasure`], people are forgotten; [`keys`], who may
+//!   [`push`], a message to a person and its fate; [`inbox`], what WeChat tells as it happens; [`erasure`], people are forgotten; [`keys`], who may
 //!   call the API
 //! - [`app`]: the features put together from the configuration
 //! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
@@ -77,6 +77,7 @@ pub mod keys;
 pub mod lease;
 pub mod login;
 pub mod model;
+pub mod push;
 pub mod resolve;
 pub mod sandbox;
 pub mod scheduler;

@@ -75,6 +75,8 @@ pub struct Config {
     pub mini_programs: Vec<MiniProgram>,
     /// How users log in.
     pub login: Login,
+    /// How messages are sent.
+    pub push: Push,
     /// The nightly run.
     pub sync: Sync,
     /// What is forgotten.
@@ -169,6 +171,21 @@ impl Login {
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
+}
+
+/// `[push]`
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Whether `serve` sends what is queued.
+    pub enabled: bool,
+    /// Messages a second that one account sends, by all processes together.
+    pub rate_per_second: u32,
+    /// Sends of one account in flight, by this process.
+    pub concurrency: usize,
+    /// Hours after which a message that could not be sent is given up.
+    pub expire_after_hours: u32,
+    /// Days for which messages are kept.
+    pub keep_days: u32,
 }
 
 /// `[privacy]`

@@ -13,7 +13,7 @@ use super::section::Section;
 use super::settings::{self, Settings};
 use super::{
     Config, Database, Http, Loaded, Log, LogFormat, Login, MiniProgram, OfficialAccount, Privacy,
-    ProfileApi, Security, Sync, Wechat, address, check,
+    ProfileApi, Push, Security, Sync, Wechat, address, check,
 };
 use crate::model::AppId;
 
@@ -39,6 +39,7 @@ fn config(mut root: Section<'_>) -> Option<Config> {
         root.each("official_accounts", |section| official_account(section, &mut taken));
     let mini_programs = root.each("mini_programs", |section| mini_program(section, &mut taken));
     let login = login(root.section("login"));
+    let push = push(root.section("push"));
     let sync = sync(root.section("sync"));
     let privacy = privacy(root.section("privacy"));
     let security = security(root.section("security"));
@@ -55,6 +56,7 @@ fn config(mut root: Section<'_>) -> Option<Config> {
         official_accounts,
         mini_programs,
         login: login?,
+        push: push?,
         sync: sync?,
         privacy: privacy?,
         security: security?,
@@ -196,6 +198,22 @@ fn login(mut section: Section<'_>) -> Option<Login> {
         timeout_seconds: timeout_seconds?,
         store_session_key: store_session_key?,
         refused_codes_per_minute: refused_codes_per_minute?,
+    })
+}
+
+fn push(mut section: Section<'_>) -> Option<Push> {
+    let enabled = section.flag("enabled");
+    let rate_per_second = section.number("rate_per_second", 1..=10_000);
+    let concurrency = section.number("concurrency", 1..=1_000);
+    let expire_after_hours = section.number("expire_after_hours", 1..=168);
+    let keep_days = section.number("keep_days", 1..=3_650);
+    section.finish();
+    Some(Push {
+        enabled: enabled?,
+        rate_per_second: rate_per_second?,
+        concurrency: concurrency?,
+        expire_after_hours: expire_after_hours?,
+        keep_days: keep_days?,
     })
 }
 

@@ -51,6 +51,11 @@ fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
     login.timeout_seconds                 5                                    default
     login.store_session_key               false                                default
     login.refused_codes_per_minute        300                                  default
+    push.enabled                          true                                 default
+    push.rate_per_second                  100                                  default
+    push.concurrency                      32                                   default
+    push.expire_after_hours               24                                   default
+    push.keep_days                        90                                   default
     sync.enabled                          true                                 default
     sync.schedule                         0 0 3 * * *                          default
     sync.timezone                         Asia/Shanghai                        default
@@ -122,6 +127,11 @@ fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
     login.timeout_seconds                 5                                         default
     login.store_session_key               false                                     default
     login.refused_codes_per_minute        300                                       default
+    push.enabled                          true                                      default
+    push.rate_per_second                  100                                       default
+    push.concurrency                      32                                        default
+    push.expire_after_hours               24                                        default
+    push.keep_days                        90                                        default
     sync.enabled                          false                                     environment variable UNIONID_BRIDGE__SYNC__ENABLED
     sync.schedule                         0 30 2 * * *                              bridge.toml line 3
     sync.timezone                         Asia/Shanghai                             default
@@ -254,7 +264,7 @@ url = "x"
     sinc (environment variable UNIONID_BRIDGE__SINC__ENABLED): unknown key
       hint: did you mean `sync`?
     webhooks (bridge.toml line 50): unknown key
-      hint: known here: database, http, wechat, official_accounts, mini_programs, login, sync, privacy, security, log
+      hint: known here: database, http, wechat, official_accounts, mini_programs, login, push, sync, privacy, security, log
     "#);
     assert!(!text.contains("canary"));
 }

@@ -1,0 +1,78 @@
+//! Push: a message to a person, kept until WeChat has taken it, and its fate until the receipt.
+//!
+//! ```text
+//! order → checked against the template → person resolved → row, with its Idempotency-Key
+//!         `work`: claimed at the account's pace → sent with `client_msg_id` → outcome → receipt (inbox)
+//! ```
+//!
+//! An order is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
+//! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::model::{AppId, Channel};
+use crate::resolve::{Accounts, Resolver};
+use crate::store::Store;
+use crate::wechat;
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Messages a second that one account sends, by all processes together.
+    pub rate_per_second: u32,
+    /// Sends of one account in flight, by this process.
+    pub concurrency: usize,
+    /// After how long a message that could not be sent is given up.
+    pub expire_after: Duration,
+    /// For how long messages are kept.
+    pub keep: Duration,
+    /// How soon a message is tried again.
+    pub retry: wechat::RetryPolicy,
+}
+
+/// What a push works with.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Finds the person in the account that sends.
+    pub resolver: Resolver,
+    /// The configured accounts.
+    pub accounts: Arc<Accounts>,
+    /// The calls of every configured account.
+    pub senders: Vec<(Channel, wechat::Account)>,
+    /// What the operator decides.
+    pub settings: Settings,
+}
+
+/// Accepts messages and sends them.
+pub struct Push {
+    store: Store,
+    resolver: Resolver,
+    accounts: Arc<Accounts>,
+    senders: HashMap<AppId, Sender>,
+    settings: Settings,
+}
+
+/// An account that sends: an Official Account template messages, a Mini Program subscribe messages.
+struct Sender {
+    channel: Channel,
+    wechat: wechat::Account,
+    /// Fires when a message was accepted here.
+    wanted: Notify,
+}
+
+impl Push {
+    /// For these accounts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, resolver, accounts, senders, settings } = parts;
+        let senders = senders.into_iter().map(|(channel, wechat)| {
+            (wechat.appid().clone(), Sender { channel, wechat, wanted: Notify::new() })
+        });
+        let senders = senders.collect();
+        Arc::new(Self { store, resolver, accounts, senders, settings })
+    }
+}
