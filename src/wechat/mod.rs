@@ -36,6 +36,7 @@ mod sanitise;
 mod send;
 mod tls;
 mod token;
+mod trouble;
 mod upstream;
 mod users;
 
@@ -53,5 +54,6 @@ pub use probe::{Probe, Resolved};
 pub use quota::{Quota, RateLimit};
 pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
+pub use trouble::Trouble;
 pub use upstream::Upstream;
 pub use users::FollowerPage;
