@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Done, Lines};
 use super::lenient::{Count, Integer};
 use super::request::{Call, Request};
-use super::template::{Added, Removal, Row, Template, Value};
+use super::template::{Added, Removal, Row, Template};
 use super::{Account, Error};
-use crate::model::{OpenId, TemplateId};
+use crate::model::{OpenId, TemplateId, Text};
 
 const LIBRARY: Call = Call::with_token("/cgi-bin/wxopen/template/library/list");
 const LIBRARY_GET: Call = Call::with_token("/cgi-bin/wxopen/template/library/get");
@@ -65,7 +65,7 @@ pub struct LegacyMessage<'a> {
     /// What a submitted form gave, or the prepay_id of a payment: good within seven days, a form's once.
     pub form_id: &'a str,
     /// A value for each of the template's keys.
-    pub data: &'a BTreeMap<String, Value>,
+    pub data: &'a BTreeMap<String, Text>,
     /// The key whose value is shown large, such as `keyword1.DATA`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emphasis_keyword: Option<&'a str>,

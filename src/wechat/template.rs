@@ -5,7 +5,7 @@
 
 mod message;
 
-pub use message::{Jump, TemplateMessage, Value};
+pub use message::TemplateMessage;
 
 use serde::{Deserialize, Serialize};
 

@@ -11,10 +11,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::super::form_template::LegacyMessage;
 use super::super::login::{LoginCode, SessionKey};
 use super::super::subscribe::SubscribeMessage;
-use super::super::template::{Jump, TemplateMessage, Value};
+use super::super::template::TemplateMessage;
 use super::super::{Account, Error, Gate};
 use super::server::{Reply, Server, json, ok, status};
 use super::{APPID, Tokens, account_of, client};
+use crate::model::{Jump, Text};
 
 const TOKEN: &str = "70_canary0token1_aBcDeFgHiJkLmNoP";
 const SECRET: &str = "0canary1a2b3c4d5e6f7a8b9c0d1e2f3";
@@ -84,7 +85,7 @@ async fn errors_of(base_url: &str) -> Vec<Error> {
 
 async fn errors_of_messages(account: &Account) -> Vec<Error> {
     let (touser, template_id) = (&OPENID.parse().unwrap(), &"canary_template".parse().unwrap());
-    let value = Value { value: TEXT.to_owned(), color: None };
+    let value = Text { value: TEXT.to_owned(), color: None };
     let (data, page) = (&BTreeMap::from([("thing2".to_owned(), value)]), Some(PAGE));
     let jump = Jump { appid: APPID.parse().unwrap(), pagepath: page.map(str::to_owned) };
     let (url, miniprogram, client_msg_id) = (Some("example.com/canary"), Some(&jump), None);
@@ -129,7 +130,7 @@ async fn no_error_repeats_what_a_message_holds() {
             assert_eq!(error.refused_field(), Some("thing2"), "{error}");
         }
     }
-    let value = Value { value: TEXT.to_owned(), color: Some(TEXT.to_owned()) };
+    let value = Text { value: TEXT.to_owned(), color: Some(TEXT.to_owned()) };
     assert_silent(&format!("{value:?}"));
 }
 

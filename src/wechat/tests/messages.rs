@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::super::form_template::LegacyMessage;
 use super::super::subscribe::SubscribeMessage;
-use super::super::template::{Jump, TemplateMessage, Value};
+use super::super::template::TemplateMessage;
 use super::super::{Account, Class, Error};
 use super::account;
 use super::server::{Reply, Server, json};
+use crate::model::{Jump, Text};
 use crate::model::{OpenId, TemplateId};
 
 pub(super) const SENT: &str = r#"{"errcode":0,"errmsg":"ok","msgid":3600000000000000123}"#;
@@ -25,11 +26,11 @@ pub(super) const SENDS: [(Send, &str); 3] = [
     (Send::Legacy, "message/wxopen/template/send"),
 ];
 
-fn value(text: &str, color: Option<&str>) -> Value {
-    Value { value: text.to_owned(), color: color.map(str::to_owned) }
+fn value(text: &str, color: Option<&str>) -> Text {
+    Text { value: text.to_owned(), color: color.map(str::to_owned) }
 }
 
-fn data() -> BTreeMap<String, Value> {
+fn data() -> BTreeMap<String, Text> {
     let values =
         [("thing1", value("巧克力 \"甜\"", None)), ("first", value("您好", Some("#173177")))];
     values.map(|(key, value)| (key.to_owned(), value)).into()
