@@ -38,7 +38,10 @@ mod world;
 
 pub use answer::UserData;
 pub use call::{Call, UnknownCall};
-pub use fault::{Dirt, Fault, FaultRule, InvalidRule, Quirk, RuleId, Target, UnknownQuirk, When};
+pub use fault::{
+    Dirt, Fault, FaultRule, InvalidReceipt, InvalidRule, Outcome, Quirk, Receipt, RuleId, Target,
+    UnknownQuirk, When,
+};
 pub use handle::{Account, Error, Person, Sandbox};
 pub use options::{
     LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,

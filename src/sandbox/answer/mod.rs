@@ -6,10 +6,12 @@
 mod admin;
 mod login;
 mod profile;
+mod send;
 mod template;
 mod token;
 mod user_data;
 mod users;
+mod values;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +26,7 @@ pub(crate) use user_data::encrypted_user_data;
 use super::call::{Call, Verb};
 use super::errcode::Refusal;
 use super::fault::Fault;
+use super::push::Report;
 use super::world::{Account, Kind, World};
 
 /// A request for one of the vendor's calls.
@@ -66,20 +69,36 @@ impl Ask {
     }
 }
 
+/// A call that took effect.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) body: Vec<u8>,
+    /// What the account is told of it besides.
+    pub(crate) report: Option<Report>,
+}
+
+impl From<Vec<u8>> for Answered {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, report: None }
+    }
+}
+
 /// What the vendor answers; `flaw` is what goes wrong inside the answer.
-pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Answered, Refusal> {
     match (ask.call.verb(), ask.verb) {
         (Verb::Get, Some(Verb::Get)) | (Verb::Post, Some(Verb::Post)) => {}
         (Verb::Get, _) => return Err(Refusal::of(43001)),
         (Verb::Post, _) => return Err(Refusal::of(43002)),
     }
-    match ask.call {
+    let body = match ask.call {
         Call::Token => token::classic(world, ask),
         Call::StableToken => token::stable(world, ask),
         Call::Jscode2session => login::jscode2session(world, ask),
         Call::ClearQuotaV2 => admin::clear_quota_v2(world, ask),
+        Call::TemplateSend => return send::template(world, ask, admit(world, ask)?, flaw),
         _ => answer_holder(world, ask, admit(world, ask)?, flaw),
-    }
+    };
+    body.map(Answered::from)
 }
 
 /// Lets a request with a good token of a fitting account through, and charges it.
@@ -108,7 +127,6 @@ fn answer_holder(
         Call::UserGet => users::list(world, ask, account, flaw),
         Call::UserInfo => users::info(ask, account),
         Call::UserInfoBatchget => users::batch(ask, account, flaw),
-        Call::TemplateSend => template::send(world, ask, account),
         Call::TemplateList => template::list(world, account),
         Call::TemplateAdd => template::add(world, ask, account),
         Call::TemplateDelete => template::delete(world, ask, account),
@@ -117,9 +135,11 @@ fn answer_holder(
         Call::QuotaGet => admin::quota(world, ask, account),
         Call::ClearQuota => admin::clear_quota(world, ask, account),
         Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),
-        Call::Token | Call::StableToken | Call::Jscode2session | Call::ClearQuotaV2 => {
-            Err(Refusal::of(-1))
-        }
+        Call::Token
+        | Call::StableToken
+        | Call::Jscode2session
+        | Call::ClearQuotaV2
+        | Call::TemplateSend => Err(Refusal::of(-1)),
     }
 }
 

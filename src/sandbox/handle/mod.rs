@@ -159,6 +159,12 @@ impl Sandbox {
         self.world.pushes_follows.store(follows, Ordering::SeqCst);
     }
 
+    /// Whether what becomes of messages that are accepted from now on is pushed to the account's
+    /// callback.
+    pub fn push_receipts(&self, receipts: bool) {
+        self.world.receipts.store(receipts, Ordering::SeqCst);
+    }
+
     /// What was pushed, the oldest first; the latest 20,000 are kept.
     pub fn pushes(&self) -> Vec<Push> {
         self.world.pushes.list()

@@ -4,6 +4,7 @@ mod faults;
 mod logins;
 mod messages;
 mod pushes;
+mod receipts;
 mod receiver;
 mod tokens;
 mod users;

@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) pushes: Pushes,
     /// Whether who comes and goes is told to the account's callback.
     pub(crate) pushes_follows: AtomicBool,
+    /// Whether what became of a message is told to the account's callback.
+    pub(crate) receipts: AtomicBool,
     /// How long a push waits for its answer.
     pub(crate) push_timeout: Duration,
     /// Ends everything that the world has begun.

@@ -52,6 +52,7 @@ impl World {
             messages: Messages::new(accounts.len(), options.seed),
             pushes: Pushes::new(),
             pushes_follows: AtomicBool::new(options.pushes_follows),
+            receipts: AtomicBool::new(options.receipts),
             push_timeout: options.push_timeout,
             stop: CancellationToken::new(),
             plan: Plan::new(options.seed),
