@@ -51,5 +51,6 @@ pub use push::{
     Answer, Callback, CallbackFormat, CallbackMode, Event, InvalidCallback, Letter, Undelivered,
 };
 pub use world::{
-    Attempt, CallStats, Drift, InvalidWorld, Push, PushId, PushState, SentMessage, Stats,
+    Attempt, CallStats, Drift, InvalidWorld, Permission, Push, PushId, PushState, SentMessage,
+    Stats,
 };

@@ -5,6 +5,7 @@
 
 mod admin;
 mod login;
+mod newtmpl;
 mod profile;
 mod send;
 mod template;
@@ -96,6 +97,7 @@ pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<A
         Call::Jscode2session => login::jscode2session(world, ask),
         Call::ClearQuotaV2 => admin::clear_quota_v2(world, ask),
         Call::TemplateSend => return send::template(world, ask, admit(world, ask)?, flaw),
+        Call::SubscribeSend => return send::subscribe(world, ask, admit(world, ask)?, flaw),
         _ => answer_holder(world, ask, admit(world, ask)?, flaw),
     };
     body.map(Answered::from)
@@ -105,7 +107,10 @@ pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<A
 fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
     let token = ask.parameter("access_token").ok_or_else(|| Refusal::of(41001))?;
     let account = &world.accounts[world.tokens.check(token, world.now())?];
-    let fits = account.kind == Kind::Official || !ask.call.is_for_official_accounts();
+    let fits = match account.kind {
+        Kind::Official => !ask.call.is_for_mini_programs(),
+        Kind::MiniProgram => !ask.call.is_for_official_accounts(),
+    };
     if !fits || account.state().switches.unauthorized {
         return Err(Refusal::of(48001));
     }
@@ -132,6 +137,12 @@ fn answer_holder(
         Call::TemplateDelete => template::delete(world, ask, account),
         Call::IndustryGet => template::industry(world, account),
         Call::IndustrySet => template::set_industry(world, ask, account),
+        Call::NewtmplCategories => Ok(newtmpl::categories()),
+        Call::NewtmplTitles => newtmpl::titles(ask),
+        Call::NewtmplKeywords => newtmpl::keywords(ask),
+        Call::NewtmplList => Ok(newtmpl::list(world, account)),
+        Call::NewtmplAdd => newtmpl::add(world, ask, account),
+        Call::NewtmplDelete => newtmpl::delete(world, ask, account),
         Call::QuotaGet => admin::quota(world, ask, account),
         Call::ClearQuota => admin::clear_quota(world, ask, account),
         Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),
@@ -139,7 +150,8 @@ fn answer_holder(
         | Call::StableToken
         | Call::Jscode2session
         | Call::ClearQuotaV2
-        | Call::TemplateSend => Err(Refusal::of(-1)),
+        | Call::TemplateSend
+        | Call::SubscribeSend => Err(Refusal::of(-1)),
     }
 }
 

@@ -5,14 +5,22 @@ use serde_json::json;
 
 use super::{Ask, body, ok};
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::world::{Account, World};
-
-/// Templates that an account may have.
-const TEMPLATES: usize = 25;
+use crate::sandbox::world::{Account, Shelf, World, library};
 
 /// `GET /cgi-bin/template/get_all_private_template`.
 pub(super) fn list(world: &World, account: &Account) -> Result<Vec<u8>, Refusal> {
-    Ok(body(&json!({"template_list": world.messages.templates(account.number)})))
+    let templates = world.templates.list(account.number, Shelf::Official);
+    let list = templates.iter().map(|template| {
+        json!({
+            "template_id": template.id,
+            "title": template.title,
+            "primary_industry": "",
+            "deputy_industry": "",
+            "content": template.content(":"),
+            "example": template.example(),
+        })
+    });
+    Ok(body(&json!({"template_list": list.collect::<Vec<_>>()})))
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,17 +43,15 @@ pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>
     if of_category && keyword_name_list.is_empty() {
         return Err(Refusal::of(40246));
     }
-    if world.messages.templates(account.number).len() >= TEMPLATES {
-        return Err(Refusal::of(45026));
-    }
-    let keywords = keys(&keyword_name_list);
-    let id = world.messages.add_template(account.number, &template_id_short, &keywords);
+    let names: Vec<&str> = match keyword_name_list.as_slice() {
+        [] => vec!["内容"],
+        names => names.iter().map(String::as_str).collect(),
+    };
+    let title = (template_id_short.as_str(), false);
+    let lines = library::official_lines(&names);
+    let id = world.templates.add(account.number, Shelf::Official, title, lines);
+    let id = id.ok_or_else(|| Refusal::of(45026))?;
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "template_id": id})))
-}
-
-/// The sandbox has no library of keywords: each becomes a `thing`, in the order given.
-fn keys(keywords: &[String]) -> Vec<String> {
-    (1..=keywords.len().max(1)).map(|n| format!("thing{n}")).collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,14 +63,14 @@ struct Removal {
 /// `POST /cgi-bin/template/del_private_template`.
 pub(super) fn delete(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
     let Removal { template_id } = ask.json()?;
-    let deleted = world.messages.delete_template(account.number, &template_id);
+    let deleted = world.templates.delete(account.number, Shelf::Official, &template_id);
     deleted.then(ok).ok_or_else(|| Refusal::of(40037))
 }
 
 /// `GET /cgi-bin/template/get_industry`. Classes are named by their numbers.
 pub(super) fn industry(world: &World, account: &Account) -> Result<Vec<u8>, Refusal> {
     let class = |id: &String| json!({"first_class": "行业", "second_class": id});
-    let [first, second] = world.messages.industries(account.number);
+    let [first, second] = world.industries.of(account.number);
     let classes = json!({"primary_industry": class(&first), "secondary_industry": class(&second)});
     Ok(body(&classes))
 }
@@ -77,7 +83,7 @@ struct Industries {
     industry_id2: String,
 }
 
-/// `POST /cgi-bin/template/api_set_industry`. The vendor's limit of one change a month is not kept.
+/// `POST /cgi-bin/template/api_set_industry`, once a month.
 pub(super) fn set_industry(
     world: &World,
     ask: &Ask,
@@ -88,6 +94,6 @@ pub(super) fn set_industry(
     if !known(&industry_id1) || !known(&industry_id2) {
         return Err(Refusal::of(40102));
     }
-    world.messages.set_industries(account.number, [industry_id1, industry_id2]);
+    world.industries.set(account.number, [industry_id1, industry_id2], world.now())?;
     Ok(ok())
 }

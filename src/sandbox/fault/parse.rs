@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(error("user/get:1:stall=30"), "stall needs a time such as 30s, not \"30\"");
         assert_eq!(error("user/info:1:no-data"), "no-data strikes user/get only");
         let receipt = error("user/info:1:receipt=none");
-        assert_eq!(receipt, "receipt=none strikes template/send only");
+        assert_eq!(receipt, "receipt=none strikes template/send and subscribe/send only");
         let receipt = error("template/send:1:receipt=soon");
         assert_eq!(receipt, "receipt needs a receipt such as user-block+early, not \"soon\"");
     }

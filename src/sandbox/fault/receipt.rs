@@ -37,6 +37,12 @@ impl Outcome {
     pub fn status(self) -> &'static str {
         self.row().1
     }
+
+    /// The `ErrorCode` of a subscribe message's event. The vendor documents 0 alone, which is
+    /// success.
+    pub fn code(self) -> i64 {
+        i64::from(self != Self::Success)
+    }
 }
 
 /// When a receipt is pushed.

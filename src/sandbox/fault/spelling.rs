@@ -88,7 +88,7 @@ impl Fault {
                 &[Call::UserGet]
             }
             Misaligned(_) | RowsMissing(_) | RowsBlank(_) => &[Call::UserInfoBatchget],
-            Receipt(_) => &[Call::TemplateSend],
+            Receipt(_) => &[Call::TemplateSend, Call::SubscribeSend],
             _ => &[],
         }
     }

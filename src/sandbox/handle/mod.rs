@@ -2,6 +2,7 @@
 
 mod account;
 mod callback;
+mod message;
 
 use std::io;
 use std::net::SocketAddr;
@@ -180,7 +181,7 @@ impl Sandbox {
         self.world.pushes.settled().await;
     }
 
-    /// The template messages that were accepted, the oldest first; the latest 20,000 are kept.
+    /// The messages that were accepted, the oldest first; the latest 20,000 are kept.
     pub fn sent_messages(&self) -> Vec<SentMessage> {
         self.world.messages.sent()
     }

@@ -5,6 +5,7 @@
 //! the same bytes twice, there is [`Letter`]. Nothing is pushed in order.
 
 mod callback;
+mod consent;
 mod event;
 mod follow;
 mod letter;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use callback::{Callback, CallbackFormat, CallbackMode, InvalidCallback};
+pub(crate) use consent::{grant, revoke};
 pub use event::Event;
 pub(crate) use follow::{join, leave, leave_any, rejoin};
 pub use letter::Letter;
@@ -170,6 +172,18 @@ fn start_after(
         under_way.end(state.unwrap_or(PushState::GivenUp));
     });
     Ok((id, task))
+}
+
+/// Begins to push events, where the account has somewhere to push to.
+fn announce(world: &Arc<World>, account: &Account, events: impl IntoIterator<Item = Event>) {
+    if url_of(account).is_err() {
+        return;
+    }
+    for event in events {
+        if let Err(error) = start(world, account, &event) {
+            tracing::warn!(error = %error, "the sandbox could not push an event");
+        }
+    }
 }
 
 /// Pushes an event and waits for the end of it.
