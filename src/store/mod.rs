@@ -23,6 +23,7 @@ pub mod messages;
 pub mod mini_program_users;
 pub mod profile_checks;
 pub mod quarantine;
+pub mod receipts;
 pub mod runs;
 pub mod schema;
 pub mod server;
