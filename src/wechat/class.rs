@@ -60,6 +60,23 @@ impl Class {
             class => class,
         }
     }
+
+    /// The class of an errcode of a template message, where 40013 is about the Mini Program that it
+    /// opens.
+    pub fn of_template_send(errcode: i64) -> Self {
+        match errcode {
+            40013 => Self::Caller,
+            errcode => Self::of(errcode),
+        }
+    }
+
+    /// The class of an errcode of a subscribe message, where 40038 is one person's limit for a day.
+    pub fn of_subscribe_send(errcode: i64) -> Self {
+        match errcode {
+            40038 => Self::Person,
+            errcode => Self::of(errcode),
+        }
+    }
 }
 
 fn is_config(errcode: i64) -> bool {

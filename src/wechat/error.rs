@@ -85,6 +85,28 @@ impl Error {
         hint::of(self)
     }
 
+    /// Whether WeChat may have done what it was asked for, although there is no answer that says so.
+    ///
+    /// Not after an answer that says no, not where nothing was sent for want of a token, and not where no
+    /// connection was made. After an error of class [`Duplicate`](Class::Duplicate), which is such an
+    /// answer, an earlier attempt was taken.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::TokenRefused { .. } | Self::Token(_) => false,
+            Self::Status { status, .. } => *status >= 500,
+            Self::Transport { fault, .. } => fault.may_follow_sending(),
+            Self::Undecodable { .. } => true,
+        }
+    }
+
+    /// The key of the message's value that WeChat does not take: `thing2`.
+    pub fn refused_field(&self) -> Option<&str> {
+        match self {
+            Self::Refused { upstream, .. } if upstream.errcode == 47003 => upstream.field(),
+            _ => None,
+        }
+    }
+
     /// Whether WeChat did not answer in time.
     pub fn is_timeout(&self) -> bool {
         match self {

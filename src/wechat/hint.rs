@@ -109,7 +109,9 @@ fn for_fault(fault: &Fault) -> Option<&'static str> {
             "the server may not be WeChat's: look at wechat.base_url, at this machine's clock, and at \
              proxies; a company gateway's authority can be added as an extra root",
         ),
-        Fault::Tls(_) | Fault::Timeout | Fault::Broken | Fault::TooLong => None,
+        Fault::Tls(_) | Fault::BrokenTls(_) | Fault::Timeout | Fault::Broken | Fault::TooLong => {
+            None
+        }
     }
 }
 

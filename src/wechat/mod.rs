@@ -11,6 +11,7 @@
 //! does not lose the other ninety-nine.
 
 mod account;
+mod answer;
 mod attempts;
 pub mod callback;
 mod cipher;
@@ -23,6 +24,7 @@ mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod hiding;
 mod hint;
 mod lenient;
 pub mod login;
@@ -34,6 +36,8 @@ mod request;
 mod retry;
 mod sanitise;
 mod send;
+pub mod subscribe;
+pub mod template;
 mod tls;
 mod token;
 mod upstream;
