@@ -40,6 +40,7 @@ pub mod subscribe;
 pub mod template;
 mod tls;
 mod token;
+mod trouble;
 mod upstream;
 mod users;
 
@@ -57,5 +58,6 @@ pub use probe::{Probe, Resolved};
 pub use quota::{Quota, RateLimit};
 pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
+pub use trouble::Trouble;
 pub use upstream::Upstream;
 pub use users::FollowerPage;
