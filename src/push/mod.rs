@@ -8,6 +8,17 @@
 //! An order is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
 //! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
 
+mod claim;
+mod deliver;
+mod forget;
+mod outcome;
+mod pace;
+mod settle;
+mod settlement;
+mod tell;
+mod watch;
+mod work;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +41,8 @@ pub struct Settings {
     pub expire_after: Duration,
     /// For how long messages are kept.
     pub keep: Duration,
+    /// For how long a process has a message to itself: longer than an attempt takes.
+    pub hold: Duration,
     /// How soon a message is tried again.
     pub retry: wechat::RetryPolicy,
 }
