@@ -38,7 +38,10 @@ mod world;
 
 pub use answer::UserData;
 pub use call::{Call, UnknownCall};
-pub use fault::{Dirt, Fault, FaultRule, InvalidRule, Quirk, RuleId, Target, UnknownQuirk, When};
+pub use fault::{
+    Dirt, Fault, FaultRule, InvalidReceipt, InvalidRule, Outcome, Quirk, Receipt, RuleId, Target,
+    UnknownQuirk, When,
+};
 pub use handle::{Account, Error, Person, Sandbox};
 pub use options::{
     LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
@@ -48,5 +51,6 @@ pub use push::{
     Answer, Callback, CallbackFormat, CallbackMode, Event, InvalidCallback, Letter, Undelivered,
 };
 pub use world::{
-    Attempt, CallStats, Drift, InvalidWorld, Push, PushId, PushState, SentMessage, Stats,
+    Attempt, CallStats, Drift, InvalidWorld, Permission, Push, PushId, PushState, SentMessage,
+    Stats,
 };

@@ -118,6 +118,8 @@ pub struct Options {
     /// Whether who joins, comes back and leaves is pushed to the account's callback as the vendor
     /// does; people who drift while they are listed are not.
     pub pushes_follows: bool,
+    /// Whether what became of a message is pushed to the account's callback, where that has a URL.
+    pub receipts: bool,
     /// How long a push waits for its answer; the vendor's is 5 s.
     pub push_timeout: Duration,
     /// What tokens, codes, quotas, pushes and the `Date` of every answer take the time from.
@@ -147,6 +149,7 @@ impl Options {
             quotas: BTreeMap::new(),
             token_lifetime: Duration::from_secs(7_200),
             pushes_follows: false,
+            receipts: true,
             push_timeout: Duration::from_secs(5),
             clock: Clock::system(),
             faults: Vec::new(),

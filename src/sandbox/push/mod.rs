@@ -5,20 +5,24 @@
 //! the same bytes twice, there is [`Letter`]. Nothing is pushed in order.
 
 mod callback;
+mod consent;
 mod event;
 mod follow;
 mod letter;
 mod message;
 mod post;
+mod receipt;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use callback::{Callback, CallbackFormat, CallbackMode, InvalidCallback};
+pub(crate) use consent::{grant, revoke};
 pub use event::Event;
 pub(crate) use follow::{join, leave, leave_any, rejoin};
 pub use letter::Letter;
 pub use post::{Answer, Undelivered};
+pub(crate) use receipt::{Report, report};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -141,16 +145,45 @@ pub(crate) fn start(
     account: &Account,
     event: &Event,
 ) -> Result<(PushId, JoinHandle<()>), Undelivered> {
+    start_after(world, account, event, Duration::ZERO)
+}
+
+/// The same, with the first attempt that much later.
+fn start_after(
+    world: &Arc<World>,
+    account: &Account,
+    event: &Event,
+    delay: Duration,
+) -> Result<(PushId, JoinHandle<()>), Undelivered> {
     let draft = Draft::new(world, account, event)?;
     let under_way = world.pushes.begin(&account.appid, event.name(), event.person());
     let id = under_way.id();
     let (world, number) = (world.clone(), account.number);
     let task = tokio::spawn(async move {
         let stop = world.stop.clone();
-        let state = stop.run_until_cancelled(try_all(&world, number, &draft, id)).await;
+        let tries = async {
+            // A sleep of no time still waits for the timer's next tick.
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            try_all(&world, number, &draft, id).await
+        };
+        let state = stop.run_until_cancelled(tries).await;
         under_way.end(state.unwrap_or(PushState::GivenUp));
     });
     Ok((id, task))
+}
+
+/// Begins to push events, where the account has somewhere to push to.
+fn announce(world: &Arc<World>, account: &Account, events: impl IntoIterator<Item = Event>) {
+    if url_of(account).is_err() {
+        return;
+    }
+    for event in events {
+        if let Err(error) = start(world, account, &event) {
+            tracing::warn!(error = %error, "the sandbox could not push an event");
+        }
+    }
 }
 
 /// Pushes an event and waits for the end of it.

@@ -6,7 +6,7 @@ use super::logins::login_path;
 use super::*;
 use crate::sandbox::{Call, Quirk};
 
-fn message(sandbox: &Sandbox, person: u64) -> Value {
+pub(super) fn message(sandbox: &Sandbox, person: u64) -> Value {
     json!({
         "touser": sandbox.main().person(person).openid,
         "template_id": sandbox.main().template_ids()[0],

@@ -3,8 +3,11 @@
 mod faults;
 mod logins;
 mod messages;
+mod newtmpl;
 mod pushes;
+mod receipts;
 mod receiver;
+mod subscribe;
 mod tokens;
 mod users;
 
