@@ -57,7 +57,7 @@ pub use fault::Fault;
 pub use gate::Gate;
 pub use options::{BuildError, Options};
 pub use probe::{Probe, Resolved};
-pub use quota::{Quota, RateLimit};
+pub use quota::{Quota, RateLimit, next_renewal};
 pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
 pub use trouble::Trouble;
