@@ -20,7 +20,7 @@ pub type Verdicts = Vec<Result<MessageId, Refusal>>;
 pub struct Named {
     /// The name, and what is asked for.
     pub request: Request,
-    /// Whether its answer waits for WeChat's: until [`Push::settle`], repetitions are told to come later.
+    /// Whether its answer waits for WeChat's: until [`Push::note_answer`], repetitions are told to come later.
     pub waits: bool,
 }
 
@@ -58,7 +58,7 @@ impl Push {
     }
 
     /// Notes what a request that waited was answered with at last.
-    pub async fn settle(&self, request: &Request, answer: &str) -> Result<(), Error> {
+    pub async fn note_answer(&self, request: &Request, answer: &str) -> Result<(), Error> {
         let writer = self.store.writer();
         Ok(store::in_time(message_requests::settle(writer, request, answer)).await?)
     }

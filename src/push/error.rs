@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{AppId, TemplateId};
 use crate::resolve::{self, Resolution, listed};
-use crate::{store, wechat};
+use crate::store;
+use crate::wechat::{self, Trouble};
 
 /// Why nothing was accepted, or not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -88,6 +89,16 @@ fn told(mistakes: &[Mistake]) -> String {
 }
 
 impl Error {
+    /// Whether the configuration has to change, here or in WeChat's console.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Resolve(resolve::Error::Store(_)) => false,
+            Self::Resolve(_) | Self::SenderUnknown { .. } | Self::SenderNeeded { .. } => true,
+            Self::Wechat(error) => error.trouble() == Trouble::Misconfigured,
+            Self::OtherRequest | Self::InFlight | Self::Store(_) => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -11,13 +11,23 @@
 mod accept;
 mod catalogue;
 mod check;
+mod claim;
+mod deliver;
 mod error;
+mod forget;
 mod judge;
 mod order;
+mod outcome;
+mod pace;
 mod reach;
+mod settle;
+mod settlement;
 mod shown;
+mod tell;
 mod templates;
 mod values;
+mod watch;
+mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,6 +61,8 @@ pub struct Settings {
     pub expire_after: Duration,
     /// For how long messages are kept.
     pub keep: Duration,
+    /// For how long a process has a message to itself: longer than an attempt takes.
+    pub hold: Duration,
     /// How soon a message is tried again.
     pub retry: wechat::RetryPolicy,
 }
