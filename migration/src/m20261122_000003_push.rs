@@ -115,7 +115,7 @@ fn consent(columns: &Columns) -> TableCreateStatement {
 }
 
 /// Each index of these tables.
-fn indexes() -> [Index; 7] {
+fn indexes() -> [Index; 8] {
     [
         // Ids rise with time: the list, and the counts of a day.
         index("message", "message_account_id", &["account_id", "id"]),
@@ -125,6 +125,8 @@ fn indexes() -> [Index; 7] {
         index("message", "message_account_openid", &["account_id", "openid"]),
         index("message", "message_unionid", &["unionid"]),
         index("message_request", "message_request_requested", &["requested_at"]),
+        // Erasures.
+        index("receipt", "receipt_account_openid", &["account_id", "openid"]),
         index("receipt", "receipt_received", &["received_at"]),
     ]
 }

@@ -1,5 +1,7 @@
 //! What an event changes, in the transaction that claims it.
 
+mod consents;
+
 use super::{Inbox, Mailbox};
 use crate::model::{AppId, Follower, OpenId};
 use crate::store::audit::{self, Action};
@@ -28,8 +30,12 @@ struct Arrival<'a> {
 
 impl Inbox {
     /// Handles an event, unless it was handled before.
-    pub(super) async fn handle(&self, mailbox: &Mailbox, push: Push) -> Result<(), store::Error> {
-        let account = mailbox.number(&self.store).await?;
+    pub(super) async fn handle(
+        &self,
+        mailbox: &Mailbox,
+        account: AccountId,
+        push: Push,
+    ) -> Result<(), store::Error> {
         let transaction = self.store.begin().await?;
         let received_at = store::now(&transaction).await?;
         if !callbacks::claim(&transaction, &push.fingerprint(), received_at).await? {
@@ -40,16 +46,9 @@ impl Inbox {
         let arrival =
             Arrival { transaction: &transaction, appid, account, created_at, received_at };
         let wanted = match &mailbox.followers {
-            _ if arrival.is_too_old() => {
-                tracing::warn!(
-                    app.id = %appid,
-                    hint = "compare the database's clock with the time",
-                    "an event is more than two days old and changes nothing"
-                );
-                false
-            }
+            _ if is_too_old(appid, created_at, received_at) => false,
             Some(_) => arrival.at_official_account(&push).await?,
-            None => arrival.at_mini_program(&push).await?,
+            None => arrival.at_any_account(&push).await?,
         };
         transaction.commit().await?;
         tracing::debug!(app.id = %mailbox.appid, "callback handled");
@@ -60,11 +59,20 @@ impl Inbox {
     }
 }
 
-impl Arrival<'_> {
-    fn is_too_old(&self) -> bool {
-        self.created_at * 1_000 + OLDEST_MS < self.received_at
+/// Whether an event of an account is too old to change anything, and says so in the log.
+pub(super) fn is_too_old(appid: &AppId, created_at: i64, received_at: i64) -> bool {
+    let is_too_old = created_at * 1_000 + OLDEST_MS < received_at;
+    if is_too_old {
+        tracing::warn!(
+            app.id = %appid,
+            hint = "compare the database's clock with the time",
+            "an event is more than two days old and changes nothing"
+        );
     }
+    is_too_old
+}
 
+impl Arrival<'_> {
     /// Whether a profile is to be asked for.
     async fn at_official_account(&self, push: &Push) -> Result<bool, store::Error> {
         match (&push.event, push.person()) {
@@ -72,12 +80,21 @@ impl Arrival<'_> {
             (Event::Unsubscribe, Some(openid)) => self.leave(&openid).await,
             (Event::Scan { .. } | Event::Message, Some(openid)) => self.act(&openid).await,
             (Event::UserInfoModified(_), Some(openid)) => self.look_up_if_known(&openid).await,
-            (event, _) => self.withdraw(event).await,
+            _ => self.at_any_account(push).await,
         }
     }
 
-    async fn at_mini_program(&self, push: &Push) -> Result<bool, store::Error> {
-        self.withdraw(&push.event).await
+    /// What a Mini Program is told too.
+    async fn at_any_account(&self, push: &Push) -> Result<bool, store::Error> {
+        match (&push.event, push.person()) {
+            (Event::SubscribeMessagePopup(answers), Some(openid)) => {
+                self.answer(&openid, answers).await
+            }
+            (Event::SubscribeMessageChange(settings), Some(openid)) => {
+                self.change(&openid, settings).await
+            }
+            (event, _) => self.withdraw(event).await,
+        }
     }
 
     /// Somebody follows. What WeChat says of them is asked for at once.

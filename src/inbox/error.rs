@@ -1,5 +1,7 @@
 //! Why a callback is not answered with `success`.
 
+use std::sync::Arc;
+
 use crate::model::AppId;
 use crate::store;
 use crate::wechat::callback;
@@ -15,7 +17,13 @@ pub enum Error {
     Refused(#[from] callback::Error),
     /// The database did not take it.
     #[error("the callback could not be saved")]
-    Store(#[from] store::Error),
+    Store(#[from] Arc<store::Error>),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 impl Error {

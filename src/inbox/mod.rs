@@ -6,11 +6,13 @@
 //! ```
 //!
 //! An answer is given once the effect is committed, and never waits for WeChat. Any process may get
-//! any event, twice or out of order. Knows nothing of HTTP.
+//! any event, twice or out of order. Receipts of messages come in storms, and go their own way: many in
+//! one transaction, by `receipts`. Knows nothing of HTTP.
 
 mod checks;
 mod effect;
 mod error;
+mod receipts;
 mod work;
 
 use std::collections::HashMap;
@@ -24,6 +26,7 @@ use crate::model::AppId;
 use crate::store::{self, AccountId, Store, accounts};
 use crate::wechat;
 use crate::wechat::callback::{Query, Receiver};
+use receipts::{Bundle, Gatherer};
 
 pub use error::Error;
 
@@ -43,6 +46,7 @@ pub struct Settings {
 pub struct Inbox {
     store: Store,
     mailboxes: HashMap<AppId, Mailbox>,
+    receipts: Gatherer,
 }
 
 struct Mailbox {
@@ -64,7 +68,7 @@ pub struct Letter<'a> {
 }
 
 impl Inbox {
-    /// An inbox for these accounts.
+    /// An inbox for these accounts. Starts the tasks that commit receipts.
     pub fn new(
         store: Store,
         accounts: impl IntoIterator<Item = Settings>,
@@ -83,7 +87,8 @@ impl Inbox {
             };
             mailboxes.insert(appid, mailbox);
         }
-        Ok(Arc::new(Self { store, mailboxes }))
+        let receipts = Gatherer::spawn(&store);
+        Ok(Arc::new(Self { store, mailboxes, receipts }))
     }
 
     /// WeChat's check of the URL: the `echostr` to answer with.
@@ -108,8 +113,13 @@ impl Inbox {
 impl Letter<'_> {
     /// Judges, opens and handles the callback. When this returns `Ok`, its effect is committed.
     pub async fn receive(self, body: &[u8]) -> Result<(), Error> {
-        let push = self.mailbox.receiver.open(&self.query, body)?;
-        Ok(store::in_time(self.inbox.handle(self.mailbox, push)).await?)
+        let Self { inbox, mailbox, query } = self;
+        let push = mailbox.receiver.open(&query, body)?;
+        let account = store::in_time(mailbox.number(&inbox.store)).await?;
+        match Bundle::of(&push, &mailbox.appid, account) {
+            Some(bundle) => Ok(inbox.receipts.record(bundle).await?),
+            None => Ok(store::in_time(inbox.handle(mailbox, account, push)).await?),
+        }
     }
 }
 

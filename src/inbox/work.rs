@@ -1,4 +1,5 @@
-//! What an inbox does beside receiving: checks are worked on, fingerprints forgotten.
+//! What an inbox does beside receiving: checks are worked on, receipts that came early joined to their
+//! messages, fingerprints forgotten.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,19 +9,23 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
+use super::receipts::join_for_ever;
 use super::{Inbox, Mailbox};
-use crate::store::{self, callbacks, profile_checks};
+use crate::store::{self, callbacks, profile_checks, receipts};
 
 /// How often the queue is looked at without being told to: other processes get events too.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How often old fingerprints are forgotten.
+/// How often old fingerprints and receipts are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// For how long fingerprints are kept: longer than an event may be old and have an effect.
 const REMEMBERED_MS: i64 = 72 * 3_600 * 1_000;
 
-/// Fingerprints forgotten by one statement.
+/// For how long a receipt is kept whose message was never found: it is of another system's.
+const RECEIPTS_KEPT_MS: i64 = 72 * 3_600 * 1_000;
+
+/// Fingerprints, or receipts, forgotten by one statement.
 const FORGOTTEN_AT_ONCE: u64 = 5_000;
 
 /// Checks claimed at a time.
@@ -37,7 +42,8 @@ impl Inbox {
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         // Each account for itself: one may wait for WeChat for long.
         let checks = join_all(self.mailboxes.values().map(|mailbox| self.check_for_ever(mailbox)));
-        let work = async { tokio::join!(checks, self.forget_for_ever()) };
+        let joins = join_for_ever(&self.store);
+        let work = async { tokio::join!(checks, joins, self.forget_for_ever()) };
         stop.run_until_cancelled(work).await;
     }
 
@@ -61,9 +67,11 @@ impl Inbox {
     }
 
     async fn forget(&self) -> Result<(), store::Error> {
-        let before = self.store.now().await? - REMEMBERED_MS;
-        let writer = self.store.writer();
+        let (now, writer) = (self.store.now().await?, self.store.writer());
+        let before = now - REMEMBERED_MS;
         while callbacks::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        let before = now - RECEIPTS_KEPT_MS;
+        while receipts::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
         Ok(())
     }
 

@@ -1,16 +1,15 @@
 //! One attempt at one message: at its moment, once, and with an outcome in time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Push;
 use super::claim::Claimed;
-use crate::model::{AppId, Channel, Content, MessageId, Text};
+use crate::model::{AppId, Channel, Content, MessageId};
 use crate::store::messages::{Message, Route, give_back};
 use crate::wechat::subscribe::SubscribeMessage;
-use crate::wechat::template::{Jump, TemplateMessage, Value};
+use crate::wechat::template::TemplateMessage;
 use crate::wechat::{self, Account};
 
 /// What WeChat said.
@@ -81,18 +80,14 @@ async fn send(
 ) -> Result<Option<i64>, wechat::Error> {
     let Route { channel, openid, template_id, content, .. } = route;
     let Content { data, url, miniprogram, page, miniprogram_state, lang } = content;
-    let data = values(data);
     match channel {
         Channel::Template => {
-            let jump = miniprogram
-                .as_ref()
-                .map(|jump| Jump { appid: jump.appid.clone(), pagepath: jump.pagepath.clone() });
             let message = TemplateMessage {
                 touser: openid,
                 template_id,
-                data: &data,
+                data,
                 url: url.as_deref(),
-                miniprogram: jump.as_ref(),
+                miniprogram: miniprogram.as_ref(),
                 client_msg_id: Some(id.as_str()),
             };
             account.send_template(&message).await.map(Some)
@@ -101,7 +96,7 @@ async fn send(
             let message = SubscribeMessage {
                 touser: openid,
                 template_id,
-                data: &data,
+                data,
                 page: page.as_deref(),
                 miniprogram_state: miniprogram_state.as_deref(),
                 lang: lang.as_deref(),
@@ -109,9 +104,4 @@ async fn send(
             account.send_subscribe(&message).await
         }
     }
-}
-
-fn values(data: &BTreeMap<String, Text>) -> BTreeMap<String, Value> {
-    let value = |text: &Text| Value { value: text.value.clone(), color: text.color.clone() };
-    data.iter().map(|(key, text)| (key.clone(), value(text))).collect()
 }

@@ -242,7 +242,7 @@ mod tests {
             (1_119_003, Reason::Refused),
         ] {
             let error = refused(errcode, Class::of_template_send(errcode));
-            let judged = |before| judge(&error, Channel::Template, before);
+            let judged = |before: &[Attempt]| judge(&error, Channel::Template, before);
             assert_eq!(judged(&[before(errcode)]), no(reason), "{errcode}");
             assert_ne!(judged(&[before(-1)]), no(reason), "{errcode}");
         }

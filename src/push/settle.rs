@@ -14,10 +14,10 @@ use super::{Push, Sender};
 use crate::model::{Consent, MessageState};
 use crate::store::consents::{self, Word};
 use crate::store::followers::{self, FollowEvent, Recorded};
-use crate::store::messages::{self, Route};
+use crate::store::messages::{self, Progress, Route};
 use crate::store::push_pace;
 use crate::store::template_stops::{self, Stop};
-use crate::store::{self, Transaction, accounts, erasures, profile_checks};
+use crate::store::{self, Transaction, accounts, erasures, profile_checks, receipts};
 use crate::wechat;
 
 /// How soon it is tried again to note an outcome; longer each time, up to ten times that.
@@ -79,6 +79,7 @@ impl Push {
         if !noting.message().await? {
             return Ok(None);
         }
+        noting.receipt().await?;
         noting.person().await?;
         transaction.commit().await?;
         Ok(Some(Noted { is_held, is_stopped }))
@@ -163,6 +164,15 @@ impl Noting<'_> {
                 messages::reroute(transaction, claim, route, attempts, self.now).await
             }
         }
+    }
+
+    /// Ends the message by its receipt, where that came before the answer.
+    async fn receipt(&self) -> Result<(), store::Error> {
+        let Next::Stands(Progress { msgid: Some(msgid), .. }) = &self.settlement.next else {
+            return Ok(());
+        };
+        let (account, id) = (self.route().account, &self.claimed.claim.id);
+        receipts::take(self.transaction, account, *msgid, id).await.map(drop)
     }
 
     async fn person(&self) -> Result<(), store::Error> {

@@ -117,6 +117,22 @@ calls!(
     NewtmplAdd = "newtmpl/addtemplate", Post "/wxaapi/newtmpl/addtemplate";
     /// Takes a template from a Mini Program.
     NewtmplDelete = "newtmpl/deltemplate", Post "/wxaapi/newtmpl/deltemplate";
+    /// Retired: titles of the old library.
+    WxopenLibraryList = "wxopen/template/library/list",
+        Post "/cgi-bin/wxopen/template/library/list";
+    /// Retired: keywords of one title.
+    WxopenLibraryGet = "wxopen/template/library/get", Post "/cgi-bin/wxopen/template/library/get";
+    /// Retired: makes a template of a title and some of its keywords.
+    WxopenAdd = "wxopen/template/add", Post "/cgi-bin/wxopen/template/add";
+    /// Retired: a Mini Program's templates.
+    WxopenList = "wxopen/template/list", Post "/cgi-bin/wxopen/template/list";
+    /// Retired: takes a template from a Mini Program.
+    WxopenDelete = "wxopen/template/del", Post "/cgi-bin/wxopen/template/del";
+    /// Retired: a message for a form that the user submitted.
+    WxopenSend = "wxopen/template/send", Post "/cgi-bin/message/wxopen/template/send";
+    /// Retired: a message from either kind of account.
+    UniformSend = "wxopen/template/uniform_send",
+        Post "/cgi-bin/message/wxopen/template/uniform_send";
 );
 
 impl Call {
@@ -138,7 +154,9 @@ impl Call {
 
     /// Whether only a Mini Program may make it.
     pub(crate) fn is_for_mini_programs(self) -> bool {
-        self.name().starts_with("subscribe/") || self.name().starts_with("newtmpl/")
+        let begins = |prefix| self.name().starts_with(prefix);
+        let retired = begins("wxopen/") && self != Self::UniformSend;
+        retired || begins("subscribe/") || begins("newtmpl/")
     }
 
     /// `/sns/*` types its JSON as plain text; the rest name a parameter that no standard knows.

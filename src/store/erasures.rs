@@ -21,8 +21,16 @@ use digests::{Key, Note};
 pub use digests::{count, find_erased_at, list_erased};
 
 /// Tables with a row per account and openid of a person.
-const TABLES: [&str; 5] =
-    ["follower", "mini_program_user", "quarantine", "profile_check", "unionid_conflict"];
+const TABLES: [&str; 8] = [
+    "follower",
+    "mini_program_user",
+    "quarantine",
+    "profile_check",
+    "unionid_conflict",
+    "message",
+    "receipt",
+    "consent",
+];
 
 /// Those of them that say which unionid the person has.
 const LINKS: [&str; 2] = ["follower", "mini_program_user"];
@@ -78,7 +86,7 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
     };
     let rows = delete(transaction, &places).await?
         + match &unionid {
-            Some(unionid) => delete_conflicts(transaction, unionid).await?,
+            Some(unionid) => delete_by_unionid(transaction, unionid).await?,
             None => 0,
         };
     let mut keys: Vec<_> =
@@ -165,12 +173,18 @@ async fn delete(transaction: &Transaction, places: &[Place]) -> Result<u64, Erro
     Ok(rows)
 }
 
-/// A unionid that was found to be another's at some time stands in that one's conflict.
-async fn delete_conflicts(transaction: &Transaction, unionid: &str) -> Result<u64, Error> {
+/// What names the unionid at a place that is not the person's, or is no longer known to be: a unionid
+/// that was found to be another's at some time stands in that one's conflict, and a message keeps the
+/// one that it was accepted for.
+async fn delete_by_unionid(transaction: &Transaction, unionid: &str) -> Result<u64, Error> {
     let mut sql = Sql::new(transaction);
     sql.push("DELETE FROM unionid_conflict WHERE old_unionid = ").bind(unionid);
     sql.push(" OR new_unionid = ").bind(unionid);
-    Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected())
+    let conflicts = transaction.execute_raw(sql.into_statement()).await?.rows_affected();
+    let mut sql = Sql::new(transaction);
+    sql.push("DELETE FROM message WHERE unionid = ").bind(unionid);
+    let messages = transaction.execute_raw(sql.into_statement()).await?.rows_affected();
+    Ok(conflicts + messages)
 }
 
 /// The person acts again, by a login, a follow, a scan or a message: what was noted of an erasure goes.

@@ -24,6 +24,7 @@ pub mod mini_program_users;
 pub mod profile_checks;
 pub mod push_pace;
 pub mod quarantine;
+pub mod receipts;
 pub mod runs;
 pub mod schema;
 pub mod server;

@@ -127,3 +127,61 @@ fn class_of_status(status: u16) -> Class {
         _ => Class::Caller,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: &str = "message/template/send";
+
+    fn refused(errcode: i64) -> Error {
+        let upstream = Upstream::new(errcode, "no", std::iter::empty());
+        Error::Refused { call: CALL, class: Class::of(errcode), upstream }
+    }
+
+    fn transport(fault: Fault) -> Error {
+        Error::Transport { call: CALL, fault, source: None }
+    }
+
+    #[test]
+    fn what_wechat_cannot_have_taken_is_told_from_what_it_may_have_taken() {
+        let words = String::new;
+        let token_refused = Upstream::new(40001, "no", std::iter::empty());
+        let no_token = || TokenError::Wechat(Box::new(transport(Fault::Timeout)));
+        for (error, may_have_arrived) in [
+            (refused(-1), false),
+            (refused(40241), false),
+            (refused(999_999), false),
+            (Error::TokenRefused { call: CALL, upstream: token_refused }, false),
+            (Error::Token(no_token()), false),
+            (Error::Status { call: CALL, status: 302 }, false),
+            (Error::Status { call: CALL, status: 404 }, false),
+            (Error::Status { call: CALL, status: 429 }, false),
+            (Error::Status { call: CALL, status: 500 }, true),
+            (Error::Status { call: CALL, status: 504 }, true),
+            (transport(Fault::NameNotResolved), false),
+            (transport(Fault::ConnectionRefused), false),
+            (transport(Fault::NotConnected), false),
+            (transport(Fault::ConnectTimeout), false),
+            (transport(Fault::Certificate(words())), false),
+            (transport(Fault::Tls(words())), false),
+            (transport(Fault::BrokenTls(words())), true),
+            (transport(Fault::Timeout), true),
+            (transport(Fault::Broken), true),
+            (transport(Fault::TooLong), true),
+            (Error::Undecodable { call: CALL, problem: words() }, true),
+        ] {
+            assert_eq!(error.may_have_arrived(), may_have_arrived, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_refused_value_has_a_field() {
+        let errmsg = "argument invalid! data.thing2.value invalid";
+        for (errcode, field) in [(47003, Some("thing2")), (47001, None)] {
+            let upstream = Upstream::new(errcode, errmsg, std::iter::empty());
+            let error = Error::Refused { call: CALL, class: Class::Caller, upstream };
+            assert_eq!(error.refused_field(), field);
+        }
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
 //! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
-//! leaves through `send.rs`. [`login`] exchanges a Mini Program's login codes, [`callback`] reads what
-//! WeChat pushes. Knows nothing of the
-//! database, of who keeps the tokens, or of our own API.
+//! leaves through `send.rs`. [`template`] sends an Official Account's messages, [`subscribe`] a Mini
+//! Program's, and [`form_template`] those that WeChat withdrew; [`login`] exchanges a Mini Program's
+//! login codes, [`callback`] reads what WeChat pushes. Knows nothing of the database, of who keeps the
+//! tokens, or of our own API.
 //!
 //! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
 //! judged by its bytes and never by its Content-Type; one raw control character in one person's remark
@@ -21,6 +22,7 @@ mod counts;
 mod decode;
 mod error;
 mod fault;
+pub mod form_template;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;

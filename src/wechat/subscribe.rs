@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::lenient::Integer;
 use super::request::{Call, Request};
-use super::template::Value;
 use super::{Account, Class, Error};
-use crate::model::{OpenId, TemplateId};
+use crate::model::{OpenId, TemplateId, Text};
 
 const SEND: Call = Call::with_token("/cgi-bin/message/subscribe/send")
     .classed(Class::of_subscribe_send)
@@ -30,7 +29,7 @@ pub struct SubscribeMessage<'a> {
     pub template_id: &'a TemplateId,
     /// A value for each of the template's keys; colours are not sent.
     #[serde(serialize_with = "without_colors")]
-    pub data: &'a BTreeMap<String, Value>,
+    pub data: &'a BTreeMap<String, Text>,
     /// The page of the Mini Program that opens on a tap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'a str>,
@@ -52,14 +51,14 @@ impl<'a> SubscribeMessage<'a> {
 }
 
 fn without_colors<S: Serializer>(
-    data: &&BTreeMap<String, Value>,
+    data: &&BTreeMap<String, Text>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Bare<'a> {
         value: &'a str,
     }
-    serializer.collect_map(data.iter().map(|(key, Value { value, .. })| (key, Bare { value })))
+    serializer.collect_map(data.iter().map(|(key, Text { value, .. })| (key, Bare { value })))
 }
 
 /// The answer to a message, with or without its number.

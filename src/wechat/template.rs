@@ -5,7 +5,7 @@
 
 mod message;
 
-pub use message::{Jump, TemplateMessage, Value};
+pub use message::TemplateMessage;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,27 +81,31 @@ pub(super) struct Templates {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Row {
+pub(super) struct Row {
     template_id: Id<TemplateId>,
     title: Lines,
     content: Lines,
     example: Lines,
 }
 
-impl Templates {
-    /// The templates; one without an id can be neither sent nor deleted, and is left out.
-    pub(super) fn into_list(self) -> Vec<Template> {
-        let template = |row: Row| {
-            let (title, content, example) = (row.title.0, row.content.0, row.example.0);
-            Some(Template { id: row.template_id.0?, title, content, example })
-        };
-        self.template_list.into_iter().filter_map(template).collect()
+impl Row {
+    /// The template; without an id it could be neither sent nor deleted.
+    pub(super) fn into_template(self) -> Option<Template> {
+        let (title, content, example) = (self.title.0, self.content.0, self.example.0);
+        Some(Template { id: self.template_id.0?, title, content, example })
     }
 }
 
+impl Templates {
+    pub(super) fn into_list(self) -> Vec<Template> {
+        self.template_list.into_iter().filter_map(Row::into_template).collect()
+    }
+}
+
+/// The answer to an addition.
 #[derive(Deserialize)]
-struct Added {
-    template_id: TemplateId,
+pub(super) struct Added {
+    pub(super) template_id: TemplateId,
 }
 
 #[derive(Deserialize, Default)]
@@ -134,8 +138,8 @@ struct Addition<'a> {
 }
 
 #[derive(Serialize)]
-struct Removal<'a> {
-    template_id: &'a TemplateId,
+pub(super) struct Removal<'a> {
+    pub(super) template_id: &'a TemplateId,
 }
 
 #[derive(Serialize)]

@@ -3,11 +3,11 @@
 use futures::{StreamExt, stream};
 use rstest::rstest;
 use sea_orm::{EntityTrait, PaginatorTrait};
-use unionid_bridge::model::AppId;
+use unionid_bridge::model::{AppId, MessageState};
 use unionid_bridge::sandbox::{Account, Call, Event, Letter};
-use unionid_bridge::store::{Store, followers};
+use unionid_bridge::store::{Store, followers, messages};
 
-use crate::harness::{Backend, Bridge, Serving, TestDatabase, calling_back};
+use crate::harness::{Backend, Bridge, Serving, TestDatabase, accept, calling_back, send};
 
 /// Nothing but callbacks is to be seen.
 const NO_SYNC: &str = "[sync]\nenabled = false";
@@ -97,4 +97,44 @@ async fn a_push_replayed_a_thousand_times_is_handled_once_and_always_acknowledge
     assert_eq!(world.requests(Call::UserInfo), 1);
     let seen = entity::callback_seen::Entity::find().count(store.reader()).await.unwrap();
     assert_eq!(seen, 2, "one row for each of the two events");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_replayed_a_thousand_times_ends_its_message_once_and_is_always_acknowledged(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (store, main) = (database.store().await, world.main());
+    let ids = accept(&store, &main, &[3, 3]).await;
+    for (msgid, id) in (1..).zip(&ids) {
+        send(&store, id, MessageState::Sent, Some(msgid), 1_000).await;
+    }
+    let [first, second] = ["success", "failed:user block"]
+        .map(|status| main.letter(Event::template_sent(3, 1, status)).unwrap());
+    let read = async || messages::find(store.reader(), &ids[0]).await.unwrap().unwrap();
+    // SQLite serves one process.
+    let bridges = (0..if backend == Backend::Sqlite { 1 } else { 2 })
+        .map(|_| Bridge::on(&world, &database.url, NO_SYNC))
+        .collect::<Vec<_>>();
+    let mut replicas = Vec::new();
+    for bridge in &bridges {
+        replicas.push(Serving::start(bridge).await);
+    }
+    replay(&replicas, &main, &first, AT_ONCE).await;
+    let ended = read().await;
+    assert_eq!(ended.state, MessageState::Delivered);
+    replay(&replicas, &main, &first, 500 - AT_ONCE).await;
+    replay(&replicas, &main, &second, 10).await;
+    replicas.remove(0).kill().await;
+    replicas.push(Serving::start(&bridges[0]).await);
+    replay(&replicas, &main, &first, 500).await;
+
+    assert_eq!(read().await, ended);
+    let other = messages::find(store.reader(), &ids[1]).await.unwrap().unwrap();
+    assert_eq!(other.state, MessageState::Sent);
+    let kept = entity::receipt::Entity::find().count(store.reader()).await.unwrap();
+    let seen = entity::callback_seen::Entity::find().count(store.reader()).await.unwrap();
+    assert_eq!((kept, seen), (0, 0));
 }

@@ -51,6 +51,28 @@ async fn who_left_long_ago_is_forgotten_once_a_day_and_mirrored_when_they_return
     app.sync_true(&world).await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn what_was_sent_to_who_left_long_ago_and_what_they_said_goes_with_them(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 300).await;
+    let Some(app) = TestApp::configured(&world, backend, AFTER_30_DAYS).await else { return };
+    app.sync_true(&world).await;
+    world.main().leave([3, 4]);
+    app.sync_true(&world).await;
+    let (main, program) = (world.main(), world.mini_program().unwrap());
+    for person in [3, 4, 5] {
+        app.trace(&main, person).await;
+        app.trace(&program, person).await;
+    }
+    left_days_ago(&app, vec![main.person(3).openid], 31).await;
+    left_days_ago(&app, vec![main.person(4).openid], 29).await;
+    assert_eq!(app.app.forget_departed(&CancellationToken::new()).await.unwrap(), Some(1));
+    assert_eq!(app.traces(&main).await, [4, 5]);
+    assert_eq!(app.traces(&program).await, [3, 4, 5]);
+}
+
 #[tokio::test]
 async fn the_schedule_forgets_and_by_default_keeps() {
     let world = pages_of(100, 300).await;

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use rstest::rstest;
 use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::json;
-use unionid_bridge::model::Scope;
+use unionid_bridge::model::{MessageState, Scope};
 use unionid_bridge::sandbox::{Account, Call, Event, Letter, Sandbox};
 
 use crate::harness::{Answer, Backend, Service, TestApp, calling_back};
@@ -121,12 +121,15 @@ async fn with_every_connection_taken_all_is_refused_soon_and_well_afterwards(
     let code = town.program().mint_code(8);
     town.world.main().leave([3]);
     let letter = town.world.main().letter(Event::unsubscribe(3)).unwrap();
+    let receipt = town.world.main().letter(Event::template_sent(4, 7, "success")).unwrap();
+    let message = town.app.sent(&town.world.main(), 4, 7).await;
     let forgotten = town.program().person(9).unionid.unwrap();
     let asked = || {
         let readyz = ("GET", "/readyz".to_owned(), Vec::new());
         let erase = ("DELETE", format!("/v1/identities/{forgotten}"), Vec::new());
         let mut asked = town.questions();
-        asked.extend([town.login(&code), town.callback(&letter), erase, readyz]);
+        asked.extend([town.login(&code), town.callback(&letter), town.callback(&receipt)]);
+        asked.extend([erase, readyz]);
         asked
     };
     let taken = town.take_all(backend).await;
@@ -136,7 +139,9 @@ async fn with_every_connection_taken_all_is_refused_soon_and_well_afterwards(
     town.assert_well(rest.into()).await;
     drop(taken);
 
+    assert_eq!(town.app.message(&message).await.state, MessageState::Sent);
     town.assert_well(asked()).await;
+    assert_eq!(town.app.message(&message).await.state, MessageState::Delivered);
     town.app.assert_mirrors_all_but(&town.world, &[9]).await;
     // WeChat's answer was kept: the code was not sent a second time.
     assert_eq!(town.world.requests(Call::Jscode2session), 2);

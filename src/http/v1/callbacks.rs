@@ -96,7 +96,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (hint, detail) = (error.hint(), error.to_string());
         let problem = match error {
-            Error::Store(error) => return error.into(),
+            Error::Store(error) => return error.as_ref().into(),
             Error::UnknownAccount(_) => Self::not_found("callback_unknown", detail),
             Error::Refused(callback::Error::TooLong) => Self::too_large(CALLBACK),
             Error::Refused(refused) if refused.is_forgery() => {

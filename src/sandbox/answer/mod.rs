@@ -4,6 +4,7 @@
 //! only where the vendor's do. Knows nothing of connections.
 
 mod admin;
+mod legacy;
 mod login;
 mod newtmpl;
 mod profile;
@@ -143,6 +144,13 @@ fn answer_holder(
         Call::NewtmplList => Ok(newtmpl::list(world, account)),
         Call::NewtmplAdd => newtmpl::add(world, ask, account),
         Call::NewtmplDelete => newtmpl::delete(world, ask, account),
+        Call::WxopenLibraryList
+        | Call::WxopenLibraryGet
+        | Call::WxopenAdd
+        | Call::WxopenList
+        | Call::WxopenDelete
+        | Call::WxopenSend
+        | Call::UniformSend => legacy::answer(world, ask, account),
         Call::QuotaGet => admin::quota(world, ask, account),
         Call::ClearQuota => admin::clear_quota(world, ask, account),
         Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),

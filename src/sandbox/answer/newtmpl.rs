@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use super::{Ask, body, ok};
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::world::library::{CATEGORIES, TITLES, Title, title};
+use crate::sandbox::world::library::subscribe::{CATEGORIES, TITLES, Title, title};
 use crate::sandbox::world::{Account, Shelf, World};
 
 /// The most titles on a page.

@@ -23,6 +23,16 @@ struct TemplateMessage {
 #[serde(default)]
 struct Jump {
     appid: String,
+    pagepath: String,
+}
+
+impl Jump {
+    fn check(&self, world: &World) -> Result<(), Refusal> {
+        let target = world.account(&self.appid);
+        let target = target.filter(|target| target.kind == Kind::MiniProgram);
+        target.ok_or_else(|| Refusal::of(40013))?;
+        if is_missing(&self.pagepath) { Err(Refusal::of(40165)) } else { Ok(()) }
+    }
 }
 
 /// `POST /cgi-bin/message/template/send`.
@@ -34,14 +44,14 @@ pub(super) fn template(
 ) -> Result<Answered, Refusal> {
     let whole: Value = ask.json()?;
     let message = TemplateMessage::deserialize(&whole).map_err(|_| Refusal::of(47001))?;
+    if message.template_id.is_empty() {
+        return Err(Refusal::of(40036));
+    }
     let state = account.state();
     let person = follower(account, &state, &message.touser)?;
     let template = world.templates.find(account.number, Shelf::Official, &message.template_id)?;
     values::check(&template, &message.data)?;
-    if let Some(Jump { appid }) = &message.miniprogram {
-        let jump = world.account(appid).filter(|target| target.kind == Kind::MiniProgram);
-        jump.ok_or_else(|| Refusal::of(40013))?;
-    }
+    message.miniprogram.iter().try_for_each(|jump| jump.check(world))?;
     let sent = SentMessage {
         msgid: 0,
         call: ask.call,
@@ -84,8 +94,7 @@ pub(super) fn subscribe(
     let message = SubscribeMessage::deserialize(&whole).map_err(|_| Refusal::of(47001))?;
     let SubscribeMessage { touser, template_id, .. } = &message;
     let state = account.state();
-    let person = account.openids.decode(touser).ok_or_else(|| Refusal::of(40003))?;
-    admit(&state, person)?;
+    let person = user(account, &state, touser)?;
     let template = world.templates.find(account.number, Shelf::Subscribe, template_id)?;
     one_of(STATES, message.miniprogram_state.as_deref())?;
     one_of(LANGUAGES, message.lang.as_deref())?;
@@ -117,7 +126,7 @@ fn one_of(known: &[&str], given: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// The released version has every page but those whose path begins with `missing/`.
-fn page(path: &str) -> Result<(), Refusal> {
+pub(super) fn page(path: &str) -> Result<(), Refusal> {
     if is_missing(path) { Err(Refusal::of(41030)) } else { Ok(()) }
 }
 
@@ -136,21 +145,22 @@ fn follower(account: &Account, state: &State, openid: &str) -> Result<u64, Refus
     if !state.population.follows(person) {
         return Err(Refusal::of(43004));
     }
-    admit(state, person)?;
-    Ok(person)
+    user(account, state, openid)
 }
 
-/// Lets a person through who is not odd.
-fn admit(state: &State, person: u64) -> Result<(), Refusal> {
+/// The user of a Mini Program, if messages reach them.
+pub(super) fn user(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
+    let person = account.openids.decode(openid).ok_or_else(|| Refusal::of(40003))?;
     for quirk in state.population.quirks(person) {
         match quirk {
             Quirk::Poison => return Err(Refusal::of(40003)),
             Quirk::RefusesTemplates => return Err(Refusal::of(43101)),
+            Quirk::SendErrcode(errcode) => return Err(Refusal::of(*errcode)),
             Quirk::Blacklisted => return Err(Refusal::of(43019)),
             _ => {}
         }
     }
-    Ok(())
+    Ok(person)
 }
 
 /// The fault's, or the latest that the person was given, or a plain success.

@@ -32,23 +32,31 @@ struct Addition {
 }
 
 /// `POST /cgi-bin/template/api_add_template`. A template of a category (its number is all digits)
-/// needs its keywords; the others get one.
+/// needs its keywords; the others get one where they name none.
+///
+/// The library has every keyword but those whose names begin with `missing`, and `TM9…` and
+/// `OPENTM9…` are of an industry that no account has.
 pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
     let Addition { template_id_short, keyword_name_list } = ask.json()?;
     let of_category = template_id_short.bytes().all(|byte| byte.is_ascii_digit());
-    let known = template_id_short.starts_with("TM") || template_id_short.starts_with("OPENTM");
-    if template_id_short.is_empty() || !(of_category || known) {
+    let of_industry =
+        ["TM", "OPENTM"].iter().find_map(|begin| template_id_short.strip_prefix(begin));
+    if template_id_short.is_empty() || !(of_category || of_industry.is_some()) {
         return Err(Refusal::of(40037));
     }
-    if of_category && keyword_name_list.is_empty() {
+    let unknown = |name: &String| name.is_empty() || name.starts_with("missing");
+    if of_category && keyword_name_list.is_empty() || keyword_name_list.iter().any(unknown) {
         return Err(Refusal::of(40246));
+    }
+    if of_industry.is_some_and(|number| number.starts_with('9')) {
+        return Err(Refusal::of(45027));
     }
     let names: Vec<&str> = match keyword_name_list.as_slice() {
         [] => vec!["内容"],
         names => names.iter().map(String::as_str).collect(),
     };
     let title = (template_id_short.as_str(), false);
-    let lines = library::official_lines(&names);
+    let lines = library::official::lines(&names);
     let id = world.templates.add(account.number, Shelf::Official, title, lines);
     let id = id.ok_or_else(|| Refusal::of(45026))?;
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "template_id": id})))

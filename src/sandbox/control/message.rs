@@ -1,4 +1,4 @@
-//! Consents to subscribe messages, from a command line.
+//! Consents to subscribe messages and submitted forms, from a command line.
 
 use std::sync::Arc;
 
@@ -35,4 +35,18 @@ pub(super) fn grant(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
     }
     let left = world.consents.left(account.number, person, &template);
     Ok(json!({"template_id": template, "left": left}))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Form {
+    appid: Option<String>,
+    person: u64,
+}
+
+/// A form that a person submits.
+pub(super) fn form(world: &World, body: &[u8]) -> Result<Value, Refused> {
+    let Form { appid, person } = read(body)?;
+    let account = account(world, appid.as_deref(), Kind::MiniProgram)?;
+    Ok(json!({"form_id": world.forms.mint(account.number, person, world.now())}))
 }

@@ -144,7 +144,8 @@ impl From<Call> for Target {
 /// QUIRK  no-unionid  no-unionid-in-batch  no-unionid-at-login  unionid-of=PERSON
 ///        unionid-in-batch-of=PERSON  poison
 ///        remark=control-characters|invalid-utf8|bare-quote|stray-backslash  numeric-strings
-///        listed-but-gone  refuses-templates  blacklisted  high-risk  receipt=RECEIPT
+///        listed-but-gone  refuses-templates  blacklisted  high-risk  send-errcode=N
+///        receipt=RECEIPT
 /// RECEIPT  none, or parts joined by +:  success|user-block|system-failed|freq-limit
 ///        early|TIME (before the answer of the send, or that much later)  xTIMES
 /// ```

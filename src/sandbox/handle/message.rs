@@ -42,6 +42,12 @@ impl Account {
         push::revoke(&self.world, self.inner(), person, template_id);
     }
 
+    /// The `form_id` of a form that a person submits in this Mini Program, good for seven days and
+    /// one message of the old kind.
+    pub fn mint_form_id(&self, person: u64) -> String {
+        self.world.forms.mint(self.number, person, self.world.now())
+    }
+
     /// What is left of what a person granted for a template.
     pub fn permission(&self, person: u64, template_id: &str) -> Permission {
         self.world.consents.left(self.number, person, template_id)

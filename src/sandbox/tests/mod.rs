@@ -1,6 +1,7 @@
 //! The sandbox over its own wire, asked byte by byte as a stranger would.
 
 mod faults;
+mod legacy;
 mod logins;
 mod messages;
 mod newtmpl;
@@ -8,6 +9,7 @@ mod pushes;
 mod receipts;
 mod receiver;
 mod subscribe;
+mod templates;
 mod tokens;
 mod users;
 

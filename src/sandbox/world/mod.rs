@@ -1,4 +1,5 @@
-//! The world behind the sandbox: accounts, people, tokens, codes, quotas and messages.
+//! The world behind the sandbox: accounts, people, tokens, codes, quotas, templates, consents and
+//! messages.
 //!
 //! Knows the vendor's rules and nothing of HTTP or JSON. What it holds grows with what happens in
 //! it, not with the number of followers.
@@ -60,6 +61,7 @@ pub(crate) struct World {
     pub(crate) desks: Vec<Desk>,
     pub(crate) tokens: token::Tokens,
     pub(crate) codes: code::Codes,
+    pub(crate) forms: code::Codes,
     pub(crate) messages: message::Messages,
     pub(crate) templates: template::Templates,
     pub(crate) industries: industry::Industries,
@@ -69,6 +71,8 @@ pub(crate) struct World {
     pub(crate) pushes_follows: AtomicBool,
     /// Whether what became of a message is told to the account's callback.
     pub(crate) receipts: AtomicBool,
+    /// Whether Mini Programs' template messages of the years before 2020 are served.
+    pub(crate) legacy_templates: bool,
     /// How long a push waits for its answer.
     pub(crate) push_timeout: Duration,
     /// Ends everything that the world has begun.

@@ -51,7 +51,8 @@ impl World {
             latency: options.latency.clone(),
             desks: accounts.iter().map(desk).collect(),
             tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
-            codes: code::Codes::new(mix(salt ^ 1)),
+            codes: code::Codes::new(code::LOGIN, mix(salt ^ 1)),
+            forms: code::Codes::new(code::FORM, mix(salt ^ 2)),
             messages: Messages::default(),
             templates: templates(&accounts, options.seed),
             industries: Industries::new(accounts.len()),
@@ -59,6 +60,7 @@ impl World {
             pushes: Pushes::new(),
             pushes_follows: AtomicBool::new(options.pushes_follows),
             receipts: AtomicBool::new(options.receipts),
+            legacy_templates: options.legacy_templates,
             push_timeout: options.push_timeout,
             stop: CancellationToken::new(),
             plan: Plan::new(options.seed),
@@ -109,14 +111,17 @@ fn templates(accounts: &[Account], seed: u64) -> Templates {
     for account in accounts {
         match account.kind {
             Kind::Official => {
-                let sent = library::official_lines(&["订单编号", "商品名称", "发货时间"]);
+                let sent = library::official::lines(&["订单编号", "商品名称", "发货时间"]);
                 templates.add(account.number, Shelf::Official, ("订单发货通知", false), sent);
-                let booked = library::official_lines(&["预约项目", "预约时间", "预约状态"]);
+                let booked = library::official::lines(&["预约项目", "预约时间", "预约状态"]);
                 templates.add(account.number, Shelf::Official, ("预约成功提醒", false), booked);
             }
             Kind::MiniProgram => {
-                for (tid, kids) in [(library::ORDER_PAID, 1..=4), (library::ORDER_READY, 1..=3)] {
-                    let title = library::title(tid);
+                for (tid, kids) in [
+                    (library::subscribe::ORDER_PAID, 1..=4),
+                    (library::subscribe::ORDER_READY, 1..=3),
+                ] {
+                    let title = library::subscribe::title(tid);
                     let lines = title.and_then(|title| title.lines(&kids.collect::<Vec<_>>()));
                     if let (Some(title), Some(lines)) = (title, lines) {
                         let name = (title.title, title.lasting);

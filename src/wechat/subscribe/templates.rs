@@ -77,7 +77,7 @@ pub struct Keyword {
 
 /// A list of the calls for templates, where WeChat leaves an empty one out at times.
 #[derive(Deserialize)]
-pub(super) struct List<T> {
+struct List<T> {
     #[serde(rename = "errcode")]
     _zero: Integer,
     data: Option<Vec<T>>,
@@ -93,7 +93,7 @@ impl<T> List<T> {
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct TemplateRow {
+struct TemplateRow {
     pri_tmpl_id: Id<TemplateId>,
     title: Lines,
     content: Lines,

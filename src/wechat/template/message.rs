@@ -1,11 +1,10 @@
 //! A template message, and sending it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AppId, OpenId, TemplateId};
+use crate::model::{Jump, OpenId, TemplateId, Text};
 use crate::wechat::lenient::Integer;
 use crate::wechat::request::{Call, Request};
 use crate::wechat::{Account, Class, Error};
@@ -13,32 +12,6 @@ use crate::wechat::{Account, Class, Error};
 /// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>
 const SEND: Call =
     Call::with_token("/cgi-bin/message/template/send").classed(Class::of_template_send).made_once();
-
-/// What stands for a template's key. Not shown in `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Value {
-    /// The text.
-    pub value: String,
-    /// A colour such as `#173177`, which WeChat takes and has not shown since 2023.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub color: Option<String>,
-}
-
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Value([hidden])")
-    }
-}
-
-/// The Mini Program that a message opens: linked to the Official Account, and released.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jump {
-    /// The Mini Program.
-    pub appid: AppId,
-    /// A page of its released version, such as `pages/index/index?order=1`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pagepath: Option<String>,
-}
 
 /// A template message.
 #[derive(Clone, Copy, Serialize)]
@@ -48,7 +21,7 @@ pub struct TemplateMessage<'a> {
     /// The template.
     pub template_id: &'a TemplateId,
     /// A value for each of the template's keys.
-    pub data: &'a BTreeMap<String, Value>,
+    pub data: &'a BTreeMap<String, Text>,
     /// What opens on a tap, where no Mini Program does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<&'a str>,

@@ -1,12 +1,8 @@
-//! The vendor's public libraries of titles and keywords, from which accounts make templates.
-//!
-//! A few of each, with the shapes and the numbering of the real ones: `newtmpl` for subscribe
-//! messages, and the one that was closed in 2020. An Official Account's needs no table: its keywords
-//! are named by whoever adds a template, and their kind follows from the name.
+//! The library for subscribe messages: categories, titles, keywords.
 
-use super::template::Line;
+use crate::sandbox::world::Line;
 
-/// A keyword of the library for subscribe messages.
+/// A keyword below a title.
 #[derive(Debug)]
 pub(crate) struct Keyword {
     /// Its number below its title.
@@ -26,7 +22,7 @@ const fn keyword(
     Keyword { kid, name, example, rule }
 }
 
-/// A title of the library for subscribe messages.
+/// A title below a category.
 #[derive(Debug)]
 pub(crate) struct Title {
     pub(crate) tid: u32,
@@ -60,7 +56,7 @@ pub(crate) const ORDER_PAID: u32 = 2001;
 /// An order that waits to be fetched: the other that every Mini Program starts with.
 pub(crate) const ORDER_READY: u32 = 2003;
 
-/// The library for subscribe messages.
+/// All titles.
 pub(crate) const TITLES: &[Title] = &[
     Title {
         tid: ORDER_PAID,
@@ -120,30 +116,6 @@ pub(crate) fn title(tid: u32) -> Option<&'static Title> {
     TITLES.iter().find(|title| title.tid == tid)
 }
 
-/// The kind of an Official Account's keyword, by the first of these that its name contains.
-const KINDS: &[(&str, &str, &str)] = &[
-    ("时间", "time", "2026年1月1日 12:00"),
-    ("日期", "time", "2026年1月1日"),
-    ("金额", "amount", "¥12.50"),
-    ("价", "amount", "¥12.50"),
-    ("电话", "phone_number", "020-88886666"),
-    ("状态", "phrase", "已完成"),
-    ("编号", "character_string", "A20260101-7"),
-    ("单号", "character_string", "A20260101-7"),
-    ("数量", "number", "2"),
-];
-
-/// The lines of an Official Account's template with keywords of those names.
-pub(crate) fn official_lines(names: &[&str]) -> Vec<Line> {
-    let line = |(nth, name): (u32, &&str)| {
-        let kind = KINDS.iter().find(|(part, ..)| name.contains(part));
-        let (_, kind, example) = kind.unwrap_or(&("", "thing", "示例"));
-        let (name, example) = ((*name).to_owned(), (*example).to_owned());
-        Line { key: format!("{kind}{nth}"), name, example }
-    };
-    (1..).zip(names).map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,12 +126,5 @@ mod tests {
         let keys: Vec<_> = lines.iter().map(|line| line.key.as_str()).collect();
         assert_eq!(keys, ["amount3", "character_string1"]);
         assert_eq!(title(ORDER_PAID).unwrap().lines(&[1, 9]), None);
-    }
-
-    #[test]
-    fn an_official_accounts_keyword_is_typed_by_its_name() {
-        let lines = official_lines(&["订单编号", "商品", "支付金额"]);
-        let keys: Vec<_> = lines.iter().map(|line| line.key.as_str()).collect();
-        assert_eq!(keys, ["character_string1", "thing2", "amount3"]);
     }
 }

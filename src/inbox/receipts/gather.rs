@@ -1,0 +1,77 @@
+//! Receipts that come at the same time share a transaction.
+//!
+//! A commit costs as much for one as for hundreds. So a few tasks commit, and whatever has come in
+//! while they were at it goes together into the next one. Nobody waits for others to come, and nobody
+//! is answered before the commit.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::Bundle;
+use super::record::record;
+use crate::store::{self, Error, Store};
+
+/// Tasks that commit, and so transactions under way at once.
+const TASKS: usize = 2;
+
+/// Pushes in one transaction.
+const MOST_TOGETHER: usize = 512;
+
+/// Pushes that wait their turn; beyond it, callers wait to be taken at all.
+const MOST_WAITING: usize = 4_096;
+
+/// Where receipts are handed in.
+pub(in crate::inbox) struct Gatherer(mpsc::Sender<Waiting>);
+
+/// The receipts of a push, and who waits for their commit.
+struct Waiting {
+    bundle: Bundle,
+    answer: oneshot::Sender<Result<(), Arc<Error>>>,
+}
+
+impl Gatherer {
+    /// Starts the tasks; they end when the gatherer is dropped.
+    pub(in crate::inbox) fn spawn(store: &Store) -> Self {
+        let (sender, waiting) = mpsc::channel(MOST_WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..TASKS {
+            tokio::spawn(work(store.clone(), waiting.clone()));
+        }
+        Self(sender)
+    }
+
+    /// Has the receipts take effect. When this returns `Ok`, they are committed.
+    pub(in crate::inbox) async fn record(&self, bundle: Bundle) -> Result<(), Arc<Error>> {
+        let (answer, answered) = oneshot::channel();
+        let recorded = store::in_time(async {
+            // Neither fails while the process lives; should it, the caller runs out of time.
+            if self.0.send(Waiting { bundle, answer }).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            match answered.await {
+                Ok(recorded) => Ok(recorded),
+                Err(_) => std::future::pending().await,
+            }
+        });
+        recorded.await?
+    }
+}
+
+async fn work(store: Store, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    let mut taken = Vec::with_capacity(MOST_TOGETHER);
+    loop {
+        if waiting.lock().await.recv_many(&mut taken, MOST_TOGETHER).await == 0 {
+            return;
+        }
+        // For who has given up, WeChat sends it again.
+        taken.retain(|waiting| !waiting.answer.is_closed());
+        let (bundles, answers): (Vec<_>, Vec<_>) =
+            taken.drain(..).map(|Waiting { bundle, answer }| (bundle, answer)).unzip();
+        let recorded = record(&store, bundles).await.map_err(Arc::new);
+        for answer in answers {
+            // Nobody is there any more for an answer that cannot be given.
+            let _ = answer.send(recorded.clone());
+        }
+    }
+}

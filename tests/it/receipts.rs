@@ -1,0 +1,281 @@
+//! T26: receipts end their message once, whether they come in time, early, late or again.
+
+use rstest::rstest;
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::Expr;
+use unionid_bridge::model::MessageState::{Delivered, Failed, Queued, Sent, Unknown};
+use unionid_bridge::model::{MessageId, MessageState};
+use unionid_bridge::sandbox::{Account, Event};
+use unionid_bridge::store::receipts::{self, Receipt};
+
+use crate::harness::{Backend, TestApp, account_id, calling_back, openid_of, send};
+
+/// Larger than what a floating-point number tells from its neighbours.
+const MSGID: i64 = 4_000_000_000_000_000_001;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Seconds since 1970 in the sandbox's world, which is ours.
+fn now() -> i64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed()
+}
+
+impl TestApp {
+    /// What the sender does once WeChat has answered: `None` where no receipt was there before.
+    async fn takes(&self, account: &Account, id: &MessageId, msgid: i64) -> Option<MessageState> {
+        let store = &self.app.store;
+        send(store, id, Sent, Some(msgid), 0).await;
+        let number = account_id(store, account).await;
+        let transaction = store.begin().await.unwrap();
+        let taken = receipts::take(&transaction, number, msgid, id).await.unwrap();
+        transaction.commit().await.unwrap();
+        taken
+    }
+}
+
+#[rstest]
+#[case::delivered("success", Delivered, None)]
+#[case::blocked("failed:user block", Failed, Some("failed:user block"))]
+#[case::with_a_blank("failed: system failed", Failed, Some("failed:system failed"))]
+#[case::limited("failed:freq limit", Failed, Some("failed:freq limit"))]
+#[case::new("cancelled", Failed, Some("cancelled"))]
+#[tokio::test]
+async fn a_receipt_ends_its_message_and_says_nothing_of_following(
+    #[case] status: &str,
+    #[case] state: MessageState,
+    #[case] reason: Option<&str>,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    let main = world.main();
+    let (id, other) = (app.sent(&main, 3, MSGID).await, app.sent(&main, 3, MSGID + 1).await);
+    let before = app.app.store.now().await.unwrap();
+    app.arrives(&main, Event::template_sent(3, MSGID, status)).await;
+    let after = app.app.store.now().await.unwrap();
+
+    let message = app.message(&id).await;
+    assert_eq!((message.state, message.reason.as_deref()), (state, reason));
+    assert!((before..=after).contains(&message.finished_at.unwrap()), "{message:?}");
+    assert_eq!((message.due_at, message.msgid), (None, Some(MSGID)));
+    assert_eq!(app.fate(&other).await, (Sent, None));
+    assert!(app.kept_receipts().await.is_empty());
+    app.assert_mirrors(&world).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_receipt_stands_and_repetitions_change_nothing(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    let id = app.sent(&main, 3, MSGID).await;
+    app.arrives(&main, Event::template_sent(3, MSGID, "success").at(now() - 9)).await;
+    let ended = app.message(&id).await;
+    for status in ["success", "failed:user block", "success"] {
+        app.arrives(&main, Event::template_sent(3, MSGID, status).at(now() - 5)).await;
+        assert_eq!(app.message(&id).await, ended);
+    }
+    assert!(app.kept_receipts().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_receipt_before_the_answer_is_kept_and_taken_by_the_sender_however_often_it_came(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    let id = app.numberless(&main, 3, Queued, 1_000).await;
+    for status in ["failed:user block", "success", "success"] {
+        app.arrives(&main, Event::template_sent(3, MSGID, status)).await;
+    }
+    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Queued, None), vec![MSGID]));
+
+    assert_eq!(app.takes(&main, &id, MSGID).await, Some(Failed));
+    assert_eq!(app.fate(&id).await, (Failed, Some("failed:user block".to_owned())));
+    assert!(app.kept_receipts().await.is_empty());
+    // Nor does the sender find it twice, or one of another message.
+    assert_eq!(app.takes(&main, &id, MSGID).await, None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_still_queued_is_ended_too_and_not_sent_again(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    let id = app.sent(&main, 3, MSGID).await;
+    send(&app.app.store, &id, Queued, Some(MSGID), 1_000).await;
+    app.arrives(&main, Event::template_sent(3, MSGID, "success")).await;
+    let message = app.message(&id).await;
+    assert_eq!((message.state, message.due_at, message.sending_at), (Delivered, None, None));
+}
+
+#[rstest]
+#[tokio::test]
+async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (main, store) = (world.main(), &app.app.store);
+    let number = account_id(store, &main).await;
+    let mut ids = Vec::new();
+    for person in 0..5_u64 {
+        let msgid = MSGID + person.cast_signed();
+        let id = app.numberless(&main, person, Queued, 1_000).await;
+        // The receipt does not see the number, nor the sender the receipt.
+        assert!(
+            receipts::list_messages(store.reader(), number, &[msgid]).await.unwrap().is_empty()
+        );
+        assert_eq!(app.takes(&main, &id, msgid).await, None);
+        let (openid, status) = (openid_of(&main, person), "success".to_owned());
+        let receipt = Receipt { account: number, msgid, openid, status };
+        receipts::keep(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
+        ids.push(id);
+    }
+    assert_eq!((app.fate(&ids[0]).await, app.kept_receipts().await.len()), ((Sent, None), 5));
+    let (_here, _there) = (app.checks(), app.replica(&world).await.checks());
+    for id in &ids {
+        app.comes_to(id, Delivered).await;
+    }
+    app.keeps_receipts(&[]).await;
+}
+
+/// On SQLite one transaction waits for the other.
+#[rstest]
+#[tokio::test]
+async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afterwards(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (main, store) = (world.main(), &app.app.store);
+    let id = app.numberless(&main, 3, Queued, 1_000).await;
+    let number = account_id(store, &main).await;
+
+    let sending = store.begin().await.unwrap();
+    let lost = receipts::Lost { message: id.clone(), msgid: MSGID };
+    send(store, &id, Sent, None, 1_000).await;
+    receipts::number(&sending, &lost).await.unwrap();
+    assert_eq!(receipts::take(&sending, number, MSGID, &id).await.unwrap(), None);
+    app.arrives(&main, Event::template_sent(3, MSGID, "failed:user block")).await;
+    sending.commit().await.unwrap();
+
+    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Sent, None), vec![MSGID]));
+    let _joins = app.checks();
+    app.comes_to(&id, Failed).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_whose_answer_was_lost_gets_the_receipt_that_can_be_no_others(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(20).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let main = world.main();
+    // Each with a receipt for the person; the message alone, and beside another one.
+    let alone = app.numberless(&main, 1, Unknown, 9_000).await;
+    let sent = app.numberless(&main, 2, Sent, 9_000).await;
+    app.sent(&main, 2, 77).await;
+    let long_ago = app.numberless(&main, 3, Unknown, HOUR_MS + 9_000).await;
+    let later = app.numberless(&main, 4, Unknown, -60_000).await;
+    let twins = [
+        app.numberless(&main, 5, Unknown, 9_000).await,
+        app.numberless(&main, 5, Unknown, 5_000).await,
+    ];
+    let beside_one_in_flight = app.numberless(&main, 6, Unknown, 9_000).await;
+    app.numberless(&main, 6, Queued, 1_000).await;
+    let queued = app.numberless(&main, 7, Queued, 9_000).await;
+    let of_two_receipts = app.numberless(&main, 8, Unknown, 9_000).await;
+    for person in 1..=8 {
+        app.arrives(&main, Event::template_sent(person, MSGID + person.cast_signed(), "success"))
+            .await;
+    }
+    app.arrives(&main, Event::template_sent(8, MSGID, "failed:user block")).await;
+    let elsewhere = app.numberless(&world.mini_program().unwrap(), 1, Unknown, 9_000).await;
+
+    let _joins = app.checks();
+    app.comes_to(&alone, Delivered).await;
+    app.comes_to(&sent, Delivered).await;
+    assert_eq!(app.message(&alone).await.msgid, Some(MSGID + 1));
+    let [one, other] = twins;
+    for id in [long_ago, later, one, other, beside_one_in_flight, of_two_receipts, elsewhere] {
+        let message = app.message(&id).await;
+        assert_eq!((message.state, message.msgid), (Unknown, None), "{message:?}");
+    }
+    assert_eq!(app.fate(&queued).await, (Queued, None));
+    assert_eq!(app.kept_receipts().await.len(), 7);
+}
+
+#[tokio::test]
+async fn a_receipt_of_days_ago_changes_nothing() {
+    let world = calling_back(10).await;
+    let app = TestApp::against(&world).await;
+    let main = world.main();
+    let id = app.sent(&main, 3, MSGID).await;
+    for msgid in [MSGID, MSGID + 1] {
+        let old = Event::template_sent(3, msgid, "success").at(now() - 49 * 3_600);
+        app.arrives(&main, old).await;
+    }
+    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Sent, None), vec![]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn receipts_of_other_systems_messages_are_forgotten_after_three_days(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    use entity::receipt::{Column, Entity};
+    app.arrives(&world.main(), Event::template_sent(3, MSGID, "success")).await;
+    let long_ago = app.app.store.now().await.unwrap() - 73 * HOUR_MS;
+    let aged = Entity::update_many().col_expr(Column::ReceivedAt, Expr::value(long_ago));
+    assert_eq!(aged.exec(app.app.store.writer()).await.unwrap().rows_affected, 1);
+    app.arrives(&world.main(), Event::template_sent(3, MSGID + 1, "success")).await;
+    let _work = app.checks();
+    app.keeps_receipts(&[MSGID + 1]).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn subscribe_messages_are_ended_in_the_same_way(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+    #[values(true, false)] by_mini_program: bool,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let account = if by_mini_program { world.mini_program().unwrap() } else { world.main() };
+    let (good, bad) = (app.sent(&account, 3, 7).await, app.sent(&account, 3, 8).await);
+    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 7, (0, "success"))).await;
+    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 8, (5, "user refuse"))).await;
+    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 9, (0, "success"))).await;
+    assert_eq!(app.fate(&good).await, (Delivered, None));
+    assert_eq!(app.fate(&bad).await, (Failed, Some("failed:user refuse (5)".to_owned())));
+    assert_eq!(app.kept_receipts().await, [9]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nothing_is_kept_of_who_was_erased(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    let main = world.main();
+    app.arrives(&main, Event::user_authorization_cancellation(3)).await;
+    for person in [3, 4] {
+        app.arrives(&main, Event::template_sent(person, person.cast_signed(), "success")).await;
+    }
+    assert_eq!(app.kept_receipts().await, [4]);
+}
