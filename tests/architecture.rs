@@ -54,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // Looks at what the application stands on, piece by piece, also where it cannot be put together.
     ("doctor", &["app", "token", "wechat", "store", "config", "model", "clock"]),
-    // Who calls the application. HTTP never speaks to WeChat, callbacks' signature and cipher aside.
+    // Who calls the application. HTTP never speaks to WeChat; it checks callbacks' signature and cipher.
     (
         "http",
         &[
@@ -72,6 +72,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model",
             "clock",
             "wechat::callback",
+            // In which words a caller is told what WeChat said.
+            "wechat::Trouble",
+            "wechat::Upstream",
         ],
     ),
     // Which runs were interrupted, and whether anybody holds their lease, stands in the database.

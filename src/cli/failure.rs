@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{app, config, http, keys, scheduler, store, sync, telemetry, token};
+use crate::{app, config, http, keys, push, scheduler, store, sync, telemetry, token};
 
 /// How a command ended without a failure to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +120,14 @@ pub(super) fn hint_of(error: &sync::Error) -> Option<String> {
 
 impl From<token::Error> for Failure {
     fn from(error: token::Error) -> Self {
+        let hint = error.hint();
+        let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
+        Self::new(exit, error, hint)
+    }
+}
+
+impl From<push::Error> for Failure {
+    fn from(error: push::Error) -> Self {
         let hint = error.hint();
         let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
         Self::new(exit, error, hint)

@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod doctor;
 mod failure;
+mod industry;
 mod keys;
 mod migrate;
 mod openapi;
@@ -19,6 +20,8 @@ mod sandbox;
 mod serve;
 mod signals;
 mod sync;
+mod templates;
+mod texts;
 mod token;
 
 use std::path::PathBuf;
@@ -64,6 +67,10 @@ enum Command {
     Runs(runs::Runs),
     /// Find a user's openid in an Official Account
     Resolve(resolve::Resolve),
+    /// Look at an account's message templates, add and delete them
+    Templates(templates::Templates),
+    /// Look at an Official Account's lines of business, and set them
+    Industry(industry::Industry),
     /// Show or refresh an account's access token
     Token(token::Token),
     /// Look for whatever is wrong, and say what to do about it
@@ -111,6 +118,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sync(sync) => sync.run(&global).await,
         Command::Runs(runs) => runs.run(&global).await,
         Command::Resolve(resolve) => resolve.run(&global).await,
+        Command::Templates(templates) => templates.run(&global).await,
+        Command::Industry(industry) => industry.run(&global).await,
         Command::Token(token) => token.run(&global).await,
         Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Keys(keys) => keys.run(&global).await,

@@ -23,7 +23,7 @@ pub(super) struct Sandbox {
     fault: Vec<FaultRule>,
     /// Where to push events: `http://HOST:PORT/PATH`, in which `{appid}` stands for each account's
     /// AppID, such as `http://127.0.0.1:8080/v1/callbacks/{appid}`; who joins and leaves is pushed,
-    /// too
+    /// too, and what became of messages
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
     /// What signs the pushes: 3 to 32 letters and digits [default: made from the seed]
@@ -38,6 +38,10 @@ pub(super) struct Sandbox {
     /// Limit calls a day as WeChat does for a new account
     #[arg(long)]
     vendor_quotas: bool,
+    /// Serve the form_id API of Mini Programs' template messages, as an old gateway does, in place of
+    /// WeChat's answer that it is retired
+    #[arg(long)]
+    legacy_templates: bool,
     /// Equal seeds make equal people
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -63,6 +67,7 @@ impl Sandbox {
         let mut options = Options::with_followers(self.followers);
         options.listen = self.listen;
         options.seed = self.seed;
+        options.legacy_templates = self.legacy_templates;
         options.faults.clone_from(&self.fault);
         if self.vendor_quotas {
             options = options.vendor_quotas();
@@ -110,11 +115,17 @@ mod tests {
     #[test]
     fn a_callback_url_alone_makes_a_token_and_a_key_for_every_account() {
         let options = options(&["--seed", "7"]);
-        assert!(options.pushes_follows);
+        assert!(options.pushes_follows && options.receipts);
         let main = options.official_accounts[0].callback.clone().unwrap();
         let shop = options.mini_programs[0].callback.clone().unwrap();
         assert_ne!((&main.token, &main.encoding_aes_key), (&shop.token, &shop.encoding_aes_key));
         assert_eq!(main, Callback::made(&main.url, 7, sandbox::OFFICIAL_ACCOUNT));
+    }
+
+    #[test]
+    fn the_retired_api_is_served_only_where_it_is_asked_for() {
+        assert!(!options(&[]).legacy_templates);
+        assert!(options(&["--legacy-templates"]).legacy_templates);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LONGEST_END: Duration = Duration::from_secs(22);
 /// How long connections to the database may take to close.
 const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 
-/// The schedule, the HTTP API and the work that callbacks bring, until Ctrl-C or SIGTERM.
+/// The schedule, the HTTP API, the messages and the work that callbacks bring, until Ctrl-C or SIGTERM.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen, instead of http.listen
@@ -51,7 +51,12 @@ impl Serve {
         };
         let api = http::serve(app.clone(), listener, metrics, http::GRACE, stop.clone());
         let callbacks = app.inbox.clone().work(stop.clone());
-        let work = async { tokio::join!(schedule, api, callbacks).0 };
+        let messages = async {
+            if app.config.push.enabled {
+                app.push.clone().work(stop.clone()).await;
+            }
+        };
+        let work = async { tokio::join!(schedule, api, callbacks, messages).0 };
         let ended = tokio::select! {
             schedule = work => schedule,
             () = overdue(&stop) => {

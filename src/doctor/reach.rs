@@ -77,7 +77,7 @@ enum Stage {
 
 fn stage(fault: &Fault) -> Stage {
     match fault {
-        Fault::Certificate(_) | Fault::Tls(_) => Stage::Tls,
+        Fault::Certificate(_) | Fault::Tls(_) | Fault::BrokenTls(_) => Stage::Tls,
         Fault::Timeout | Fault::Broken | Fault::TooLong => Stage::Answer,
         Fault::NameNotResolved
         | Fault::ConnectionRefused

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::AppId;
 use crate::resolve::listed;
 use crate::wechat::login::{InvalidLoginCode, LoginRefusal, SealedDataError};
-use crate::wechat::{self, Class, Upstream};
+use crate::wechat::{self, Trouble, Upstream};
 use crate::{seal, store};
 
 /// Why nobody was logged in. Holds no code, and nothing of who tried.
@@ -76,31 +76,13 @@ pub enum Error {
     TimedOut,
     /// WeChat did not tell who it is, for a reason that is nobody's who logs in.
     #[error("WeChat did not exchange the login code")]
-    Wechat {
-        /// What kind of reason.
-        trouble: Trouble,
-        /// The reason.
-        source: Arc<wechat::Error>,
-    },
+    Wechat(#[source] Arc<wechat::Error>),
     /// The session key could not be encrypted.
     #[error("the session key cannot be encrypted")]
     Seal(#[from] seal::Error),
     /// The database did not do it; WeChat's answer is kept for the next attempt.
     #[error("the login could not be stored")]
     Store(#[source] Arc<store::Error>),
-}
-
-/// Why WeChat told nobody apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// It is busy, or its allowance is used up.
-    Busy,
-    /// It did not answer.
-    TooSlow,
-    /// Its answer cannot be read.
-    NotUnderstood,
-    /// It refuses the Mini Program: an operator has to act.
-    Misconfigured,
 }
 
 impl Error {
@@ -111,7 +93,7 @@ impl Error {
             | Self::CodeUsed { upstream }
             | Self::UserBlocked { upstream }
             | Self::RateLimited { upstream } => upstream.as_ref(),
-            Self::Wechat { source, .. } => source.upstream(),
+            Self::Wechat(source) => source.upstream(),
             _ => None,
         }
     }
@@ -141,11 +123,11 @@ impl Error {
             }
             Self::TooManyAtOnce => "try again in a moment with the same code",
             Self::TimedOut => "ask again with the same code: its answer is kept for a minute",
-            Self::Wechat { trouble: Trouble::Misconfigured, source } => return source.hint(),
-            Self::Wechat { source, .. } if source.leaves_login_code_unused() => {
+            Self::Wechat(source) if is_refusal(source) => return source.hint(),
+            Self::Wechat(source) if source.leaves_login_code_unused() => {
                 "try again in a moment with the same code"
             }
-            Self::Wechat { .. } => "call wx.login again: WeChat may have used the code up",
+            Self::Wechat(_) => "call wx.login again: WeChat may have used the code up",
             Self::Store(_) => "try again with the same code: WeChat's answer is kept for a minute",
             Self::Seal(_) => return None,
         };
@@ -161,18 +143,14 @@ impl From<wechat::Error> for Error {
             Some(LoginRefusal::UsedCode) => Self::CodeUsed { upstream },
             Some(LoginRefusal::Blocked) => Self::UserBlocked { upstream },
             Some(LoginRefusal::TooOften) => Self::RateLimited { upstream },
-            None => Self::Wechat { trouble: trouble(&error), source: Arc::new(error) },
+            None => Self::Wechat(Arc::new(error)),
         }
     }
 }
 
-fn trouble(error: &wechat::Error) -> Trouble {
-    match error.class() {
-        _ if error.is_timeout() => Trouble::TooSlow,
-        Class::Transient | Class::Quota | Class::RateLimited => Trouble::Busy,
-        Class::Undecodable | Class::Unknown => Trouble::NotUnderstood,
-        _ => Trouble::Misconfigured,
-    }
+/// Whether an operator has to act.
+fn is_refusal(error: &wechat::Error) -> bool {
+    matches!(error.trouble(), Trouble::Misconfigured | Trouble::Refused)
 }
 
 impl From<store::Error> for Error {

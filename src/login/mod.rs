@@ -34,8 +34,7 @@ use crate::wechat::login::LoginCode;
 use budget::Budgets;
 use memory::Memory;
 
-pub use crate::wechat::Upstream;
-pub use error::{Error, Trouble};
+pub use error::Error;
 
 /// Calls to WeChat under way at once; beyond it somebody floods us, or WeChat has stopped answering.
 const MOST_AT_ONCE: usize = 2_000;

@@ -106,6 +106,14 @@ identifier!(
     "a message id"
 );
 
+impl MessageId {
+    /// The id of a message accepted at that instant, in milliseconds since 1970: a UUID of version 7.
+    pub fn new(accepted_at: u64, random: [u8; 10]) -> Self {
+        let id = uuid::Builder::from_unix_timestamp_millis(accepted_at, &random).into_uuid();
+        Self(id.simple().to_string().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

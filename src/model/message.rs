@@ -1,6 +1,7 @@
 //! A message to one person: what it says, by which way it goes, and how far it has come.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -72,14 +73,20 @@ pub struct Content {
     pub lang: Option<String>,
 }
 
-/// The text of one key of a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The text of one key of a template. Not shown in `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// The text.
     pub value: String,
     /// Its colour, such as `#173177`; WeChat has ignored it since 2023.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text([hidden])")
+    }
 }
 
 /// A Mini Program that a tap on a template message opens.

@@ -6,6 +6,7 @@
 mod follower;
 mod ids;
 mod message;
+mod reason;
 mod run;
 mod scope;
 mod word;
@@ -13,5 +14,6 @@ mod word;
 pub use follower::{Follower, Profile};
 pub use ids::{AppId, InvalidId, MessageId, OpenId, TemplateId, UnionId};
 pub use message::{Attempt, Channel, Consent, Content, Jump, MessageState, Text};
+pub use reason::Reason;
 pub use run::{Counts, Mode, Run, RunId, RunState, Trigger};
 pub use scope::{Scope, UnknownScope};

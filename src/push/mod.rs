@@ -8,6 +8,27 @@
 //! An order is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
 //! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
 
+mod accept;
+mod catalogue;
+mod check;
+mod claim;
+mod deliver;
+mod error;
+mod forget;
+mod judge;
+mod order;
+mod outcome;
+mod pace;
+mod reach;
+mod settle;
+mod settlement;
+mod shown;
+mod tell;
+mod templates;
+mod values;
+mod watch;
+mod work;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +37,18 @@ use tokio::sync::Notify;
 
 use crate::model::{AppId, Channel};
 use crate::resolve::{Accounts, Resolver};
-use crate::store::Store;
+use crate::store::{self, AccountId, Store};
 use crate::wechat;
+
+use catalogue::Catalogue;
+
+pub use accept::{Accepted, Named, Verdicts};
+pub use error::{Error, Mistake, Refusal};
+pub use order::{Letter, Order};
+pub use shown::{DayCount, Said, Shown, Wanted};
+pub use templates::{
+    Category, Industries, Industry, Keyword, LibraryTitle, SubscribeTemplate, Template,
+};
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -30,6 +61,8 @@ pub struct Settings {
     pub expire_after: Duration,
     /// For how long messages are kept.
     pub keep: Duration,
+    /// For how long a process has a message to itself: longer than an attempt takes.
+    pub hold: Duration,
     /// How soon a message is tried again.
     pub retry: wechat::RetryPolicy,
 }
@@ -63,6 +96,7 @@ struct Sender {
     wechat: wechat::Account,
     /// Fires when a message was accepted here.
     wanted: Notify,
+    catalogue: Catalogue,
 }
 
 impl Push {
@@ -70,9 +104,32 @@ impl Push {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, resolver, accounts, senders, settings } = parts;
         let senders = senders.into_iter().map(|(channel, wechat)| {
-            (wechat.appid().clone(), Sender { channel, wechat, wanted: Notify::new() })
+            let (wanted, catalogue) = (Notify::new(), Catalogue::default());
+            (wechat.appid().clone(), Sender { channel, wechat, wanted, catalogue })
         });
         let senders = senders.collect();
         Arc::new(Self { store, resolver, accounts, senders, settings })
+    }
+
+    /// The account that is to send: the one named, or the only one of its kind.
+    fn sender(&self, channel: Channel, named: Option<&AppId>) -> Result<&Sender, Error> {
+        let known = match channel {
+            Channel::Template => self.accounts.official(),
+            Channel::Subscribe => self.accounts.programs(),
+        };
+        let official = channel == Channel::Template;
+        let appid = match (named, known) {
+            (Some(named), _) => named,
+            (None, [only]) => only,
+            (None, _) => return Err(Error::SenderNeeded { official, known: known.to_vec() }),
+        };
+        let sender = self.senders.get(appid).filter(|sender| sender.channel == channel);
+        let unknown =
+            || Error::SenderUnknown { appid: appid.clone(), official, known: known.to_vec() };
+        sender.ok_or_else(unknown)
+    }
+
+    async fn number(&self, appid: &AppId) -> Result<AccountId, Error> {
+        Ok(store::in_time(self.accounts.number(&self.store, appid)).await?)
     }
 }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 /// The verb that a call insists on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -89,6 +91,8 @@ calls!(
     Jscode2session = "jscode2session", Get "/sns/jscode2session";
     /// A template message to a follower.
     TemplateSend = "template/send", Post "/cgi-bin/message/template/send";
+    /// A subscribe message to a Mini Program's user.
+    SubscribeSend = "subscribe/send", Post "/cgi-bin/message/subscribe/send";
     /// The account's templates.
     TemplateList = "template/get_all_private_template",
         Get "/cgi-bin/template/get_all_private_template";
@@ -100,6 +104,35 @@ calls!(
     IndustryGet = "template/get_industry", Get "/cgi-bin/template/get_industry";
     /// Sets the account's industries.
     IndustrySet = "template/api_set_industry", Post "/cgi-bin/template/api_set_industry";
+    /// A Mini Program's categories.
+    NewtmplCategories = "newtmpl/getcategory", Get "/wxaapi/newtmpl/getcategory";
+    /// Titles of the library for subscribe messages.
+    NewtmplTitles = "newtmpl/getpubtemplatetitles", Get "/wxaapi/newtmpl/getpubtemplatetitles";
+    /// Keywords of one title.
+    NewtmplKeywords = "newtmpl/getpubtemplatekeywords",
+        Get "/wxaapi/newtmpl/getpubtemplatekeywords";
+    /// A Mini Program's templates.
+    NewtmplList = "newtmpl/gettemplate", Get "/wxaapi/newtmpl/gettemplate";
+    /// Makes a template of a title and some of its keywords.
+    NewtmplAdd = "newtmpl/addtemplate", Post "/wxaapi/newtmpl/addtemplate";
+    /// Takes a template from a Mini Program.
+    NewtmplDelete = "newtmpl/deltemplate", Post "/wxaapi/newtmpl/deltemplate";
+    /// Retired: titles of the old library.
+    WxopenLibraryList = "wxopen/template/library/list",
+        Post "/cgi-bin/wxopen/template/library/list";
+    /// Retired: keywords of one title.
+    WxopenLibraryGet = "wxopen/template/library/get", Post "/cgi-bin/wxopen/template/library/get";
+    /// Retired: makes a template of a title and some of its keywords.
+    WxopenAdd = "wxopen/template/add", Post "/cgi-bin/wxopen/template/add";
+    /// Retired: a Mini Program's templates.
+    WxopenList = "wxopen/template/list", Post "/cgi-bin/wxopen/template/list";
+    /// Retired: takes a template from a Mini Program.
+    WxopenDelete = "wxopen/template/del", Post "/cgi-bin/wxopen/template/del";
+    /// Retired: a message for a form that the user submitted.
+    WxopenSend = "wxopen/template/send", Post "/cgi-bin/message/wxopen/template/send";
+    /// Retired: a message from either kind of account.
+    UniformSend = "wxopen/template/uniform_send",
+        Post "/cgi-bin/message/wxopen/template/uniform_send";
 );
 
 impl Call {
@@ -119,6 +152,13 @@ impl Call {
         self.name().starts_with("user/") || self.name().starts_with("template/")
     }
 
+    /// Whether only a Mini Program may make it.
+    pub(crate) fn is_for_mini_programs(self) -> bool {
+        let begins = |prefix| self.name().starts_with(prefix);
+        let retired = begins("wxopen/") && self != Self::UniformSend;
+        retired || begins("subscribe/") || begins("newtmpl/")
+    }
+
     /// `/sns/*` types its JSON as plain text; the rest name a parameter that no standard knows.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
@@ -131,6 +171,12 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl Serialize for Call {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -12,8 +12,9 @@
 //! - `answer`: the vendor's answers, a file for each group of calls
 //! - `control`: the routes below `/sandbox/` for people at a command line
 //! - `push`: [`Event`]s on their way to a [`Callback`], and the URL check; `cipher` for both
-//! - `world`: accounts, people, tokens, codes, quotas, messages; no HTTP and no JSON
-//! - `fault`: what goes wrong with calls, and what is odd about single people
+//! - `world`: accounts, people, tokens, codes, quotas, templates, consents, messages; no HTTP and no
+//!   JSON
+//! - `fault`: what goes wrong with calls, what is odd about single people, what becomes of messages
 //! - `call`, `errcode`: the vendor's names and numbers
 //!
 //! A person is a number. The followers of an account are the people `0..followers`, and everything
@@ -38,7 +39,10 @@ mod world;
 
 pub use answer::UserData;
 pub use call::{Call, UnknownCall};
-pub use fault::{Dirt, Fault, FaultRule, InvalidRule, Quirk, RuleId, Target, UnknownQuirk, When};
+pub use fault::{
+    Dirt, Fault, FaultRule, InvalidReceipt, InvalidRule, Outcome, Quirk, Receipt, RuleId, Target,
+    UnknownQuirk, When,
+};
 pub use handle::{Account, Error, Person, Sandbox};
 pub use options::{
     LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
@@ -48,5 +52,6 @@ pub use push::{
     Answer, Callback, CallbackFormat, CallbackMode, Event, InvalidCallback, Letter, Undelivered,
 };
 pub use world::{
-    Attempt, CallStats, Drift, InvalidWorld, Push, PushId, PushState, SentMessage, Stats,
+    Attempt, CallStats, Drift, InvalidWorld, Permission, Push, PushId, PushState, SentMessage,
+    Stats,
 };

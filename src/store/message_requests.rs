@@ -2,7 +2,7 @@
 
 use entity::message_request::{Column, Entity};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
 
 use super::sql::Sql;
 use super::{Connection, Error};
@@ -74,4 +74,23 @@ pub async fn settle(
         .exec(connection)
         .await?;
     Ok(())
+}
+
+/// Forgets requests made before `at`, at most `limit` of them. Returns how many.
+pub async fn forget_before(
+    connection: &impl Connection,
+    at: i64,
+    limit: u64,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    let limit = limit.cast_signed();
+    if sql.backend() == DbBackend::MySql {
+        sql.push("DELETE FROM message_request WHERE requested_at < ").bind(at);
+        sql.push(" LIMIT ").bind(limit);
+    } else {
+        sql.push("DELETE FROM message_request WHERE (key_id, name) IN (SELECT key_id, name");
+        sql.push(" FROM message_request WHERE requested_at < ").bind(at);
+        sql.push(" LIMIT ").bind(limit).push(")");
+    }
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
 }

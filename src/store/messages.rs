@@ -4,6 +4,8 @@
 //! other order and a time is a place in it.
 
 mod list;
+mod progress;
+mod queue;
 
 use entity::message::{ActiveModel, Entity, Model};
 use sea_orm::{ActiveValue, EntityTrait};
@@ -15,6 +17,8 @@ use crate::model::{
 };
 
 pub use list::{Count, Filter, count, list};
+pub use progress::{Claim, Progress, delete_before, give_back, record, reroute};
+pub use queue::{Outlook, claim, count_waiting, expire, list_due, lock_due, outlook, put_off};
 
 /// Messages written by one statement: well below every database's limit on values.
 const ROWS_PER_STATEMENT: usize = 500;

@@ -1,5 +1,7 @@
 //! Mini Program users: one row per program and person, written at each login.
 
+use std::collections::HashMap;
+
 use entity::mini_program_user::{Column, Entity};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect};
 
@@ -7,6 +9,9 @@ use super::quarantine::{self, Conflict};
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, Transaction, accounts, parsed};
 use crate::model::{OpenId, UnionId};
+
+/// Unionids a statement.
+const IDS_PER_STATEMENT: usize = 1_000;
 
 /// Stands for the run in a conflict that a login found.
 const NO_RUN: i64 = 0;
@@ -49,6 +54,25 @@ pub async fn find(
     let mut sql = Sql::new(connection);
     push_user(&mut sql, account, openid);
     user(connection, sql).await
+}
+
+/// Who these people are in one Mini Program; those who never logged in to it are left out.
+pub async fn list_by_unionids(
+    connection: &impl Connection,
+    account: AccountId,
+    unionids: &[&UnionId],
+) -> Result<HashMap<UnionId, OpenId>, Error> {
+    let mut found = HashMap::with_capacity(unionids.len());
+    for chunk in unionids.chunks(IDS_PER_STATEMENT) {
+        let mut sql = Sql::new(connection);
+        sql.push("SELECT unionid, openid FROM mini_program_user WHERE account_id = ").bind(account);
+        sql.push(" AND unionid IN ").bind_set(chunk.iter().map(|unionid| unionid.as_str()));
+        sql.push(" ORDER BY login_at");
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            found.insert(parsed(row.try_get_by_index(0)?)?, parsed(row.try_get_by_index(1)?)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Records a login of who was `found` before the transaction began. A unionid is never blanked; one

@@ -22,12 +22,14 @@ pub mod message_requests;
 pub mod messages;
 pub mod mini_program_users;
 pub mod profile_checks;
+pub mod push_pace;
 pub mod quarantine;
 pub mod receipts;
 pub mod runs;
 pub mod schema;
 pub mod server;
 mod sql;
+pub mod template_stops;
 pub mod tokens;
 
 pub use connect::Options;

@@ -1,13 +1,13 @@
 //! How a run ends: swept and done, held for an operator, paused until something passes, or failed.
 
-use chrono::{DateTime, Duration, FixedOffset, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::sweep::{Departures, sweep};
 use super::{Error, Job, Outcome};
 use crate::model::RunState;
 use crate::store::runs::{self, Record};
 use crate::store::{self, followers};
-use crate::wechat::Class;
+use crate::wechat::{self, Class};
 
 /// How long a run waits after WeChat or the database was away, at first and at most.
 const SHORTEST_PAUSE: Duration = Duration::minutes(5);
@@ -114,7 +114,7 @@ fn resume_at(
         Error::Stopped => Some(now),
         Error::Store(error) if error.is_passing() => Some(now + pause(started_at, now)),
         _ => match error.wechat()?.class() {
-            Class::Quota => Some(next_midnight_in_china(now)),
+            Class::Quota => Some(wechat::next_renewal(now)),
             // An answer that cannot be read is as a rule a gateway's page in place of WeChat's.
             Class::Transient | Class::RateLimited | Class::Token | Class::Undecodable => {
                 Some(now + pause(started_at, now))
@@ -130,15 +130,6 @@ fn pause(started_at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     ((now - started_at) / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }
 
-/// WeChat's daily allowances are renewed at midnight, UTC+8.
-fn next_midnight_in_china(now: DateTime<Utc>) -> DateTime<Utc> {
-    const OFFSET_SECONDS: i32 = 8 * 60 * 60;
-    let Some(offset) = FixedOffset::east_opt(OFFSET_SECONDS) else { return now };
-    let tomorrow = now.with_timezone(&offset).date_naive() + chrono::Days::new(1);
-    let midnight = tomorrow.and_time(chrono::NaiveTime::MIN).and_local_timezone(offset);
-    midnight.earliest().map_or(now, |midnight| midnight.to_utc())
-}
-
 /// The first load leaves the index by unionid to its end; look-ups need it whatever the end is.
 pub(super) async fn make_index(job: &Job) {
     if let Err(error) = followers::ensure_unionid_index(&job.store).await {
@@ -152,14 +143,6 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_spent_quota_is_renewed_at_midnight_in_china() {
-        let morning_in_china = at("2026-03-01T23:30:00Z");
-        assert_eq!(next_midnight_in_china(morning_in_china), at("2026-03-02T16:00:00Z"));
-        let a_minute_before = at("2026-03-01T15:59:00Z");
-        assert_eq!(next_midnight_in_china(a_minute_before), at("2026-03-01T16:00:00Z"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why there is no token, and what an operator can do about it.
 
 use crate::model::AppId;
-use crate::wechat::{Class, TokenError, Upstream};
+use crate::wechat::{Class, TokenError, Trouble, Upstream};
 use crate::{seal, store, wechat};
 
 /// Why there is no token.
@@ -32,26 +32,11 @@ pub enum Error {
     Seal(#[from] seal::Error),
 }
 
-/// What kept WeChat from giving a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// It is busy: worth trying again soon.
-    Busy,
-    /// The day's calls are used up, or somebody else replaces the tokens: worth trying again later.
-    Spent,
-    /// It did not answer in time.
-    TooSlow,
-    /// Its answer cannot be read.
-    NotUnderstood,
-    /// It refuses the account: an operator has to act.
-    Misconfigured,
-}
-
 impl Error {
     /// What kept WeChat from giving a token; `None` where it was not WeChat.
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Wechat { source, .. } => Some(trouble(source)),
+            Self::Wechat { source, .. } => Some(source.trouble()),
             Self::Contested(_) => Some(Trouble::Spent),
             Self::Stuck(_) => Some(Trouble::TooSlow),
             Self::Unknown(_) | Self::Store(_) | Self::Seal(_) => None,
@@ -86,16 +71,6 @@ impl Error {
             ),
             _ => None,
         }
-    }
-}
-
-fn trouble(error: &wechat::Error) -> Trouble {
-    match error.class() {
-        _ if error.is_timeout() => Trouble::TooSlow,
-        Class::Transient | Class::RateLimited => Trouble::Busy,
-        Class::Quota => Trouble::Spent,
-        Class::Undecodable | Class::Unknown => Trouble::NotUnderstood,
-        _ => Trouble::Misconfigured,
     }
 }
 

@@ -12,6 +12,6 @@ mod held;
 mod keeper;
 mod refresh;
 
-pub use error::{Error, Trouble};
+pub use error::Error;
 pub use held::Standing;
 pub use keeper::{Credentials, Keeper};

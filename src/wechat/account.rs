@@ -44,6 +44,11 @@ impl Account {
         self.0.lane.counts.all()
     }
 
+    /// How many calls its gate lets be in flight now.
+    pub fn places(&self) -> usize {
+        self.0.lane.gate.limit()
+    }
+
     /// Calls with the account's token. If WeChat refuses it, the token is replaced, for everybody,
     /// and the call is repeated once: a second refusal is another system's doing, and more tokens
     /// would not mend it.

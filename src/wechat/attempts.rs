@@ -18,9 +18,8 @@ pub(super) struct Lane {
     pub(super) counts: Counts,
 }
 
-/// Calls until there is an answer, or an error that another attempt would not mend.
-///
-/// Only for calls that may be made twice.
+/// Calls until there is an answer, or an error that another attempt would not mend; a call that is made
+/// once only, once.
 pub(super) async fn repeated<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
@@ -36,6 +35,7 @@ pub(super) async fn repeated<T: DeserializeOwned>(
         };
         let now = link.clock.now();
         let pause = repetitions.pause(&link.retry, error.class(), now, rand::random());
+        let pause = pause.filter(|_| !request.call.is_made_once);
         log(request, &error, attempt, pause);
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,
@@ -56,7 +56,7 @@ pub(super) async fn repeated_once<T: DeserializeOwned>(
         Err(error) => error,
     };
     let (now, mut repetitions) = (link.clock.now(), Repetitions::default());
-    let pause = repetitions.pause(&link.retry, Class::Transient, now, rand::random());
+    let pause = repetitions.pause(&link.retry, error.class(), now, rand::random());
     let pause = pause.filter(|_| unused(&error));
     log(request, &error, 1, pause);
     let Some(pause) = pause else {

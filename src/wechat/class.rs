@@ -60,6 +60,23 @@ impl Class {
             class => class,
         }
     }
+
+    /// The class of an errcode of a template message, where 40013 is about the Mini Program that it
+    /// opens.
+    pub fn of_template_send(errcode: i64) -> Self {
+        match errcode {
+            40013 => Self::Caller,
+            errcode => Self::of(errcode),
+        }
+    }
+
+    /// The class of an errcode of a subscribe message, where 40038 is one person's limit for a day.
+    pub fn of_subscribe_send(errcode: i64) -> Self {
+        match errcode {
+            40038 => Self::Person,
+            errcode => Self::of(errcode),
+        }
+    }
 }
 
 fn is_config(errcode: i64) -> bool {
@@ -84,6 +101,8 @@ fn is_person(errcode: i64) -> bool {
     )
 }
 
+/// 43106 and 200011 are about all of an account's templates. Each is found out by itself all the same: the
+/// account's other calls go on, and only [`Class::Config`] would stop every template at once.
 fn is_template(errcode: i64) -> bool {
     matches!(
         errcode,
@@ -127,6 +146,43 @@ mod tests {
         ] {
             assert_eq!(Class::of(errcode), class, "{errcode}");
         }
+    }
+
+    #[test]
+    fn what_stops_one_message_stops_no_account() {
+        for (errcode, class) in [
+            (-1, Class::Transient),
+            (43108, Class::Transient),
+            (45011, Class::RateLimited),
+            (45009, Class::Quota),
+            (40241, Class::Duplicate),
+            (43004, Class::Person),
+            (43019, Class::Person),
+            (43101, Class::Person),
+            (43117, Class::Person),
+            (48002, Class::Person),
+            (50005, Class::Person),
+            (40036, Class::Template),
+            (40037, Class::Template),
+            (40249, Class::Template),
+            (43106, Class::Template),
+            (43107, Class::Template),
+            (43116, Class::Template),
+            (45168, Class::Template),
+            (47003, Class::Caller),
+            (40039, Class::Caller),
+            (40066, Class::Caller),
+            (40165, Class::Caller),
+            (40166, Class::Caller),
+            (41030, Class::Caller),
+            (45103, Class::Retired),
+        ] {
+            for class_of in [Class::of_template_send, Class::of_subscribe_send] {
+                assert_eq!(class_of(errcode), class, "{errcode}");
+            }
+        }
+        assert_eq!(Class::of_template_send(40013), Class::Caller);
+        assert_eq!(Class::of_subscribe_send(40038), Class::Person);
     }
 
     #[test]

@@ -85,6 +85,28 @@ impl Error {
         hint::of(self)
     }
 
+    /// Whether WeChat may have done what it was asked for, although there is no answer that says so.
+    ///
+    /// Not after an answer that says no, not where nothing was sent for want of a token, and not where no
+    /// connection was made. After an error of class [`Duplicate`](Class::Duplicate), which is such an
+    /// answer, an earlier attempt was taken.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::TokenRefused { .. } | Self::Token(_) => false,
+            Self::Status { status, .. } => *status >= 500,
+            Self::Transport { fault, .. } => fault.may_follow_sending(),
+            Self::Undecodable { .. } => true,
+        }
+    }
+
+    /// The key of the message's value that WeChat does not take: `thing2`.
+    pub fn refused_field(&self) -> Option<&str> {
+        match self {
+            Self::Refused { upstream, .. } if upstream.errcode == 47003 => upstream.field(),
+            _ => None,
+        }
+    }
+
     /// Whether WeChat did not answer in time.
     pub fn is_timeout(&self) -> bool {
         match self {
@@ -103,5 +125,63 @@ fn class_of_status(status: u16) -> Class {
         429 => Class::RateLimited,
         300..=399 | 401 | 403 | 404 | 407 => Class::Config,
         _ => Class::Caller,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: &str = "message/template/send";
+
+    fn refused(errcode: i64) -> Error {
+        let upstream = Upstream::new(errcode, "no", std::iter::empty());
+        Error::Refused { call: CALL, class: Class::of(errcode), upstream }
+    }
+
+    fn transport(fault: Fault) -> Error {
+        Error::Transport { call: CALL, fault, source: None }
+    }
+
+    #[test]
+    fn what_wechat_cannot_have_taken_is_told_from_what_it_may_have_taken() {
+        let words = String::new;
+        let token_refused = Upstream::new(40001, "no", std::iter::empty());
+        let no_token = || TokenError::Wechat(Box::new(transport(Fault::Timeout)));
+        for (error, may_have_arrived) in [
+            (refused(-1), false),
+            (refused(40241), false),
+            (refused(999_999), false),
+            (Error::TokenRefused { call: CALL, upstream: token_refused }, false),
+            (Error::Token(no_token()), false),
+            (Error::Status { call: CALL, status: 302 }, false),
+            (Error::Status { call: CALL, status: 404 }, false),
+            (Error::Status { call: CALL, status: 429 }, false),
+            (Error::Status { call: CALL, status: 500 }, true),
+            (Error::Status { call: CALL, status: 504 }, true),
+            (transport(Fault::NameNotResolved), false),
+            (transport(Fault::ConnectionRefused), false),
+            (transport(Fault::NotConnected), false),
+            (transport(Fault::ConnectTimeout), false),
+            (transport(Fault::Certificate(words())), false),
+            (transport(Fault::Tls(words())), false),
+            (transport(Fault::BrokenTls(words())), true),
+            (transport(Fault::Timeout), true),
+            (transport(Fault::Broken), true),
+            (transport(Fault::TooLong), true),
+            (Error::Undecodable { call: CALL, problem: words() }, true),
+        ] {
+            assert_eq!(error.may_have_arrived(), may_have_arrived, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_refused_value_has_a_field() {
+        let errmsg = "argument invalid! data.thing2.value invalid";
+        for (errcode, field) in [(47003, Some("thing2")), (47001, None)] {
+            let upstream = Upstream::new(errcode, errmsg, std::iter::empty());
+            let error = Error::Refused { call: CALL, class: Class::Caller, upstream };
+            assert_eq!(error.refused_field(), field);
+        }
     }
 }

@@ -26,6 +26,9 @@ pub enum Fault {
     /// The TLS handshake failed for another reason.
     #[error("TLS failed: {0}")]
     Tls(String),
+    /// TLS failed after the handshake, when the request may have been on its way.
+    #[error("TLS failed on the way: {0}")]
+    BrokenTls(String),
     /// The answer did not come in time.
     #[error("the answer did not come in time")]
     Timeout,
@@ -39,8 +42,8 @@ pub enum Fault {
 
 impl Fault {
     pub(super) fn of(error: &reqwest::Error) -> Self {
-        if let Some(fault) = causes(error).find_map(tls_fault) {
-            return fault;
+        if let Some(problem) = causes(error).find_map(tls_problem) {
+            return Self::of_tls(problem, error.is_connect());
         }
         let refused = |cause| io_kind(cause) == Some(io::ErrorKind::ConnectionRefused);
         match (error.is_connect(), error.is_timeout()) {
@@ -51,6 +54,19 @@ impl Fault {
             (false, true) => Self::Timeout,
             (false, false) => Self::Broken,
         }
+    }
+
+    fn of_tls(problem: &rustls::Error, is_handshake: bool) -> Self {
+        match problem {
+            rustls::Error::InvalidCertificate(problem) => Self::Certificate(in_words(problem)),
+            other if is_handshake => Self::Tls(other.to_string()),
+            other => Self::BrokenTls(other.to_string()),
+        }
+    }
+
+    /// Whether the request may have reached the server: all others are from before it was sent.
+    pub(super) fn may_follow_sending(&self) -> bool {
+        matches!(self, Self::BrokenTls(_) | Self::Timeout | Self::Broken | Self::TooLong)
     }
 }
 
@@ -63,11 +79,8 @@ fn io_kind(cause: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     cause.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-fn tls_fault(cause: &(dyn StdError + 'static)) -> Option<Fault> {
-    match innermost(cause).downcast_ref()? {
-        rustls::Error::InvalidCertificate(problem) => Some(Fault::Certificate(in_words(problem))),
-        other => Some(Fault::Tls(other.to_string())),
-    }
+fn tls_problem<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    innermost(cause).downcast_ref()
 }
 
 /// What I/O errors wrap, perhaps twice, and pass over when they are asked for their source.

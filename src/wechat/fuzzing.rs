@@ -7,19 +7,23 @@ use serde::de::DeserializeOwned;
 use super::decode::{Decoded, decode};
 use super::profile::Row;
 use super::sanitise::sanitise;
-use super::{FollowerPage, Upstream, login, quota, token, users};
+use super::{FollowerPage, Upstream, login, quota, subscribe, template, token, users};
 
 /// What was read: an answer, or WeChat's words about a failure, or what is wrong with the bytes.
 pub type Outcome = Result<Option<Upstream>, String>;
 
-/// Reads the bytes as the answer of each call; `hidden` is what the request says must not be repeated.
-pub fn read_answer(bytes: &[u8], hidden: &str) -> [Outcome; 6] {
+/// Reads the bytes as the answer of each kind of call; `hidden` is what the request says must not be repeated.
+pub fn read_answer(bytes: &[u8], hidden: &str) -> [Outcome; 8] {
     [
         read::<users::Page>(bytes, hidden, |page| drop(FollowerPage::from(page))),
         read::<users::Batch>(bytes, hidden, drop),
         read::<Row>(bytes, hidden, drop),
         read::<quota::Answer>(bytes, hidden, drop),
         read::<token::Granted>(bytes, hidden, |granted| drop(granted.into_token())),
+        read::<template::Templates>(bytes, hidden, |templates| {
+            templates.into_list().iter().for_each(|template| drop(template.keys()));
+        }),
+        read::<subscribe::Accepted>(bytes, hidden, drop),
         read::<login::Granted>(bytes, hidden, |granted| drop(granted.into_session())),
     ]
 }

@@ -1,5 +1,7 @@
 //! What an operator can do about an error.
 
+mod messages;
+
 use super::{Class, Error, Fault, TokenError, Upstream};
 
 const CONTESTED: &str = "another system may be refreshing this AppID's token: let only one system hold it, \
@@ -35,7 +37,7 @@ fn for_refusal(class: Class, upstream: &Upstream) -> Option<String> {
         40164 | 61004 => return Some(allow_address(upstream)),
         40001 if class == Class::Config => RESET_SECRET,
         40125 => RESET_SECRET,
-        40013 => {
+        40013 if class == Class::Config => {
             "the appid is unknown to WeChat: it is case-sensitive, `wx` and 16 characters, and not \
              the id of an Open Platform or enterprise account"
         }
@@ -68,7 +70,7 @@ fn for_refusal(class: Class, upstream: &Upstream) -> Option<String> {
              console can reset the count ten times a month"
         }
         48006 => "this month's resets are used up: wait for midnight, UTC+8",
-        _ => return None,
+        _ => return messages::of(class, upstream),
     };
     Some(hint.to_owned())
 }
@@ -109,7 +111,9 @@ fn for_fault(fault: &Fault) -> Option<&'static str> {
             "the server may not be WeChat's: look at wechat.base_url, at this machine's clock, and at \
              proxies; a company gateway's authority can be added as an extra root",
         ),
-        Fault::Tls(_) | Fault::Timeout | Fault::Broken | Fault::TooLong => None,
+        Fault::Tls(_) | Fault::BrokenTls(_) | Fault::Timeout | Fault::Broken | Fault::TooLong => {
+            None
+        }
     }
 }
 

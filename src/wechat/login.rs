@@ -20,12 +20,11 @@ use serde::Deserialize;
 use super::client::Link;
 use super::lenient::Text;
 use super::request::{Call, Request};
-use super::{Class, Client, Error, Fault, attempts};
+use super::{Client, Error, attempts};
 use crate::model::{AppId, OpenId, UnionId};
 
 /// WeChat: <https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html>
-const CODE_TO_SESSION: Call =
-    Call { path: "/sns/jscode2session", class_of: Class::of_secret_endpoint };
+const CODE_TO_SESSION: Call = Call::with_secret("/sns/jscode2session");
 
 /// Who logged in, and the key that this login's data is sealed with.
 #[derive(Debug, Clone)]
@@ -111,13 +110,7 @@ async fn exchange(link: &Link, request: &Request<'_>) -> Result<Granted, Error> 
 fn leaves_the_code_unused(error: &Error) -> bool {
     match error {
         Error::Refused { upstream, .. } => upstream.errcode == -1,
-        Error::Transport { fault, .. } => matches!(
-            fault,
-            Fault::NameNotResolved
-                | Fault::ConnectionRefused
-                | Fault::NotConnected
-                | Fault::ConnectTimeout
-        ),
+        Error::Transport { .. } => !error.may_have_arrived(),
         _ => false,
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
 //! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
-//! leaves through `send.rs`. [`login`] exchanges a Mini Program's login codes, [`callback`] reads what
-//! WeChat pushes. Knows nothing of the
-//! database, of who keeps the tokens, or of our own API.
+//! leaves through `send.rs`. [`template`] sends an Official Account's messages, [`subscribe`] a Mini
+//! Program's, and [`form_template`] those that WeChat withdrew; [`login`] exchanges a Mini Program's
+//! login codes, [`callback`] reads what WeChat pushes. Knows nothing of the database, of who keeps the
+//! tokens, or of our own API.
 //!
 //! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
 //! judged by its bytes and never by its Content-Type; one raw control character in one person's remark
 //! does not lose the other ninety-nine.
 
 mod account;
+mod answer;
 mod attempts;
 pub mod callback;
 mod cipher;
@@ -20,9 +22,11 @@ mod counts;
 mod decode;
 mod error;
 mod fault;
+pub mod form_template;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod hiding;
 mod hint;
 mod lenient;
 pub mod login;
@@ -34,8 +38,11 @@ mod request;
 mod retry;
 mod sanitise;
 mod send;
+pub mod subscribe;
+pub mod template;
 mod tls;
 mod token;
+mod trouble;
 mod upstream;
 mod users;
 
@@ -50,8 +57,9 @@ pub use fault::Fault;
 pub use gate::Gate;
 pub use options::{BuildError, Options};
 pub use probe::{Probe, Resolved};
-pub use quota::{Quota, RateLimit};
+pub use quota::{Quota, RateLimit, next_renewal};
 pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
+pub use trouble::Trouble;
 pub use upstream::Upstream;
 pub use users::FollowerPage;

@@ -1,5 +1,6 @@
 //! What an account may still call today.
 
+use chrono::{DateTime, Days, FixedOffset, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::lenient::Integer;
@@ -28,6 +29,15 @@ pub struct RateLimit {
     pub call_count: i64,
     /// In this many seconds.
     pub refresh_seconds: i64,
+}
+
+/// When daily allowances are renewed next: at midnight, UTC+8.
+pub fn next_renewal(now: DateTime<Utc>) -> DateTime<Utc> {
+    const OFFSET_SECONDS: i32 = 8 * 60 * 60;
+    let Some(offset) = FixedOffset::east_opt(OFFSET_SECONDS) else { return now };
+    let tomorrow = now.with_timezone(&offset).date_naive() + Days::new(1);
+    let midnight = tomorrow.and_time(NaiveTime::MIN).and_local_timezone(offset);
+    midnight.earliest().map_or(now, |midnight| midnight.to_utc())
 }
 
 #[derive(Serialize)]
@@ -72,5 +82,19 @@ impl Account {
             remain: daily.remain.0,
             rate_limit,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spent_quota_is_renewed_at_midnight_in_china() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let morning_in_china = at("2026-03-01T23:30:00Z");
+        assert_eq!(next_renewal(morning_in_china), at("2026-03-02T16:00:00Z"));
+        let a_minute_before = at("2026-03-01T15:59:00Z");
+        assert_eq!(next_renewal(a_minute_before), at("2026-03-01T16:00:00Z"));
     }
 }

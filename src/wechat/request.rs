@@ -12,12 +12,30 @@ pub(super) struct Call {
     pub(super) path: &'static str,
     /// What an errcode means on this call.
     pub(super) class_of: fn(i64) -> Class,
+    /// Whether it is made once only, because a second time would do a second thing.
+    pub(super) is_made_once: bool,
 }
 
 impl Call {
     /// An ordinary call, made with an access token.
     pub(super) const fn with_token(path: &'static str) -> Self {
-        Self { path, class_of: Class::of }
+        Self { path, class_of: Class::of, is_made_once: false }
+    }
+
+    /// A call made with the account's AppSecret.
+    pub(super) const fn with_secret(path: &'static str) -> Self {
+        Self::with_token(path).classed(Class::of_secret_endpoint)
+    }
+
+    /// The same call, on which errcodes have meanings of their own.
+    pub(super) const fn classed(self, class_of: fn(i64) -> Class) -> Self {
+        Self { class_of, ..self }
+    }
+
+    /// The same call, made once: only a refused token, which no call gets past, is followed by another
+    /// attempt.
+    pub(super) const fn made_once(self) -> Self {
+        Self { is_made_once: true, ..self }
     }
 
     /// The name in counts, logs and errors: the path below `/cgi-bin/`, else without its first slash.

@@ -42,13 +42,14 @@ impl RetryPolicy {
         Self { transient: 0, rate_limited: 0, ..Self::default() }
     }
 
-    fn back_off(&self, repetitions: u32, random: f64) -> Duration {
+    /// The pause after so many repetitions; `random` is from 0 to 1.
+    pub fn back_off(&self, repetitions: u32, random: f64) -> Duration {
         let ceiling = self.base.saturating_mul(2_u32.saturating_pow(repetitions)).min(self.cap);
         ceiling.mul_f64(random)
     }
 
-    /// Until the next minute begins, and up to a tenth of one more.
-    fn next_minute(&self, now: DateTime<Utc>, random: f64) -> Duration {
+    /// Until the next minute begins, and up to a tenth of one more; `random` is from 0 to 1.
+    pub fn next_minute(&self, now: DateTime<Utc>, random: f64) -> Duration {
         let minute = (self.minute.as_millis() as i64).max(1);
         let passed = now.timestamp_millis().rem_euclid(minute);
         Duration::from_millis((minute - passed) as u64) + self.minute.mul_f64(random / 10.0)

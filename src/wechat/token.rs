@@ -108,8 +108,7 @@ impl TokenError {
 }
 
 /// WeChat: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html>
-const STABLE_TOKEN: Call =
-    Call { path: "/cgi-bin/stable_token", class_of: Class::of_secret_endpoint };
+const STABLE_TOKEN: Call = Call::with_secret("/cgi-bin/stable_token");
 
 /// What WeChat documents as the longest life. An answer with more, or with nonsense, is not believed:
 /// a token asked for too early costs one call, one kept too long is refused.

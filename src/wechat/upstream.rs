@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
+use super::hiding::{HIDDEN, fields, hide};
+
 /// WeChat's own words about a failure, without the parts that vary from call to call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Upstream {
@@ -23,8 +25,6 @@ const ERRMSG_LENGTH: usize = 200;
 /// appid has 18 characters, everything longer is nobody's business.
 const IDENTIFIER_LENGTH: usize = 20;
 
-const HIDDEN: &str = "[…]";
-
 impl Upstream {
     /// Reads an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`; `hidden` are values
     /// of the request that must not be repeated.
@@ -33,14 +33,16 @@ impl Upstream {
         errmsg: &str,
         hidden: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let mut errmsg = errmsg.to_owned();
-        for value in hidden.filter(|value| !value.is_empty()) {
-            errmsg = errmsg.replace(value, HIDDEN);
-        }
+        let errmsg = hide(errmsg, hidden);
         let (text, tail) = split_tail(&errmsg);
-        let words: Vec<&str> = text.split_whitespace().map(shown).collect();
+        let words: Vec<&str> = text.split_whitespace().chain(after_hint(tail)).map(shown).collect();
         let errmsg = words.join(" ").chars().take(ERRMSG_LENGTH).collect();
         Self { errcode, errmsg, rid: rid_in(tail) }
+    }
+
+    /// The key of the message's value that the errmsg points at, as that of a 47003 does.
+    pub(super) fn field(&self) -> Option<&str> {
+        fields(&self.errmsg).map(|(_, key)| key).next()
     }
 
     /// The address that WeChat saw us call from, where the errmsg of a 40164 names it.
@@ -73,6 +75,13 @@ fn split_tail(errmsg: &str) -> (&str, &str) {
     let at = starts.min().unwrap_or(errmsg.len());
     let text = errmsg[..at].trim_end_matches(|c: char| c.is_whitespace() || c == ',');
     (text, &errmsg[at..])
+}
+
+/// The words behind an older tail, where WeChat used to put the field that is wrong:
+/// `argument invalid! hint: [x] data.thing1.value is emtpy`.
+fn after_hint(tail: &str) -> impl Iterator<Item = &str> {
+    let after = tail.strip_prefix("hint").and_then(|tail| tail.split_once(']'));
+    after.map(|(_, after)| split_tail(after).0).into_iter().flat_map(str::split_whitespace)
 }
 
 fn rid_in(tail: &str) -> Option<String> {
@@ -116,6 +125,20 @@ mod tests {
         assert_eq!(upstream("system error hints: [ req_id: 8Aa1 ]").errmsg, "system error");
         assert_eq!(upstream("bad grid: 3").errmsg, "bad grid: 3");
         assert_eq!(upstream("").errmsg, "");
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_found_before_and_behind_the_tail() {
+        for errmsg in [
+            "argument invalid! data.thing1.value is empty rid: 5f325159-44411d21-1eb8b6c3",
+            "argument invalid! hint: [IWJsFA00994126] data.thing1.value is empty",
+            "argument invalid! hint: [x] data.thing1.value is empty hint: [y] more",
+        ] {
+            let seen = upstream(errmsg);
+            assert_eq!(seen.errmsg, "argument invalid! data.thing1.value is empty");
+            assert_eq!(seen.field(), Some("thing1"));
+        }
+        assert_eq!(upstream("argument invalid!").field(), None);
     }
 
     #[test]

@@ -158,7 +158,7 @@ async fn each_refusal_of_wechats_has_a_code_and_its_words() {
 #[case::html(Fault::Html, 502, "wechat_not_understood")]
 #[case::truncated(Fault::Truncated, 502, "wechat_not_understood")]
 #[case::secret(Fault::Errcode(40125), 502, "wechat_refused")]
-#[case::quota(Fault::Errcode(45009), 503, "wechat_busy")]
+#[case::quota(Fault::Errcode(45009), 503, "wechat_quota_spent")]
 #[case::gateway(Fault::HttpStatus(502), 503, "wechat_busy")]
 #[case::lost(Fault::AnswerLost, 503, "wechat_busy")]
 #[tokio::test]

@@ -38,7 +38,7 @@ impl Shop {
 }
 
 #[rstest]
-#[case::quota(Fault::Errcode(45009), 503, "wechat_busy", "5", json!(45009))]
+#[case::quota(Fault::Errcode(45009), 503, "wechat_quota_spent", "300", json!(45009))]
 #[case::user_too_often(Fault::Errcode(45011), 429, "login_rate_limited", "60", json!(45011))]
 #[case::busy(Fault::Errcode(-1), 503, "wechat_busy", "5", json!(-1))]
 #[case::as_text(Fault::ErrcodeAsText(45011), 429, "login_rate_limited", "60", json!(45011))]

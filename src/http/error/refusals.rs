@@ -1,10 +1,12 @@
 //! What the errors that every handler may meet are to its caller.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Problem;
+use super::{Problem, Upstream};
 use crate::keys::Refusal;
 use crate::store;
+use crate::wechat::{self, Trouble};
 
 /// How soon to try again once the database was away.
 const DATABASE_RETRY: Duration = Duration::from_secs(2);
@@ -12,7 +14,36 @@ const DATABASE_RETRY: Duration = Duration::from_secs(2);
 /// How soon another process answers in place of one that ends.
 const ENDING_RETRY: Duration = Duration::from_secs(2);
 
+/// How soon to try again while WeChat is busy.
+const BUSY_RETRY: Duration = Duration::from_secs(5);
+
+/// How soon to look again once an allowance of WeChat's is used up: it may take until midnight, UTC+8.
+const SPENT_RETRY: Duration = Duration::from_secs(300);
+
 impl Problem {
+    /// 502, 503 or 504: WeChat did not do it.
+    pub(in crate::http) fn wechat(trouble: Trouble, detail: impl Into<Cow<'static, str>>) -> Self {
+        match trouble {
+            Trouble::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
+            Trouble::Spent => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
+            Trouble::TooSlow => Self::too_slow("wechat_too_slow", detail),
+            Trouble::NotUnderstood => Self::not_understood("wechat_not_understood", detail),
+            Trouble::Misconfigured | Trouble::Refused => {
+                Self::not_understood("wechat_refused", detail)
+            }
+        }
+    }
+
+    /// With what WeChat said, where it said anything.
+    pub(in crate::http) fn said(self, upstream: Option<&wechat::Upstream>) -> Self {
+        match upstream.cloned() {
+            Some(wechat::Upstream { errcode, errmsg, rid }) => {
+                self.upstream(Upstream { errcode, errmsg, rid })
+            }
+            None => self,
+        }
+    }
+
     /// 503: the database does not answer.
     pub(in crate::http) fn database_unavailable() -> Self {
         let detail = "the database does not answer; nothing was changed, or all of it was";

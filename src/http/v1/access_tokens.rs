@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::said_by_wechat;
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
@@ -22,16 +21,14 @@ use crate::http::observe::RequestId;
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::model::AppId;
 use crate::store::{self, audit};
-use crate::token::{Error, Standing, Trouble};
+use crate::token::{Error, Standing};
+use crate::wechat::Trouble;
 
 /// How long a caller waits at most: WeChat's answer usually takes a tenth of a second.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How soon to try again while WeChat is busy.
-const BUSY_RETRY: Duration = Duration::from_secs(5);
-
-/// How soon to try again when more than patience is needed.
-const SPENT_RETRY: Duration = Duration::from_secs(300);
+/// How soon to try again where somebody else replaces the tokens.
+const CONTESTED_RETRY: Duration = Duration::from_secs(300);
 
 /// WeChat asks for room for 512 characters.
 const LONGEST_TOKEN: usize = 1_024;
@@ -204,30 +201,19 @@ impl From<Error> for Problem {
         let problem = match (error.trouble(), &error) {
             (Some(Trouble::TooSlow), _) => too_slow(),
             (Some(Trouble::Spent), Error::Contested(_)) => {
-                Self::unavailable("token_contested", detail, SPENT_RETRY)
+                Self::unavailable("token_contested", detail, CONTESTED_RETRY)
             }
-            (Some(Trouble::Spent), _) => {
-                Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY)
-            }
-            (Some(Trouble::Busy), _) => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
-            (Some(Trouble::NotUnderstood), _) => {
-                Self::not_understood("wechat_not_understood", detail)
-            }
-            (Some(Trouble::Misconfigured), _) => Self::not_understood("wechat_refused", detail),
+            (Some(trouble), _) => Self::wechat(trouble, detail),
             (None, Error::Unknown(_)) => Self::not_found("account_unknown", detail),
             (None, _) => match error {
                 Error::Store(error) => return error.into(),
                 error => return Self::internal(&error),
             },
         };
-        let problem = problem.maybe_hint(error.hint());
-        let problem = match &error {
+        let problem = problem.said(error.upstream()).maybe_hint(error.hint());
+        match &error {
             Error::Wechat { source, .. } => problem.caused_by(source),
             _ => problem,
-        };
-        match error.upstream().map(said_by_wechat) {
-            Some(said) => problem.upstream(said),
-            None => problem,
         }
     }
 }

@@ -8,13 +8,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::said_by_wechat;
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
 use crate::http::parameters::{Nothing, Query};
-use crate::login::{Answer, Error, Request, Trouble};
+use crate::login::{Answer, Error, Request};
 use crate::model::{AppId, OpenId, UnionId};
 
 /// WeChat counts a user's logins by the minute.
@@ -22,9 +21,6 @@ const USERS_MINUTE: Duration = Duration::from_secs(60);
 
 /// How soon to try again while many wait for WeChat.
 const BUSY: Duration = Duration::from_secs(1);
-
-/// How soon to try again while WeChat itself is busy, or its day's allowance is used up.
-const WECHAT_BUSY: Duration = Duration::from_secs(5);
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(log_in))
@@ -100,7 +96,8 @@ struct LoginOfficialAccount {
             key's limit is reached"),
         (status = 502, description = "`wechat_not_understood`: WeChat's answer cannot be read. \
             `wechat_refused`: WeChat refuses the Mini Program, an operator has to act"),
-        (status = 503, description = "`wechat_busy`, `login_busy` or `database_unavailable`: try again"),
+        (status = 503, description = "`wechat_busy`, `wechat_quota_spent`, `login_busy` or \
+            `database_unavailable`: try again"),
         (status = 504, description = "`wechat_too_slow`: WeChat has not answered in time"),
     )
 )]
@@ -133,9 +130,9 @@ fn response(caller: &Caller<auth::Login>, answer: Answer) -> LoginResponse {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let (hint, upstream) = (error.hint(), error.upstream().map(said_by_wechat));
+        let (hint, upstream) = (error.hint(), error.upstream().cloned());
         let detail = error.to_string();
-        let mut problem = match error {
+        let problem = match error {
             Error::Store(error) => return Self::from(&*error).maybe_hint(hint),
             Error::Seal(error) => return Self::internal(&error),
             Error::NoCode(_) | Error::CodeInvalid { .. } => {
@@ -154,17 +151,8 @@ impl From<Error> for Problem {
             }
             Error::TooManyAtOnce => Self::unavailable("login_busy", detail, BUSY),
             Error::TimedOut => Self::too_slow("wechat_too_slow", detail),
-            Error::Wechat { trouble, source } => match trouble {
-                Trouble::Busy => Self::unavailable("wechat_busy", detail, WECHAT_BUSY),
-                Trouble::TooSlow => Self::too_slow("wechat_too_slow", detail),
-                Trouble::NotUnderstood => Self::not_understood("wechat_not_understood", detail),
-                Trouble::Misconfigured => Self::not_understood("wechat_refused", detail),
-            }
-            .caused_by(&*source),
+            Error::Wechat(source) => Self::wechat(source.trouble(), detail).caused_by(&*source),
         };
-        if let Some(upstream) = upstream {
-            problem = problem.upstream(upstream);
-        }
-        problem.maybe_hint(hint)
+        problem.said(upstream.as_ref()).maybe_hint(hint)
     }
 }

@@ -12,8 +12,6 @@ mod sync_runs;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Context;
-use super::error;
-use crate::login::Upstream;
 
 /// Every resource.
 pub(super) fn router() -> OpenApiRouter<Context> {
@@ -26,10 +24,4 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .merge(resolve::router())
         .merge(stats::router())
         .merge(sync_runs::router())
-}
-
-/// WeChat's words as a problem repeats them.
-fn said_by_wechat(said: &Upstream) -> error::Upstream {
-    let Upstream { errcode, errmsg, rid } = said.clone();
-    error::Upstream { errcode, errmsg, rid }
 }

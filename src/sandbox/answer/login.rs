@@ -22,7 +22,7 @@ pub(super) fn jscode2session(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusa
     }
     let code = ask.parameter("js_code").ok_or_else(|| Refusal::of(41008))?;
     charge(world, ask, account)?;
-    let person = world.codes.redeem(code, account.number, world.now())?;
+    let person = world.codes.redeem(code, account.number, None, world.now())?;
     let state = account.state();
     if state.population.has(person, Quirk::HighRisk) {
         return Err(Refusal::of(40226));

@@ -4,12 +4,16 @@
 //! only where the vendor's do. Knows nothing of connections.
 
 mod admin;
+mod legacy;
 mod login;
+mod newtmpl;
 mod profile;
+mod send;
 mod template;
 mod token;
 mod user_data;
 mod users;
+mod values;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +28,7 @@ pub(crate) use user_data::encrypted_user_data;
 use super::call::{Call, Verb};
 use super::errcode::Refusal;
 use super::fault::Fault;
+use super::push::Report;
 use super::world::{Account, Kind, World};
 
 /// A request for one of the vendor's calls.
@@ -66,27 +71,47 @@ impl Ask {
     }
 }
 
+/// A call that took effect.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) body: Vec<u8>,
+    /// What the account is told of it besides.
+    pub(crate) report: Option<Report>,
+}
+
+impl From<Vec<u8>> for Answered {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, report: None }
+    }
+}
+
 /// What the vendor answers; `flaw` is what goes wrong inside the answer.
-pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Answered, Refusal> {
     match (ask.call.verb(), ask.verb) {
         (Verb::Get, Some(Verb::Get)) | (Verb::Post, Some(Verb::Post)) => {}
         (Verb::Get, _) => return Err(Refusal::of(43001)),
         (Verb::Post, _) => return Err(Refusal::of(43002)),
     }
-    match ask.call {
+    let body = match ask.call {
         Call::Token => token::classic(world, ask),
         Call::StableToken => token::stable(world, ask),
         Call::Jscode2session => login::jscode2session(world, ask),
         Call::ClearQuotaV2 => admin::clear_quota_v2(world, ask),
+        Call::TemplateSend => return send::template(world, ask, admit(world, ask)?, flaw),
+        Call::SubscribeSend => return send::subscribe(world, ask, admit(world, ask)?, flaw),
         _ => answer_holder(world, ask, admit(world, ask)?, flaw),
-    }
+    };
+    body.map(Answered::from)
 }
 
 /// Lets a request with a good token of a fitting account through, and charges it.
 fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
     let token = ask.parameter("access_token").ok_or_else(|| Refusal::of(41001))?;
     let account = &world.accounts[world.tokens.check(token, world.now())?];
-    let fits = account.kind == Kind::Official || !ask.call.is_for_official_accounts();
+    let fits = match account.kind {
+        Kind::Official => !ask.call.is_for_mini_programs(),
+        Kind::MiniProgram => !ask.call.is_for_official_accounts(),
+    };
     if !fits || account.state().switches.unauthorized {
         return Err(Refusal::of(48001));
     }
@@ -108,18 +133,33 @@ fn answer_holder(
         Call::UserGet => users::list(world, ask, account, flaw),
         Call::UserInfo => users::info(ask, account),
         Call::UserInfoBatchget => users::batch(ask, account, flaw),
-        Call::TemplateSend => template::send(world, ask, account),
         Call::TemplateList => template::list(world, account),
         Call::TemplateAdd => template::add(world, ask, account),
         Call::TemplateDelete => template::delete(world, ask, account),
         Call::IndustryGet => template::industry(world, account),
         Call::IndustrySet => template::set_industry(world, ask, account),
+        Call::NewtmplCategories => Ok(newtmpl::categories()),
+        Call::NewtmplTitles => newtmpl::titles(ask),
+        Call::NewtmplKeywords => newtmpl::keywords(ask),
+        Call::NewtmplList => Ok(newtmpl::list(world, account)),
+        Call::NewtmplAdd => newtmpl::add(world, ask, account),
+        Call::NewtmplDelete => newtmpl::delete(world, ask, account),
+        Call::WxopenLibraryList
+        | Call::WxopenLibraryGet
+        | Call::WxopenAdd
+        | Call::WxopenList
+        | Call::WxopenDelete
+        | Call::WxopenSend
+        | Call::UniformSend => legacy::answer(world, ask, account),
         Call::QuotaGet => admin::quota(world, ask, account),
         Call::ClearQuota => admin::clear_quota(world, ask, account),
         Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),
-        Call::Token | Call::StableToken | Call::Jscode2session | Call::ClearQuotaV2 => {
-            Err(Refusal::of(-1))
-        }
+        Call::Token
+        | Call::StableToken
+        | Call::Jscode2session
+        | Call::ClearQuotaV2
+        | Call::TemplateSend
+        | Call::SubscribeSend => Err(Refusal::of(-1)),
     }
 }
 

@@ -11,14 +11,18 @@
 //! | `POST /sandbox/callback` `{appid?, url, token?, encoding_aes_key?, mode?, format?}` | has events pushed there, who joins and leaves among them, and checks the URL |
 //! | `POST /sandbox/push` `{appid?, person, event, …}` | pushes an event and tells how that went |
 //! | `GET /sandbox/pushes` | what was pushed, every attempt |
+//! | `POST /sandbox/grants` `{appid?, person, template_id?, times?, always?}` | has a person accept prompts for subscribe messages, once or so often; 0 times takes everything back |
+//! | `POST /sandbox/form-ids` `{appid?, person}` | `{form_id}`, for a message of the old kind |
 //! | `POST /sandbox/tokens/invalidate` `{appid?}` | ends an account's tokens |
 //! | `POST /sandbox/quotas/reset` | starts every quota again |
 //! | `POST /sandbox/rebind` | binds all accounts elsewhere: every unionid changes |
-//! | `GET /sandbox/messages` | what was sent |
+//! | `GET /sandbox/messages` | what was sent, by which call |
 //!
-//! An `appid` left out is the first Official Account; for login codes and user data the first Mini
-//! Program, for a callback every account. The members of events are at [`push`].
+//! An `appid` left out is the first Official Account; for login codes, user data,
+//! grants and forms the first Mini Program, for a callback every account; a `template_id` left out is its first
+//! template. The members of events are at [`push`].
 
+mod message;
 mod push;
 
 use std::sync::Arc;
@@ -74,6 +78,8 @@ async fn route(
         }
         ("POST", "login-codes") => login_code(world, body),
         ("POST", "user-data") => user_data(world, body),
+        ("POST", "grants") => message::grant(world, body),
+        ("POST", "form-ids") => message::form(world, body),
         ("POST", "callback") => push::callback(world, body).await,
         ("POST", "push") => push::push(world, body).await,
         ("GET", "pushes") => Ok(json!({"pushes": world.pushes.list()})),

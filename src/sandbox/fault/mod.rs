@@ -7,6 +7,7 @@
 mod parse;
 mod plan;
 mod quirk;
+mod receipt;
 mod spelling;
 
 use std::ops::{RangeFrom, RangeInclusive};
@@ -16,6 +17,8 @@ pub use parse::InvalidRule;
 pub(crate) use plan::Plan;
 pub use plan::RuleId;
 pub use quirk::{Dirt, Quirk, UnknownQuirk};
+pub(crate) use receipt::Moment;
+pub use receipt::{InvalidReceipt, Outcome, Receipt};
 
 use super::call::Call;
 
@@ -71,6 +74,8 @@ pub enum Fault {
     RowsMissing(usize),
     /// `user/info/batchget`: that many rows at the beginning have no unionid.
     RowsBlank(usize),
+    /// `template/send`, `subscribe/send`: the message is accepted, and this is its receipt.
+    Receipt(Receipt),
 }
 
 /// Which of the requests that match a rule it strikes, counted from when the rule was made.
@@ -134,11 +139,15 @@ impl From<Call> for Target {
 ///        stall-mid=TIME  chunks  truncated  html  empty  token-dead  token-jammed
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
 ///        user/info/batchget:  misaligned=ROW  missing=ROWS  blank=ROWS
+///        template/send, subscribe/send:  receipt=RECEIPT
 /// TIME   500ms  30s  2m
 /// QUIRK  no-unionid  no-unionid-in-batch  no-unionid-at-login  unionid-of=PERSON
 ///        unionid-in-batch-of=PERSON  poison
 ///        remark=control-characters|invalid-utf8|bare-quote|stray-backslash  numeric-strings
-///        listed-but-gone  refuses-templates  blacklisted  high-risk
+///        listed-but-gone  refuses-templates  blacklisted  high-risk  send-errcode=N
+///        receipt=RECEIPT
+/// RECEIPT  none, or parts joined by +:  success|user-block|system-failed|freq-limit
+///        early|TIME (before the answer of the send, or that much later)  xTIMES
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum FaultRule {

@@ -39,12 +39,12 @@ pub enum InvalidRule {
     #[error(transparent)]
     Quirk(#[from] UnknownQuirk),
     /// A page's fault at a call that has no pages.
-    #[error("{fault} strikes {call} only")]
+    #[error("{fault} strikes {calls} only", calls = names(calls))]
     WrongCall {
         /// The fault's name.
         fault: String,
-        /// The call it belongs to.
-        call: Call,
+        /// The calls it belongs to.
+        calls: &'static [Call],
     },
 }
 
@@ -73,12 +73,15 @@ impl FromStr for FaultRule {
 
 /// A rule that could never strike is a mistake worth telling.
 fn belongs(call: Option<Call>, fault: &Fault, text: &str) -> Result<(), InvalidRule> {
-    match (fault.only_call(), call) {
-        (Some(only), Some(call)) if only != call => {
-            Err(InvalidRule::WrongCall { fault: text.to_owned(), call: only })
-        }
-        _ => Ok(()),
+    let calls = fault.only_calls();
+    if calls.is_empty() || call.is_none_or(|call| calls.contains(&call)) {
+        return Ok(());
     }
+    Err(InvalidRule::WrongCall { fault: text.to_owned(), calls })
+}
+
+fn names(calls: &[Call]) -> String {
+    calls.iter().map(|call| call.name()).collect::<Vec<_>>().join(" and ")
 }
 
 fn people(text: &str) -> Result<RangeInclusive<u64>, InvalidRule> {
@@ -174,5 +177,9 @@ mod tests {
         assert_eq!(error("user/get:1:cut=3"), "cut needs no value, not \"3\"");
         assert_eq!(error("user/get:1:stall=30"), "stall needs a time such as 30s, not \"30\"");
         assert_eq!(error("user/info:1:no-data"), "no-data strikes user/get only");
+        let receipt = error("user/info:1:receipt=none");
+        assert_eq!(receipt, "receipt=none strikes template/send and subscribe/send only");
+        let receipt = error("template/send:1:receipt=soon");
+        assert_eq!(receipt, "receipt needs a receipt such as user-block+early, not \"soon\"");
     }
 }

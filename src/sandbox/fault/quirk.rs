@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::receipt::Receipt;
+
 /// Bytes in an operator's note that make a profile hard to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dirt {
@@ -55,6 +57,10 @@ pub enum Quirk {
     Blacklisted,
     /// The vendor calls the person a high risk: 40226 at login.
     HighRisk,
+    /// A message to this person is refused with that errcode, such as 43117 or 43108.
+    SendErrcode(i64),
+    /// What becomes of the messages to this person, where no fault has it otherwise.
+    Receipt(Receipt),
 }
 
 /// A text that names no quirk.
@@ -63,7 +69,7 @@ pub enum Quirk {
     "no quirk is named {0:?}; there are no-unionid, no-unionid-in-batch, no-unionid-at-login, \
      unionid-of=PERSON, unionid-in-batch-of=PERSON, poison, remark=control-characters|\
      invalid-utf8|bare-quote|stray-backslash, numeric-strings, listed-but-gone, refuses-templates, \
-     blacklisted, high-risk"
+     blacklisted, high-risk, send-errcode=N, receipt=RECEIPT"
 )]
 pub struct UnknownQuirk(String);
 
@@ -93,6 +99,8 @@ impl FromStr for Quirk {
         plain
             .or_else(|| person("unionid-of=").map(Self::UnionidOf))
             .or_else(|| person("unionid-in-batch-of=").map(Self::UnionidInBatchOf))
+            .or_else(|| text.strip_prefix("send-errcode=")?.parse().ok().map(Self::SendErrcode))
+            .or_else(|| text.strip_prefix("receipt=")?.parse().ok().map(Self::Receipt))
             .ok_or_else(|| UnknownQuirk(text.to_owned()))
     }
 }
@@ -102,6 +110,8 @@ impl fmt::Display for Quirk {
         match self {
             Self::UnionidOf(person) => write!(f, "unionid-of={person}"),
             Self::UnionidInBatchOf(person) => write!(f, "unionid-in-batch-of={person}"),
+            Self::SendErrcode(errcode) => write!(f, "send-errcode={errcode}"),
+            Self::Receipt(receipt) => write!(f, "receipt={receipt}"),
             plain => {
                 let name = PLAIN.iter().find(|(_, quirk)| quirk == plain).map(|(name, _)| *name);
                 f.pad(name.unwrap_or_default())
@@ -116,7 +126,12 @@ mod tests {
 
     #[test]
     fn a_quirk_reads_back_as_it_is_written() {
-        let odd = [Quirk::UnionidOf(7), Quirk::UnionidInBatchOf(8)];
+        let odd = [
+            Quirk::UnionidOf(7),
+            Quirk::UnionidInBatchOf(8),
+            Quirk::SendErrcode(-1),
+            Quirk::Receipt(Receipt::none()),
+        ];
         for quirk in PLAIN.iter().map(|(_, quirk)| *quirk).chain(odd) {
             assert_eq!(quirk.to_string().parse(), Ok(quirk));
         }

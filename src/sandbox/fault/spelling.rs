@@ -10,7 +10,7 @@ use crate::sandbox::call::Call;
 pub(super) const NAMES: &str = "errcode=N, errcode-text=N, http=STATUS, disconnect, lost, cut, \
     stall=TIME, stall-mid=TIME, chunks, truncated, html, empty, token-dead, token-jammed, \
     count=N, no-data, blank-openid, loop, loop-back, short=N, total=N, misaligned=ROW, \
-    missing=ROWS, blank=ROWS";
+    missing=ROWS, blank=ROWS, receipt=RECEIPT";
 
 impl FromStr for Fault {
     type Err = InvalidRule;
@@ -51,6 +51,7 @@ fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
         "misaligned" => (value.parse().ok().map(Fault::Misaligned), "a row; the first is 0"),
         "missing" => (value.parse().ok().map(Fault::RowsMissing), "a number of rows"),
         "blank" => (value.parse().ok().map(Fault::RowsBlank), "a number of rows"),
+        "receipt" => (value.parse().ok().map(Fault::Receipt), "a receipt such as user-block+early"),
         _ => return Err(InvalidRule::Fault(name.to_owned())),
     };
     fault.ok_or_else(|| refused(name, needs, value))
@@ -64,7 +65,8 @@ fn status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| (400..600).contains(status))
 }
 
-fn time(text: &str) -> Option<Duration> {
+/// A time such as `500ms`, `30s` or `2m`.
+pub(super) fn time(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
@@ -77,16 +79,17 @@ fn time(text: &str) -> Option<Duration> {
 }
 
 impl Fault {
-    /// The only call that the fault makes sense for, if there is one.
-    pub(super) fn only_call(&self) -> Option<Call> {
+    /// The only calls that the fault makes sense for; none where it does for all.
+    pub(super) fn only_calls(&self) -> &'static [Call] {
         use Fault::{BlankOpenid, CountOff, Loop, LoopBack, NoData, Short, Total};
-        use Fault::{Misaligned, RowsBlank, RowsMissing};
+        use Fault::{Misaligned, Receipt, RowsBlank, RowsMissing};
         match self {
             CountOff(_) | NoData | BlankOpenid | Loop | LoopBack | Short(_) | Total(_) => {
-                Some(Call::UserGet)
+                &[Call::UserGet]
             }
-            Misaligned(_) | RowsMissing(_) | RowsBlank(_) => Some(Call::UserInfoBatchget),
-            _ => None,
+            Misaligned(_) | RowsMissing(_) | RowsBlank(_) => &[Call::UserInfoBatchget],
+            Receipt(_) => &[Call::TemplateSend, Call::SubscribeSend],
+            _ => &[],
         }
     }
 }

@@ -211,12 +211,6 @@ impl Account {
     pub fn encrypted_user_data(&self, data: impl Into<UserData>) -> (String, String) {
         encrypted_user_data(&self.world, self.inner(), &data.into())
     }
-
-    /// The ids of the account's templates; a new account has two.
-    pub fn template_ids(&self) -> Vec<String> {
-        let templates = self.world.messages.templates(self.number);
-        templates.into_iter().map(|template| template.template_id).collect()
-    }
 }
 
 /// Runs the caller's iterator now: it may ask this account, which waits while it is being changed.

@@ -2,6 +2,7 @@
 
 mod account;
 mod callback;
+mod message;
 
 use std::io;
 use std::net::SocketAddr;
@@ -159,6 +160,12 @@ impl Sandbox {
         self.world.pushes_follows.store(follows, Ordering::SeqCst);
     }
 
+    /// Whether what becomes of messages that are accepted from now on is pushed to the account's
+    /// callback.
+    pub fn push_receipts(&self, receipts: bool) {
+        self.world.receipts.store(receipts, Ordering::SeqCst);
+    }
+
     /// What was pushed, the oldest first; the latest 20,000 are kept.
     pub fn pushes(&self) -> Vec<Push> {
         self.world.pushes.list()
@@ -174,7 +181,7 @@ impl Sandbox {
         self.world.pushes.settled().await;
     }
 
-    /// The template messages that were accepted, the oldest first; the latest 20,000 are kept.
+    /// The messages that were accepted, the oldest first; the latest 20,000 are kept.
     pub fn sent_messages(&self) -> Vec<SentMessage> {
         self.world.messages.sent()
     }

@@ -79,7 +79,8 @@ impl Event {
     pub fn subscribe_msg_popup(person: u64, answers: &[(&str, &str)]) -> Self {
         let items = answers.iter().map(|(template, answer)| {
             let mut item = choice(template, answer);
-            item.push(("PopupScene", Value::Text("1".to_owned())));
+            // In a page of the Mini Program.
+            item.push(("PopupScene", Value::Text("0".to_owned())));
             item
         });
         let (event, list) = ("subscribe_msg_popup_event", "SubscribeMsgPopupEvent");

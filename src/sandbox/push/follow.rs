@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Event, start, url_of};
+use super::{Event, announce};
 use crate::sandbox::world::{Account, World};
 
 /// Followers leave. Tells how many did.
@@ -13,13 +13,13 @@ pub(crate) fn leave(world: &Arc<World>, account: &Account, people: Vec<u64>) -> 
         let leaves = |person: &u64| state.population.leave([*person]) == 1;
         people.into_iter().filter(leaves).collect::<Vec<_>>()
     });
-    announce(world, account, &gone, Event::unsubscribe)
+    tell(world, account, &gone, Event::unsubscribe)
 }
 
 /// That many followers leave, as chance has it. Tells how many did.
 pub(crate) fn leave_any(world: &Arc<World>, account: &Account, count: u64) -> u64 {
     let gone = world.leave_any(account, count);
-    announce(world, account, &gone, Event::unsubscribe)
+    tell(world, account, &gone, Event::unsubscribe)
 }
 
 /// People who never followed before begin to. Tells their numbers.
@@ -27,7 +27,7 @@ pub(crate) fn join(world: &Arc<World>, account: &Account, count: u64) -> Range<u
     let now = world.now() / 1_000;
     let joined = account.change(|state| state.population.join(count, now));
     if world.pushes_follows.load(Ordering::SeqCst) {
-        announce(world, account, &joined.clone().collect::<Vec<_>>(), Event::subscribe);
+        tell(world, account, &joined.clone().collect::<Vec<_>>(), Event::subscribe);
     }
     joined
 }
@@ -39,22 +39,18 @@ pub(crate) fn rejoin(world: &Arc<World>, account: &Account, people: Vec<u64>) ->
         let returns = |person: &u64| state.population.rejoin([*person], now) == 1;
         people.into_iter().filter(returns).collect::<Vec<_>>()
     });
-    announce(world, account, &back, Event::subscribe)
+    tell(world, account, &back, Event::subscribe)
 }
 
-/// Pushes an event of each, where the world pushes them and the account has somewhere to push to.
-fn announce(
+/// Pushes an event of each, where the world pushes them. Tells how many there are.
+fn tell(
     world: &Arc<World>,
     account: &Account,
     people: &[u64],
     event: impl Fn(u64) -> Event,
 ) -> u64 {
-    if world.pushes_follows.load(Ordering::SeqCst) && url_of(account).is_ok() {
-        for person in people {
-            if let Err(error) = start(world, account, &event(*person)) {
-                tracing::warn!(error = %error, "the sandbox could not push an event");
-            }
-        }
+    if world.pushes_follows.load(Ordering::SeqCst) {
+        announce(world, account, people.iter().map(|person| event(*person)));
     }
     people.len() as u64
 }

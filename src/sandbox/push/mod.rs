@@ -5,34 +5,27 @@
 //! the same bytes twice, there is [`Letter`]. Nothing is pushed in order.
 
 mod callback;
+mod consent;
+mod delivery;
 mod event;
 mod follow;
 mod letter;
 mod message;
 mod post;
-
-use std::sync::Arc;
-use std::time::Duration;
+mod receipt;
 
 pub use callback::{Callback, CallbackFormat, CallbackMode, InvalidCallback};
+pub(crate) use consent::{grant, revoke};
+use delivery::{announce, start_after};
+pub(crate) use delivery::{deliver, start};
 pub use event::Event;
 pub(crate) use follow::{join, leave, leave_any, rejoin};
 pub use letter::Letter;
 pub use post::{Answer, Undelivered};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+pub(crate) use receipt::{Report, report};
 
-use super::world::{Account, Attempt, Push, PushId, PushState, World};
+use super::world::{Account, World};
 use letter::Seal;
-
-/// How often a push is tried in all.
-const TRIES: usize = 3;
-
-/// What the vendor waits before it tries again.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// As much of an answer is kept as this, in bytes.
-const KEPT_ANSWER: usize = 1_024;
 
 /// What a message says of the account and the person.
 #[derive(Debug)]
@@ -133,81 +126,4 @@ pub(crate) async fn check(world: &World, account: &Account) -> Result<bool, Unde
     let query = check_query(world, account, &echostr)?;
     let answer = post::get(&url_of(account)?, &query, world.push_timeout).await?;
     Ok(answer.status == 200 && answer.body == echostr.as_bytes())
-}
-
-/// Begins to push an event, in a task of its own that ends when the push does.
-pub(crate) fn start(
-    world: &Arc<World>,
-    account: &Account,
-    event: &Event,
-) -> Result<(PushId, JoinHandle<()>), Undelivered> {
-    let draft = Draft::new(world, account, event)?;
-    let under_way = world.pushes.begin(&account.appid, event.name(), event.person());
-    let id = under_way.id();
-    let (world, number) = (world.clone(), account.number);
-    let task = tokio::spawn(async move {
-        let stop = world.stop.clone();
-        let state = stop.run_until_cancelled(try_all(&world, number, &draft, id)).await;
-        under_way.end(state.unwrap_or(PushState::GivenUp));
-    });
-    Ok((id, task))
-}
-
-/// Pushes an event and waits for the end of it.
-pub(crate) async fn deliver(
-    world: &Arc<World>,
-    account: &Account,
-    event: &Event,
-) -> Result<Push, Undelivered> {
-    let (id, task) = start(world, account, event)?;
-    // The push is in the book, however its task ended.
-    _ = task.await;
-    world.pushes.find(id).ok_or(Undelivered::Forgotten)
-}
-
-/// Tries until somebody answers with 200, as often as the vendor does.
-async fn try_all(world: &World, account: usize, draft: &Draft, id: PushId) -> PushState {
-    let _turn = world.pushes.turn().await;
-    for nth in 0..TRIES {
-        if nth > 0 {
-            tokio::time::sleep(PAUSE).await;
-        }
-        let begun = Instant::now();
-        let answer = attempt(world, &world.accounts[account], draft).await;
-        let state = judge(&answer);
-        world.pushes.record(id, told(answer, begun.elapsed()));
-        if let Some(state) = state {
-            return state;
-        }
-    }
-    PushState::GivenUp
-}
-
-async fn attempt(world: &World, account: &Account, draft: &Draft) -> Result<Answer, Undelivered> {
-    post(world, account, &draft.seal(world)?).await
-}
-
-/// How a push ends with this answer; `None` where it is tried again.
-fn judge(answer: &Result<Answer, Undelivered>) -> Option<PushState> {
-    match answer {
-        Ok(Answer { status: 200, body }) if body.is_empty() || body == b"success" => {
-            Some(PushState::Accepted)
-        }
-        Ok(Answer { status: 200, .. }) => Some(PushState::Misunderstood),
-        _ => None,
-    }
-}
-
-fn told(answer: Result<Answer, Undelivered>, took: Duration) -> Attempt {
-    let milliseconds = took.as_millis() as u64;
-    match answer {
-        Ok(Answer { status, mut body }) => {
-            body.truncate(KEPT_ANSWER);
-            let body = Some(String::from_utf8_lossy(&body).into_owned());
-            Attempt { status: Some(status), body, error: None, milliseconds }
-        }
-        Err(error) => {
-            Attempt { status: None, body: None, error: Some(error.to_string()), milliseconds }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Template messages and the control routes.
+//! Template messages to followers, and the control routes.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::logins::login_path;
 use super::*;
 use crate::sandbox::{Call, Quirk};
 
-fn message(sandbox: &Sandbox, person: u64) -> Value {
+pub(super) fn message(sandbox: &Sandbox, person: u64) -> Value {
     json!({
         "touser": sandbox.main().person(person).openid,
         "template_id": sandbox.main().template_ids()[0],
@@ -30,14 +30,17 @@ async fn a_message_to_a_follower_is_accepted_once() {
     let sent = sandbox.sent_messages();
     assert_eq!(sent.len(), 1);
     assert_eq!((sent[0].person, Some(sent[0].msgid)), (3, answer["msgid"].as_i64()));
-    assert_eq!(sent[0].body, message(&sandbox, 3));
+    assert_eq!((sent[0].call, &sent[0].body), (Call::TemplateSend, &message(&sandbox, 3)));
 }
 
 #[tokio::test]
 async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
     let (sandbox, token) = small_world(10).await;
     let path = format!("/cgi-bin/message/template/send?access_token={token}");
-    sandbox.main().quirk([4], Quirk::RefusesTemplates);
+    let main = sandbox.main();
+    main.quirk([4], Quirk::RefusesTemplates);
+    main.quirk([5], Quirk::SendErrcode(43117));
+    let program = sandbox.mini_program().unwrap().appid().to_owned();
     let foreign = sandbox.mini_program().unwrap().person(3).openid;
     let changed = |key: &str, value: Value| {
         let mut message = message(&sandbox, 3);
@@ -54,25 +57,34 @@ async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
         (changed("data", json!({})), 47003),
         (long, 47003),
         (changed("miniprogram", json!({"appid": "wx00"})), 40013),
+        (changed("miniprogram", json!({"appid": program, "pagepath": "missing/page"})), 40165),
+        (changed("template_id", "".into()), 40036),
+        (message(&sandbox, 5), 43117),
         (changed("touser", json!(7)), 47001),
     ] {
         assert_eq!(post(&sandbox, &path, &message).await["errcode"], expected, "{message}");
     }
     assert!(sandbox.sent_messages().is_empty());
+    let mut page = message(&sandbox, 3);
+    page["miniprogram"] = json!({"appid": program, "pagepath": "pages/order?id=7"});
+    assert_eq!(post(&sandbox, &path, &page).await["errcode"], 0);
 }
 
 #[tokio::test]
-async fn templates_can_be_added_and_taken_away() {
+async fn a_ban_and_a_spent_quota_hold_until_they_are_lifted() {
     let (sandbox, token) = small_world(10).await;
-    let path = |name| format!("/cgi-bin/template/{name}?access_token={token}");
-    let body = json!({"template_id_short": "42", "keyword_name_list": ["a", "b"]});
-    let added = post(&sandbox, &path("api_add_template"), &body).await;
-    let list = get(&sandbox, &path("get_all_private_template")).await;
-    assert_eq!(list["template_list"].as_array().unwrap().len(), 3);
-    assert_eq!(list["template_list"][2]["template_id"], added["template_id"]);
-    let removal = json!({"template_id": added["template_id"]});
-    assert_eq!(post(&sandbox, &path("del_private_template"), &removal).await["errcode"], 0);
-    assert_eq!(post(&sandbox, &path("del_private_template"), &removal).await["errcode"], 40037);
+    let path = format!("/cgi-bin/message/template/send?access_token={token}");
+    let errcode = async || post(&sandbox, &path, &message(&sandbox, 3)).await["errcode"].clone();
+    let main = sandbox.main();
+    for banned in [43107, 43116] {
+        main.ban_template(&main.template_ids()[0], banned);
+        assert_eq!(errcode().await, banned);
+    }
+    main.lift_ban(&main.template_ids()[0]);
+    main.set_quota(Call::TemplateSend, Some(0));
+    assert_eq!(errcode().await, 45009);
+    main.set_quota(Call::TemplateSend, None);
+    assert_eq!(errcode().await, 0);
 }
 
 #[tokio::test]

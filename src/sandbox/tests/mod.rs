@@ -1,10 +1,15 @@
 //! The sandbox over its own wire, asked byte by byte as a stranger would.
 
 mod faults;
+mod legacy;
 mod logins;
 mod messages;
+mod newtmpl;
 mod pushes;
+mod receipts;
 mod receiver;
+mod subscribe;
+mod templates;
 mod tokens;
 mod users;
 

@@ -15,7 +15,7 @@ use crate::sandbox::{
 const TOKEN: &str = "bridgetoken";
 
 /// A world at 1,700,000,000 that pushes to the receiver, in plain mode, impatiently.
-async fn plain_world(receiver: &Receiver) -> Sandbox {
+pub(super) async fn plain_world(receiver: &Receiver) -> Sandbox {
     world_of(Callback::plain(&receiver.url, TOKEN)).await
 }
 
@@ -23,7 +23,7 @@ async fn safe_world(receiver: &Receiver) -> Sandbox {
     world_of(Callback::made(&receiver.url, 1, "any")).await
 }
 
-async fn world_of(callback: Callback) -> Sandbox {
+pub(super) async fn world_of(callback: Callback) -> Sandbox {
     let options = Options {
         clock: Clock::manual(DateTime::from_timestamp_secs(1_700_000_000).unwrap()),
         push_timeout: Duration::from_millis(200),

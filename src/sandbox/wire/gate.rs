@@ -1,12 +1,15 @@
 //! What every call of the vendor's passes through: counting, latency, faults.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 
 use super::reply::Reply;
-use crate::sandbox::answer::{Ask, address_refused, answer};
+use crate::sandbox::answer::{Answered, Ask, address_refused, answer};
 use crate::sandbox::call::Verb;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::fault::Fault;
+use crate::sandbox::push;
 use crate::sandbox::world::{Account, World};
 
 /// The connection ends without an answer.
@@ -15,7 +18,7 @@ use crate::sandbox::world::{Account, World};
 pub(crate) struct Gone;
 
 /// Answers one request, unless the plan of faults has it otherwise.
-pub(crate) async fn pass(world: &World, ask: Ask) -> Result<Reply, Gone> {
+pub(crate) async fn pass(world: &Arc<World>, ask: Ask) -> Result<Reply, Gone> {
     let account = ask.account(world);
     let desk = account.map(|account| &world.desks[account.number]);
     let _flights = [Some(&world.counters), desk.map(|desk| &desk.counters)]
@@ -34,7 +37,12 @@ pub(crate) async fn pass(world: &World, ask: Ask) -> Result<Reply, Gone> {
         _ => {}
     }
     let body = match attempt(world, &ask, account, fault.as_ref()) {
-        Ok(body) => body,
+        Ok(Answered { body, report }) => {
+            if let Some(report) = report {
+                push::report(world, &report).await;
+            }
+            body
+        }
         Err(refusal) => refuse(world, &ask, account, &refusal),
     };
     spoil(Reply::new(ask.call.content_type(), body), fault).await
@@ -46,7 +54,7 @@ fn attempt(
     ask: &Ask,
     account: Option<&Account>,
     fault: Option<&Fault>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Answered, Refusal> {
     match (fault, account) {
         (Some(Fault::Errcode(40164)), _) => return Err(address_refused(ask.peer)),
         (Some(Fault::Errcode(errcode)), _) => return Err(Refusal::of(*errcode)),

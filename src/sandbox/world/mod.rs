@@ -1,17 +1,22 @@
-//! The world behind the sandbox: accounts, people, tokens, codes, quotas and messages.
+//! The world behind the sandbox: accounts, people, tokens, codes, quotas, templates, consents and
+//! messages.
 //!
 //! Knows the vendor's rules and nothing of HTTP or JSON. What it holds grows with what happens in
 //! it, not with the number of followers.
 
 mod account;
 mod code;
+mod consent;
 mod counters;
 mod ids;
+mod industry;
+pub(crate) mod library;
 mod message;
 mod population;
 mod push;
 mod quota;
 mod setup;
+mod template;
 mod token;
 
 use std::collections::BTreeMap;
@@ -20,16 +25,17 @@ use std::time::Duration;
 
 pub use account::Drift;
 pub(crate) use account::{Account, Kind, State, Switches};
+pub use consent::Permission;
 pub(crate) use counters::Counters;
 pub use counters::{CallStats, Stats};
 pub(crate) use ids::{ID_LENGTH, Id, Ids};
 pub use message::SentMessage;
-pub(crate) use message::{Messages, Template};
 pub(crate) use population::Page;
 pub(crate) use push::Pushes;
 pub use push::{Attempt, Push, PushId, PushState};
 pub(crate) use quota::Quotas;
 pub use setup::InvalidWorld;
+pub(crate) use template::{Line, Shelf, Template};
 
 use tokio_util::sync::CancellationToken;
 
@@ -55,10 +61,18 @@ pub(crate) struct World {
     pub(crate) desks: Vec<Desk>,
     pub(crate) tokens: token::Tokens,
     pub(crate) codes: code::Codes,
-    pub(crate) messages: Messages,
+    pub(crate) forms: code::Codes,
+    pub(crate) messages: message::Messages,
+    pub(crate) templates: template::Templates,
+    pub(crate) industries: industry::Industries,
+    pub(crate) consents: consent::Consents,
     pub(crate) pushes: Pushes,
     /// Whether who comes and goes is told to the account's callback.
     pub(crate) pushes_follows: AtomicBool,
+    /// Whether what became of a message is told to the account's callback.
+    pub(crate) receipts: AtomicBool,
+    /// Whether Mini Programs' template messages of the years before 2020 are served.
+    pub(crate) legacy_templates: bool,
     /// How long a push waits for its answer.
     pub(crate) push_timeout: Duration,
     /// Ends everything that the world has begun.

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio_util::sync::CancellationToken;
 
+use super::consent::Consents;
 use super::counters::Counters;
+use super::industry::Industries;
 use super::message::Messages;
 use super::population::Population;
 use super::push::Pushes;
 use super::quota::Quotas;
-use super::{Account, Desk, Ids, Kind, State, Switches, World, code, token};
+use super::template::{Shelf, Templates};
+use super::{Account, Desk, Ids, Kind, State, Switches, World, code, library, token};
 use crate::sandbox::chance::mix;
 use crate::sandbox::fault::Plan;
 use crate::sandbox::options::{MiniProgram, OfficialAccount, Options};
@@ -48,10 +51,16 @@ impl World {
             latency: options.latency.clone(),
             desks: accounts.iter().map(desk).collect(),
             tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
-            codes: code::Codes::new(mix(salt ^ 1)),
-            messages: Messages::new(accounts.len(), options.seed),
+            codes: code::Codes::new(code::LOGIN, mix(salt ^ 1)),
+            forms: code::Codes::new(code::FORM, mix(salt ^ 2)),
+            messages: Messages::default(),
+            templates: templates(&accounts, options.seed),
+            industries: Industries::new(accounts.len()),
+            consents: Consents::default(),
             pushes: Pushes::new(),
             pushes_follows: AtomicBool::new(options.pushes_follows),
+            receipts: AtomicBool::new(options.receipts),
+            legacy_templates: options.legacy_templates,
             push_timeout: options.push_timeout,
             stop: CancellationToken::new(),
             plan: Plan::new(options.seed),
@@ -94,6 +103,35 @@ fn accounts(options: &Options) -> Result<Vec<Account>, InvalidWorld> {
         add(Kind::MiniProgram, (appid, secret), 0, *bound, Switches::default(), callback)?;
     }
     Ok(accounts)
+}
+
+/// The templates that accounts start with, two each.
+fn templates(accounts: &[Account], seed: u64) -> Templates {
+    let templates = Templates::new(seed);
+    for account in accounts {
+        match account.kind {
+            Kind::Official => {
+                let sent = library::official::lines(&["订单编号", "商品名称", "发货时间"]);
+                templates.add(account.number, Shelf::Official, ("订单发货通知", false), sent);
+                let booked = library::official::lines(&["预约项目", "预约时间", "预约状态"]);
+                templates.add(account.number, Shelf::Official, ("预约成功提醒", false), booked);
+            }
+            Kind::MiniProgram => {
+                for (tid, kids) in [
+                    (library::subscribe::ORDER_PAID, 1..=4),
+                    (library::subscribe::ORDER_READY, 1..=3),
+                ] {
+                    let title = library::subscribe::title(tid);
+                    let lines = title.and_then(|title| title.lines(&kids.collect::<Vec<_>>()));
+                    if let (Some(title), Some(lines)) = (title, lines) {
+                        let name = (title.title, title.lasting);
+                        templates.add(account.number, Shelf::Subscribe, name, lines);
+                    }
+                }
+            }
+        }
+    }
+    templates
 }
 
 /// The callback as that account has it.

@@ -112,6 +112,10 @@ fn counted(row: &sea_orm::QueryResult) -> Result<Count, Error> {
 
 /// Below the ids of every message of a day.
 fn first_id(day: i64) -> String {
-    let at = (day * DAY_MS - DAY_OFFSET_MS).max(0).unsigned_abs();
-    Uuid::from_u128(u128::from(at) << 80).simple().to_string()
+    first_id_at(day * DAY_MS - DAY_OFFSET_MS)
+}
+
+/// Below the ids of every message accepted at an instant or later.
+pub(super) fn first_id_at(at: i64) -> String {
+    Uuid::from_u128(u128::from(at.max(0).unsigned_abs()) << 80).simple().to_string()
 }

@@ -1,5 +1,6 @@
 //! Canaries: values that must be found in no error and in no log line.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -7,15 +8,22 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::super::form_template::LegacyMessage;
 use super::super::login::{LoginCode, SessionKey};
-use super::super::{Error, Gate};
+use super::super::subscribe::SubscribeMessage;
+use super::super::template::TemplateMessage;
+use super::super::{Account, Error, Gate};
 use super::server::{Reply, Server, json, ok, status};
 use super::{APPID, Tokens, account_of, client};
+use crate::model::{Jump, Text};
 
 const TOKEN: &str = "70_canary0token1_aBcDeFgHiJkLmNoP";
 const SECRET: &str = "0canary1a2b3c4d5e6f7a8b9c0d1e2f3";
 const OPENID: &str = "oCanary-canary0openid1234567";
 const CODE: &str = "0bcanary1code234567890aBcDeFgHi";
+const TEXT: &str = "canary某人";
+const PAGE: &str = "pages/canary?order=5";
+const FORM_ID: &str = "canaryform";
 const SESSION_KEY: &str = "canary0key1234567890aA==";
 
 fn everything_said(error: &Error) -> String {
@@ -64,12 +72,31 @@ async fn errors_of(base_url: &str) -> Vec<Error> {
     let openid = OPENID.parse().unwrap();
     let secret = SecretString::from(SECRET);
     let (appid, code) = (APPID.parse().unwrap(), CODE.parse().unwrap());
-    vec![
+    let mut errors = errors_of_messages(&account).await;
+    errors.extend([
         account.list_followers(Some(OPENID)).await.unwrap_err(),
         account.profile(&openid).await.unwrap_err(),
         account.profiles(&[openid]).await.unwrap_err(),
         client.stable_token(&appid, &secret, false).await.unwrap_err(),
         client.code_to_session(&appid, &secret, &code).await.unwrap_err(),
+    ]);
+    errors
+}
+
+async fn errors_of_messages(account: &Account) -> Vec<Error> {
+    let (touser, template_id) = (&OPENID.parse().unwrap(), &"canary_template".parse().unwrap());
+    let value = Text { value: TEXT.to_owned(), color: None };
+    let (data, page) = (&BTreeMap::from([("thing2".to_owned(), value)]), Some(PAGE));
+    let jump = Jump { appid: APPID.parse().unwrap(), pagepath: page.map(str::to_owned) };
+    let (url, miniprogram, client_msg_id) = (Some("example.com/canary"), Some(&jump), None);
+    let (miniprogram_state, lang, form_id, emphasis_keyword) = (None, None, FORM_ID, None);
+    let template = TemplateMessage { touser, template_id, data, url, miniprogram, client_msg_id };
+    let subscribe = SubscribeMessage { touser, template_id, data, page, miniprogram_state, lang };
+    let legacy = LegacyMessage { touser, template_id, page, form_id, data, emphasis_keyword };
+    vec![
+        account.send_template(&template).await.unwrap_err(),
+        account.send_subscribe(&subscribe).await.unwrap_err(),
+        account.send_legacy(&legacy).await.unwrap_err(),
     ]
 }
 
@@ -84,6 +111,27 @@ async fn no_error_tells_a_secret() {
     for error in errors_of("http://127.0.0.1:1").await {
         assert_silent(&everything_said(&error));
     }
+}
+
+#[tokio::test]
+async fn no_error_repeats_what_a_message_holds() {
+    let echo = format!("{TEXT} {OPENID} {TEXT}{TEXT}");
+    for errmsg in [
+        format!("argument invalid! {echo} data.thing2.value invalid"),
+        format!("argument invalid! hint: [x] {echo} data.thing2.value is empty"),
+        format!("argument invalid! {TEXT}.data.thing2.value{TEXT} invalid"),
+    ] {
+        let reply = json(format!(r#"{{"errcode":47003,"errmsg":"{errmsg}"}}"#));
+        let server = Server::answering([reply]).await;
+        let account =
+            account_of(client(&server.base_url), Tokens::starting_with("t"), Gate::new(1));
+        for error in errors_of_messages(&account).await {
+            assert_silent(&everything_said(&error));
+            assert_eq!(error.refused_field(), Some("thing2"), "{error}");
+        }
+    }
+    let value = Text { value: TEXT.to_owned(), color: Some(TEXT.to_owned()) };
+    assert_silent(&format!("{value:?}"));
 }
 
 #[tokio::test]

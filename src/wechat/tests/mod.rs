@@ -2,9 +2,13 @@
 
 mod answers;
 mod leaks;
+mod libraries;
 mod logins;
+mod messages;
 mod probes;
+mod sends;
 mod server;
+mod templates;
 mod tls;
 mod tokens;
 mod transport;

@@ -6,11 +6,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::{Class, Error};
+use super::super::{Class, Error, Fault};
 use super::server::{ok, read_request};
 use super::{Client, Gate, Tokens, account_of, options};
 
@@ -34,21 +35,30 @@ async fn list(
     key: &KeyPair,
     root: &Authority,
 ) -> Result<u64, Error> {
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
+        .with_single_cert(vec![certificate], private(key))
         .unwrap();
     let base_url = serve(TlsAcceptor::from(Arc::new(config))).await;
-    let options = super::Options { ca_file_pem: Some(root.pem().into()), ..options(&base_url) };
+    let (outcome, calls) = list_at(&base_url, root).await;
+    assert_eq!(calls, 1, "asked again after {outcome:?}");
+    outcome
+}
+
+fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()))
+}
+
+/// Lists the followers of this server: the outcome, and the calls it took.
+async fn list_at(base_url: &str, root: &Authority) -> (Result<u64, Error>, u64) {
+    let options = super::Options { ca_file_pem: Some(root.pem().into()), ..options(base_url) };
     let client = Client::new(options).unwrap();
     let account = account_of(client, Tokens::starting_with("token"), Gate::new(1));
     let outcome = account.list_followers(None).await.map(|page| page.total);
-    assert_eq!(account.calls()["user/get"], 1, "asked again after {outcome:?}");
-    outcome
+    (outcome, account.calls()["user/get"])
 }
 
 async fn serve(acceptor: TlsAcceptor) -> String {
@@ -72,7 +82,7 @@ fn assert_refused(outcome: Result<u64, Error>, words: &str) {
     let error = outcome.unwrap_err();
     let expected = format!("user/get did not get through: the server's certificate {words}");
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.class(), Class::Config);
+    assert_eq!((error.class(), error.may_have_arrived()), (Class::Config, false));
     assert!(error.hint().unwrap().contains("clock"));
 }
 
@@ -124,4 +134,40 @@ async fn an_authority_that_vouches_for_itself_is_refused() {
     let certificate = params.self_signed(&key).unwrap();
     let words = "is self-signed: it is an authority's own";
     assert_refused(list(certificate.into(), &key, &root).await, words);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_know_us_may_have_heard_the_request() {
+    let (root, key) = (authority(), KeyPair::generate().unwrap());
+    let certificate = params("127.0.0.1").signed_by(&key, &root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate.into()], private(&key))
+        .unwrap();
+    let base_url = serve(TlsAcceptor::from(Arc::new(config))).await;
+    // It says so after the handshake, when the request is on its way; what we hear of it first, its
+    // words or the end of the connection, is chance.
+    let error = list_at(&base_url, &root).await.0.unwrap_err();
+    assert_eq!((error.class(), error.may_have_arrived()), (Class::Transient, true), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_has_heard_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap_or_default();
+            read_request(&mut stream).await;
+        }
+    });
+    let error = list_at(&base_url, &authority()).await.0.unwrap_err();
+    assert!(matches!(error, Error::Transport { fault: Fault::Tls(_), .. }), "{error:?}");
+    assert!(!error.may_have_arrived());
 }

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use unionid_bridge::model::{AppId, Channel, Content, MessageId, MessageState, OpenId};
 use unionid_bridge::sandbox::Account;
-use unionid_bridge::store::messages::{self, Message, NewMessage, Route};
+use unionid_bridge::store::messages::{self, NewMessage, Route};
 use unionid_bridge::store::{AccountId, Store, accounts};
 
 use super::TestApp;
@@ -83,11 +83,6 @@ impl TestApp {
         let id = accept(&self.app.store, account, &[person]).await.remove(0);
         send(&self.app.store, &id, state, None, ago_ms).await;
         id
-    }
-
-    /// A message as it stands.
-    pub async fn message(&self, id: &MessageId) -> Message {
-        messages::find(self.app.store.reader(), id).await.unwrap().unwrap()
     }
 
     /// How a message stands: its state, and why.

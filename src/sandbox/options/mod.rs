@@ -1,97 +1,20 @@
 //! What world to make: accounts, sizes, latencies, quotas, lifetimes.
 
+mod account;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+pub use account::{
+    LastPage, MINI_PROGRAM, MINI_PROGRAM_SECRET, MiniProgram, OFFICIAL_ACCOUNT,
+    OFFICIAL_ACCOUNT_SECRET, OfficialAccount,
+};
 
 use super::call::Call;
 use super::fault::FaultRule;
 use super::push::Callback;
 use crate::clock::Clock;
-
-/// The AppID of the Official Account that there is unless told otherwise.
-pub const OFFICIAL_ACCOUNT: &str = "wx0a00000000000001";
-
-/// Its AppSecret. A dummy: it opens nothing but a sandbox.
-pub const OFFICIAL_ACCOUNT_SECRET: &str = "5a5d0b0c0a11ce0000000000000000a1";
-
-/// The AppID of the Mini Program that there is unless told otherwise.
-pub const MINI_PROGRAM: &str = "wx3b00000000000001";
-
-/// Its AppSecret. A dummy: it opens nothing but a sandbox.
-pub const MINI_PROGRAM_SECRET: &str = "5a5d0b0c0a11ce0000000000000000b1";
-
-/// How the follower list ends; the vendor is seen to do either.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LastPage {
-    /// The last page names its last openid, and the page after it is empty.
-    #[default]
-    NamesNext,
-    /// The last page has an empty `next_openid`.
-    EndsTheList,
-}
-
-/// An Official Account to make.
-#[derive(Debug, Clone)]
-pub struct OfficialAccount {
-    /// The name it has in a configuration.
-    pub name: String,
-    /// `wx` and 16 hex digits.
-    pub appid: String,
-    /// 32 hex digits.
-    pub secret: String,
-    /// How many follow at first: the people `0..followers`.
-    pub followers: u64,
-    /// Whether it is bound to the Open Platform account; if not, nobody has a unionid.
-    pub bound: bool,
-    /// How its follower list ends.
-    pub last_page: LastPage,
-    /// Where its events are pushed.
-    pub callback: Option<Callback>,
-}
-
-impl OfficialAccount {
-    /// A bound account of that many followers.
-    pub fn new(name: &str, appid: &str, secret: &str, followers: u64) -> Self {
-        Self {
-            name: name.to_owned(),
-            appid: appid.to_owned(),
-            secret: secret.to_owned(),
-            followers,
-            bound: true,
-            last_page: LastPage::default(),
-            callback: None,
-        }
-    }
-}
-
-/// A Mini Program to make. Every person can log in to it.
-#[derive(Debug, Clone)]
-pub struct MiniProgram {
-    /// The name it has in a configuration.
-    pub name: String,
-    /// `wx` and 16 hex digits.
-    pub appid: String,
-    /// 32 hex digits.
-    pub secret: String,
-    /// Whether it is bound to the Open Platform account; if not, logins give no unionid.
-    pub bound: bool,
-    /// Where its events are pushed.
-    pub callback: Option<Callback>,
-}
-
-impl MiniProgram {
-    /// A bound Mini Program.
-    pub fn new(name: &str, appid: &str, secret: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            appid: appid.to_owned(),
-            secret: secret.to_owned(),
-            bound: true,
-            callback: None,
-        }
-    }
-}
 
 /// What world to make, and where it listens.
 ///
@@ -118,6 +41,11 @@ pub struct Options {
     /// Whether who joins, comes back and leaves is pushed to the account's callback as the vendor
     /// does; people who drift while they are listed are not.
     pub pushes_follows: bool,
+    /// Whether what became of a message is pushed to the account's callback, where that has a URL.
+    pub receipts: bool,
+    /// Whether Mini Programs' template messages of the years before 2020 are served, as gateways do
+    /// that kept them; the vendor answers 45103.
+    pub legacy_templates: bool,
     /// How long a push waits for its answer; the vendor's is 5 s.
     pub push_timeout: Duration,
     /// What tokens, codes, quotas, pushes and the `Date` of every answer take the time from.
@@ -147,6 +75,8 @@ impl Options {
             quotas: BTreeMap::new(),
             token_lifetime: Duration::from_secs(7_200),
             pushes_follows: false,
+            receipts: true,
+            legacy_templates: false,
             push_timeout: Duration::from_secs(5),
             clock: Clock::system(),
             faults: Vec::new(),
@@ -173,6 +103,7 @@ impl Options {
             (Call::UserGet, 500),
             (Call::UserInfo, 5_000_000),
             (Call::TemplateSend, 100_000),
+            (Call::WxopenSend, 1_000_000),
         ]);
         self
     }

@@ -1,0 +1,118 @@
+//! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
+
+use super::Push;
+use super::error::{Error, Refusal};
+use super::judge::Sendable;
+use super::order::Order;
+use crate::model::MessageId;
+use crate::store;
+use crate::store::message_requests::{self, Before, Request};
+use crate::store::messages::{self, NewMessage};
+
+/// For how long the first request with a key may wait for its answer; a process that died gives none.
+const IN_FLIGHT_MS: i64 = 20_000;
+
+/// What became of each order, in their order.
+pub type Verdicts = Vec<Result<MessageId, Refusal>>;
+
+/// A request that its sender named by an Idempotency-Key.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The name, and what is asked for.
+    pub request: Request,
+    /// Whether its answer waits for WeChat's: until [`Push::note_answer`], repetitions are told to come later.
+    pub waits: bool,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was judged now.
+    Now(Verdicts),
+    /// It came before, and was answered with this.
+    Before(String),
+}
+
+impl Push {
+    /// Judges each order and keeps those that can be sent. `answer` is what the sender is told; it is kept
+    /// with the name of the request. A request of which nothing was accepted is not remembered.
+    pub async fn accept(
+        &self,
+        orders: &[Order],
+        named: Option<&Named>,
+        answer: impl Fn(&Verdicts) -> String,
+    ) -> Result<Accepted, Error> {
+        if let Some(answer) = self.find_answer(named).await? {
+            return Ok(Accepted::Before(answer));
+        }
+        let judged = self.judge(orders).await?;
+        let Some(verdicts) = store::in_time(self.keep(judged, named, answer)).await? else {
+            // Another request with this name was faster.
+            let before = self.find_answer(named).await?;
+            return before.map(Accepted::Before).ok_or(Error::InFlight);
+        };
+        if verdicts.iter().any(Result::is_ok) {
+            self.senders.values().for_each(|sender| sender.wanted.notify_one());
+        }
+        Ok(Accepted::Now(verdicts))
+    }
+
+    /// Notes what a request that waited was answered with at last.
+    pub async fn note_answer(&self, request: &Request, answer: &str) -> Result<(), Error> {
+        let writer = self.store.writer();
+        Ok(store::in_time(message_requests::settle(writer, request, answer)).await?)
+    }
+
+    /// What a request with this name was answered with, if one came before.
+    async fn find_answer(&self, named: Option<&Named>) -> Result<Option<String>, Error> {
+        let Some(Named { request, .. }) = named else { return Ok(None) };
+        let find = async {
+            match message_requests::find(self.store.reader(), request).await? {
+                Some(before) => Ok(Some((before, self.store.now().await?))),
+                None => Ok(None),
+            }
+        };
+        match store::in_time(find).await? {
+            None => Ok(None),
+            Some((Before { body, .. }, _)) if body != request.body => Err(Error::OtherRequest),
+            Some((before, now)) if now < before.in_flight_until => Err(Error::InFlight),
+            Some((before, _)) => Ok(Some(before.answer)),
+        }
+    }
+
+    /// Keeps what can be sent; `None` where another request has the name.
+    async fn keep(
+        &self,
+        judged: Vec<Result<Sendable, Refusal>>,
+        named: Option<&Named>,
+        answer: impl Fn(&Verdicts) -> String,
+    ) -> Result<Option<Verdicts>, store::Error> {
+        if judged.iter().all(Result::is_err) {
+            let refused = judged.into_iter().filter_map(Result::err).map(Err);
+            return Ok(Some(refused.collect()));
+        }
+        let transaction = self.store.begin().await?;
+        let now = store::now(&transaction).await?;
+        let mut kept = Vec::new();
+        let mut verdicts = Vec::with_capacity(judged.len());
+        for judged in judged {
+            verdicts.push(judged.map(|Sendable { unionid, route, fallback }| {
+                let id = MessageId::new(now.unsigned_abs(), rand::random());
+                kept.push(NewMessage { id: id.clone(), unionid, route, fallback });
+                id
+            }));
+        }
+        if let Some(Named { request, waits }) = named {
+            let in_flight_until = if *waits { now + IN_FLIGHT_MS } else { 0 };
+            let answer = answer(&verdicts);
+            if !message_requests::claim(&transaction, request, &answer, in_flight_until, now)
+                .await?
+            {
+                return Ok(None);
+            }
+        }
+        messages::insert(&transaction, &kept, now).await?;
+        transaction.commit().await?;
+        Ok(Some(verdicts))
+    }
+}

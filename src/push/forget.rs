@@ -1,0 +1,39 @@
+//! Forgetting: messages and requests that were kept long enough.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use super::Push;
+use crate::store::{self, message_requests, messages};
+
+/// How often it is looked for what was kept long enough.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Rows deleted by one statement.
+const FORGOTTEN_AT_ONCE: u64 = 1_000;
+
+/// For how long a request with an Idempotency-Key is answered the same.
+const REQUESTS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
+
+impl Push {
+    /// Forgets every hour. Whichever process does it, the others find nothing.
+    pub(super) async fn forget_for_ever(&self) -> Infallible {
+        loop {
+            if let Err(error) = self.forget().await {
+                tracing::warn!(%error, "old messages are kept a while longer");
+            }
+            tokio::time::sleep(FORGET_EVERY).await;
+        }
+    }
+
+    async fn forget(&self) -> Result<(), store::Error> {
+        // Nothing is to be sent any more after `expire_after`.
+        let kept = self.settings.keep.max(self.settings.expire_after);
+        let now = self.store.now().await?;
+        let (before, writer) = (now - kept.as_millis() as i64, self.store.writer());
+        while messages::delete_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        let before = now - REQUESTS_KEPT_MS;
+        while message_requests::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+}

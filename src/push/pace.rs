@@ -1,0 +1,84 @@
+//! When the next messages of an account may leave: one after the other at its rate, whoever sends them.
+
+/// How far ahead messages are taken up, in milliseconds. What a process has taken up when it dies is in
+/// doubt, so this is short.
+const AHEAD_MS: i64 = 250;
+
+/// Nobody takes messages up this far ahead, in milliseconds: the database's clock was set back.
+const FARTHEST_MS: i64 = 10_000;
+
+/// Moments at which messages may leave, on the database's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slots {
+    first_at: i64,
+    per_second: u64,
+    /// How many.
+    pub(super) count: usize,
+}
+
+impl Slots {
+    /// At most `most` of those from `next_at` on, the first that nobody has taken.
+    ///
+    /// # Errors
+    /// For how many milliseconds there is no need to look for more: those that come meanwhile are then
+    /// taken together.
+    pub(super) fn from(next_at: i64, now: i64, per_second: u32, most: usize) -> Result<Self, u64> {
+        let first_at = if next_at - now > FARTHEST_MS { now } else { next_at.max(now) };
+        let too_early = first_at - now - AHEAD_MS / 2;
+        if too_early > 0 {
+            return Err(too_early.unsigned_abs());
+        }
+        let per_second = u64::from(per_second.max(1));
+        let ahead = (now + AHEAD_MS - first_at).unsigned_abs() * per_second / 1_000 + 1;
+        let count = usize::try_from(ahead).unwrap_or(most).min(most);
+        Ok(Self { first_at, per_second, count })
+    }
+
+    /// The moment of one of them, the first at 0. That of the one after the last taken is the next that
+    /// nobody has.
+    pub(super) fn at(&self, place: usize) -> i64 {
+        self.first_at + (place as u64 * 1_000).div_ceil(self.per_second).cast_signed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_account_sends_at_once_and_then_at_its_rate() {
+        let slots = Slots::from(0, 5_000, 100, 32).unwrap();
+        assert_eq!(
+            (slots.count, slots.at(0), slots.at(1), slots.at(26)),
+            (26, 5_000, 5_010, 5_260)
+        );
+        assert_eq!(Slots::from(0, 5_000, 100, 3).unwrap().count, 3);
+        assert_eq!(Slots::from(0, 5_000, 10_000, 5_000).unwrap().count, 2_501);
+    }
+
+    #[test]
+    fn who_comes_second_goes_on_where_the_first_ended() {
+        let first = Slots::from(0, 5_000, 100, 10).unwrap();
+        let second = Slots::from(first.at(first.count), 5_001, 100, 10).unwrap();
+        assert_eq!((second.count, second.at(0)), (10, 5_100));
+    }
+
+    #[test]
+    fn nothing_is_taken_up_long_before_its_time() {
+        assert_eq!(Slots::from(6_000, 5_000, 1, 10), Err(875));
+        assert_eq!(Slots::from(5_126, 5_000, 1, 10), Err(1));
+        let slots = Slots::from(5_125, 5_000, 1, 10).unwrap();
+        assert_eq!((slots.count, slots.at(0), slots.at(1)), (1, 5_125, 6_125));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_the_account() {
+        assert_eq!(Slots::from(3_600_000, 5_000, 100, 1).unwrap().at(0), 5_000);
+    }
+
+    #[test]
+    fn a_rate_that_does_not_divide_a_second_is_not_exceeded() {
+        let slots = Slots::from(0, 0, 3, 10).unwrap();
+        assert_eq!([slots.at(1), slots.at(2), slots.at(3)], [334, 667, 1_000]);
+    }
+}

@@ -1,0 +1,211 @@
+//! Messages as people and programs are shown them, and waiting for their fate.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::Push;
+use super::error::Error;
+use crate::model::{
+    AppId, Attempt, Channel, Consent, MessageId, MessageState, OpenId, TemplateId, UnionId,
+};
+use crate::store::messages::{self, Count, Filter, Message};
+use crate::store::{self, AccountId, consents};
+
+/// How often a message is looked at while somebody waits for it.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// A message, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: MessageId,
+    /// How far it has come.
+    pub state: MessageState,
+    /// By which way it goes.
+    pub channel: Channel,
+    /// The account that sends it.
+    pub appid: AppId,
+    /// The person in that account.
+    pub openid: OpenId,
+    /// The person across accounts, where known.
+    pub unionid: Option<UnionId>,
+    /// The template.
+    pub template_id: TemplateId,
+    /// WeChat's number for it, once known; beyond what a double can hold.
+    pub msgid: Option<i64>,
+    /// Why it failed or waits: a word, and what there is to say.
+    pub reason: Option<String>,
+    /// What came of each attempt, the first first.
+    pub attempts: Vec<Attempt>,
+    /// When it was accepted here.
+    pub accepted_at: DateTime<Utc>,
+    /// When WeChat took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When its fate was known.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it is tried next, or its answer is due.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+}
+
+/// How many messages of one template, accepted on one day, have come how far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayCount {
+    /// The day, at UTC+8 as WeChat counts.
+    pub day: NaiveDate,
+    /// The account that sends.
+    pub appid: AppId,
+    /// The template.
+    pub template_id: TemplateId,
+    /// How far they have come.
+    pub state: MessageState,
+    /// How many.
+    pub messages: u64,
+}
+
+/// What a person said to a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// The template.
+    pub template_id: TemplateId,
+    /// What was said.
+    pub status: Consent,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Which messages are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// In this state.
+    pub state: Option<MessageState>,
+    /// By this template.
+    pub template_id: Option<TemplateId>,
+    /// To this person, in the account that sent.
+    pub openid: Option<OpenId>,
+    /// To this person, across accounts.
+    pub unionid: Option<UnionId>,
+}
+
+impl Push {
+    /// A message.
+    pub async fn find(&self, id: &MessageId) -> Result<Option<Shown>, Error> {
+        let find = async {
+            let found = messages::find(self.store.reader(), id).await?;
+            let appids = self.accounts.by_number(&self.store).await?;
+            Ok(found.and_then(|message| shown(&appids, message)))
+        };
+        Ok(store::in_time(find).await?)
+    }
+
+    /// A message, as soon as WeChat's answer to it is known, or after `patience` as it stands then.
+    pub async fn wait(&self, id: &MessageId, patience: Duration) -> Result<Option<Shown>, Error> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let found = self.find(id).await?;
+            let is_open = found.as_ref().is_some_and(|shown| shown.state == MessageState::Queued);
+            if !is_open || tokio::time::Instant::now() >= deadline {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Messages that these accounts sent, the newest first, from below `before` on.
+    pub async fn list(
+        &self,
+        appids: &[&AppId],
+        wanted: Wanted,
+        before: Option<&MessageId>,
+        limit: u64,
+    ) -> Result<Vec<Shown>, Error> {
+        let list = async {
+            let named = self.accounts.by_number(&self.store).await?;
+            let Wanted { state, template_id, openid, unionid } = wanted;
+            let accounts = numbers(&named, appids);
+            let filter = Filter { accounts, state, template_id, openid, unionid };
+            let found = messages::list(self.store.reader(), &filter, before, limit).await?;
+            Ok(found.into_iter().filter_map(|message| shown(&named, message)).collect())
+        };
+        Ok(store::in_time(list).await?)
+    }
+
+    /// Counts what these accounts sent, by day, template and state, from day to day, both included; the
+    /// latest day first.
+    pub async fn count(
+        &self,
+        appids: &[&AppId],
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<DayCount>, Error> {
+        let count = async {
+            let named = self.accounts.by_number(&self.store).await?;
+            let accounts = numbers(&named, appids);
+            let (first, last) = (number_of(first), number_of(last));
+            let counts = messages::count(self.store.reader(), &accounts, first, last).await?;
+            Ok(counts.into_iter().filter_map(|count| counted(&named, count)).collect())
+        };
+        Ok(store::in_time(count).await?)
+    }
+
+    /// What a person said to the templates of an account.
+    pub async fn consents(&self, appid: &AppId, openid: &OpenId) -> Result<Vec<Said>, Error> {
+        let list = async {
+            let number = self.accounts.number(&self.store, appid).await?;
+            consents::list(self.store.reader(), number, openid).await
+        };
+        let said = |word: consents::Word| Said {
+            template_id: word.template_id,
+            status: word.consent,
+            changed_at: instant(word.changed_at),
+        };
+        Ok(store::in_time(list).await?.into_iter().map(said).collect())
+    }
+}
+
+fn numbers(named: &HashMap<AccountId, &AppId>, appids: &[&AppId]) -> Vec<AccountId> {
+    let wanted = named.iter().filter(|(_, appid)| appids.contains(appid));
+    wanted.map(|(number, _)| *number).collect()
+}
+
+/// `None` where the account is no longer configured.
+fn shown(appids: &HashMap<AccountId, &AppId>, message: Message) -> Option<Shown> {
+    Some(Shown {
+        id: message.id,
+        state: message.state,
+        channel: message.route.channel,
+        appid: (*appids.get(&message.route.account)?).clone(),
+        openid: message.route.openid,
+        unionid: message.unionid,
+        template_id: message.route.template_id,
+        msgid: message.msgid,
+        reason: message.reason,
+        attempts: message.attempts,
+        accepted_at: instant(message.accepted_at),
+        sent_at: message.sent_at.map(instant),
+        finished_at: message.finished_at.map(instant),
+        next_attempt_at: message.due_at.map(instant),
+    })
+}
+
+fn counted(appids: &HashMap<AccountId, &AppId>, count: Count) -> Option<DayCount> {
+    Some(DayCount {
+        day: NaiveDate::default() + TimeDelta::days(count.day),
+        appid: (*appids.get(&count.account)?).clone(),
+        template_id: count.template_id,
+        state: count.state,
+        messages: count.messages,
+    })
+}
+
+/// Days since 1970-01-01.
+fn number_of(day: NaiveDate) -> i64 {
+    (day - NaiveDate::default()).num_days()
+}
+
+/// An instant of the database's; one that is out of range is none of ours.
+fn instant(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}

@@ -1,0 +1,99 @@
+//! What the values of a message may be: the rule of each kind of keyword, as the vendor's table of
+//! parameters has it.
+
+use serde_json::Value;
+
+use crate::sandbox::errcode::Refusal;
+use crate::sandbox::world::Template;
+
+/// Every key of the template needs a value that its kind allows.
+pub(super) fn check(template: &Template, data: &Value) -> Result<(), Refusal> {
+    for key in template.keys() {
+        let value = data[key]["value"].as_str().unwrap_or_default();
+        if value.trim().is_empty() {
+            return Err(invalid(format!("data.{key}.value is empty")));
+        }
+        if !allowed(key.trim_end_matches(|c: char| c.is_ascii_digit()), value) {
+            return Err(invalid(format!("data.{key}.value invalid")));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(what: String) -> Refusal {
+    Refusal::saying(47003, format!("argument invalid! {what}"))
+}
+
+/// Whether a keyword of that kind may have that value; those of the years before kinds may have any.
+fn allowed(kind: &str, value: &str) -> bool {
+    let length = value.chars().count();
+    match kind {
+        "thing" | "const" => length <= 20,
+        "short_thing" => length <= 5,
+        "character_string" => length <= 32 && !value.chars().any(is_chinese),
+        "number" => length <= 32 && is_number(value.strip_prefix('-').unwrap_or(value)),
+        "letter" => length <= 32 && value.chars().all(|c| c.is_ascii_alphabetic()),
+        "symbol" => length <= 5 && !value.chars().any(char::is_alphanumeric),
+        "time" | "date" => is_time(value),
+        "amount" => is_amount(value),
+        "phone_number" => length <= 17 && !value.chars().any(char::is_alphabetic),
+        "car_number" => length <= 8 && value.chars().all(char::is_alphanumeric),
+        "phrase" => length <= 5 && value.chars().all(is_chinese),
+        "name" => length <= if value.chars().any(is_chinese) { 10 } else { 20 },
+        _ => true,
+    }
+}
+
+fn is_chinese(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}')
+}
+
+/// Digits, with or without a fraction.
+fn is_number(value: &str) -> bool {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(fraction)
+}
+
+/// Digits and what stands between them in a date, a time, or two of them with `~` between.
+fn is_time(value: &str) -> bool {
+    let between = |c: char| "年月日时分秒点:-/.~ :".contains(c);
+    value.contains(|c: char| c.is_ascii_digit())
+        && value.chars().all(|c| c.is_ascii_digit() || between(c))
+}
+
+/// A sign of a currency, up to ten digits and a fraction, `元`.
+fn is_amount(value: &str) -> bool {
+    let value = value.strip_prefix(['¥', '¥', '$', '€', '£']).unwrap_or(value);
+    let value = value.strip_suffix('元').unwrap_or(value);
+    is_number(value) && value.split('.').next().is_some_and(|whole| whole.len() <= 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_allows_what_the_vendors_table_does() {
+        for (kind, good, bad) in [
+            ("thing", "二十个字以内 any", "123456789012345678901"),
+            ("short_thing", "五个字以内", "五个字以外的"),
+            ("character_string", "A-1 #7", "订单1"),
+            ("number", "-12.5", "12a"),
+            ("letter", "abc", "ab1"),
+            ("symbol", "+-*", "+a"),
+            ("time", "2026年1月2日 15:01~16:01", "tomorrow"),
+            ("date", "2026-01-02", "2026-01-02T00:00Z"),
+            ("amount", "¥1234567890.50元", "12345678901"),
+            ("phone_number", "+86-0766-66888866", "call me"),
+            ("car_number", "粤A8Z888挂", "粤A8Z888挂挂"),
+            ("phrase", "配送中", "sent"),
+            ("name", "Twenty letters or so", "一二三四五六七八九十一"),
+            ("const", "已签收", "123456789012345678901"),
+        ] {
+            assert!(allowed(kind, good), "{kind}: {good}");
+            assert!(!allowed(kind, bad), "{kind}: {bad}");
+        }
+        assert!(allowed("keyword", &"any".repeat(50)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may be sent which subscribe messages, and how often.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use crate::sandbox::locks::lock;
+
+/// How often a person may be sent the messages of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Once for each prompt that the person accepted.
+    Times(u32),
+    /// Until the person takes it back.
+    Always,
+}
+
+impl From<u32> for Permission {
+    fn from(times: u32) -> Self {
+        Self::Times(times)
+    }
+}
+
+/// All consents of the world: by account, person and template.
+#[derive(Debug, Default)]
+pub(crate) struct Consents {
+    book: Mutex<HashMap<(usize, u64, String), Permission>>,
+}
+
+impl Consents {
+    /// Adds to what the person has granted.
+    pub(crate) fn grant(&self, account: usize, person: u64, template: &str, more: Permission) {
+        let mut book = lock(&self.book);
+        let had = book.entry((account, person, template.to_owned()));
+        let had = had.or_insert(Permission::Times(0));
+        *had = match (*had, more) {
+            (Permission::Times(had), Permission::Times(more)) => {
+                Permission::Times(had.saturating_add(more))
+            }
+            _ => Permission::Always,
+        };
+    }
+
+    /// Takes back what the person has granted.
+    pub(crate) fn revoke(&self, account: usize, person: u64, template: &str) {
+        lock(&self.book).remove(&(account, person, template.to_owned()));
+    }
+
+    /// What is left of what the person has granted.
+    pub(crate) fn left(&self, account: usize, person: u64, template: &str) -> Permission {
+        let left = lock(&self.book).get(&(account, person, template.to_owned())).copied();
+        left.unwrap_or(Permission::Times(0))
+    }
+
+    /// Uses one permission up, if there is one.
+    pub(crate) fn take(&self, account: usize, person: u64, template: &str) -> bool {
+        let mut book = lock(&self.book);
+        match book.get_mut(&(account, person, template.to_owned())) {
+            Some(Permission::Always) => true,
+            Some(Permission::Times(left)) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_accepted_prompt_is_good_for_one_message() {
+        let consents = Consents::default();
+        let take = || consents.take(0, 7, "template");
+        assert!(!take());
+        consents.grant(0, 7, "template", 1.into());
+        consents.grant(0, 7, "template", 1.into());
+        assert_eq!(consents.left(0, 7, "template"), Permission::Times(2));
+        assert!(!consents.take(0, 8, "template") && !consents.take(0, 7, "other"));
+        assert!(take() && take() && !take());
+    }
+
+    #[test]
+    fn a_lasting_permission_holds_until_it_is_taken_back() {
+        let consents = Consents::default();
+        consents.grant(0, 7, "template", Permission::Always);
+        consents.grant(0, 7, "template", 1.into());
+        assert!((0..9).all(|_| consents.take(0, 7, "template")));
+        consents.revoke(0, 7, "template");
+        assert!(!consents.take(0, 7, "template"));
+    }
+}

@@ -1,0 +1,40 @@
+//! An Official Account's keywords: whoever adds a template names them, and the kind follows from the
+//! name. The vendor's tables of them are long and differ from category to category.
+
+use crate::sandbox::world::Line;
+
+/// The kind of an Official Account's keyword, by the first of these that its name contains.
+const KINDS: &[(&str, &str, &str)] = &[
+    ("时间", "time", "2026年1月1日 12:00"),
+    ("日期", "time", "2026年1月1日"),
+    ("金额", "amount", "¥12.50"),
+    ("价", "amount", "¥12.50"),
+    ("电话", "phone_number", "020-88886666"),
+    ("状态", "phrase", "已完成"),
+    ("编号", "character_string", "A20260101-7"),
+    ("单号", "character_string", "A20260101-7"),
+    ("数量", "number", "2"),
+];
+
+/// The lines of an Official Account's template with keywords of those names.
+pub(crate) fn lines(names: &[&str]) -> Vec<Line> {
+    let line = |(nth, name): (u32, &&str)| {
+        let kind = KINDS.iter().find(|(part, ..)| name.contains(part));
+        let (_, kind, example) = kind.unwrap_or(&("", "thing", "示例"));
+        let (name, example) = ((*name).to_owned(), (*example).to_owned());
+        Line { key: format!("{kind}{nth}"), name, example }
+    };
+    (1..).zip(names).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_official_accounts_keyword_is_typed_by_its_name() {
+        let lines = lines(&["订单编号", "商品", "支付金额"]);
+        let keys: Vec<_> = lines.iter().map(|line| line.key.as_str()).collect();
+        assert_eq!(keys, ["character_string1", "thing2", "amount3"]);
+    }
+}

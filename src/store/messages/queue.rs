@@ -1,0 +1,171 @@
+//! The queue of messages: what waits, and who has taken it up.
+//!
+//! A message is due at `due_at`, and nothing is left to do where that is absent. Who takes it up moves
+//! `due_at` to the end of the claim and notes that an answer of WeChat is owed (`sending_at`); a claim
+//! is known by its attempt and its end, and who lost it writes nothing any more.
+
+use entity::message::Model;
+use sea_orm::FromQueryResult;
+
+use super::{Message, message};
+use crate::model::{MessageId, MessageState, Reason};
+use crate::store::sql::Sql;
+use crate::store::{AccountId, Connection, Error, Transaction, parsed};
+
+/// How an account's queue looks, at one glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    /// The time.
+    pub now: i64,
+    /// When its first message is due, or the first claim ends; `None` where nothing waits.
+    pub due_at: Option<i64>,
+    /// Until when nothing leaves.
+    pub held_until: i64,
+}
+
+/// How the account's queue looks now.
+pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result<Outlook, Error> {
+    let mut sql = Sql::new(connection);
+    let clock = sql.clock();
+    sql.push("SELECT ").push(clock).push(" AS now_at, (SELECT due_at FROM message");
+    sql.push(" WHERE account_id = ").bind(account);
+    sql.push(" AND due_at > 0 ORDER BY due_at LIMIT 1) AS due_at, ");
+    sql.push("(SELECT held_until FROM push_pace WHERE account_id = ").bind(account);
+    sql.push(") AS held_until");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let row = row.ok_or_else(|| Error::unexpected("the queue gave no row"))?;
+    Ok(Outlook {
+        now: row.try_get_by_index(0)?,
+        due_at: row.try_get_by_index(1)?,
+        held_until: row.try_get_by_index::<Option<i64>>(2)?.unwrap_or_default(),
+    })
+}
+
+/// How many messages of the account wait, those taken up included.
+pub async fn count_waiting(connection: &impl Connection, account: AccountId) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*) FROM message WHERE account_id = ").bind(account);
+    sql.push(" AND due_at > 0");
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(count.unwrap_or_default().cast_unsigned())
+}
+
+/// The ids of the `limit` messages of the account that have been due longest.
+pub async fn list_due(
+    connection: &impl Connection,
+    account: AccountId,
+    now: i64,
+    limit: usize,
+) -> Result<Vec<MessageId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
+    sql.push(" AND due_at > 0 AND due_at <= ").bind(now);
+    sql.push(" ORDER BY due_at LIMIT ").bind(limit as i64);
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}
+
+/// Those of these messages that are still due, longest first; nobody else gets them until the
+/// transaction ends.
+///
+/// They are locked by their ids, as whoever else locks several does.
+pub async fn lock_due(
+    transaction: &Transaction,
+    ids: &[MessageId],
+    now: i64,
+) -> Result<Vec<Message>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(transaction);
+    sql.push("SELECT * FROM message WHERE due_at <= ").bind(now);
+    among(&mut sql, ids);
+    sql.push(" ORDER BY id").for_update();
+    let mut rows = Model::find_by_statement(sql.into_statement()).all(transaction).await?;
+    rows.sort_by_key(|row| row.due_at);
+    rows.into_iter().map(message).collect()
+}
+
+/// Takes these messages up until `until`. From now on WeChat may have them: a message whose last answer
+/// never came is in doubt, and says so.
+///
+/// Only after [`lock_due`], in its transaction.
+pub async fn claim(
+    transaction: &Transaction,
+    ids: &[MessageId],
+    now: i64,
+    until: i64,
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new(transaction);
+    // MySQL sets columns in their order: those that look at another's old value first.
+    sql.push("UPDATE message SET state = CASE WHEN sending_at IS NULL THEN state ELSE ");
+    sql.bind(MessageState::Unknown.as_str());
+    sql.push(" END, reason = CASE WHEN sending_at IS NULL THEN reason ELSE ");
+    sql.bind(Reason::AnswerLost.as_str());
+    sql.push(" END, attempt = attempt + 1, due_at = ").bind(until);
+    sql.push(", sending_at = ").bind(now);
+    sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(")");
+    sql.push(" WHERE due_at <= ").bind(now);
+    among(&mut sql, ids);
+    transaction.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// Has these messages wait until `until`. Only after [`lock_due`], in its transaction.
+pub async fn put_off(
+    transaction: &Transaction,
+    ids: &[MessageId],
+    until: i64,
+    reason: Reason,
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new(transaction);
+    sql.push("UPDATE message SET due_at = ").bind(until);
+    sql.push(", reason = ").bind(reason.as_str()).push(" WHERE due_at > 0");
+    among(&mut sql, ids);
+    transaction.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+fn among(sql: &mut Sql, ids: &[MessageId]) {
+    sql.push(" AND id IN ").bind_set(ids.iter().map(MessageId::as_str));
+}
+
+/// Gives up messages that were accepted before `before` and certainly never left: at most `limit` at
+/// once. Returns how many.
+pub async fn expire(
+    connection: &impl Connection,
+    account: AccountId,
+    before: i64,
+    now: i64,
+    limit: usize,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
+    sql.push(" AND due_at > 0 AND accepted_at < ").bind(before);
+    still_here(&mut sql);
+    sql.push(" LIMIT ").bind(limit as i64);
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    let ids: Vec<String> =
+        rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut sql = Sql::new(connection);
+    sql.push("UPDATE message SET due_at = NULL, state = ").bind(MessageState::Failed.as_str());
+    sql.push(", reason = ").bind(Reason::Expired.as_str());
+    sql.push(", finished_at = ").bind(now).push(" WHERE due_at > 0");
+    still_here(&mut sql);
+    sql.push(" AND id IN ").bind_set(ids.iter().map(String::as_str));
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
+}
+
+fn still_here(sql: &mut Sql) {
+    sql.push(" AND sending_at IS NULL AND state = ").bind(MessageState::Queued.as_str());
+}

@@ -1,0 +1,71 @@
+//! Templates that WeChat does not send for now, each of them for itself.
+
+use entity::template_stop::{Column, Entity};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
+
+use super::sql::Sql;
+use super::{AccountId, Connection, Error, parsed};
+use crate::model::TemplateId;
+
+/// A template that is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Which.
+    pub template_id: TemplateId,
+    /// Until when. Over: one message goes ahead to see whether it is.
+    pub until_at: i64,
+    /// What WeChat said.
+    pub errcode: i64,
+    /// The same in words.
+    pub reason: String,
+}
+
+/// Every template of the account that was stopped, and not sent since.
+pub async fn list(connection: &impl Connection, account: AccountId) -> Result<Vec<Stop>, Error> {
+    let rows = Entity::find().filter(Column::AccountId.eq(account)).all(connection).await?;
+    let stop = |row: entity::template_stop::Model| {
+        Ok(Stop {
+            template_id: parsed(row.template_id)?,
+            until_at: row.until_at,
+            errcode: row.errcode,
+            reason: row.reason,
+        })
+    };
+    rows.into_iter().map(stop).collect()
+}
+
+/// Stops a template, or stops it for longer.
+pub async fn upsert(
+    connection: &impl Connection,
+    account: AccountId,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let Stop { template_id, until_at, errcode, reason } = stop;
+    let mut sql = Sql::new(connection);
+    sql.push("INSERT INTO template_stop (account_id, template_id, until_at, errcode, reason)");
+    sql.push(" VALUES (").bind(account).push(", ").bind(template_id.as_str());
+    sql.push(", ").bind(*until_at).push(", ").bind(*errcode);
+    sql.push(", ").bind(reason.as_str()).push(")");
+    sql.push(match sql.backend() {
+        DbBackend::MySql => {
+            " ON DUPLICATE KEY UPDATE until_at = VALUES(until_at), \
+             errcode = VALUES(errcode), reason = VALUES(reason)"
+        }
+        _ => {
+            " ON CONFLICT (account_id, template_id) DO UPDATE SET until_at = excluded.until_at, \
+             errcode = excluded.errcode, reason = excluded.reason"
+        }
+    });
+    connection.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// Lets a template go again.
+pub async fn delete(
+    connection: &impl Connection,
+    account: AccountId,
+    template_id: &TemplateId,
+) -> Result<(), Error> {
+    Entity::delete_by_id((account, template_id.to_string())).exec(connection).await?;
+    Ok(())
+}

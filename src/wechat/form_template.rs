@@ -1,0 +1,186 @@
+//! A Mini Program's templates of the time of form_ids, for gateways that still serve them.
+//!
+//! WeChat withdrew them on 2020-01-10 and answers 45103 or 46101, of class
+//! [`Retired`](super::Class::Retired) and with a hint that names what took their place: `subscribe.rs`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Done, Lines};
+use super::lenient::{Count, Integer};
+use super::request::{Call, Request};
+use super::template::{Added, Removal, Row, Template};
+use super::{Account, Error};
+use crate::model::{OpenId, TemplateId, Text};
+
+const LIBRARY: Call = Call::with_token("/cgi-bin/wxopen/template/library/list");
+const LIBRARY_GET: Call = Call::with_token("/cgi-bin/wxopen/template/library/get");
+const LIST: Call = Call::with_token("/cgi-bin/wxopen/template/list");
+const ADD: Call = Call::with_token("/cgi-bin/wxopen/template/add").made_once();
+const DELETE: Call = Call::with_token("/cgi-bin/wxopen/template/del").made_once();
+const SEND: Call = Call::with_token("/cgi-bin/message/wxopen/template/send").made_once();
+
+/// A template of the library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegacyTitle {
+    /// Its number in the library, such as `AT0002`.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+}
+
+/// A template of the library with its keywords.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegacyLibraryTemplate {
+    /// Its number in the library.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// What a template of one's own can be made of.
+    pub keywords: Vec<LegacyKeyword>,
+}
+
+/// A keyword of a template of the library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegacyKeyword {
+    /// Its number within the template.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// A value that it takes.
+    pub example: String,
+}
+
+/// A message that a form_id allows.
+#[derive(Clone, Copy, Serialize)]
+pub struct LegacyMessage<'a> {
+    /// Who gets it: a user, by the openid that the Mini Program knows them by.
+    pub touser: &'a OpenId,
+    /// The template.
+    pub template_id: &'a TemplateId,
+    /// The page of the Mini Program that opens on a tap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<&'a str>,
+    /// What a submitted form gave, or the prepay_id of a payment: good within seven days, a form's once.
+    pub form_id: &'a str,
+    /// A value for each of the template's keys.
+    pub data: &'a BTreeMap<String, Text>,
+    /// The key whose value is shown large, such as `keyword1.DATA`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emphasis_keyword: Option<&'a str>,
+}
+
+impl<'a> LegacyMessage<'a> {
+    fn request(&self) -> Request<'a> {
+        let texts = self.data.values().map(|value| value.value.as_str());
+        Request::post(SEND, self)
+            .hiding([self.touser.as_str(), self.form_id])
+            .hiding(self.page.into_iter().chain(texts))
+    }
+}
+
+#[derive(Serialize)]
+struct Part {
+    offset: u64,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Addition<'a> {
+    id: &'a str,
+    keyword_id_list: &'a [i64],
+}
+
+#[derive(Deserialize)]
+struct Titles {
+    list: Vec<TitleRow>,
+    total_count: Count,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TitleRow {
+    id: Lines,
+    title: Lines,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    id: Lines,
+    #[serde(default)]
+    title: Lines,
+    keyword_list: Vec<KeywordRow>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct KeywordRow {
+    keyword_id: Integer,
+    name: Lines,
+    example: Lines,
+}
+
+#[derive(Deserialize)]
+struct List {
+    list: Vec<Row>,
+}
+
+impl Account {
+    /// Up to 20 templates of the library, and how many there are.
+    pub async fn legacy_library(
+        &self,
+        offset: u64,
+        count: u64,
+    ) -> Result<(Vec<LegacyTitle>, u64), Error> {
+        let titles: Titles = self.call(&Request::post(LIBRARY, &Part { offset, count })).await?;
+        let title = |row: TitleRow| LegacyTitle { id: row.id.0, title: row.title.0 };
+        Ok((titles.list.into_iter().map(title).collect(), titles.total_count.0))
+    }
+
+    /// A template of the library with its keywords.
+    pub async fn legacy_library_template(&self, id: &str) -> Result<LegacyLibraryTemplate, Error> {
+        let found: Found = self.call(&Request::post(LIBRARY_GET, &Wanted { id })).await?;
+        let keyword = |row: KeywordRow| {
+            let (name, example) = (row.name.0, row.example.0);
+            Some(LegacyKeyword { id: row.keyword_id.0?, name, example })
+        };
+        let keywords = found.keyword_list.into_iter().filter_map(keyword).collect();
+        Ok(LegacyLibraryTemplate { id: found.id.0, title: found.title.0, keywords })
+    }
+
+    /// Adds a template of the library, made of up to ten of its keywords in the order in which they are
+    /// to stand.
+    pub async fn add_legacy_template(
+        &self,
+        id: &str,
+        keyword_ids: &[i64],
+    ) -> Result<TemplateId, Error> {
+        let addition = Addition { id, keyword_id_list: keyword_ids };
+        let Added { template_id } = self.call(&Request::post(ADD, &addition)).await?;
+        Ok(template_id)
+    }
+
+    /// Up to 20 of the Mini Program's templates.
+    pub async fn legacy_templates(&self, offset: u64, count: u64) -> Result<Vec<Template>, Error> {
+        let List { list } = self.call(&Request::post(LIST, &Part { offset, count })).await?;
+        Ok(list.into_iter().filter_map(Row::into_template).collect())
+    }
+
+    /// Deletes a template of the Mini Program.
+    pub async fn delete_legacy_template(&self, id: &TemplateId) -> Result<(), Error> {
+        let request = Request::post(DELETE, &Removal { template_id: id });
+        self.call::<Done>(&request).await.map(drop)
+    }
+
+    /// Sends a message, once; WeChat gave these no number. After an error,
+    /// [`Error::may_have_arrived`] tells whether it may have been taken.
+    pub async fn send_legacy(&self, message: &LegacyMessage<'_>) -> Result<(), Error> {
+        self.call::<Done>(&message.request()).await.map(drop)
+    }
+}

@@ -1,0 +1,218 @@
+//! The templates that a Mini Program may send, and WeChat's library of them: `/wxaapi/newtmpl/`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::TemplateId;
+use crate::wechat::answer::{Done, Id, Lines};
+use crate::wechat::lenient::{Count, Integer};
+use crate::wechat::request::{Call, Request};
+use crate::wechat::template::keys;
+use crate::wechat::{Account, Error};
+
+const LIST: Call = Call::with_token("/wxaapi/newtmpl/gettemplate");
+const CATEGORIES: Call = Call::with_token("/wxaapi/newtmpl/getcategory");
+const LIBRARY: Call = Call::with_token("/wxaapi/newtmpl/getpubtemplatetitles");
+const KEYWORDS: Call = Call::with_token("/wxaapi/newtmpl/getpubtemplatekeywords");
+const ADD: Call = Call::with_token("/wxaapi/newtmpl/addtemplate").made_once();
+const DELETE: Call = Call::with_token("/wxaapi/newtmpl/deltemplate").made_once();
+
+/// A template that the Mini Program may send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubscribeTemplate {
+    /// What messages name it by.
+    pub id: TemplateId,
+    /// Its title.
+    pub title: String,
+    /// Its lines, in which `{{key.DATA}}` stands where a message's value goes. WeChat leaves it empty
+    /// for some templates, which can be sent all the same.
+    pub content: String,
+    /// The lines with values.
+    pub example: String,
+    /// 2: one message for each acceptance; 3: long-term; 0 where WeChat does not say.
+    pub kind: i64,
+}
+
+impl SubscribeTemplate {
+    /// The keys that a message gives values for, in their order, each once; none where the content is
+    /// empty.
+    pub fn keys(&self) -> Vec<&str> {
+        keys(&self.content)
+    }
+}
+
+/// A line of service that the Mini Program is registered for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Category {
+    /// WeChat's number for it.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+}
+
+/// A template of WeChat's library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LibraryTitle {
+    /// Its number in the library.
+    pub tid: String,
+    /// Its title.
+    pub title: String,
+    /// 2: one message for each acceptance; 3: long-term; 0 where WeChat does not say.
+    pub kind: i64,
+    /// The category that it is for.
+    pub category_id: Option<i64>,
+}
+
+/// A keyword that a template of the library can be made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Keyword {
+    /// Its number within the template.
+    pub kid: i64,
+    /// Its name.
+    pub name: String,
+    /// A value that it takes.
+    pub example: String,
+    /// The kind of its values: `thing`, `time`, …
+    pub rule: String,
+}
+
+/// A list of the calls for templates, where WeChat leaves an empty one out at times.
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(rename = "errcode")]
+    _zero: Integer,
+    data: Option<Vec<T>>,
+    count: Option<Count>,
+}
+
+impl<T> List<T> {
+    /// What the usable rows are.
+    fn rows<U>(self, read: impl Fn(T) -> Option<U>) -> Vec<U> {
+        self.data.unwrap_or_default().into_iter().filter_map(read).collect()
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct TemplateRow {
+    pri_tmpl_id: Id<TemplateId>,
+    title: Lines,
+    content: Lines,
+    example: Lines,
+    r#type: Integer,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CategoryRow {
+    id: Integer,
+    name: Lines,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct TitleRow {
+    tid: Integer,
+    title: Lines,
+    r#type: Integer,
+    category_id: Integer,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct KeywordRow {
+    kid: Integer,
+    name: Lines,
+    example: Lines,
+    rule: Lines,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Added {
+    pri_tmpl_id: TemplateId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Addition<'a> {
+    tid: &'a str,
+    kid_list: &'a [i64],
+    scene_desc: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Removal<'a> {
+    pri_tmpl_id: &'a TemplateId,
+}
+
+impl Account {
+    /// The templates that the Mini Program may send.
+    pub async fn subscribe_templates(&self) -> Result<Vec<SubscribeTemplate>, Error> {
+        let list: List<TemplateRow> = self.call(&Request::get(LIST)).await?;
+        Ok(list.rows(|row| {
+            Some(SubscribeTemplate {
+                id: row.pri_tmpl_id.0?,
+                title: row.title.0,
+                content: row.content.0,
+                example: row.example.0,
+                kind: row.r#type.0.unwrap_or_default(),
+            })
+        }))
+    }
+
+    /// What the Mini Program is registered for, which says what part of the library is open to it.
+    pub async fn subscribe_categories(&self) -> Result<Vec<Category>, Error> {
+        let list: List<CategoryRow> = self.call(&Request::get(CATEGORIES)).await?;
+        Ok(list.rows(|row| Some(Category { id: row.id.0?, name: row.name.0 })))
+    }
+
+    /// Up to 30 templates of the library for these categories, and how many there are.
+    pub async fn subscribe_library(
+        &self,
+        categories: &[i64],
+        start: u64,
+        limit: u64,
+    ) -> Result<(Vec<LibraryTitle>, u64), Error> {
+        let ids = categories.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        let (start, limit) = (start.to_string(), limit.to_string());
+        let request =
+            Request::get(LIBRARY).with("ids", &ids).with("start", &start).with("limit", &limit);
+        let list: List<TitleRow> = self.call(&request).await?;
+        let count = list.count;
+        let titles = list.rows(|row| {
+            let (tid, kind) = (row.tid.0?.to_string(), row.r#type.0.unwrap_or_default());
+            Some(LibraryTitle { tid, title: row.title.0, kind, category_id: row.category_id.0 })
+        });
+        let count = count.map_or(titles.len() as u64, |count| count.0);
+        Ok((titles, count))
+    }
+
+    /// The keywords of a template of the library.
+    pub async fn subscribe_keywords(&self, tid: &str) -> Result<Vec<Keyword>, Error> {
+        let list: List<KeywordRow> = self.call(&Request::get(KEYWORDS).with("tid", tid)).await?;
+        Ok(list.rows(|row| {
+            let (name, example, rule) = (row.name.0, row.example.0, row.rule.0);
+            Some(Keyword { kid: row.kid.0?, name, example, rule })
+        }))
+    }
+
+    /// Adds a template of the library, made of two to five of its keywords in the order in which they
+    /// are to stand; `scene` says in up to 15 characters what it is for.
+    pub async fn add_subscribe_template(
+        &self,
+        tid: &str,
+        keyword_ids: &[i64],
+        scene: &str,
+    ) -> Result<TemplateId, Error> {
+        let addition = Addition { tid, kid_list: keyword_ids, scene_desc: scene };
+        let Added { pri_tmpl_id } = self.call(&Request::post(ADD, &addition)).await?;
+        Ok(pri_tmpl_id)
+    }
+
+    /// Deletes a template of the Mini Program.
+    pub async fn delete_subscribe_template(&self, id: &TemplateId) -> Result<(), Error> {
+        let request = Request::post(DELETE, &Removal { pri_tmpl_id: id });
+        self.call::<Done>(&request).await.map(drop)
+    }
+}

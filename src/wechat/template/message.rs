@@ -1,0 +1,61 @@
+//! A template message, and sending it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Jump, OpenId, TemplateId, Text};
+use crate::wechat::lenient::Integer;
+use crate::wechat::request::{Call, Request};
+use crate::wechat::{Account, Class, Error};
+
+/// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>
+const SEND: Call =
+    Call::with_token("/cgi-bin/message/template/send").classed(Class::of_template_send).made_once();
+
+/// A template message.
+#[derive(Clone, Copy, Serialize)]
+pub struct TemplateMessage<'a> {
+    /// Who gets it: a follower, by the openid that this account knows them by.
+    pub touser: &'a OpenId,
+    /// The template.
+    pub template_id: &'a TemplateId,
+    /// A value for each of the template's keys.
+    pub data: &'a BTreeMap<String, Text>,
+    /// What opens on a tap, where no Mini Program does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<&'a str>,
+    /// The Mini Program that opens on a tap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub miniprogram: Option<&'a Jump>,
+    /// WeChat delivers one message with this name to a person within ten minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<&'a str>,
+}
+
+impl<'a> TemplateMessage<'a> {
+    fn request(&self) -> Request<'a> {
+        let page = self.miniprogram.and_then(|jump| jump.pagepath.as_deref());
+        let texts = self.data.values().map(|value| value.value.as_str());
+        Request::post(SEND, self)
+            .hiding([self.touser.as_str()])
+            .hiding(self.url.into_iter().chain(page).chain(texts))
+    }
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    msgid: Integer,
+}
+
+impl Account {
+    /// Sends a template message, once: its number, which the receipt names too. Accepted is not
+    /// delivered. After an error, [`Error::may_have_arrived`] tells whether WeChat may have taken it.
+    pub async fn send_template(&self, message: &TemplateMessage<'_>) -> Result<i64, Error> {
+        let Sent { msgid } = self.call(&message.request()).await?;
+        msgid.0.filter(|&msgid| msgid != 0).ok_or_else(|| Error::Undecodable {
+            call: SEND.name(),
+            problem: "it has no msgid".to_owned(),
+        })
+    }
+}

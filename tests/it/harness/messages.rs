@@ -1,0 +1,159 @@
+//! Messages put into the queue, and who works on it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sea_orm::ConnectionTrait;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::model::{Channel, Content, MessageId, MessageState, Text};
+use unionid_bridge::sandbox::Account;
+use unionid_bridge::store::messages::{self, Message, NewMessage, Route};
+use unionid_bridge::store::{Store, accounts};
+use uuid::Uuid;
+
+use super::TestApp;
+
+/// Works on the queues until it is stopped or dropped.
+pub struct Worker {
+    pub stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Asks it to end, and waits for that.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        (&mut self.task).await.unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl TestApp {
+    /// Sends what is queued.
+    pub fn worker(&self) -> Worker {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&self.app.push).work(stop.clone()));
+        Worker { stop, task }
+    }
+
+    /// Queues a message to each of these people, with the account's first template.
+    pub async fn queue(
+        &self,
+        account: &Account,
+        people: impl IntoIterator<Item = u64>,
+    ) -> Vec<MessageId> {
+        let mut queued = Vec::new();
+        for person in people {
+            let route = route(&self.app.store, account, person).await;
+            queued.push(new(route, None));
+        }
+        queue(&self.app.store, &queued).await
+    }
+
+    /// Queues a template message that may go as a subscribe message instead.
+    pub async fn queue_with_fallback(
+        &self,
+        account: &Account,
+        program: &Account,
+        person: u64,
+    ) -> MessageId {
+        let store = &self.app.store;
+        let (first, second) =
+            (route(store, account, person).await, route(store, program, person).await);
+        queue(store, &[new(first, Some(second))]).await.remove(0)
+    }
+
+    /// How a message stands.
+    pub async fn message(&self, id: &MessageId) -> Message {
+        message(&self.app.store, id).await
+    }
+
+    /// Waits until a message is in this state, with nothing left to do.
+    pub async fn ends(&self, id: &MessageId, state: MessageState) -> Message {
+        ends(&self.app.store, id, state).await
+    }
+
+    /// Waits until something holds of a message.
+    pub async fn becomes(&self, id: &MessageId, holds: impl Fn(&Message) -> bool) -> Message {
+        becomes(&self.app.store, id, holds).await
+    }
+
+    /// Changes rows behind the service's back: what takes hours takes none.
+    pub async fn execute(&self, statement: &str) {
+        self.app.store.writer().execute_unprepared(statement).await.unwrap();
+    }
+}
+
+/// How a message stands.
+pub async fn message(store: &Store, id: &MessageId) -> Message {
+    messages::find(store.reader(), id).await.unwrap().unwrap()
+}
+
+/// Waits until a message is in this state, with nothing left to do.
+pub async fn ends(store: &Store, id: &MessageId, state: MessageState) -> Message {
+    becomes(store, id, |message| message.state == state && message.due_at.is_none()).await
+}
+
+/// Waits until something holds of a message.
+pub async fn becomes(store: &Store, id: &MessageId, holds: impl Fn(&Message) -> bool) -> Message {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let found = message(store, id).await;
+        if holds(&found) {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it stays {found:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Puts messages into the queue.
+pub async fn queue(store: &Store, queued: &[NewMessage]) -> Vec<MessageId> {
+    let now = store.now().await.unwrap();
+    messages::insert(store.writer(), queued, now).await.unwrap();
+    queued.iter().map(|message| message.id.clone()).collect()
+}
+
+/// A message with an id of now.
+pub fn new(route: Route, fallback: Option<Route>) -> NewMessage {
+    let id = Uuid::now_v7().simple().to_string().parse().unwrap();
+    NewMessage { id, unionid: None, route, fallback }
+}
+
+/// The account's first template, filled in, to a person.
+pub async fn route(store: &Store, account: &Account, person: u64) -> Route {
+    let is_official = account.appid().starts_with("wx0a");
+    let (channel, texts): (_, &[_]) = match is_official {
+        true => (
+            Channel::Template,
+            &[("character_string1", "A-1"), ("thing2", "雨伞"), ("time3", "2026-01-01 12:00")],
+        ),
+        false => (
+            Channel::Subscribe,
+            &[
+                ("character_string1", "A-1"),
+                ("thing2", "雨伞"),
+                ("amount3", "¥12.50"),
+                ("time4", "2026-01-01 12:00"),
+            ],
+        ),
+    };
+    let text = |(key, value): &(&str, &str)| {
+        ((*key).to_owned(), Text { value: (*value).to_owned(), color: None })
+    };
+    let data = texts.iter().map(text).collect();
+    let appid = account.appid().parse().unwrap();
+    Route {
+        channel,
+        account: accounts::find_or_insert(store, &appid).await.unwrap(),
+        openid: account.person(person).openid.parse().unwrap(),
+        template_id: account.template_ids()[0].parse().unwrap(),
+        content: Content { data, ..Content::default() },
+    }
+}

@@ -1,0 +1,1 @@
+//! WeChat busy, out of quota, or refusing the account: messages wait, and leave once.

@@ -1,0 +1,221 @@
+//! The queue of messages: each is sent once, by any process, at the account's pace.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rstest::rstest;
+use sea_orm::EntityTrait;
+use unionid_bridge::model::{MessageId, MessageState};
+use unionid_bridge::sandbox::{Call, Options, Sandbox};
+use unionid_bridge::store::{accounts, push_pace};
+
+use crate::harness::{Backend, TestApp, becomes, new, queue, route, until};
+
+async fn sends_at_once(followers: u64) -> Sandbox {
+    Sandbox::with_followers(followers).await.unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_message_is_sent_once_by_one_of_two_replicas(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = sends_at_once(200).await;
+    let fast = "[push]\nrate_per_second = 10000";
+    let Some(app) = TestApp::configured(&world, backend, fast).await else { return };
+    let replica =
+        TestApp::process(&world, app.database.clone(), app.database.connect().await, fast);
+    let replica = replica.await;
+    let ids = app.queue(&world.main(), 0..200).await;
+    let _workers = (app.worker(), replica.worker());
+    for id in &ids {
+        let message = app.ends(id, MessageState::Sent).await;
+        assert_eq!((message.attempt, message.attempts.len()), (1, 1));
+        assert_eq!(message.attempts[0].outcome, "accepted");
+        assert!(message.msgid.is_some() && message.sent_at.is_some());
+        assert_eq!((message.sending_at, message.reason), (None, None));
+    }
+    let sent = world.sent_messages();
+    let named: HashSet<_> = sent.iter().filter_map(|sent| sent.client_msg_id.as_deref()).collect();
+    assert_eq!((sent.len(), named), (200, ids.iter().map(MessageId::as_str).collect()));
+    assert_eq!(world.requests(Call::TemplateSend), 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_replicas_keep_the_pace_together(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    const INTERVAL_MS: i64 = 20;
+    let world = sends_at_once(60).await;
+    let slow = "[push]\nrate_per_second = 50";
+    let Some(app) = TestApp::configured(&world, backend, slow).await else { return };
+    let replica =
+        TestApp::process(&world, app.database.clone(), app.database.connect().await, slow);
+    let replica = replica.await;
+    let ids = app.queue(&world.main(), 0..60).await;
+    let began = app.app.store.now().await.unwrap();
+    let _workers = (app.worker(), replica.worker());
+    let mut sent = Vec::new();
+    for id in &ids {
+        sent.push(app.ends(id, MessageState::Sent).await.sent_at.unwrap());
+    }
+    sent.sort_unstable();
+    for (place, sent_at) in (0..).zip(sent) {
+        // Two clocks count in whole milliseconds.
+        assert!(sent_at - began >= place * INTERVAL_MS - 2, "{place}: {sent_at}");
+    }
+    let account = accounts::find(app.app.store.reader(), &app.account.appid).await.unwrap();
+    let pace = push_pace::find(app.app.store.reader(), account.unwrap()).await.unwrap().unwrap();
+    assert!(pace.next_at >= began + 60 * INTERVAL_MS, "{pace:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_one_process_has_taken_up_no_other_takes_until_the_claim_ends(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = sends_at_once(2).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let ids = app.queue(&world.main(), 0..2).await;
+    let now = app.app.store.now().await.unwrap();
+    // As a process left it that died.
+    let claimed = format!(
+        "UPDATE message SET attempt = 1, due_at = {}, sending_at = {now}, first_sent_at = {now} \
+         WHERE id = '{}'",
+        now + 60_000,
+        ids[0]
+    );
+    app.execute(&claimed).await;
+    let _worker = app.worker();
+    app.ends(&ids[1], MessageState::Sent).await;
+    assert_eq!(app.message(&ids[0]).await.attempt, 1);
+    app.execute(&format!("UPDATE message SET due_at = {now} WHERE id = '{}'", ids[0])).await;
+    assert_eq!(app.ends(&ids[0], MessageState::Sent).await.attempt, 2);
+    assert_eq!(world.sent_messages().len(), 2);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_lost_a_claim_notes_nothing(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let options = Options::with_followers(1);
+    let world = options.latency(Call::TemplateSend, Duration::from_millis(300));
+    let world = Sandbox::start(world).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let id = app.queue(&world.main(), [0]).await.remove(0);
+    let worker = app.worker();
+    until("the send", || world.requests(Call::TemplateSend) == 1).await;
+    app.execute("UPDATE message SET attempt = 7, due_at = NULL, sending_at = NULL").await;
+    worker.stop().await;
+    let message = app.message(&id).await;
+    assert_eq!(world.sent_messages().len(), 1);
+    assert_eq!((message.state, message.attempt), (MessageState::Queued, 7));
+    assert!(message.attempts.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let options = Options::with_followers(10);
+    let world = options.latency(Call::TemplateSend, Duration::from_millis(500));
+    let world = Sandbox::start(world).await.unwrap();
+    // Two are taken up at once, and the second leaves 200 ms later.
+    let slow = "[push]\nrate_per_second = 5";
+    let Some(app) = TestApp::configured(&world, backend, slow).await else { return };
+    let ids = app.queue(&world.main(), 0..10).await;
+    let worker = app.worker();
+    until("the send", || world.requests(Call::TemplateSend) > 0).await;
+    worker.stop().await;
+    let (mut sent, mut queued) = (0, 0);
+    for id in &ids {
+        let message = app.message(id).await;
+        match message.state {
+            MessageState::Sent => sent += 1,
+            state => {
+                queued += 1;
+                assert_eq!((state, message.attempt), (MessageState::Queued, 0));
+                assert_eq!((message.sending_at, message.first_sent_at), (None, None));
+                assert!(message.due_at <= Some(app.app.store.now().await.unwrap()));
+            }
+        }
+    }
+    assert_eq!((sent, queued), (world.sent_messages().len(), 10 - world.sent_messages().len()));
+    assert!(sent < 10);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_could_not_be_sent_in_time_is_given_up(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = sends_at_once(3).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let ids = app.queue(&world.main(), 0..3).await;
+    let day = 24 * 3_600_000;
+    let now = app.app.store.now().await.unwrap();
+    let late = now - day - 1;
+    // The second waits for something, the third may have been sent.
+    app.execute(&format!(
+        "UPDATE message SET accepted_at = {late} WHERE id IN ('{}', '{}')",
+        ids[0], ids[1]
+    ))
+    .await;
+    app.execute(&format!("UPDATE message SET due_at = {} WHERE id = '{}'", now + day, ids[1]))
+        .await;
+    let _worker = app.worker();
+    for id in &ids[..2] {
+        let message = app.ends(id, MessageState::Failed).await;
+        assert_eq!(message.reason.as_deref(), Some("expired"));
+        assert!(message.finished_at.is_some() && message.attempt == 0);
+    }
+    app.ends(&ids[2], MessageState::Sent).await;
+    assert_eq!(world.sent_messages().len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn messages_and_requests_are_kept_so_long_and_no_longer(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = sends_at_once(2).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let store = &app.app.store;
+    let now = store.now().await.unwrap();
+    let hour = 3_600_000;
+    let of = |days: i64, person: u64| {
+        let world = world.clone();
+        async move {
+            let at = (now - days * 24 * hour).unsigned_abs();
+            let id = uuid::Builder::from_unix_timestamp_millis(at, &[person as u8; 10]).into_uuid();
+            let route = route(store, &world.main(), person).await;
+            let id = id.simple().to_string().parse().unwrap();
+            unionid_bridge::store::messages::NewMessage { id, ..new(route, None) }
+        }
+    };
+    let (old, newer) = (of(91, 0).await, of(89, 1).await);
+    queue(store, &[old, newer.clone()]).await;
+    for (name, age) in [("old", 25 * hour), ("newer", 23 * hour)] {
+        app.execute(&format!(
+            "INSERT INTO message_request VALUES ('key', '{name}', 'body', '{{}}', 0, {})",
+            now - age
+        ))
+        .await;
+    }
+    let _worker = app.worker();
+    becomes(store, &newer.id, |message| message.state == MessageState::Sent).await;
+    let mut messages = entity::message::Entity::find().all(store.reader()).await.unwrap();
+    while messages.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        messages = entity::message::Entity::find().all(store.reader()).await.unwrap();
+    }
+    assert_eq!(messages[0].id, newer.id.as_str());
+    let requests = || entity::message_request::Entity::find().all(store.reader());
+    while requests().await.unwrap().len() > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(requests().await.unwrap()[0].name, "newer");
+}
