@@ -79,6 +79,9 @@ async fn the_first_receipt_stands_and_repetitions_change_nothing(
         app.arrives(&main, Event::template_sent(3, MSGID, status).at(now() - 5)).await;
         assert_eq!(app.message(&id).await, ended);
     }
+    // Nor does one that saw it before it was ended, by another process.
+    let late = receipts::end(app.app.store.writer(), &[id.clone()], "failed:user block", 1).await;
+    assert_eq!((late.unwrap(), app.message(&id).await), (0, ended));
     assert!(app.kept_receipts().await.is_empty());
 }
 
