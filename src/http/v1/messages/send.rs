@@ -129,7 +129,7 @@ async fn send(
     if let Some(Named { request, .. }) = named {
         let without_person = settled.map(|settled| Box::new(settled.without_person()));
         let keep = without_person.map_or_else(|| accepted(&id), Answer::Settled);
-        if let Err(error) = push.settle(&request, &kept(&keep)).await {
+        if let Err(error) = push.note_answer(&request, &kept(&keep)).await {
             tracing::warn!(message.id = %id, %error, "could not keep an answer for its repetition");
         }
     }
