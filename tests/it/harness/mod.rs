@@ -21,7 +21,7 @@ mod world;
 pub use app::{TestApp, full, manual};
 pub use callbacks::calling_back;
 pub use database::{Backend, TestDatabase};
-pub use messages::{Worker, becomes, ends, message, new, queue, route};
+pub use messages::{becomes, ends, message, new, queue, route};
 pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
 pub use operations::{Operation, operations};
