@@ -51,14 +51,16 @@ async fn look_into(ward: &Ward<'_>, mailbox: &Mailbox<'_>) -> Result<Check, Chec
         None => "plain mode: encoding_aes_key is not set",
     };
     Ok(match latest(store).await? {
-        Some(at) => Check::ok(name, format!("{mode}; the latest of all accounts came {at}")),
-        None => {
-            Check::warn(name, format!("{mode}; none has come lately"), how_to_enter(mailbox.appid))
-        }
+        Some(at) => Check::ok(name, format!("{mode}; the latest event of all accounts came {at}")),
+        None => Check::warn(
+            name,
+            format!("{mode}; no event has come lately"),
+            how_to_enter(mailbox.appid),
+        ),
     })
 }
 
-/// Events are remembered without their account.
+/// Events are remembered without their account, and receipts of messages not at all.
 async fn latest(store: &Store) -> Result<Option<String>, Check> {
     let latest = callbacks::find_latest(store.reader()).await;
     let latest = latest.map_err(|error| failed(Name::Callbacks, &error))?;

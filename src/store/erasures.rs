@@ -84,11 +84,11 @@ pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Er
         (None, Some(place)) => person_of(transaction, place).await?,
         (None, None) => return Err(Error::unexpected("an erasure of nobody")),
     };
-    let rows = delete(transaction, &places).await?
-        + match &unionid {
-            Some(unionid) => delete_by_unionid(transaction, unionid).await?,
-            None => 0,
-        };
+    let named = match &unionid {
+        Some(unionid) => delete_by_unionid(transaction, unionid).await?,
+        None => 0,
+    };
+    let rows = named + delete(transaction, &places).await?;
     let mut keys: Vec<_> =
         places.iter().map(|(account, id)| Key::of_openid(*account, id)).collect();
     keys.extend(unionid.as_deref().map(Key::of_unionid));

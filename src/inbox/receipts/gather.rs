@@ -68,7 +68,8 @@ async fn work(store: Store, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         taken.retain(|waiting| !waiting.answer.is_closed());
         let (bundles, answers): (Vec<_>, Vec<_>) =
             taken.drain(..).map(|Waiting { bundle, answer }| (bundle, answer)).unzip();
-        let recorded = record(&store, bundles).await.map_err(Arc::new);
+        // Callers have gone by then, and a connection that nothing comes from must not hold up others.
+        let recorded = store::in_time(record(&store, bundles)).await.map_err(Arc::new);
         for answer in answers {
             // Nobody is there any more for an answer that cannot be given.
             let _ = answer.send(recorded.clone());
