@@ -1,5 +1,7 @@
 //! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
 
+use std::time::Duration;
+
 use super::Push;
 use super::error::{Error, Refusal};
 use super::judge::Sendable;
@@ -11,6 +13,10 @@ use crate::store::messages::{self, NewMessage};
 
 /// For how long the first request with a key may wait for its answer; a process that died gives none.
 const IN_FLIGHT_MS: i64 = 20_000;
+
+/// How much longer than one message the database may take for each of many: a thousand usually take a
+/// tenth of a second.
+const PATIENCE_EACH: Duration = Duration::from_millis(5);
 
 /// What became of each order, in their order.
 pub type Verdicts = Vec<Result<MessageId, Refusal>>;
@@ -46,7 +52,9 @@ impl Push {
             return Ok(Accepted::Before(answer));
         }
         let judged = self.judge(orders).await?;
-        let Some(verdicts) = store::in_time(self.keep(judged, named, answer)).await? else {
+        let patience = store::PATIENCE + PATIENCE_EACH * (orders.len() as u32).saturating_sub(1);
+        let keep = self.keep(judged, named, answer);
+        let Some(verdicts) = store::within(patience, keep).await? else {
             // Another request with this name was faster.
             let before = self.find_answer(named).await?;
             return before.map(Accepted::Before).ok_or(Error::InFlight);
@@ -91,7 +99,7 @@ impl Push {
             let refused = judged.into_iter().filter_map(Result::err).map(Err);
             return Ok(Some(refused.collect()));
         }
-        let transaction = self.store.begin().await?;
+        let transaction = store::in_time(self.store.begin()).await?;
         let now = store::now(&transaction).await?;
         let mut kept = Vec::new();
         let mut verdicts = Vec::with_capacity(judged.len());
