@@ -47,6 +47,10 @@ impl Push {
             () = stop.cancelled() => return self.give_back(&claimed).await,
             () = tokio::time::sleep_until(leaves_at) => {}
         }
+        // A process that was stopped for long may find its claim ended.
+        if claimed.watch.now() >= claimed.ends_at() {
+            return self.give_back(&claimed).await;
+        }
         let answer = attempt(&sender.wechat, &claimed).await;
         if let Answer::Accepted(_) = answer {
             fail::fail_point!("push.accepted", |_| std::process::abort());

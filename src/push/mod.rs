@@ -19,6 +19,7 @@ mod judge;
 mod order;
 mod outcome;
 mod pace;
+mod pause;
 mod reach;
 mod settle;
 mod settlement;
