@@ -68,11 +68,17 @@ pub(super) fn judge(error: &Error, channel: Channel, attempts: &[Attempt]) -> Ve
         false => Verdict::Again(Reason::Doubted, Pause::Minute),
     };
     match error.class() {
-        Class::Duplicate => Verdict::Accepted,
         Class::Transient | Class::Undecodable => Verdict::Again(Reason::Busy, Pause::BackOff),
         Class::RateLimited => Verdict::Held(Reason::RateLimited, Hold::Minute),
         Class::Quota => Verdict::Held(Reason::QuotaSpent, Hold::Day),
         Class::Config | Class::Token => Verdict::Held(Reason::AccountRefused, Hold::TenMinutes),
+        // Neither is a word about the message: without a token it did not leave, and what answers with
+        // an HTTP error is not what judges messages.
+        _ if matches!(error, Error::Token(_)) => {
+            Verdict::Held(Reason::AccountRefused, Hold::TenMinutes)
+        }
+        _ if matches!(error, Error::Status { .. }) => Verdict::Again(Reason::Busy, Pause::BackOff),
+        Class::Duplicate => Verdict::Accepted,
         Class::Person if errcode == 40003 => said_twice(Reason::OpenidUnknown),
         Class::Person => of_person(errcode, channel),
         Class::Template if matches!(errcode, 40036 | 40037) => said_twice(Reason::TemplateUnknown),
@@ -265,6 +271,23 @@ mod tests {
             judge(&no_token, Channel::Template, &[]),
             Verdict::Again(Reason::Busy, Pause::BackOff)
         );
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_message_does_not_end_it() {
+        let call = "message/template/send";
+        for errcode in [41_002, 43_002, 40_003, 47_001, 45_109, 1_119_003] {
+            let refused = refused(errcode, Class::of_secret_endpoint(errcode));
+            let no_token = Error::Token(TokenError::Wechat(Box::new(refused)));
+            for channel in [Channel::Template, Channel::Subscribe] {
+                let verdict = judge(&no_token, channel, &[]);
+                assert_eq!(verdict, Verdict::Held(Reason::AccountRefused, Hold::TenMinutes));
+            }
+        }
+        for status in [400, 405, 412, 413, 418] {
+            let verdict = judge(&Error::Status { call, status }, Channel::Template, &[]);
+            assert_eq!(verdict, Verdict::Again(Reason::Busy, Pause::BackOff), "{status}");
+        }
     }
 
     #[test]
