@@ -93,7 +93,8 @@ impl Shelf {
             // WeChat leaves the content of some templates out.
             Some(keys) if keys.is_empty() => Known::Unsure,
             Some(keys) => Known::Keys(keys.clone()),
-            None if self.told_at.is_some() => Known::Nothing,
+            // What WeChat told before it was last asked may be out of date.
+            None if self.told_at.is_some() && self.told_at >= self.asked_at => Known::Nothing,
             None => Known::Unsure,
         }
     }
@@ -114,4 +115,22 @@ async fn list(
             templates.map(|found| (found.id.clone(), owned(found.keys()))).collect()
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_said_to_be_unknown_only_by_wechats_latest_word() {
+        let id: TemplateId = "T1".parse().unwrap();
+        let mut shelf = Shelf::default();
+        assert_eq!(shelf.find(&id), Known::Unsure);
+        shelf.asked_at = Some(Instant::now());
+        shelf.keep(HashMap::new());
+        assert_eq!(shelf.find(&id), Known::Nothing);
+        // Asked again, and not answered.
+        shelf.asked_at = Some(Instant::now() + AGAIN);
+        assert_eq!(shelf.find(&id), Known::Unsure);
+    }
 }

@@ -130,6 +130,11 @@ impl Push {
 }
 
 impl Claimed {
+    /// Whether it is too late to begin: another process may have the message, or is about to.
+    pub(super) fn is_over(&self) -> bool {
+        self.watch.now() >= self.ends_at()
+    }
+
     /// By when the attempt has to have an outcome.
     pub(super) fn ends_at(&self) -> i64 {
         let noted = self.claim.due_at - NOTING_MS;
@@ -137,5 +142,64 @@ impl Claimed {
             true => noted.min(self.first_sent_at + SAFE_UNDER_WAY_MS),
             false => noted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Channel, Content, MessageId, MessageState};
+    use crate::store::messages::Route;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn claimed(due_at: i64, first_sent_at: i64, in_doubt: bool) -> Claimed {
+        let id = MessageId::new(NOW.unsigned_abs(), [0; 10]);
+        let route = Route {
+            channel: Channel::Template,
+            account: 1,
+            openid: "oA".parse().unwrap(),
+            template_id: "T1".parse().unwrap(),
+            content: Content::default(),
+        };
+        let message = Message {
+            id: id.clone(),
+            state: MessageState::Queued,
+            route,
+            fallback: None,
+            unionid: None,
+            msgid: None,
+            reason: None,
+            attempt: 0,
+            attempts: Vec::new(),
+            due_at: Some(NOW),
+            sending_at: None,
+            first_sent_at: None,
+            accepted_at: NOW,
+            sent_at: None,
+            finished_at: None,
+        };
+        let claim = Claim { id, attempt: 1, due_at };
+        let (tests_account, tests_template) = (false, false);
+        let (sends_at, watch) = (NOW, Watch::set(NOW));
+        Claimed {
+            message,
+            claim,
+            in_doubt,
+            first_sent_at,
+            tests_account,
+            tests_template,
+            sends_at,
+            watch,
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_where_its_outcome_could_not_be_noted_or_its_copy_not_be_suppressed() {
+        let far = NOW + 60_000 + NOTING_MS;
+        assert!(!claimed(far, NOW, false).is_over());
+        assert!(!claimed(far, NOW - SAFE_MS, true).is_over());
+        assert!(claimed(NOW + NOTING_MS, NOW, false).is_over());
+        assert!(claimed(far, NOW - SAFE_UNDER_WAY_MS, true).is_over());
     }
 }

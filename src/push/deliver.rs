@@ -33,7 +33,8 @@ impl Answer {
 }
 
 impl Push {
-    /// Sends a message and notes what came of it, or gives it back where `stop` fires before.
+    /// Sends a message and notes what came of it, or gives it back where `stop` fires before or its time
+    /// is over.
     pub(super) async fn deliver(
         self: Arc<Self>,
         appid: AppId,
@@ -47,8 +48,8 @@ impl Push {
             () = stop.cancelled() => return self.give_back(&claimed).await,
             () = tokio::time::sleep_until(leaves_at) => {}
         }
-        // A process that was stopped for long may find its claim ended.
-        if claimed.watch.now() >= claimed.ends_at() {
+        // A process that was stopped for a while wakes here.
+        if claimed.is_over() {
             return self.give_back(&claimed).await;
         }
         let answer = attempt(&sender.wechat, &claimed).await;

@@ -137,6 +137,11 @@ impl Case<'_> {
     }
 
     fn refused(&self, reason: Reason, words: String, said: Option<&Upstream>) -> Next {
+        if self.claimed.in_doubt && is_about_reach(reason) {
+            // The person cannot be reached now; when an earlier attempt was made, they may have been. The
+            // other way would then be a second message.
+            return Next::Stands(self.waits(true, words, i64::MAX, said));
+        }
         let attempts = self.attempts(words.clone(), said);
         if let Some(fallback) = &self.claimed.message.fallback
             && is_about_reach(reason)
