@@ -58,6 +58,23 @@
 //! [`resolve::Resolver`] knows the accounts' numbers, so that (AppID, openid) → unionid → openid is one
 //! statement over two indexes. Who is not found is an answer with its reason and no error.
 //!
+//! # How a message flows
+//!
+//! [`push::Push`] judges an order before anything is kept: the texts by the template's own keys and
+//! WeChat's rules, the person by [`resolve`]. What can be sent becomes a row, in one transaction with
+//! the Idempotency-Key that it came with. Any process claims it, at the account's pace, and sends it with
+//! its id as `client_msg_id`; the claim's commit comes first, so that whoever finds the row after a crash
+//! knows that WeChat may have taken it: it is sent again only while WeChat suppresses repetitions, and is
+//! `unknown` after that. WeChat's receipt, by a callback, ends it, whether it comes before the answer,
+//! late or three times.
+//!
+//! # How a callback flows
+//!
+//! [`http`] has nothing of it before [`inbox`] has checked the signature. The event is claimed by its
+//! fingerprint in the transaction of its effect, and `success` is answered after the commit. Receipts
+//! need no claim, since the first one stands; those that come together share a commit. Profiles are asked
+//! for afterwards, by whichever process comes first.
+//!
 //! # How a person is forgotten
 //!
 //! [`store::erasures`] deletes the rows of a person in every account and leaves digests. It locks the

@@ -14,6 +14,8 @@ pub struct Model {
     pub template_id: String,
     /// When it is tried again.
     pub until_at: i64,
+    /// Until when one message of it has gone ahead to see whether it is sent again.
+    pub tested_until: i64,
     /// What WeChat said.
     pub errcode: i64,
     /// The same in words.

@@ -96,6 +96,7 @@ fn template_stop(columns: &Columns) -> TableCreateStatement {
         .col(ColumnDef::new("account_id").integer().not_null())
         .col(columns.identifier("template_id").not_null())
         .col(columns.number("until_at").not_null())
+        .col(columns.number("tested_until").not_null().default(0))
         .col(columns.number("errcode").not_null())
         .col(columns.text("reason").not_null())
         .primary_key(sea_query::Index::create().col("account_id").col("template_id"))

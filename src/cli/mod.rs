@@ -17,6 +17,7 @@ mod progress;
 mod resolve;
 mod runs;
 mod sandbox;
+mod send;
 mod serve;
 mod signals;
 mod sync;
@@ -67,6 +68,8 @@ enum Command {
     Runs(runs::Runs),
     /// Find a user's openid in an Official Account
     Resolve(resolve::Resolve),
+    /// Send a message to a person
+    Send(send::Send),
     /// Look at an account's message templates, add and delete them
     Templates(templates::Templates),
     /// Look at an Official Account's lines of business, and set them
@@ -118,6 +121,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sync(sync) => sync.run(&global).await,
         Command::Runs(runs) => runs.run(&global).await,
         Command::Resolve(resolve) => resolve.run(&global).await,
+        Command::Send(send) => send.run(&global).await,
         Command::Templates(templates) => templates.run(&global).await,
         Command::Industry(industry) => industry.run(&global).await,
         Command::Token(token) => token.run(&global).await,

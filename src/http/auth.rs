@@ -35,7 +35,7 @@ macro_rules! needed {
     )*};
 }
 
-needed!(Login Resolve Erase Token Sync Read Metrics);
+needed!(Login Resolve Erase Push Templates Token Sync Read Metrics);
 
 /// Whoever sent the request, whose key is valid, has the scope `S`, and is within its limit.
 #[derive(Debug)]

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// For how long a request waits for work that usually takes a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -36,6 +38,17 @@ impl Background {
         let (tell, told) = oneshot::channel();
         self.tasks.spawn(work(tell));
         tokio::time::timeout(PATIENCE, told).await.ok()?.ok()
+    }
+
+    /// Does `work` to its end and gives what came of it, whatever becomes of the request that waits for it.
+    ///
+    /// # Errors
+    /// Where it panicked.
+    pub(super) async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        self.tasks.spawn(work.in_current_span()).await
     }
 
     /// Waits until all of it has ended.

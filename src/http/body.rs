@@ -26,6 +26,9 @@ pub(super) const CALLBACK: usize = 64 * 1024;
 /// The largest body in bytes of a request about many people.
 pub(super) const BULK: usize = 256 * 1024;
 
+/// The largest body in bytes of a request for a thousand messages: two kilobytes for each.
+pub(super) const BATCH: usize = 2 * 1024 * 1024;
+
 /// How long a body may take from its first byte to its last.
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -35,6 +35,11 @@ impl Client {
         Self { address, key }
     }
 
+    /// Where the API is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The body of the answer, whatever its status.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
         self.ask(Method::GET, path, Bytes::new()).await

@@ -5,6 +5,8 @@
 
 use serde::Deserialize;
 
+use crate::model::MessageId;
+
 /// How many entries a page has at most: from 1 to `MOST`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]
@@ -48,11 +50,7 @@ impl<const OF: char> Cursor<OF> {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(OF)?;
-        let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if digits.len() != DIGITS || !is_hex {
-            return None;
-        }
+        let digits = text.strip_prefix(OF).filter(|digits| is_hex(digits, DIGITS))?;
         let row = u64::from_str_radix(digits, 16).ok()?;
         i64::try_from(row).ok().map(|_| Self(row))
     }
@@ -70,6 +68,48 @@ impl<const OF: char> From<Cursor<OF>> for String {
     fn from(cursor: Cursor<OF>) -> String {
         format!("{OF}{:0DIGITS$x}", cursor.0)
     }
+}
+
+/// The message after which a page of messages begins: their ids are their order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct MessageCursor(MessageId);
+
+impl MessageCursor {
+    const LIST: char = 'm';
+
+    /// Of an id in hexadecimal.
+    const DIGITS: usize = 32;
+
+    /// After this message.
+    pub(super) fn after(id: MessageId) -> Self {
+        Self(id)
+    }
+
+    /// The message.
+    pub(super) fn id(&self) -> &MessageId {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for MessageCursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let digits = text.strip_prefix(Self::LIST).filter(|digits| is_hex(digits, Self::DIGITS));
+        let id = digits.and_then(|digits| digits.parse().ok());
+        id.map(Self).ok_or("this is not a next_cursor of this list")
+    }
+}
+
+impl From<MessageCursor> for String {
+    fn from(cursor: MessageCursor) -> String {
+        format!("{}{}", MessageCursor::LIST, cursor.0)
+    }
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -113,6 +153,18 @@ mod tests {
             }
             let cursor = Cursor::<'r'>::after(row);
             prop_assert_eq!(read(&String::from(cursor)), Some(cursor.row()));
+        }
+    }
+
+    #[test]
+    fn the_cursor_of_messages_is_an_id_and_nothing_else() {
+        let read = |text: &str| MessageCursor::try_from(text.to_owned());
+        let id = MessageId::new(1_700_000_000_000, [7; 10]);
+        let text = String::from(MessageCursor::after(id.clone()));
+        assert_eq!(read(&text).unwrap().id(), &id);
+        for strange in ["", "m", &text[1..], &text[..32], &format!("{text}0"), &text.to_uppercase()]
+        {
+            assert!(read(strange).is_err(), "{strange}");
         }
     }
 

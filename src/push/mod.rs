@@ -111,6 +111,11 @@ impl Push {
         Arc::new(Self { store, resolver, accounts, senders, settings })
     }
 
+    /// The account that sends a letter: the one it names, or the only one of its kind.
+    pub fn sends(&self, letter: &Letter) -> Result<&AppId, Error> {
+        Ok(self.sender(letter.channel, letter.sender.as_ref())?.wechat.appid())
+    }
+
     /// The account that is to send: the one named, or the only one of its kind.
     fn sender(&self, channel: Channel, named: Option<&AppId>) -> Result<&Sender, Error> {
         let known = match channel {

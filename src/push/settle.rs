@@ -138,14 +138,19 @@ impl Noting<'_> {
             let stop = Stop {
                 template_id: template_id.clone(),
                 until_at: *stop_until,
+                tested_until: 0,
                 errcode: said.map_or(0, |said| said.errcode),
                 reason: said.map_or_else(String::new, |said| said.errmsg.clone()),
             };
             template_stops::upsert(self.transaction, *account, &stop).await?;
             return Ok(stops.iter().all(|stop| stop.template_id != *template_id));
         }
-        if self.claimed.tests_template && next.is_sent() {
-            template_stops::delete(self.transaction, *account, template_id).await?;
+        match self.claimed.tests_template {
+            true if next.is_sent() => {
+                template_stops::delete(self.transaction, *account, template_id).await?;
+            }
+            true => template_stops::end_test(self.transaction, *account, template_id).await?,
+            false => {}
         }
         Ok(false)
     }

@@ -14,6 +14,8 @@ pub struct Stop {
     pub template_id: TemplateId,
     /// Until when. Over: one message goes ahead to see whether it is.
     pub until_at: i64,
+    /// Until when that one is waited for; 0 where none went ahead.
+    pub tested_until: i64,
     /// What WeChat said.
     pub errcode: i64,
     /// The same in words.
@@ -27,6 +29,7 @@ pub async fn list(connection: &impl Connection, account: AccountId) -> Result<Ve
         Ok(Stop {
             template_id: parsed(row.template_id)?,
             until_at: row.until_at,
+            tested_until: row.tested_until,
             errcode: row.errcode,
             reason: row.reason,
         })
@@ -40,23 +43,40 @@ pub async fn upsert(
     account: AccountId,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let Stop { template_id, until_at, errcode, reason } = stop;
+    let Stop { template_id, until_at, tested_until, errcode, reason } = stop;
     let mut sql = Sql::new(connection);
-    sql.push("INSERT INTO template_stop (account_id, template_id, until_at, errcode, reason)");
+    sql.push("INSERT INTO template_stop ");
+    sql.push("(account_id, template_id, until_at, tested_until, errcode, reason)");
     sql.push(" VALUES (").bind(account).push(", ").bind(template_id.as_str());
-    sql.push(", ").bind(*until_at).push(", ").bind(*errcode);
+    sql.push(", ").bind(*until_at).push(", ").bind(*tested_until).push(", ").bind(*errcode);
     sql.push(", ").bind(reason.as_str()).push(")");
     sql.push(match sql.backend() {
         DbBackend::MySql => {
             " ON DUPLICATE KEY UPDATE until_at = VALUES(until_at), \
-             errcode = VALUES(errcode), reason = VALUES(reason)"
+             tested_until = VALUES(tested_until), errcode = VALUES(errcode), \
+             reason = VALUES(reason)"
         }
         _ => {
             " ON CONFLICT (account_id, template_id) DO UPDATE SET until_at = excluded.until_at, \
-             errcode = excluded.errcode, reason = excluded.reason"
+             tested_until = excluded.tested_until, errcode = excluded.errcode, reason = excluded.reason"
         }
     });
     connection.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// The message that went ahead told nothing of the template: another may.
+pub async fn end_test(
+    connection: &impl Connection,
+    account: AccountId,
+    template_id: &TemplateId,
+) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::TestedUntil, 0.into())
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::TemplateId.eq(template_id.as_str()))
+        .exec(connection)
+        .await?;
     Ok(())
 }
 

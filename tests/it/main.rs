@@ -14,6 +14,7 @@ mod cli_exit;
 mod cli_help;
 mod cli_resolve;
 mod cli_runs;
+mod cli_send;
 mod cli_serve;
 mod cli_show;
 mod cli_signals;

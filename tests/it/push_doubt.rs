@@ -1,1 +1,154 @@
-//! WeChat busy, out of quota, or refusing the account: messages wait, and leave once.
+//! T25: WeChat may have a message and nobody here knows. It says `unknown`, and is sent again only where
+//! WeChat suppresses a second copy.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use rstest::rstest;
+use unionid_bridge::model::{MessageState, Reason};
+use unionid_bridge::sandbox::{Call, Fault, Permission, Sandbox, When};
+
+use crate::harness::{
+    Backend, Bridge, Serving, TestApp, TestDatabase, becomes, ends, message, new, queue, route,
+    until,
+};
+
+fn lost() -> Option<String> {
+    Some(Reason::AnswerLost.to_string())
+}
+
+#[rstest]
+#[tokio::test]
+async fn killed_between_the_answer_and_its_commit_a_message_is_unknown_until_it_is_known_to_be_sent(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let store = database.store().await;
+    let bridge = Bridge::on(&world, &database.url, "");
+    let route = route(&store, &world.main(), 0).await;
+    let id = queue(&store, &[new(route, None)]).await.remove(0);
+
+    let mut serve = bridge.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = serve.env("FAILPOINTS", "push.accepted=return").spawn().unwrap();
+    assert_eq!(child.wait().await.unwrap().signal(), Some(6));
+    assert_eq!(world.sent_messages().len(), 1);
+    let left = message(&store, &id).await;
+    assert_eq!((left.state, left.attempt, left.msgid), (MessageState::Queued, 1, None));
+    assert!(left.sending_at.is_some() && left.first_sent_at == left.sending_at);
+
+    // The claim ends, while WeChat is too busy to tell.
+    let busy = world.fail(Call::TemplateSend, When::Always, Fault::Errcode(-1));
+    end_claims(&store).await;
+    let serve = Serving::start(&bridge).await;
+    let unknown = becomes(&store, &id, |message| message.attempts.len() > 1).await;
+    assert_eq!((unknown.state, unknown.reason), (MessageState::Unknown, lost()));
+    assert_eq!(unknown.first_sent_at, left.first_sent_at);
+    until("more attempts", || world.struck(busy) > 1).await;
+    world.clear_faults();
+    let sent = ends(&store, &id, MessageState::Sent).await;
+    assert_eq!((sent.reason, sent.msgid), (None, None), "WeChat said that it has it");
+    assert_eq!(world.stats().errors(Call::TemplateSend, 40241), 1);
+    assert_eq!(world.sent_messages().len(), 1);
+    assert_eq!(serve.stop().await.0, Some(0));
+    store.close().await.unwrap();
+}
+
+async fn end_claims(store: &unionid_bridge::store::Store) {
+    use sea_orm::ConnectionTrait;
+    let ended = "UPDATE message SET due_at = 1 WHERE due_at > 0";
+    store.writer().execute_unprepared(ended).await.unwrap();
+}
+
+/// As a process left a message that died when WeChat may have had it, so long ago.
+async fn abandoned(app: &TestApp, seconds: i64) {
+    let at = app.app.store.now().await.unwrap() - seconds * 1_000;
+    app.execute(&format!(
+        "UPDATE message SET attempt = 1, due_at = 1, sending_at = {at}, first_sent_at = {at}"
+    ))
+    .await;
+}
+
+#[rstest]
+#[case::within_the_window(530, 1)]
+#[case::after_it(550, 0)]
+#[tokio::test]
+async fn what_may_have_left_is_sent_again_only_while_wechat_suppresses_a_second_copy(
+    #[case] seconds: i64,
+    #[case] sends: usize,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let id = app.queue(&world.main(), [0]).await.remove(0);
+    abandoned(&app, seconds).await;
+    let _worker = app.worker();
+    let state = if sends == 1 { MessageState::Sent } else { MessageState::Unknown };
+    let message = app.ends(&id, state).await;
+    assert_eq!(message.attempts[0].outcome, "answer_lost");
+    assert_eq!(message.sending_at, None);
+    assert_eq!(world.sent_messages().len(), sends);
+    // The account goes on.
+    let next = app.queue(&world.main(), [0]).await.remove(0);
+    app.ends(&next, MessageState::Sent).await;
+    assert_eq!(world.requests(Call::TemplateSend), sends as u64 + 1);
+    assert_eq!(app.message(&id).await.state, state);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_subscribe_message_that_may_have_left_is_never_sent_again(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let program = world.mini_program().unwrap();
+    program.grant(0, &program.template_ids()[0], Permission::Always);
+    let abandoned_one = app.queue(&program, [0]).await.remove(0);
+    abandoned(&app, 5).await;
+    world.fail(Call::SubscribeSend, 1, Fault::AnswerLost);
+    let lost_one = app.queue(&program, [0]).await.remove(0);
+    let _worker = app.worker();
+    for id in [&abandoned_one, &lost_one] {
+        let message = app.ends(id, MessageState::Unknown).await;
+        assert_eq!(message.reason, lost());
+    }
+    let sent = app.queue(&program, [0]).await.remove(0);
+    assert!(app.ends(&sent, MessageState::Sent).await.msgid.is_some());
+    assert_eq!(world.requests(Call::SubscribeSend), 2);
+    assert_eq!(world.sent_messages().len(), 2);
+}
+
+#[rstest]
+#[case::reset(Fault::AnswerLost)]
+#[case::cut(Fault::Cut)]
+#[case::truncated(Fault::Truncated)]
+#[case::html(Fault::Html)]
+#[case::empty(Fault::EmptyBody)]
+#[tokio::test]
+async fn a_message_whose_answer_is_lost_is_sent_once_all_the_same(
+    #[case] fault: Fault,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    assert_sent_once_in_spite_of(&app, &world, fault).await;
+}
+
+#[tokio::test]
+async fn a_message_whose_answer_comes_too_late_is_sent_once_all_the_same() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let app = TestApp::against(&world).await;
+    assert_sent_once_in_spite_of(&app, &world, Fault::Stall(Duration::from_secs(11))).await;
+}
+
+/// The answers to the first attempt and to its first repetition are spoilt.
+async fn assert_sent_once_in_spite_of(app: &TestApp, world: &Sandbox, fault: Fault) {
+    world.fail(Call::TemplateSend, 1..=2, fault);
+    let id = app.queue(&world.main(), [0]).await.remove(0);
+    let _worker = app.worker();
+    let message = app.ends(&id, MessageState::Sent).await;
+    assert!(message.attempts[0].outcome.starts_with("answer_lost"), "{message:?}");
+    assert_eq!((world.sent_messages().len(), world.requests(Call::TemplateSend)), (1, 3));
+    assert_eq!(message.attempts.len(), 3, "{message:?}");
+}

@@ -1,4 +1,4 @@
-//! The API at work: a login, a look-up, and a follower who leaves in between.
+//! The API at work: a login, a look-up, a message with its receipt, and a follower who leaves.
 
 use std::net::SocketAddr;
 
@@ -41,12 +41,47 @@ pub(super) async fn show(
     output::data(format_args!("curl {}", with_key(&key, address, &path)));
     output::json(&client.get(&path).await?);
 
+    message(&client, &key, sandbox, &program, person.number).await?;
+
     output::talk("\nthey unfollow; WeChat calls back, and the answer is another at once");
     sandbox.push_follows(true);
     sandbox.main().leave([person.number]);
     sandbox.settled().await;
     output::json(&without_request(client.get(&path).await?));
     Ok(key)
+}
+
+/// Pushes to the follower, who is named as the Mini Program knows them, and shows the receipt.
+async fn message(
+    client: &Client,
+    key: &SecretString,
+    sandbox: &Sandbox,
+    program: &Account,
+    person: u64,
+) -> Result<(), Failure> {
+    let Some(template_id) = sandbox.main().template_ids().into_iter().next() else { return Ok(()) };
+    output::talk(
+        "\ntheir order is paid: the Official Account tells them, and a tap opens the Mini Program",
+    );
+    let order = json!({
+        "to": { "appid": program.appid(), "openid": program.person(person).openid },
+        "template_id": template_id,
+        "data": { "character_string1": "A-2026-1122", "thing2": "雨伞", "time3": "2026-11-22 12:00" },
+        "miniprogram": { "appid": program.appid(), "pagepath": "pages/order/order?id=1122" },
+    });
+    output::data(format_args!(
+        "curl -d '{order}' -H 'Content-Type: application/json' -H 'Idempotency-Key: order-1122' \\\n     {}",
+        with_key(key, client.address(), "/v1/messages?wait=true")
+    ));
+    let sent = client.post("/v1/messages?wait=true", &order).await?;
+    output::json(&json!({ "id": sent["id"], "state": sent["state"], "msgid": sent["msgid"] }));
+
+    output::talk("\nWeChat's receipt came by an encrypted callback");
+    sandbox.settled().await;
+    let path = format!("/v1/messages/{}", sent["id"].as_str().unwrap_or_default());
+    output::data(format_args!("curl {}", with_key(key, client.address(), &path)));
+    output::json(&client.get(&path).await?);
+    Ok(())
 }
 
 /// What to try next, while the demo serves.
@@ -56,6 +91,7 @@ pub(super) fn invite(key: &SecretString, sandbox: &Sandbox, address: SocketAddr)
     output::data(format_args!("curl -d '{{\"person\": 7}}' {world}/sandbox/login-codes"));
     output::data(format_args!("curl -d '{{\"join\": 1, \"leave\": 1}}' {world}/sandbox/followers"));
     output::data(format_args!("curl {world}/sandbox/people?limit=3"));
+    output::data(format_args!("curl {world}/sandbox/messages"));
     output::data(format_args!("curl {}", with_key(key, address, "/metrics")));
     output::talk(format_args!("and every route, to be tried in a browser: http://{address}/docs"));
 }

@@ -39,12 +39,13 @@ impl Demo {
         let address = listener.local_addr()?;
         let api = http::serve(app.clone(), listener, metrics, Duration::ZERO, stop.clone());
         let callbacks = app.inbox.clone().work(stop.clone());
+        let messages = app.push.clone().work(stop.clone());
         let story = async {
             let told = self.tell(&app, &sandbox, address, &stop).await;
             stop.cancel();
             told
         };
-        let (told, (), ()) = tokio::join!(story, api, callbacks);
+        let (told, (), (), ()) = tokio::join!(story, api, callbacks, messages);
         app.store.clone().close().await?;
         sandbox.stop().await;
         told

@@ -1,6 +1,6 @@
 //! What an error looks like on the wire.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Parts;
@@ -28,6 +28,15 @@ pub(in crate::http) struct Check {
     pub(in crate::http) state: &'static str,
 }
 
+/// What is wrong with one part of the request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(in crate::http) struct FieldError {
+    /// Which part: `data.thing2`
+    pub(in crate::http) field: String,
+    /// What is wrong with it
+    pub(in crate::http) problem: String,
+}
+
 /// An error, after RFC 9457
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -53,6 +62,9 @@ pub(in crate::http) struct Body<'p> {
     /// What keeps the service from working
     #[serde(skip_serializing_if = "<[Check]>::is_empty")]
     checks: &'p [Check],
+    /// What is wrong with the parts of the request
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'p [FieldError],
     /// The run of the follower sync that is in the way
     #[serde(skip_serializing_if = "Option::is_none")]
     sync_run: Option<i64>,
@@ -70,6 +82,7 @@ impl<'p> Body<'p> {
             hint: parts.hint.as_deref(),
             upstream: parts.upstream.as_ref(),
             checks: &parts.checks,
+            errors: &parts.errors,
             sync_run: parts.sync_run,
         }
     }

@@ -19,8 +19,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::model::RunId;
 
-pub(super) use body::{Body, Check, Upstream};
-pub(super) use quote::fit;
+pub(super) use body::{Body, Check, FieldError, Upstream};
+pub(super) use quote::{fit, turns_around};
 
 /// What every error's body is.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -39,6 +39,7 @@ struct Parts {
     upstream: Option<Upstream>,
     retry_after: Option<Duration>,
     checks: Vec<Check>,
+    errors: Vec<FieldError>,
     sync_run: Option<RunId>,
     cause: Option<String>,
 }
@@ -53,6 +54,7 @@ impl Problem {
             upstream: None,
             retry_after: None,
             checks: Vec::new(),
+            errors: Vec::new(),
             sync_run: None,
             cause: None,
         }))
@@ -105,6 +107,11 @@ impl Problem {
     /// 415: the body is of another kind than expected.
     pub(super) fn unsupported(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)
+    }
+
+    /// 422: the request is understood, and is none that can be done.
+    pub(super) fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
     /// 429: the caller's own limit.
@@ -169,6 +176,12 @@ impl Problem {
         self
     }
 
+    /// What is wrong with the parts of the request.
+    pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
     /// The run that is in the way.
     pub(super) fn sync_run(mut self, id: RunId) -> Self {
         self.0.sync_run = Some(id);
@@ -181,7 +194,8 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, after: Duration) -> Self {
+    /// When to try again.
+    pub(super) fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }

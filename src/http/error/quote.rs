@@ -6,8 +6,7 @@ const LONGEST_QUOTE: usize = 200;
 /// Words that may quote the caller, fit to be shown: short, on one line, and not turned around.
 pub(in crate::http) fn fit(words: &str) -> String {
     let shown = |character: char| match character {
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        control if control.is_control() => '\u{fffd}',
+        c if c.is_control() || turns_around(c) => '\u{fffd}',
         other => other,
     };
     let mut fit: String = words.chars().map(shown).take(LONGEST_QUOTE).collect();
@@ -15,6 +14,14 @@ pub(in crate::http) fn fit(words: &str) -> String {
         fit.push('…');
     }
     fit
+}
+
+/// Whether it has a text read from its other side, so that it looks like another.
+pub(in crate::http) fn turns_around(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]

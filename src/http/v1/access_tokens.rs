@@ -24,6 +24,8 @@ use crate::store::{self, audit};
 use crate::token::{Error, Standing};
 use crate::wechat::Trouble;
 
+use super::accounts;
+
 /// How long a caller waits at most: WeChat's answer usually takes a tenth of a second.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -157,20 +159,12 @@ async fn admit(
     action: audit::Action,
     request_id: &RequestId,
 ) -> Result<(), Problem> {
-    let config = &context.app.config;
-    if !config.http.token_api {
+    if !context.app.config.http.token_api {
         let detail = "access tokens are not given out here";
         return Err(Problem::not_found("token_api_off", detail)
             .hint("set `token_api = true` under [http] in the configuration, and restart"));
     }
-    caller.may_name(appid)?;
-    let official = config.official_accounts.iter().map(|account| &account.appid);
-    let programs = config.mini_programs.iter().map(|program| &program.appid);
-    let known: Vec<_> = official.chain(programs).collect();
-    if !known.contains(&appid) {
-        let detail = format!("{appid} is none of the accounts configured here");
-        return Err(Problem::not_found("account_unknown", detail).hint(caller.configured(known)));
-    }
+    accounts::meant(context, caller, Some(appid))?;
     let (writer, subject) = (context.app.store.writer(), Some(appid.as_str()));
     let written = audit::record(writer, caller.id(), action, subject, Some(request_id.as_str()));
     Ok(store::in_time(written).await?)

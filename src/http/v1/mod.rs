@@ -1,13 +1,21 @@
-//! The API's resources, one file each.
+//! The API's resources, one file or folder each, and what they have in common: whom and which accounts
+//! a request names, and single lines of text.
 
 mod access_tokens;
+mod accounts;
 mod callbacks;
+mod consents;
 mod followers;
 mod identities;
+mod line;
 mod login;
+mod message_counts;
+mod messages;
 mod resolve;
 mod stats;
 mod sync_runs;
+mod templates;
+mod user;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -18,10 +26,14 @@ pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
         .merge(access_tokens::router())
         .merge(callbacks::router())
+        .merge(consents::router())
         .merge(followers::router())
         .merge(identities::router())
         .merge(login::router())
+        .merge(message_counts::router())
+        .merge(messages::router())
         .merge(resolve::router())
         .merge(stats::router())
         .merge(sync_runs::router())
+        .merge(templates::router())
 }

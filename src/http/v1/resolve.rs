@@ -1,7 +1,5 @@
 //! `/v1/resolve-openid`: which openid of the Official Account is this user, one at a time or a thousand.
 
-mod user;
-
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +15,7 @@ use crate::http::parameters::{Nothing, Query};
 use crate::model::{AppId, OpenId, UnionId};
 use crate::resolve::{Error, Resolution, User};
 
-use user::{ResolveUser, UserMembers};
+use super::user::{NamedUser, UserMembers};
 
 /// Users in one request.
 const MOST_USERS: usize = 1_000;
@@ -54,7 +52,7 @@ struct ResolveRequest {
     to: Option<AppId>,
     /// Whom to resolve, in any mixture
     #[schema(max_items = 1000)]
-    users: Vec<ResolveUser>,
+    users: Vec<NamedUser>,
 }
 
 /// The user follows the Official Account
@@ -122,7 +120,7 @@ async fn resolve_openid(
     Query(asked): Query<ResolveQuery>,
 ) -> Result<Json<ResolveResponse>, Problem> {
     let ResolveQuery { appid, openid, unionid, to } = asked;
-    let user = ResolveUser::try_from(UserMembers { appid, openid, unionid });
+    let user = NamedUser::try_from(UserMembers { appid, openid, unionid });
     let user = User::from(user.map_err(|problem| {
         Problem::bad_request("invalid_query", problem).hint("/docs names the parameters")
     })?);

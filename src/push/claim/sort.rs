@@ -14,6 +14,9 @@ use crate::store::{self, AccountId, Transaction};
 /// Messages looked at where some may be of a template that is stopped.
 const LOOKED_AT: usize = 500;
 
+/// How soon it is looked again whether the message that went ahead is back, in milliseconds.
+const TEST_MS: i64 = 1_000;
+
 /// Sorts messages, longest due first.
 pub(super) struct Sorter {
     now: i64,
@@ -54,16 +57,15 @@ impl Sorter {
         }
         // What is in doubt has no time to wait.
         let stop = if in_doubt { None } else { self.stops.get_mut(&message.route.template_id) };
-        if let Some(stop) = stop.as_ref().filter(|stop| stop.until_at > self.now) {
-            return self.waiting.entry(stop.until_at).or_default().push(message.id);
+        if let Some(until) = stop.as_ref().and_then(|stop| waits_until(stop, self.now)) {
+            return self.waiting.entry(until).or_default().push(message.id);
         }
         if self.leaving.len() == self.most {
             return;
         }
         let tests_template = stop.is_some();
         if let Some(stop) = stop {
-            // The others of the template wait until this one is back, or given up.
-            stop.until_at = self.until;
+            stop.tested_until = self.until;
         }
         self.leaving.push(Leaving { message, in_doubt, tests_template });
     }
@@ -90,6 +92,15 @@ impl Sorter {
             leaving.iter().map(|leaving| leaving.message.id.clone()).collect();
         messages::claim(transaction, &ids, now, until).await?;
         Ok(leaving)
+    }
+}
+
+/// Until when messages of a stopped template wait; `None` where one may go ahead.
+fn waits_until(stop: &Stop, now: i64) -> Option<i64> {
+    match stop {
+        Stop { until_at, .. } if *until_at > now => Some(*until_at),
+        Stop { tested_until, .. } if *tested_until > now => Some(now + TEST_MS),
+        _ => None,
     }
 }
 

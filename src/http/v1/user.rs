@@ -1,21 +1,21 @@
 //! How a request names a user: by an openid and its account, or by unionid.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{AppId, OpenId, UnionId};
 use crate::resolve::User;
 
 /// A user, by an openid of a Mini Program or an Official Account, or by unionid
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged, try_from = "UserMembers")]
-pub(super) enum ResolveUser {
+pub(super) enum NamedUser {
     OpenId(UserByOpenId),
     Unionid(UserByUnionid),
 }
 
 /// A user by an openid
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserByOpenId {
     /// The Mini Program or Official Account
@@ -27,7 +27,7 @@ pub(super) struct UserByOpenId {
 }
 
 /// A user by unionid
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserByUnionid {
     /// The user across accounts
@@ -46,7 +46,7 @@ pub(super) struct UserMembers {
 
 const ONE_WAY: &str = "a user is named by `appid` and `openid`, or else by `unionid`";
 
-impl TryFrom<UserMembers> for ResolveUser {
+impl TryFrom<UserMembers> for NamedUser {
     type Error = &'static str;
 
     fn try_from(members: UserMembers) -> Result<Self, &'static str> {
@@ -62,11 +62,11 @@ impl TryFrom<UserMembers> for ResolveUser {
     }
 }
 
-impl From<ResolveUser> for User {
-    fn from(user: ResolveUser) -> Self {
+impl From<NamedUser> for User {
+    fn from(user: NamedUser) -> Self {
         match user {
-            ResolveUser::OpenId(UserByOpenId { appid, openid }) => Self::OpenId { appid, openid },
-            ResolveUser::Unionid(UserByUnionid { unionid }) => Self::Unionid(unionid),
+            NamedUser::OpenId(UserByOpenId { appid, openid }) => Self::OpenId { appid, openid },
+            NamedUser::Unionid(UserByUnionid { unionid }) => Self::Unionid(unionid),
         }
     }
 }

@@ -1,0 +1,89 @@
+//! Messages to followers of a sandbox, each of whom gets one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::app::App;
+use unionid_bridge::config::{self, Sources};
+use unionid_bridge::model::{Channel, Content, Text};
+use unionid_bridge::push::{Accepted, Letter, Order};
+use unionid_bridge::resolve::User;
+use unionid_bridge::sandbox::{Call, Options, Sandbox};
+
+/// Targets of one request.
+const TOGETHER: usize = 1_000;
+
+/// The service and what it is to send.
+pub struct Queue {
+    app: Arc<App>,
+    world: Sandbox,
+    orders: Vec<Order>,
+    _folder: TempDir,
+}
+
+impl Queue {
+    pub async fn of(messages: u64, concurrency: u64, latency: Duration) -> Self {
+        let options = Options::with_followers(messages).latency(Call::TemplateSend, latency);
+        let world = Sandbox::start(options).await.unwrap();
+        // In the target folder: temporary folders may be memory.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let text = format!(
+            "{}\n[database]\nurl = 'sqlite://{}?mode=rwc'\n\
+             [push]\nrate_per_second = 10000\nconcurrency = {concurrency}\n",
+            world.config_toml(),
+            folder.path().join("bench.db").display()
+        );
+        let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
+        let app = Arc::new(App::open(config.config).await.unwrap());
+        let orders = orders(&world);
+        Self { app, world, orders, _folder: folder }
+    }
+
+    /// Hands everything in, a thousand at a time.
+    pub async fn accept(&self) {
+        for orders in self.orders.chunks(TOGETHER) {
+            let accepted = self.app.push.accept(orders, None, |_| String::new()).await.unwrap();
+            let Accepted::Now(verdicts) = accepted else { panic!("{accepted:?}") };
+            assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
+        }
+    }
+
+    /// Works until WeChat has taken everything, each message once.
+    pub async fn send_all(&self) {
+        let stop = CancellationToken::new();
+        let work = tokio::spawn(self.app.push.clone().work(stop.clone()));
+        while self.world.sent_messages().len() < self.orders.len() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        work.await.unwrap();
+        assert_eq!(self.world.sent_messages().len(), self.orders.len());
+    }
+}
+
+fn orders(world: &Sandbox) -> Vec<Order> {
+    let account = world.main();
+    let appid: unionid_bridge::model::AppId = account.appid().parse().unwrap();
+    let texts = [("character_string1", "A-1"), ("thing2", "雨伞"), ("time3", "2026-01-01 12:00")];
+    let text = |value: &str| Text { value: value.to_owned(), color: None };
+    let data = texts.map(|(key, value)| (key.to_owned(), text(value))).into();
+    let letter = Letter {
+        channel: Channel::Template,
+        sender: Some(appid.clone()),
+        template_id: account.template_ids()[0].parse().unwrap(),
+        content: Content { data, ..Content::default() },
+    };
+    let order = |openid: String| Order {
+        to: User::OpenId { appid: appid.clone(), openid: openid.parse().unwrap() },
+        message: letter.clone(),
+        fallback: None,
+    };
+    account.followers().map(|person| order(person.openid.to_string())).collect()
+}
+
+/// A number from the environment.
+pub fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}

@@ -1,0 +1,81 @@
+//! What a person said to an account's message templates.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::accounts;
+use crate::http::Context;
+use crate::http::auth::{self, Caller};
+use crate::http::body::Json;
+use crate::http::error::Problem;
+use crate::http::parameters::Query;
+use crate::model::{AppId, Consent, OpenId, TemplateId};
+use crate::push::Said;
+
+pub(super) fn router() -> OpenApiRouter<Context> {
+    OpenApiRouter::default().routes(routes!(list_consents))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ConsentsQuery {
+    /// The Mini Program or Official Account
+    #[param(value_type = String, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
+    appid: AppId,
+    /// The person in it
+    #[param(value_type = String, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
+    openid: OpenId,
+}
+
+/// What a person said to templates
+#[derive(Serialize, ToSchema)]
+struct ConsentsResponse {
+    /// The latest word to each template, by template
+    data: Vec<ConsentResponse>,
+}
+
+/// What a person said to one template
+#[derive(Serialize, ToSchema)]
+struct ConsentResponse {
+    /// The template
+    #[schema(value_type = String)]
+    template_id: TemplateId,
+    /// `accept`, `reject`, `ban`, `filter` as WeChat tells it, or `refused` where a message was not taken
+    /// for want of consent
+    #[schema(value_type = String, pattern = "^(accept|reject|ban|filter|refused)$")]
+    status: Consent,
+    /// When
+    changed_at: DateTime<Utc>,
+}
+
+/// What a person said to message templates
+///
+/// Of one account, as far as WeChat has told it: by an event when they answer a prompt or change a setting,
+/// or by refusing a message.
+#[utoipa::path(
+    get, path = "/v1/consents", tag = "messages", security(("api_key" = ["push"])),
+    params(ConsentsQuery),
+    responses(
+        (status = 200, body = ConsentsResponse),
+        (status = 404, description = "`account_unknown`: the account is not configured"),
+    )
+)]
+async fn list_consents(
+    caller: Caller<auth::Push>,
+    State(context): State<Context>,
+    Query(ConsentsQuery { appid, openid }): Query<ConsentsQuery>,
+) -> Result<Json<ConsentsResponse>, Problem> {
+    accounts::meant(&context, &caller, Some(&appid))?;
+    let said = context.app.push.consents(&appid, &openid).await?;
+    let response = |Said { template_id, status, changed_at }| ConsentResponse {
+        template_id,
+        status,
+        changed_at,
+    };
+    Ok(Json(ConsentsResponse { data: said.into_iter().map(response).collect() }))
+}

@@ -1,0 +1,134 @@
+//! `/v1/official-accounts/{appid}/industry`: the lines of business that an account takes templates from.
+
+use std::fmt;
+
+use axum::extract::State;
+use axum::response::NoContent;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{OfficialAccountRefusals, WechatRefusals, answer};
+use crate::http::Context;
+use crate::http::auth::{self, Caller};
+use crate::http::body::Json;
+use crate::http::error::Problem;
+use crate::http::parameters::{Nothing, Path, Query};
+use crate::model::AppId;
+use crate::push::{Industries, Industry};
+
+pub(super) fn router() -> OpenApiRouter<Context> {
+    OpenApiRouter::default().routes(routes!(get_industry, set_industry))
+}
+
+/// The two lines of business of an Official Account
+#[derive(Serialize, ToSchema)]
+struct IndustryResponse {
+    /// The first; null where none is set
+    #[schema(required = true)]
+    primary_industry: Option<IndustryNames>,
+    /// The second; null where none is set
+    #[schema(required = true)]
+    secondary_industry: Option<IndustryNames>,
+}
+
+/// A line of business, in WeChat's words
+#[derive(Serialize, ToSchema)]
+struct IndustryNames {
+    /// The sector
+    first_class: String,
+    /// The branch of the sector
+    second_class: String,
+}
+
+/// The lines of business to set
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetIndustryRequest {
+    /// WeChat's number for the first: `1`
+    #[schema(value_type = String, pattern = "^[0-9]{1,8}$")]
+    industry_id1: IndustryNumber,
+    /// WeChat's number for the second
+    #[schema(value_type = String, pattern = "^[0-9]{1,8}$")]
+    industry_id2: IndustryNumber,
+}
+
+/// WeChat's number for a line of business: it writes it as a text, and everybody else as a number.
+struct IndustryNumber(String);
+
+impl<'de> Deserialize<'de> for IndustryNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = IndustryNumber;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the number of an industry, such as \"1\"")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<IndustryNumber, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<IndustryNumber, E> {
+        let is_number = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        match is_number {
+            true => Ok(IndustryNumber(text.to_owned())),
+            false => Err(E::custom("must be the number of an industry, such as \"1\"")),
+        }
+    }
+}
+
+/// The lines of business of an Official Account
+#[utoipa::path(
+    get, path = "/v1/official-accounts/{appid}/industry", tag = "templates",
+    security(("api_key" = ["templates"])),
+    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    responses((status = 200, body = IndustryResponse), OfficialAccountRefusals, WechatRefusals)
+)]
+async fn get_industry(
+    caller: Caller<auth::Templates>,
+    State(context): State<Context>,
+    Path(appid): Path<AppId>,
+    _: Query<Nothing>,
+) -> Result<Json<IndustryResponse>, Problem> {
+    caller.may_name(&appid)?;
+    let Industries { primary, secondary } = answer(context.app.push.industries(&appid)).await?;
+    let (primary_industry, secondary_industry) = (primary.map(names), secondary.map(names));
+    Ok(Json(IndustryResponse { primary_industry, secondary_industry }))
+}
+
+/// Set the lines of business of an Official Account
+///
+/// WeChat allows it once a month. Templates of other lines may be lost.
+#[utoipa::path(
+    put, path = "/v1/official-accounts/{appid}/industry", tag = "templates",
+    security(("api_key" = ["templates"])),
+    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    request_body = SetIndustryRequest,
+    responses((status = 204, description = "Set"), OfficialAccountRefusals, WechatRefusals)
+)]
+async fn set_industry(
+    caller: Caller<auth::Templates>,
+    State(context): State<Context>,
+    Path(appid): Path<AppId>,
+    _: Query<Nothing>,
+    Json(request): Json<SetIndustryRequest>,
+) -> Result<NoContent, Problem> {
+    caller.may_name(&appid)?;
+    let SetIndustryRequest { industry_id1, industry_id2 } = request;
+    answer(context.app.push.set_industries(&appid, &industry_id1.0, &industry_id2.0)).await?;
+    Ok(NoContent)
+}
+
+fn names(industry: Industry) -> IndustryNames {
+    let Industry { first_class, second_class } = industry;
+    IndustryNames { first_class, second_class }
+}

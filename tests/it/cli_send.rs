@@ -1,0 +1,147 @@
+//! `send`, `templates` and `industry` at the command line.
+
+use serde_json::json;
+use unionid_bridge::sandbox::{Call, Fault, Quirk, Sandbox, When};
+
+use crate::harness::{Bridge, talk};
+
+const DATA: [&str; 6] = [
+    "--data",
+    "character_string1=A-1",
+    "--data",
+    "thing2=雨伞",
+    "--data",
+    "time3=2026-11-22 12:00",
+];
+
+fn to_follower(world: &Sandbox, person: u64) -> Vec<String> {
+    let openid = world.main().person(person).openid;
+    let template = world.main().template_ids()[0].clone();
+    let words = ["send", "--from", "main", "--openid", &openid, "--template", &template];
+    words.iter().chain(&DATA).map(|word| (*word).to_owned()).collect()
+}
+
+fn words(owned: &[String]) -> Vec<&str> {
+    owned.iter().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn send_has_the_official_account_write_and_says_so() {
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let mut arguments = to_follower(&world, 3);
+    arguments.extend(["--mini-program", "shop", "--page", "pages/a?id=1"].map(str::to_owned));
+    let sent = bridge.json(&words(&arguments)).await;
+    assert_eq!(sent["state"], "sent", "{sent}");
+    let accepted = world.sent_messages();
+    assert_eq!(accepted.len(), 1);
+    assert_eq!((accepted[0].person, sent["msgid"].as_i64()), (3, Some(accepted[0].msgid)));
+    assert_eq!(accepted[0].client_msg_id.as_deref(), sent["id"].as_str());
+    let appid = world.mini_program().unwrap().appid().to_owned();
+    let jump = json!({ "appid": appid, "pagepath": "pages/a?id=1" });
+    assert_eq!(accepted[0].body["miniprogram"], jump);
+    assert_eq!(accepted[0].body["data"]["thing2"], json!({ "value": "雨伞" }));
+}
+
+#[tokio::test]
+async fn send_tells_who_cannot_be_reached_and_what_is_wrong_before_it_sends() {
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let mut wrong = to_follower(&world, 3);
+    wrong.extend(["--data", "time3=soon", "--data", "thnig4=x"].map(str::to_owned));
+    let template = world.main().template_ids()[0].clone();
+    let stranger: Vec<String> =
+        ["send", "--unionid", "oStranger", "--template", &template].map(str::to_owned).into();
+    let stranger = [stranger, DATA.map(str::to_owned).into()].concat();
+    for (arguments, told) in [
+        (&wrong, &["data_invalid", "data.time3", "data.thnig4", "hint: "][..]),
+        (&stranger, &["user_unknown", "hint: "]),
+    ] {
+        let refused = bridge.run(&words(arguments)).await;
+        assert_eq!(refused.status.code(), Some(1));
+        let said = talk(&refused);
+        assert!(told.iter().all(|word| said.contains(word)), "{said}");
+    }
+    assert!(world.sent_messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_fails_or_waits_is_told_by_the_exit_code() {
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    world.main().quirk([4], Quirk::RefusesTemplates);
+    let refused = bridge.run(&words(&to_follower(&world, 4))).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(talk(&refused).contains("refused_by_user"), "{}", talk(&refused));
+
+    world.fail(Call::TemplateSend, When::Always, Fault::Errcode(45009));
+    let mut arguments = to_follower(&world, 5);
+    arguments.extend(["--wait", "3"].map(str::to_owned));
+    let queued = bridge.run(&words(&arguments)).await;
+    assert_eq!(queued.status.code(), Some(75), "{}", talk(&queued));
+    assert!(talk(&queued).contains("stays queued"), "{}", talk(&queued));
+}
+
+#[tokio::test]
+async fn templates_of_both_kinds_of_account_are_listed_added_and_deleted() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let official = ["templates", "add", "43216", "--keyword", "订单号", "--keyword", "商品"];
+    let program = ["templates", "--app", "shop", "add", "2001"];
+    let program =
+        [&program[..], &["--keyword-id", "1", "--keyword-id", "2", "--scene", "x"]].concat();
+    for (add, app) in [(&official[..], "main"), (&program, "shop")] {
+        let list = ["templates", "list", "--app", app];
+        let before = bridge.json(&list).await.as_array().unwrap().len();
+        let added = bridge.json(add).await;
+        let id = added["template_id"].as_str().unwrap_or_else(|| panic!("{added}"));
+        let listed = bridge.run(&list).await;
+        assert!(String::from_utf8(listed.stdout).unwrap().contains(id));
+        let gone = bridge.run(&["templates", "delete", id, "--app", app]).await;
+        assert_eq!(gone.status.code(), Some(0), "{}", talk(&gone));
+        assert_eq!(bridge.json(&list).await.as_array().unwrap().len(), before);
+    }
+}
+
+#[tokio::test]
+async fn the_library_of_a_mini_program_leads_to_keywords() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let categories = bridge.json(&["templates", "categories", "--app", "shop"]).await;
+    assert!(categories[0]["id"].is_i64(), "{categories}");
+    let library = bridge.json(&["templates", "library", "--app", "shop"]).await;
+    let number = library["titles"][0]["tid"].as_str().unwrap();
+    let keywords = bridge.json(&["templates", "keywords", number, "--app", "shop"]).await;
+    assert!(keywords[0]["kid"].is_i64(), "{keywords}");
+    let none = bridge.run(&["templates", "categories", "--app", "main"]).await;
+    assert_eq!(none.status.code(), Some(1));
+    assert!(talk(&none).contains("hint: "), "{}", talk(&none));
+}
+
+#[tokio::test]
+async fn the_templates_of_old_say_that_they_are_withdrawn_and_what_took_their_place() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    for command in [&["list"][..], &["library"], &["keywords", "AT0002"], &["delete", "T1"]] {
+        let refused = bridge.run(&[&["templates", "--legacy"], command].concat()).await;
+        assert_eq!(refused.status.code(), Some(1), "{command:?}");
+        let said = talk(&refused);
+        assert!(
+            said.contains("45103") && said.contains("hint: ") && said.contains("subscribe"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn industries_are_shown_and_set_once_a_month() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    let shown = bridge.run(&["industry", "show"]).await;
+    assert_eq!(shown.status.code(), Some(0), "{}", talk(&shown));
+    let set = bridge.json(&["industry", "set", "2", "16"]).await;
+    assert!(set["primary"]["first_class"].is_string(), "{set}");
+    let again = bridge.run(&["industry", "set", "1", "4"]).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(talk(&again).contains("43100") && talk(&again).contains("month"), "{}", talk(&again));
+}
