@@ -1,9 +1,9 @@
 //! What WeChat would refuse of a message, found before it is sent: every mistake at once.
 
 use super::catalogue::Known;
-use super::error::{Mistake, Refusal};
 use super::values::Rule;
 use crate::model::{AppId, Content, TemplateId};
+use crate::push::error::{Mistake, Refusal};
 
 /// Keys that old templates had around their own, and that WeChat passes over.
 const PASSED_OVER: [&str; 2] = ["first", "remark"];

@@ -1,17 +1,27 @@
 //! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
 
+mod catalogue;
+mod check;
+mod judge;
+mod order;
+mod reach;
+mod values;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::Push;
 use super::error::{Error, Refusal};
-use super::judge::Sendable;
-use super::order::Order;
 use crate::model::{MessageId, OpenId};
 use crate::resolve::Resolution;
 use crate::store::message_requests::{self, Before, Request};
 use crate::store::messages::{self, NewMessage, Route};
 use crate::store::{self, AccountId, Transaction, accounts, erasures};
+
+use judge::Sendable;
+
+pub(super) use catalogue::Catalogue;
+pub use order::{Letter, Order};
 
 /// For how long the first request with a key may wait for its answer; a process that died gives none.
 const IN_FLIGHT_MS: i64 = 20_000;

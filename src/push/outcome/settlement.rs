@@ -5,11 +5,10 @@ mod tests;
 
 use chrono::DateTime;
 
-use super::Settings;
-use super::claim::{Claimed, SAFE_MS, lost_at};
-use super::deliver::Answer;
-use super::outcome::{News, Pause, Verdict, in_words, is_about_reach, judge};
+use super::verdict::{News, Pause, Verdict, in_words, is_about_reach, judge};
 use crate::model::{Attempt, Channel, MessageState, Reason};
+use crate::push::Settings;
+use crate::push::deliver::{Answer, Claimed, SAFE_MS, lost_at};
 use crate::store::messages::{Progress, Route};
 use crate::wechat::{self, Upstream};
 

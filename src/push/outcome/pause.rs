@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use super::outcome::{Hold, Pause};
 use super::settlement::Case;
+use super::verdict::{Hold, Pause};
 use crate::model::Attempt;
 use crate::wechat::{RetryPolicy, next_renewal};
 

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The templates of one account.
 #[derive(Default)]
-pub(super) struct Catalogue(Mutex<Shelf>);
+pub(in crate::push) struct Catalogue(Mutex<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
@@ -36,7 +36,7 @@ struct Shelf {
 
 /// What is known of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Known {
+pub(in crate::push) enum Known {
     /// The keys that a message has to give.
     Keys(Arc<[String]>),
     /// The account has no such template.
@@ -47,7 +47,7 @@ pub(super) enum Known {
 
 impl Catalogue {
     /// What is known of a template; WeChat is asked where that is not enough.
-    pub(super) async fn find(
+    pub(in crate::push) async fn find(
         &self,
         channel: Channel,
         wechat: &wechat::Account,
@@ -71,7 +71,7 @@ impl Catalogue {
     }
 
     /// Forgets what WeChat told: the templates were changed.
-    pub(super) async fn forget(&self) {
+    pub(in crate::push) async fn forget(&self) {
         *self.0.lock().await = Shelf::default();
     }
 }

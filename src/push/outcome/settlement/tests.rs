@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::Content;
-use crate::push::watch::Watch;
+use crate::push::deliver::Watch;
 use crate::store::messages::{Claim, Message};
 use crate::wechat::{Class, Error, Fault, RetryPolicy};
 
