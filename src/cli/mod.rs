@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod doctor;
 mod failure;
+mod health;
 mod industry;
 mod keys;
 mod migrate;
@@ -78,6 +79,8 @@ enum Command {
     Token(token::Token),
     /// Look for whatever is wrong, and say what to do about it
     Doctor(doctor::Doctor),
+    /// Say whether the `serve` on this machine is well: for health checks
+    Health(health::Health),
     /// Make, list, end and replace the API's keys
     Keys(keys::Keys),
     /// Bring the database's schema up to date, or look at it
@@ -126,6 +129,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Industry(industry) => industry.run(&global).await,
         Command::Token(token) => token.run(&global).await,
         Command::Doctor(doctor) => doctor.run(&global).await,
+        Command::Health(health) => health.run(&global).await,
         Command::Keys(keys) => keys.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Sandbox(sandbox) => sandbox.run(&global).await,

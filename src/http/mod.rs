@@ -75,7 +75,7 @@ use census::Census;
 use error::Problem;
 use meters::Meters;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Health, health};
 
 /// How long connections are still taken after the process was asked to end, so that those who send
 /// requests here have seen `/readyz` fail before they are turned away.

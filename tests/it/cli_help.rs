@@ -22,6 +22,7 @@ use crate::harness::Bridge;
 #[case("keys create")]
 #[case("keys roll")]
 #[case("doctor")]
+#[case("health")]
 #[case("migrate")]
 #[case("migrate down")]
 #[case("sandbox")]

@@ -11,6 +11,7 @@ mod harness;
 mod callback_replays;
 mod callbacks;
 mod cli_exit;
+mod cli_health;
 mod cli_help;
 mod cli_resolve;
 mod cli_runs;

@@ -131,3 +131,20 @@ fn a_reason_begins_with_its_word() {
     let error = Error::Refused { call: "message/template/send", class: Class::Caller, upstream };
     assert_eq!(in_words(Reason::DataInvalid, &error), "data_invalid: thing2");
 }
+
+#[test]
+fn what_says_nothing_of_the_message_does_not_end_it() {
+    let call = "message/template/send";
+    for errcode in [41_002, 43_002, 40_003, 47_001, 45_109, 1_119_003] {
+        let refused = refused(errcode, Class::of_secret_endpoint(errcode));
+        let no_token = Error::Token(TokenError::Wechat(Box::new(refused)));
+        for channel in [Channel::Template, Channel::Subscribe] {
+            let verdict = judge(&no_token, channel, &[]);
+            assert_eq!(verdict, Verdict::Held(Reason::AccountRefused, Hold::TenMinutes));
+        }
+    }
+    for status in [400, 405, 412, 413, 418] {
+        let verdict = judge(&Error::Status { call, status }, Channel::Template, &[]);
+        assert_eq!(verdict, Verdict::Again(Reason::Busy, Pause::BackOff), "{status}");
+    }
+}

@@ -71,11 +71,17 @@ pub(super) fn judge(error: &Error, channel: Channel, attempts: &[Attempt]) -> Ve
         false => Verdict::Again(Reason::Doubted, Pause::Minute),
     };
     match error.class() {
-        Class::Duplicate => Verdict::Accepted,
         Class::Transient | Class::Undecodable => Verdict::Again(Reason::Busy, Pause::BackOff),
         Class::RateLimited => Verdict::Held(Reason::RateLimited, Hold::Minute),
         Class::Quota => Verdict::Held(Reason::QuotaSpent, Hold::Day),
         Class::Config | Class::Token => Verdict::Held(Reason::AccountRefused, Hold::TenMinutes),
+        // Neither is a word about the message: without a token it did not leave, and what answers with
+        // an HTTP error is not what judges messages.
+        _ if matches!(error, Error::Token(_)) => {
+            Verdict::Held(Reason::AccountRefused, Hold::TenMinutes)
+        }
+        _ if matches!(error, Error::Status { .. }) => Verdict::Again(Reason::Busy, Pause::BackOff),
+        Class::Duplicate => Verdict::Accepted,
         Class::Person if errcode == 40003 => said_twice(Reason::OpenidUnknown),
         Class::Person => of_person(errcode, channel),
         Class::Template if matches!(errcode, 40036 | 40037) => said_twice(Reason::TemplateUnknown),
