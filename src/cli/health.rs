@@ -16,8 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Say whether the `serve` on this machine is well: for health checks.
 #[derive(Debug, Args)]
-#[command(after_help = "Asks /readyz, which wants the database and its schema: whether requests should go \
-                        there. Exits 1 where it is not well, or does not answer within 3 s")]
+#[command(
+    after_help = "Asks /readyz, which wants the database and its schema: whether requests should go \
+                        there. Exits 1 where it is not well, or does not answer within 3 s"
+)]
 pub(super) struct Health {
     /// Where it listens, instead of http.listen
     #[arg(long, value_name = "ADDR")]

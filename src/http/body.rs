@@ -49,6 +49,11 @@ where
                 .hint("send `Content-Type: application/json`"));
         }
         let bytes = read(request, MOST).await?;
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            // serde would take a list for the members of a struct, in their order.
+            return Err(Problem::bad_request("invalid_body", "the body is a list and no object")
+                .hint("/docs shows what the body has to be"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| explain::<T>(&bytes, &error))
     }
 }
@@ -204,6 +209,7 @@ mod tests {
             ("{", "invalid_json"),
             ("{}", "invalid_body"),
             ("[]", "invalid_body"),
+            (r#" ["a", null, null, null]"#, "invalid_body"),
             (r#"{"name": "a", "name": "b"}"#, "invalid_body"),
             (r#"{"name": "a", "nmae": "b"}"#, "invalid_body"),
             (r#"{"name": "a", "count": 1e999}"#, "invalid_json"),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Push;
-use crate::store::{self, message_requests, messages};
+use crate::store::{self, accounts, message_requests, messages};
 
 /// How often it is looked for what was kept long enough.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
@@ -32,8 +32,21 @@ impl Push {
         let now = self.store.now().await?;
         let (before, writer) = (now - kept.as_millis() as i64, self.store.writer());
         while messages::delete_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        self.expire_abandoned(now).await?;
         let before = now - REQUESTS_KEPT_MS;
         while message_requests::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Gives up what waits for accounts that are no longer configured: nobody works on their queues.
+    async fn expire_abandoned(&self, now: i64) -> Result<(), store::Error> {
+        let configured = self.accounts.by_number(&self.store).await?;
+        let before = now - self.settings.expire_after.as_millis() as i64;
+        for account in accounts::list_numbers(self.store.reader()).await? {
+            let limit = FORGOTTEN_AT_ONCE as usize;
+            let expire = || messages::expire(self.store.writer(), account, before, now, limit);
+            while !configured.contains_key(&account) && expire().await? > 0 {}
+        }
         Ok(())
     }
 }

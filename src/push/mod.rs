@@ -5,29 +5,19 @@
 //!         `work`: claimed at the account's pace → sent with `client_msg_id` → outcome → receipt (inbox)
 //! ```
 //!
+//! Three rooms, in the order of a message's way: `accept`, from an order to a row; `deliver`, from the row
+//! to WeChat; `outcome`, from WeChat's answer to the row.
+//!
 //! An order is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
 //! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
 
 mod accept;
-mod catalogue;
-mod check;
-mod claim;
 mod deliver;
 mod error;
 mod forget;
-mod judge;
-mod order;
 mod outcome;
-mod pace;
-mod reach;
-mod settle;
-mod settlement;
 mod shown;
-mod tell;
 mod templates;
-mod values;
-mod watch;
-mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,11 +30,10 @@ use crate::resolve::{Accounts, Resolver};
 use crate::store::{self, AccountId, Store};
 use crate::wechat;
 
-use catalogue::Catalogue;
+use accept::Catalogue;
 
-pub use accept::{Accepted, Named, Verdicts};
+pub use accept::{Accepted, Letter, Named, Order, Verdicts};
 pub use error::{Error, Mistake, Refusal};
-pub use order::{Letter, Order};
 pub use shown::{DayCount, Said, Shown, Wanted};
 pub use templates::{
     Category, Industries, Industry, Keyword, LibraryTitle, SubscribeTemplate, Template,

@@ -14,8 +14,12 @@ use crate::model::{
 use crate::store::messages::{self, Count, Filter, Message};
 use crate::store::{self, AccountId, consents};
 
-/// How often a message is looked at while somebody waits for it.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How soon a message is looked at again while somebody waits for it: later each time.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long counting may take: a day of an account at WeChat's limit takes a quarter of a second.
+const COUNTING: Duration = Duration::from_secs(10);
 
 /// A message, without what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,13 +107,15 @@ impl Push {
     /// A message, as soon as WeChat's answer to it is known, or after `patience` as it stands then.
     pub async fn wait(&self, id: &MessageId, patience: Duration) -> Result<Option<Shown>, Error> {
         let deadline = tokio::time::Instant::now() + patience;
+        let mut pause = LOOK_AGAIN;
         loop {
             let found = self.find(id).await?;
             let is_open = found.as_ref().is_some_and(|shown| shown.state == MessageState::Queued);
             if !is_open || tokio::time::Instant::now() >= deadline {
                 return Ok(found);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(pause).await;
+            pause = LOOK_EVERY.min(pause * 2);
         }
     }
 
@@ -143,11 +149,14 @@ impl Push {
         let count = async {
             let named = self.accounts.by_number(&self.store).await?;
             let accounts = numbers(&named, appids);
-            let (first, last) = (number_of(first), number_of(last));
-            let counts = messages::count(self.store.reader(), &accounts, first, last).await?;
-            Ok(counts.into_iter().filter_map(|count| counted(&named, count)).collect())
+            let mut counts = Vec::new();
+            for day in (number_of(first)..=number_of(last)).rev() {
+                let of_day = messages::count(self.store.reader(), &accounts, day).await?;
+                counts.extend(of_day.into_iter().filter_map(|count| counted(&named, count)));
+            }
+            Ok(counts)
         };
-        Ok(store::in_time(count).await?)
+        Ok(store::within(COUNTING, count).await?)
     }
 
     /// What a person said to the templates of an account.

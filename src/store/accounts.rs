@@ -2,7 +2,9 @@
 
 use entity::account::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+};
 
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, Store, Transaction};
@@ -74,4 +76,10 @@ async fn lock_rows(transaction: &Transaction, sql: Sql) -> Result<(), Error> {
         transaction.query_all_raw(sql.into_statement()).await?;
     }
     Ok(())
+}
+
+/// The numbers of every account there ever was, configured or not.
+pub async fn list_numbers(connection: &impl Connection) -> Result<Vec<AccountId>, Error> {
+    let rows = Entity::find().select_only().column(Column::Id).into_tuple();
+    Ok(rows.all(connection).await?)
 }

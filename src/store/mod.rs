@@ -119,8 +119,16 @@ pub const PATIENCE: Duration = Duration::from_millis(900);
 /// The outcome of work on the database, or [`Error::Unavailable`] after [`PATIENCE`]. A transaction
 /// that is cut off is undone, unless its commit was on its way.
 pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    within(PATIENCE, work).await
+}
+
+/// The same of work that is known to take longer.
+pub async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let too_slow = |_| Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
-    tokio::time::timeout(PATIENCE, work).await.map_err(too_slow)?
+    tokio::time::timeout(patience, work).await.map_err(too_slow)?
 }
 
 /// The time on the database's clock as a transaction or connection sees it.

@@ -49,6 +49,12 @@ impl Account {
         self.0.lane.gate.limit()
     }
 
+    /// Has the account's token at hand, so that the next call need not wait for it.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        self.0.tokens.token(&self.0.appid).await?;
+        Ok(())
+    }
+
     /// Calls with the account's token. If WeChat refuses it, the token is replaced, for everybody,
     /// and the call is repeated once: a second refusal is another system's doing, and more tokens
     /// would not mend it.

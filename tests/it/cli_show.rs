@@ -33,16 +33,19 @@ async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
     assert!(!bridge.database().exists());
 
     let answers = answers(&shown);
-    let [login, resolved, left] = answers.as_slice() else { panic!("{shown}") };
+    let [login, resolved, sent, receipt, left] = answers.as_slice() else { panic!("{shown}") };
     let account = &login["official_accounts"][0];
     assert_eq!((&login["new_user"], &account["subscribed"]), (&true.into(), &true.into()));
     assert_eq!((&resolved["status"], &resolved["subscribed"]), (&"resolved".into(), &true.into()));
     assert_eq!(resolved["unionid"], login["unionid"]);
     assert_eq!(resolved["openid"], account["openid"]);
     assert_ne!(resolved["openid"], login["openid"]);
+    assert!(["sent", "delivered"].contains(&sent["state"].as_str().unwrap()), "{sent}");
+    assert_eq!((&receipt["id"], &receipt["state"]), (&sent["id"], &"delivered".into()));
+    assert_eq!((&receipt["openid"], &receipt["msgid"]), (&resolved["openid"], &sent["msgid"]));
     assert_eq!((&left["code"], &left["status"]), (&"unfollowed".into(), &404.into()));
     let commands: Vec<_> = shown.lines().filter(|line| line.starts_with("curl ")).collect();
-    assert!(commands.len() == 2 && commands[0].contains(r#""code": ""#), "{commands:?}");
+    assert!(commands.len() == 4 && commands[0].contains(r#""code": ""#), "{commands:?}");
     assert!(commands[1].contains(login["openid"].as_str().unwrap()), "{commands:?}");
 }
 

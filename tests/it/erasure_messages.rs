@@ -3,11 +3,13 @@
 use rstest::rstest;
 use unionid_bridge::erasure::erase_person;
 use unionid_bridge::login::Request;
-use unionid_bridge::model::{MessageState, UnionId};
+use unionid_bridge::model::{Channel, MessageState, UnionId};
+use unionid_bridge::push::{Accepted, Letter, Order, Refusal};
+use unionid_bridge::resolve::{Resolution, User};
 use unionid_bridge::sandbox::{Account, Event, Sandbox};
-use unionid_bridge::store::messages;
+use unionid_bridge::store::messages::{self, Route};
 
-use crate::harness::{Backend, TestApp, accept, calling_back};
+use crate::harness::{Backend, TestApp, accept, calling_back, route};
 
 /// Where each account has what concerns these people.
 const PEOPLE: [u64; 3] = [2, 3, 4];
@@ -85,4 +87,26 @@ async fn a_receipt_of_an_erased_message_is_acknowledged_and_leaves_nothing(
     assert!(erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
     app.arrives(&main, Event::template_sent(3, 77, "success")).await;
     assert_eq!(app.traces(&main).await, [2, 4]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_is_written_to_who_was_erased_until_they_act(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let [main, _] = traced(&app, &world).await;
+    assert!(erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
+    let Route { openid, template_id, content, .. } = route(&app.app.store, &main, 3).await;
+    let message = Letter { channel: Channel::Template, sender: None, template_id, content };
+    let to = User::OpenId { appid: main.appid().parse().unwrap(), openid };
+    let orders = [Order { to, message, fallback: None }];
+    let accepted = || app.app.push.accept(&orders, None, |_| String::new());
+
+    let refused = Accepted::Now(vec![Err(Refusal::Unreachable(Resolution::UserUnknown))]);
+    assert_eq!(accepted().await.unwrap(), refused);
+    assert_eq!(app.traces(&main).await, [2, 4]);
+    app.arrives(&main, Event::text(3, "hello")).await;
+    assert!(matches!(accepted().await.unwrap(), Accepted::Now(verdicts) if verdicts[0].is_ok()));
 }

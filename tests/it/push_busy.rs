@@ -97,12 +97,12 @@ async fn a_spent_quota_holds_the_account_until_midnight_in_china_and_no_other(
     let late = renewals.map(|renewal| (until_at - renewal).num_milliseconds());
     assert!(late.iter().any(|late| (0..=100).contains(late)), "{until_at} {renewals:?}");
     assert!(found.held_reason.unwrap().starts_with("quota_spent: 45009"));
-    // What was under way when it was noticed was refused too; nothing else was tried.
-    let tried = world.struck(rule);
+    // What was under way when it was noticed is refused too; nothing else is tried.
     for id in &ids {
-        let message = app.message(id).await;
+        let message = app.becomes(id, |message| message.sending_at.is_none()).await;
         assert!(message.state == MessageState::Queued && message.due_at.is_some(), "{message:?}");
     }
+    let tried = world.struck(rule);
 
     // Midnight: one goes ahead, then all.
     world.clear_faults();

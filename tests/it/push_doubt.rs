@@ -152,3 +152,20 @@ async fn assert_sent_once_in_spite_of(app: &TestApp, world: &Sandbox, fault: Fau
     assert_eq!((world.sent_messages().len(), world.requests(Call::TemplateSend)), (1, 3));
     assert_eq!(message.attempts.len(), 3, "{message:?}");
 }
+
+#[tokio::test]
+async fn what_may_have_arrived_does_not_go_by_its_other_way_too() {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let app = TestApp::against(&world).await;
+    let (main, program) = (world.main(), world.mini_program().unwrap());
+    program.grant(0, &program.template_ids()[0], Permission::Always);
+    world.fail(Call::TemplateSend, 1, Fault::AnswerLost);
+    let refusing = world.fail(Call::TemplateSend, When::Always, Fault::Errcode(43101));
+    let id = app.queue_with_fallback(&main, &program, 0).await;
+    let _worker = app.worker();
+    let message = app.ends(&id, MessageState::Unknown).await;
+    assert_eq!(message.reason, lost());
+    assert_eq!((world.struck(refusing), message.attempts.len()), (1, 2));
+    // The first was taken, and its person has it.
+    assert_eq!((world.sent_messages().len(), world.requests(Call::SubscribeSend)), (1, 0));
+}

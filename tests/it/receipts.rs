@@ -80,7 +80,8 @@ async fn the_first_receipt_stands_and_repetitions_change_nothing(
         assert_eq!(app.message(&id).await, ended);
     }
     // Nor does one that saw it before it was ended, by another process.
-    let late = receipts::end(app.app.store.writer(), &[id.clone()], "failed:user block", 1).await;
+    let ids = std::slice::from_ref(&id);
+    let late = receipts::end(app.app.store.writer(), ids, "failed:user block", 1).await;
     assert_eq!((late.unwrap(), app.message(&id).await), (0, ended));
     assert!(app.kept_receipts().await.is_empty());
 }
@@ -147,7 +148,7 @@ async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
     assert_eq!((app.fate(&ids[0]).await, app.kept_receipts().await.len()), ((Sent, None), 5));
     let (_here, _there) = (app.checks(), app.replica(&world).await.checks());
     for id in &ids {
-        app.comes_to(id, Delivered).await;
+        app.ends(id, Delivered).await;
     }
     app.keeps_receipts(&[]).await;
 }
@@ -174,7 +175,7 @@ async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afte
 
     assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Sent, None), vec![MSGID]));
     let _joins = app.checks();
-    app.comes_to(&id, Failed).await;
+    app.ends(&id, Failed).await;
 }
 
 #[rstest]
@@ -207,8 +208,8 @@ async fn a_message_whose_answer_was_lost_gets_the_receipt_that_can_be_no_others(
     let elsewhere = app.numberless(&world.mini_program().unwrap(), 1, Unknown, 9_000).await;
 
     let _joins = app.checks();
-    app.comes_to(&alone, Delivered).await;
-    app.comes_to(&sent, Delivered).await;
+    app.ends(&alone, Delivered).await;
+    app.ends(&sent, Delivered).await;
     assert_eq!(app.message(&alone).await.msgid, Some(MSGID + 1));
     let [one, other] = twins;
     for id in [long_ago, later, one, other, beside_one_in_flight, of_two_receipts, elsewhere] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Problem, Upstream};
 use crate::keys::Refusal;
 use crate::store;
-use crate::wechat::{self, Trouble};
+use crate::wechat::{Trouble, Upstream as Said};
 
 /// How soon to try again once the database was away.
 const DATABASE_RETRY: Duration = Duration::from_secs(2);
@@ -35,11 +35,9 @@ impl Problem {
     }
 
     /// With what WeChat said, where it said anything.
-    pub(in crate::http) fn said(self, upstream: Option<&wechat::Upstream>) -> Self {
+    pub(in crate::http) fn said(self, upstream: Option<&Said>) -> Self {
         match upstream.cloned() {
-            Some(wechat::Upstream { errcode, errmsg, rid }) => {
-                self.upstream(Upstream { errcode, errmsg, rid })
-            }
+            Some(Said { errcode, errmsg, rid }) => self.upstream(Upstream { errcode, errmsg, rid }),
             None => self,
         }
     }

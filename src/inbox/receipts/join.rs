@@ -16,9 +16,12 @@ use crate::store::{AccountId, Error, Store};
 /// How often kept receipts are looked at, as long as a look is quick.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A look takes at most this part of the time: another system's messages may bring many receipts that
-/// are never joined to any.
+/// A look takes no more than this part of the time: another system's messages may bring many receipts
+/// that are never joined to any.
 const PART_OF_TIME: u32 = 20;
+
+/// How often kept receipts are looked at all the same.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// For how long a kept receipt is looked at. What comes later is found by whoever sends.
 const LOOKED_AT_MS: i64 = 3_600_000;
@@ -32,11 +35,15 @@ pub(in crate::inbox) async fn join_for_ever(store: &Store) -> Infallible {
     let mut back_ms = i64::MAX;
     loop {
         let began = Instant::now();
+        let mut pause = LOOK_EVERY;
         match look(store, back_ms).await {
-            Ok(()) => back_ms = LOOKED_AT_MS,
+            Ok(()) => {
+                back_ms = LOOKED_AT_MS;
+                pause = (began.elapsed() * PART_OF_TIME).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
+            }
             Err(error) => tracing::warn!(%error, "receipts that came early wait"),
         }
-        tokio::time::sleep(LOOK_EVERY.max(began.elapsed() * PART_OF_TIME)).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::model::{MessageId, MessageState, OpenId, TemplateId, UnionId};
 use crate::store::sql::Sql;
-use crate::store::{AccountId, Connection, Error};
+use crate::store::{AccountId, Connection, Error, parsed};
 
 /// WeChat's day begins at midnight, UTC+8.
 const DAY_OFFSET_MS: i64 = 8 * 3_600_000;
@@ -73,40 +73,35 @@ pub struct Count {
     pub messages: u64,
 }
 
-/// Counts the messages of these accounts that were accepted on the days from `first` to `last`, both
-/// counted at UTC+8; the latest day first.
+/// Counts the messages of these accounts that were accepted on a day, counted at UTC+8.
+///
+/// A day is a range of ids; over several, no database knows how many groups to expect, and sorts.
 pub async fn count(
     connection: &impl Connection,
     accounts: &[AccountId],
-    first: i64,
-    last: i64,
+    day: i64,
 ) -> Result<Vec<Count>, Error> {
     if accounts.is_empty() {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(connection);
-    sql.push("SELECT account_id, template_id, day, state, COUNT(*) FROM (");
-    sql.push("SELECT account_id, template_id, state, (accepted_at + ").bind(DAY_OFFSET_MS);
-    sql.push(if sql.backend() == sea_orm::DbBackend::MySql { ") DIV " } else { ") / " });
-    sql.bind(DAY_MS).push(" AS day FROM message WHERE account_id IN ");
+    sql.push("SELECT account_id, template_id, state, COUNT(*) FROM message WHERE account_id IN ");
     sql.bind_list(accounts.iter().copied());
-    sql.push(" AND id >= ").bind(first_id(first));
-    sql.push(" AND id < ").bind(first_id(last + 1));
-    sql.push(") counted GROUP BY account_id, template_id, day, state");
-    sql.push(" ORDER BY day DESC, account_id, template_id, state");
+    sql.push(" AND id >= ").bind(first_id(day)).push(" AND id < ").bind(first_id(day + 1));
+    sql.push(" GROUP BY account_id, template_id, state ORDER BY account_id, template_id, state");
     let rows = connection.query_all_raw(sql.into_statement()).await?;
-    rows.iter().map(counted).collect()
+    rows.iter().map(|row| counted(row, day)).collect()
 }
 
-fn counted(row: &sea_orm::QueryResult) -> Result<Count, Error> {
-    let state: String = row.try_get_by_index(3)?;
+fn counted(row: &sea_orm::QueryResult, day: i64) -> Result<Count, Error> {
+    let state: String = row.try_get_by_index(2)?;
     let unknown = || Error::unexpected("a message in the database is in no known state");
     Ok(Count {
         account: row.try_get_by_index(0)?,
-        template_id: super::parsed(row.try_get_by_index(1)?)?,
-        day: row.try_get_by_index(2)?,
+        template_id: parsed(row.try_get_by_index(1)?)?,
+        day,
         state: MessageState::from_word(&state).ok_or_else(unknown)?,
-        messages: row.try_get_by_index::<i64>(4)?.unsigned_abs(),
+        messages: row.try_get_by_index::<i64>(3)?.unsigned_abs(),
     })
 }
 

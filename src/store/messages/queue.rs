@@ -5,7 +5,7 @@
 //! is known by its attempt and its end, and who lost it writes nothing any more.
 
 use entity::message::Model;
-use sea_orm::FromQueryResult;
+use sea_orm::{DbBackend, FromQueryResult};
 
 use super::{Message, message};
 use crate::model::{MessageId, MessageState, Reason};
@@ -79,7 +79,8 @@ pub async fn lock_due(
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(transaction);
-    sql.push("SELECT * FROM message WHERE due_at <= ").bind(now);
+    sql.push("SELECT * FROM message");
+    by_id(&mut sql).push(" WHERE due_at <= ").bind(now);
     among(&mut sql, ids);
     sql.push(" ORDER BY id").for_update();
     let mut rows = Model::find_by_statement(sql.into_statement()).all(transaction).await?;
@@ -102,7 +103,8 @@ pub async fn claim(
     }
     let mut sql = Sql::new(transaction);
     // MySQL sets columns in their order: those that look at another's old value first.
-    sql.push("UPDATE message SET state = CASE WHEN sending_at IS NULL THEN state ELSE ");
+    sql.push("UPDATE message");
+    by_id(&mut sql).push(" SET state = CASE WHEN sending_at IS NULL THEN state ELSE ");
     sql.bind(MessageState::Unknown.as_str());
     sql.push(" END, reason = CASE WHEN sending_at IS NULL THEN reason ELSE ");
     sql.bind(Reason::AnswerLost.as_str());
@@ -126,11 +128,21 @@ pub async fn put_off(
         return Ok(());
     }
     let mut sql = Sql::new(transaction);
-    sql.push("UPDATE message SET due_at = ").bind(until);
+    sql.push("UPDATE message");
+    by_id(&mut sql).push(" SET due_at = ").bind(until);
     sql.push(", reason = ").bind(reason.as_str()).push(" WHERE due_at > 0");
     among(&mut sql, ids);
     transaction.execute_raw(sql.into_statement()).await?;
     Ok(())
+}
+
+/// Has MySQL look the rows up one by one. It may otherwise walk through a small table and lock all of it,
+/// other accounts' messages too, and two such statements wait for each other.
+fn by_id(sql: &mut Sql) -> &mut Sql {
+    match sql.backend() {
+        DbBackend::MySql => sql.push(" FORCE INDEX (PRIMARY)"),
+        _ => sql,
+    }
 }
 
 fn among(sql: &mut Sql, ids: &[MessageId]) {
@@ -158,7 +170,8 @@ pub async fn expire(
         return Ok(0);
     }
     let mut sql = Sql::new(connection);
-    sql.push("UPDATE message SET due_at = NULL, state = ").bind(MessageState::Failed.as_str());
+    sql.push("UPDATE message");
+    by_id(&mut sql).push(" SET due_at = NULL, state = ").bind(MessageState::Failed.as_str());
     sql.push(", reason = ").bind(Reason::Expired.as_str());
     sql.push(", finished_at = ").bind(now).push(" WHERE due_at > 0");
     still_here(&mut sql);

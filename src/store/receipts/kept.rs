@@ -121,8 +121,9 @@ pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<L
     sql.push(" WHERE numbered.account_id = receipt.account_id");
     sql.push(" AND numbered.msgid = receipt.msgid)");
     sql.push(" GROUP BY receipt.account_id, receipt.msgid HAVING COUNT(*) = 1");
-    // One that is queued waits for its answer, or is about to be sent again.
+    // One that is about to be sent again will know more; another system may have written to them too.
     sql.push(" AND MIN(state) <> ").bind(MessageState::Queued.as_str());
+    sql.push(" AND MAX(CASE WHEN message.due_at IS NULL THEN 0 ELSE 1 END) = 0");
     let mut by_message: HashMap<String, Vec<i64>> = HashMap::new();
     for row in connection.query_all_raw(sql.into_statement()).await? {
         by_message.entry(row.try_get_by_index(0)?).or_default().push(row.try_get_by_index(1)?);
@@ -134,7 +135,7 @@ pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<L
     by_message.into_iter().filter_map(only).collect()
 }
 
-/// Notes the number of a message whose answer was lost, unless it is known or final by now.
+/// Notes the number of a message whose answer was lost or came late, unless it is known or final by now.
 pub async fn number(connection: &impl Connection, lost: &Lost) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET msgid = ").bind(lost.msgid);

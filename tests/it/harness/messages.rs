@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::model::{Channel, Content, MessageId, MessageState, Text};
 use unionid_bridge::sandbox::Account;
+use unionid_bridge::store::Store;
 use unionid_bridge::store::messages::{self, Message, NewMessage, Route};
-use unionid_bridge::store::{Store, accounts};
 use uuid::Uuid;
 
 use super::TestApp;
+use super::sent::account_id;
 
 /// Works on the queues until it is stopped or dropped.
 pub struct Worker {
@@ -148,10 +149,9 @@ pub async fn route(store: &Store, account: &Account, person: u64) -> Route {
         ((*key).to_owned(), Text { value: (*value).to_owned(), color: None })
     };
     let data = texts.iter().map(text).collect();
-    let appid = account.appid().parse().unwrap();
     Route {
         channel,
-        account: accounts::find_or_insert(store, &appid).await.unwrap(),
+        account: account_id(store, account).await,
         openid: account.person(person).openid.parse().unwrap(),
         template_id: account.template_ids()[0].parse().unwrap(),
         content: Content { data, ..Content::default() },

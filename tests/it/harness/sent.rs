@@ -91,15 +91,6 @@ impl TestApp {
         (message.state, message.reason)
     }
 
-    /// Waits until a message stands so.
-    pub async fn comes_to(&self, id: &MessageId, state: MessageState) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.message(id).await.state != state {
-            assert!(Instant::now() < deadline, "{:?} is not {state}", self.message(id).await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
     /// The numbers of the receipts that are kept.
     pub async fn kept_receipts(&self) -> Vec<i64> {
         use entity::receipt::{Column, Entity};

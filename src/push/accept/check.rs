@@ -1,9 +1,9 @@
 //! What WeChat would refuse of a message, found before it is sent: every mistake at once.
 
 use super::catalogue::Known;
-use super::error::{Mistake, Refusal};
 use super::values::Rule;
 use crate::model::{AppId, Content, TemplateId};
+use crate::push::error::{Mistake, Refusal};
 
 /// Keys that old templates had around their own, and that WeChat passes over.
 const PASSED_OVER: [&str; 2] = ["first", "remark"];
@@ -40,7 +40,8 @@ pub(super) fn check(
 /// Finds keys that are missing, and keys that the template has not.
 fn compare(keys: &[String], content: &Content, mistakes: &mut Vec<Mistake>) {
     let data = &content.data;
-    for key in keys.iter().filter(|key| !data.contains_key(*key)) {
+    let is_needed = |key: &str| !data.contains_key(key) && !PASSED_OVER.contains(&key);
+    for key in keys.iter().filter(|key| is_needed(key)) {
         note(mistakes, format!("data.{key}"), "is missing".to_owned());
     }
     let is_known = |key: &str| keys.iter().any(|known| known == key) || PASSED_OVER.contains(&key);
@@ -118,6 +119,8 @@ mod tests {
     fn what_fits_the_template_is_let_through_with_the_lines_of_old() {
         let content = saying(&[("first", ""), ("thing2", "雨伞"), ("remark", "thanks")]);
         assert_eq!(checked(&["thing2"], &content), [""; 0]);
+        let content = saying(&[("thing2", "雨伞")]);
+        assert_eq!(checked(&["first", "thing2", "remark"], &content), [""; 0]);
     }
 
     #[test]

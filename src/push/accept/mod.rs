@@ -1,16 +1,34 @@
 //! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
 
+mod catalogue;
+mod check;
+mod judge;
+mod order;
+mod reach;
+mod values;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
 use super::Push;
 use super::error::{Error, Refusal};
-use super::judge::Sendable;
-use super::order::Order;
-use crate::model::MessageId;
-use crate::store;
+use crate::model::{MessageId, OpenId};
+use crate::resolve::Resolution;
 use crate::store::message_requests::{self, Before, Request};
-use crate::store::messages::{self, NewMessage};
+use crate::store::messages::{self, NewMessage, Route};
+use crate::store::{self, AccountId, Transaction, accounts, erasures};
+
+use judge::Sendable;
+
+pub(super) use catalogue::Catalogue;
+pub use order::{Letter, Order};
 
 /// For how long the first request with a key may wait for its answer; a process that died gives none.
 const IN_FLIGHT_MS: i64 = 20_000;
+
+/// How much longer than one message the database may take for each of many: a thousand usually take a
+/// tenth of a second.
+const PATIENCE_EACH: Duration = Duration::from_millis(5);
 
 /// What became of each order, in their order.
 pub type Verdicts = Vec<Result<MessageId, Refusal>>;
@@ -46,7 +64,9 @@ impl Push {
             return Ok(Accepted::Before(answer));
         }
         let judged = self.judge(orders).await?;
-        let Some(verdicts) = store::in_time(self.keep(judged, named, answer)).await? else {
+        let patience = store::PATIENCE + PATIENCE_EACH * (orders.len() as u32).saturating_sub(1);
+        let keep = self.keep(judged, named, answer);
+        let Some(verdicts) = store::within(patience, keep).await? else {
             // Another request with this name was faster.
             let before = self.find_answer(named).await?;
             return before.map(Accepted::Before).ok_or(Error::InFlight);
@@ -91,7 +111,8 @@ impl Push {
             let refused = judged.into_iter().filter_map(Result::err).map(Err);
             return Ok(Some(refused.collect()));
         }
-        let transaction = self.store.begin().await?;
+        let transaction = store::in_time(self.store.begin()).await?;
+        let judged = without_erased(&transaction, judged).await?;
         let now = store::now(&transaction).await?;
         let mut kept = Vec::new();
         let mut verdicts = Vec::with_capacity(judged.len());
@@ -101,6 +122,9 @@ impl Push {
                 kept.push(NewMessage { id: id.clone(), unionid, route, fallback });
                 id
             }));
+        }
+        if kept.is_empty() {
+            return Ok(Some(verdicts));
         }
         if let Some(Named { request, waits }) = named {
             let in_flight_until = if *waits { now + IN_FLIGHT_MS } else { 0 };
@@ -115,4 +139,35 @@ impl Push {
         transaction.commit().await?;
         Ok(Some(verdicts))
     }
+}
+
+/// The same, but for people who were erased and have not acted since: nothing is written of them. Keeps
+/// erasures waiting until the transaction ends.
+async fn without_erased(
+    transaction: &Transaction,
+    mut judged: Vec<Result<Sendable, Refusal>>,
+) -> Result<Vec<Result<Sendable, Refusal>>, store::Error> {
+    let mut openids: BTreeMap<AccountId, HashSet<OpenId>> = BTreeMap::new();
+    for Sendable { route, fallback, .. } in judged.iter().flatten() {
+        for route in [Some(route), fallback.as_ref()].into_iter().flatten() {
+            openids.entry(route.account).or_default().insert(route.openid.clone());
+        }
+    }
+    for account in openids.keys() {
+        accounts::share(transaction, *account).await?;
+    }
+    let mut erased = HashSet::new();
+    for (account, openids) in openids {
+        let openids: Vec<&OpenId> = openids.iter().collect();
+        let found = erasures::list_erased(transaction, account, &openids).await?;
+        erased.extend(found.into_iter().map(|openid| (account, openid)));
+    }
+    let is_erased = |route: &Route| erased.contains(&(route.account, route.openid.clone()));
+    for judged in &mut judged {
+        let Ok(Sendable { route, fallback, .. }) = judged else { continue };
+        if is_erased(route) || fallback.as_ref().is_some_and(is_erased) {
+            *judged = Err(Refusal::Unreachable(Resolution::UserUnknown));
+        }
+    }
+    Ok(judged)
 }

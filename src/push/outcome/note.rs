@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
-use super::claim::Claimed;
-use super::deliver::Answer;
-use super::outcome::News;
 use super::settlement::{Case, Next, Settlement};
-use super::{Push, Sender};
+use super::verdict::News;
 use crate::model::{Consent, MessageState};
+use crate::push::deliver::{Answer, Claimed};
+use crate::push::{Push, Sender};
 use crate::store::consents::{self, Word};
 use crate::store::followers::{self, FollowEvent, Recorded};
 use crate::store::messages::{self, Progress, Route};
@@ -28,17 +27,22 @@ const REFUSED_NOTES: u32 = 3;
 
 /// What was new in what was noted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Noted {
+pub(in crate::push) struct Noted {
     /// The account is held, and was not before.
-    pub(super) is_held: bool,
+    pub(in crate::push) is_held: bool,
     /// The template is stopped, and was not before.
-    pub(super) is_stopped: bool,
+    pub(in crate::push) is_stopped: bool,
 }
 
 impl Push {
     /// Notes what came of an attempt. It is tried until the database takes it: nothing else says that
     /// the message is not to be sent again.
-    pub(super) async fn settle(&self, sender: &Sender, claimed: &Claimed, answer: &Answer) {
+    pub(in crate::push) async fn settle(
+        &self,
+        sender: &Sender,
+        claimed: &Claimed,
+        answer: &Answer,
+    ) {
         let (now, random) = (claimed.watch.now(), rand::random());
         let settlement = Case { claimed, settings: &self.settings, now, random }.settle(answer);
         for attempt in 1.. {
@@ -46,9 +50,7 @@ impl Push {
                 Ok(Some(noted)) => {
                     return self.tell(sender, claimed, &settlement, answer.error(), noted);
                 }
-                Ok(None) => {
-                    return tracing::debug!(message.id = %claimed.claim.id, "a claim was lost");
-                }
+                Ok(None) => return self.note_late(claimed, answer).await,
                 Err(error) => error,
             };
             if attempt == 1 {
@@ -58,6 +60,18 @@ impl Push {
                 return;
             }
             tokio::time::sleep(NOTE_AGAIN_AFTER * attempt.min(10)).await;
+        }
+    }
+
+    /// Whoever has the claim now decides, but WeChat's number of the message is worth having: the
+    /// receipt names it.
+    async fn note_late(&self, claimed: &Claimed, answer: &Answer) {
+        let message = claimed.claim.id.clone();
+        tracing::debug!(message.id = %message, "a claim was lost");
+        let Answer::Accepted(Some(msgid)) = answer else { return };
+        let lost = receipts::Lost { message, msgid: *msgid };
+        if let Err(error) = receipts::number(self.store.writer(), &lost).await {
+            tracing::warn!(message.id = %lost.message, %error, "a message's number was not noted");
         }
     }
 

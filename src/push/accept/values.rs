@@ -1,8 +1,8 @@
 //! WeChat's rules for the text of a template's key, which the beginning of the key's name tells.
 //!
 //! WeChat answers a text that breaks its rule with 47003 and sends nothing. Where its pages leave room, a
-//! text is let through: WeChat is asked then. Keys of older templates (`first`, `keyword1`, `remark`) have
-//! no rule but not to be empty.
+//! text is let through: WeChat is asked then. Keys of older templates (`first`, `keyword1`, `name`) have no
+//! rule but not to be empty: those that have one end with a number.
 
 use std::fmt;
 
@@ -40,7 +40,11 @@ pub(super) enum Rule {
 impl Rule {
     /// The rule of a key such as `thing2`; `None` where its kind has none.
     pub(super) fn of(key: &str) -> Option<Self> {
-        Some(match key.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        let kind = key.trim_end_matches(|c: char| c.is_ascii_digit());
+        if kind == key {
+            return None;
+        }
+        Some(match kind {
             "thing" => Self::Thing,
             "short_thing" => Self::ShortThing,
             "character_string" => Self::CharacterString,
@@ -121,7 +125,9 @@ fn is_amount(text: &str) -> bool {
     let is_before = |c: char| !c.is_alphanumeric() || c.is_ascii_uppercase();
     let number = text.trim_start_matches(is_before).replace(',', "");
     let before = text.chars().take_while(|c| is_before(*c)).count();
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    // WeChat's pages do not say whether those of the fraction count.
+    let whole = number.split('.').next().unwrap_or_default();
+    let digits = whole.bytes().filter(u8::is_ascii_digit).count();
     before <= 4 && digits <= 10 && is_decimal(&number)
 }
 
@@ -137,7 +143,10 @@ mod tests {
     fn what_wechat_takes_is_let_through() {
         for (key, text) in [
             ("thing2", "一二三四五六七八九十一二三四五六七八九十"),
-            ("thing", "Umbrella ☂ 2x"),
+            ("thing2", "Umbrella ☂ 2x"),
+            ("name", "a product of an older template, with a name as long as it likes"),
+            ("number", "No. 17"),
+            ("date", "soon"),
             ("short_thing3", "已发货"),
             ("character_string1", "SF-1234567890_ab#"),
             ("number4", "12"),
@@ -151,6 +160,7 @@ mod tests {
             ("amount5", "￥39.80"),
             ("amount5", "-$1,234.50"),
             ("amount5", "CNY 39"),
+            ("amount5", "￥1234567890.50"),
             ("phone_number1", "+86-0766-66888866"),
             ("car_number1", "粤A8Z888挂"),
             ("phrase3", "配送中"),

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::error::{Error, Refusal};
-use super::{Push, Sender};
 use crate::model::{AppId, Channel, OpenId, UnionId};
+use crate::push::error::{Error, Refusal};
+use crate::push::{Push, Sender};
 use crate::resolve::{Resolution, User};
 use crate::store::identities::{self, Source};
 use crate::store::{self, followers, mini_program_users};

@@ -1,29 +1,19 @@
 //! What an answer comes to: how the message stands now, and what else has to be noted.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 use chrono::DateTime;
 
-use super::Settings;
-use super::claim::{Claimed, SAFE_MS, lost_at};
-use super::deliver::Answer;
-use super::outcome::{Hold, News, Pause, Verdict, in_words, is_about_reach, judge};
+use super::verdict::{News, Pause, Verdict, in_words, is_about_reach, judge};
 use crate::model::{Attempt, Channel, MessageState, Reason};
+use crate::push::Settings;
+use crate::push::deliver::{Answer, Claimed, SAFE_MS, lost_at};
 use crate::store::messages::{Progress, Route};
-use crate::wechat::{self, RetryPolicy, Upstream, next_renewal};
+use crate::wechat::{self, Upstream};
 
 /// Attempts kept of a message: of more, the latest.
 const ATTEMPTS_KEPT: usize = 100;
-
-/// The longest pause before a message is tried again because WeChat was busy, in minutes.
-const LONGEST_BACK_OFF: u32 = 5;
-
-/// The first and the longest pause for a person who was sent too much, in minutes.
-const FIRST_REST: u32 = 5;
-const LONGEST_REST: u32 = 4 * 60;
-
-/// How long an account waits for an operator, and a template for WeChat, in minutes.
-const STOP: u32 = 10;
 
 /// What an answer comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +77,7 @@ impl Case<'_> {
                 Settlement { hold: Some((until, words)), ..plain(waits) }
             }
             Verdict::Refused(reason, news) => {
-                let stop_until = self.now + self.minutes(STOP);
+                let stop_until = self.stop_until();
                 let next = self.refused(reason, words, said);
                 Settlement { next, hold: None, news, stop_until }
             }
@@ -120,38 +110,37 @@ impl Case<'_> {
         due_at: i64,
         said: Option<&Upstream>,
     ) -> Progress {
-        let first_sent_at = self.claimed.first_sent_at;
-        let attempts = self.attempts(words.clone(), said);
-        let (msgid, sent_at, finished_at) = (None, None, None);
+        let waits = Progress {
+            state: MessageState::Queued,
+            msgid: None,
+            attempts: self.attempts(words.clone(), said),
+            reason: Some(words),
+            due_at: Some(due_at),
+            first_sent_at: None,
+            sent_at: None,
+            finished_at: None,
+        };
         if !in_doubt {
-            let (state, reason) = (MessageState::Queued, Some(words));
-            let (due_at, first_sent_at) = (Some(due_at), None);
-            return Progress {
-                state,
-                msgid,
-                reason,
-                attempts,
-                due_at,
-                first_sent_at,
-                sent_at,
-                finished_at,
-            };
+            return waits;
         }
-        let is_safe = self.claimed.message.route.channel == Channel::Template
-            && due_at < first_sent_at + SAFE_MS;
+        let first_sent_at = self.claimed.first_sent_at;
+        let is_template = self.claimed.message.route.channel == Channel::Template;
+        let is_safe = is_template && due_at < first_sent_at + SAFE_MS;
         Progress {
             state: MessageState::Unknown,
-            msgid,
             reason: Some(Reason::AnswerLost.to_string()),
-            attempts,
             due_at: is_safe.then_some(due_at),
             first_sent_at: Some(first_sent_at),
-            sent_at,
-            finished_at,
+            ..waits
         }
     }
 
     fn refused(&self, reason: Reason, words: String, said: Option<&Upstream>) -> Next {
+        if self.claimed.in_doubt && is_about_reach(reason) {
+            // The person cannot be reached now; when an earlier attempt was made, they may have been. The
+            // other way would then be a second message.
+            return Next::Stands(self.waits(true, words, i64::MAX, said));
+        }
         let attempts = self.attempts(words.clone(), said);
         if let Some(fallback) = &self.claimed.message.fallback
             && is_about_reach(reason)
@@ -184,48 +173,8 @@ impl Case<'_> {
         attempts.drain(..too_many);
         attempts
     }
-
-    fn pause(&self, pause: Pause) -> i64 {
-        match pause {
-            Pause::BackOff => {
-                let cap = self.settings.retry.minute * LONGEST_BACK_OFF;
-                let policy = RetryPolicy { cap, ..self.settings.retry.clone() };
-                millis(policy.back_off(self.claimed.message.attempt.unsigned_abs(), self.random))
-            }
-            Pause::Minute => self.minutes(1),
-            Pause::Person => {
-                let told = |attempt: &&Attempt| attempt.errcode == Some(43117);
-                let times = self.claimed.message.attempts.iter().filter(told).count() as u32;
-                let doubled = FIRST_REST.saturating_mul(2_u32.saturating_pow(times));
-                self.minutes(doubled.min(LONGEST_REST))
-            }
-            Pause::Day => self.hold_until(Hold::Day) - self.now,
-        }
-    }
-
-    fn hold_until(&self, hold: Hold) -> i64 {
-        let now = DateTime::from_timestamp_millis(self.now).unwrap_or_default();
-        let retry = &self.settings.retry;
-        match hold {
-            Hold::Minute => self.now + millis(retry.next_minute(now, self.random)),
-            Hold::TenMinutes => self.now + self.minutes(STOP),
-            // A little later: nobody knows WeChat's instant.
-            Hold::Day => {
-                next_renewal(now).timestamp_millis()
-                    + millis(retry.minute.mul_f64(1.0 + self.random))
-            }
-        }
-    }
-
-    fn minutes(&self, minutes: u32) -> i64 {
-        millis(self.settings.retry.minute * minutes)
-    }
 }
 
 fn plain(progress: Progress) -> Settlement {
     Settlement { next: Next::Stands(progress), hold: None, news: News::None, stop_until: 0 }
-}
-
-fn millis(duration: Duration) -> i64 {
-    duration.as_millis() as i64
 }

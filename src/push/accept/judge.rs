@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::check::check;
-use super::error::{Error, Refusal};
 use super::order::{Letter, Order};
 use super::reach::Reached;
-use super::{Push, Sender};
 use crate::model::{AppId, Channel, Consent, OpenId, TemplateId, UnionId};
+use crate::push::error::{Error, Refusal};
+use crate::push::{Push, Sender};
 use crate::resolve::{self, User};
 use crate::store::consents::{self, Word};
 use crate::store::messages::Route;

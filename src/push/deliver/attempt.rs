@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Push;
 use super::claim::Claimed;
 use crate::model::{AppId, Channel, Content, MessageId};
+use crate::push::Push;
 use crate::store::messages::{Message, Route, give_back};
 use crate::wechat::subscribe::SubscribeMessage;
 use crate::wechat::template::TemplateMessage;
 use crate::wechat::{self, Account};
 
 /// What WeChat said.
-pub(super) enum Answer {
+pub(in crate::push) enum Answer {
     /// It has the message, by this number, where it gave one.
     Accepted(Option<i64>),
     /// It did not say that it has it.
@@ -24,7 +24,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Why it is none that says yes.
-    pub(super) fn error(&self) -> Option<&wechat::Error> {
+    pub(in crate::push) fn error(&self) -> Option<&wechat::Error> {
         match self {
             Self::Failed(error) => Some(error),
             Self::Accepted(_) | Self::Nothing => None,
@@ -33,8 +33,9 @@ impl Answer {
 }
 
 impl Push {
-    /// Sends a message and notes what came of it, or gives it back where `stop` fires before.
-    pub(super) async fn deliver(
+    /// Sends a message and notes what came of it, or gives it back where `stop` fires before or its time
+    /// is over.
+    pub(in crate::push) async fn deliver(
         self: Arc<Self>,
         appid: AppId,
         claimed: Claimed,
@@ -47,7 +48,13 @@ impl Push {
             () = stop.cancelled() => return self.give_back(&claimed).await,
             () = tokio::time::sleep_until(leaves_at) => {}
         }
-        let answer = attempt(&sender.wechat, &claimed).await;
+        // A process that was stopped for a while wakes here.
+        if claimed.is_over() {
+            return self.give_back(&claimed).await;
+        }
+        let Some(answer) = attempt(&sender.wechat, &claimed).await else {
+            return self.give_back(&claimed).await;
+        };
         if let Answer::Accepted(_) = answer {
             fail::fail_point!("push.accepted", |_| std::process::abort());
         }
@@ -63,14 +70,20 @@ impl Push {
     }
 }
 
-async fn attempt(account: &Account, claimed: &Claimed) -> Answer {
+/// `None` where its time was over before anything could leave: there was no token to call with.
+async fn attempt(account: &Account, claimed: &Claimed) -> Option<Answer> {
     let ends_at = claimed.watch.instant_of(claimed.ends_at());
+    match tokio::time::timeout_at(ends_at, account.prepare()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Some(Answer::Failed(error)),
+        Err(_) => return None,
+    }
     let Message { id, route, .. } = &claimed.message;
-    match tokio::time::timeout_at(ends_at, send(account, id, route)).await {
+    Some(match tokio::time::timeout_at(ends_at, send(account, id, route)).await {
         Ok(Ok(msgid)) => Answer::Accepted(msgid),
         Ok(Err(error)) => Answer::Failed(error),
         Err(_) => Answer::Nothing,
-    }
+    })
 }
 
 async fn send(

@@ -2,11 +2,11 @@
 
 use metrics::counter;
 
-use super::claim::Claimed;
-use super::settle::Noted;
+use super::note::Noted;
 use super::settlement::{Next, Settlement};
-use super::{Push, Sender};
 use crate::model::{AppId, MessageState};
+use crate::push::deliver::Claimed;
+use crate::push::{Push, Sender};
 use crate::wechat;
 
 impl Push {
@@ -55,13 +55,13 @@ fn count(appid: &AppId, state: MessageState, reason: Option<&str>, was_in_doubt:
 }
 
 /// Counts messages that will not arrive, by the first word of the reason.
-pub(super) fn count_failed(appid: &AppId, reason: &str, messages: u64) {
+pub(in crate::push) fn count_failed(appid: &AppId, reason: &str, messages: u64) {
     let word = reason.split(':').next().unwrap_or_default().to_owned();
     counter!("push_failed_total", "app_id" => appid.to_string(), "reason" => word)
         .increment(messages);
 }
 
 /// Counts a message that may have arrived.
-pub(super) fn count_unknown(appid: &AppId) {
+pub(in crate::push) fn count_unknown(appid: &AppId) {
     counter!("push_unknown_total", "app_id" => appid.to_string()).increment(1);
 }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The templates of one account.
 #[derive(Default)]
-pub(super) struct Catalogue(Mutex<Shelf>);
+pub(in crate::push) struct Catalogue(Mutex<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
@@ -36,7 +36,7 @@ struct Shelf {
 
 /// What is known of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Known {
+pub(in crate::push) enum Known {
     /// The keys that a message has to give.
     Keys(Arc<[String]>),
     /// The account has no such template.
@@ -47,7 +47,7 @@ pub(super) enum Known {
 
 impl Catalogue {
     /// What is known of a template; WeChat is asked where that is not enough.
-    pub(super) async fn find(
+    pub(in crate::push) async fn find(
         &self,
         channel: Channel,
         wechat: &wechat::Account,
@@ -71,7 +71,7 @@ impl Catalogue {
     }
 
     /// Forgets what WeChat told: the templates were changed.
-    pub(super) async fn forget(&self) {
+    pub(in crate::push) async fn forget(&self) {
         *self.0.lock().await = Shelf::default();
     }
 }
@@ -93,7 +93,8 @@ impl Shelf {
             // WeChat leaves the content of some templates out.
             Some(keys) if keys.is_empty() => Known::Unsure,
             Some(keys) => Known::Keys(keys.clone()),
-            None if self.told_at.is_some() => Known::Nothing,
+            // What WeChat told before it was last asked may be out of date.
+            None if self.told_at.is_some() && self.told_at >= self.asked_at => Known::Nothing,
             None => Known::Unsure,
         }
     }
@@ -114,4 +115,22 @@ async fn list(
             templates.map(|found| (found.id.clone(), owned(found.keys()))).collect()
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_said_to_be_unknown_only_by_wechats_latest_word() {
+        let id: TemplateId = "T1".parse().unwrap();
+        let mut shelf = Shelf::default();
+        assert_eq!(shelf.find(&id), Known::Unsure);
+        shelf.asked_at = Some(Instant::now());
+        shelf.keep(HashMap::new());
+        assert_eq!(shelf.find(&id), Known::Nothing);
+        // Asked again, and not answered.
+        shelf.asked_at = Some(Instant::now() + AGAIN);
+        assert_eq!(shelf.find(&id), Known::Unsure);
+    }
 }

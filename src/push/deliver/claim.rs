@@ -8,9 +8,9 @@ mod sort;
 
 use std::time::Duration;
 
-use super::Push;
 use super::pace::Slots;
 use super::watch::Watch;
+use crate::push::Push;
 use crate::store::messages::{self, Claim, Message};
 use crate::store::push_pace::{self, Pace};
 use crate::store::template_stops;
@@ -18,11 +18,11 @@ use crate::store::{self, AccountId, Transaction};
 
 use sort::Sorter;
 
-pub(super) use sort::lost_at;
+pub(in crate::push) use sort::lost_at;
 
 /// WeChat delivers one of several messages with the same `client_msg_id` for ten minutes; until a minute
 /// before their end a message in doubt is taken up once more.
-pub(super) const SAFE_MS: i64 = 9 * 60_000;
+pub(in crate::push) const SAFE_MS: i64 = 9 * 60_000;
 
 /// By half a minute before their end it has left.
 const SAFE_UNDER_WAY_MS: i64 = SAFE_MS + 30_000;
@@ -32,37 +32,37 @@ const NOTING_MS: i64 = 5_000;
 
 /// A message taken up.
 #[derive(Debug, Clone)]
-pub(super) struct Claimed {
+pub(in crate::push) struct Claimed {
     /// As it stood before.
-    pub(super) message: Message,
+    pub(in crate::push) message: Message,
     /// What this process holds of it.
-    pub(super) claim: Claim,
+    pub(in crate::push) claim: Claim,
     /// Whether an earlier attempt may have arrived.
-    pub(super) in_doubt: bool,
+    pub(in crate::push) in_doubt: bool,
     /// Since when WeChat may have it.
-    pub(super) first_sent_at: i64,
+    pub(in crate::push) first_sent_at: i64,
     /// Whether it shows if the account is still to be held.
-    pub(super) tests_account: bool,
+    pub(in crate::push) tests_account: bool,
     /// Whether it shows if its template is still to be stopped.
-    pub(super) tests_template: bool,
+    pub(in crate::push) tests_template: bool,
     /// When it may leave.
-    pub(super) sends_at: i64,
+    pub(in crate::push) sends_at: i64,
     /// The database's clock.
-    pub(super) watch: Watch,
+    pub(in crate::push) watch: Watch,
 }
 
 /// What was taken up.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(in crate::push) struct Batch {
     /// The messages, in the order in which they leave.
-    pub(super) messages: Vec<Claimed>,
+    pub(in crate::push) messages: Vec<Claimed>,
     /// For how long there is no need to look for more, where the pace says so.
-    pub(super) rest: Option<Duration>,
+    pub(in crate::push) rest: Option<Duration>,
 }
 
 impl Push {
     /// Takes up to `room` messages of the account up.
-    pub(super) async fn claim(
+    pub(in crate::push) async fn claim(
         &self,
         account: AccountId,
         room: usize,
@@ -130,12 +130,76 @@ impl Push {
 }
 
 impl Claimed {
+    /// Whether it is too late to begin: another process may have the message, or is about to.
+    pub(in crate::push) fn is_over(&self) -> bool {
+        self.watch.now() >= self.ends_at()
+    }
+
     /// By when the attempt has to have an outcome.
-    pub(super) fn ends_at(&self) -> i64 {
+    pub(in crate::push) fn ends_at(&self) -> i64 {
         let noted = self.claim.due_at - NOTING_MS;
         match self.in_doubt {
             true => noted.min(self.first_sent_at + SAFE_UNDER_WAY_MS),
             false => noted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Channel, Content, MessageId, MessageState};
+    use crate::store::messages::Route;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn claimed(due_at: i64, first_sent_at: i64, in_doubt: bool) -> Claimed {
+        let id = MessageId::new(NOW.unsigned_abs(), [0; 10]);
+        let route = Route {
+            channel: Channel::Template,
+            account: 1,
+            openid: "oA".parse().unwrap(),
+            template_id: "T1".parse().unwrap(),
+            content: Content::default(),
+        };
+        let message = Message {
+            id: id.clone(),
+            state: MessageState::Queued,
+            route,
+            fallback: None,
+            unionid: None,
+            msgid: None,
+            reason: None,
+            attempt: 0,
+            attempts: Vec::new(),
+            due_at: Some(NOW),
+            sending_at: None,
+            first_sent_at: None,
+            accepted_at: NOW,
+            sent_at: None,
+            finished_at: None,
+        };
+        let claim = Claim { id, attempt: 1, due_at };
+        let (tests_account, tests_template) = (false, false);
+        let (sends_at, watch) = (NOW, Watch::set(NOW));
+        Claimed {
+            message,
+            claim,
+            in_doubt,
+            first_sent_at,
+            tests_account,
+            tests_template,
+            sends_at,
+            watch,
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_where_its_outcome_could_not_be_noted_or_its_copy_not_be_suppressed() {
+        let far = NOW + 60_000 + NOTING_MS;
+        assert!(!claimed(far, NOW, false).is_over());
+        assert!(!claimed(far, NOW - SAFE_MS, true).is_over());
+        assert!(claimed(NOW + NOTING_MS, NOW, false).is_over());
+        assert!(claimed(far, NOW - SAFE_UNDER_WAY_MS, true).is_over());
     }
 }

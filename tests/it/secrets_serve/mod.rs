@@ -1,21 +1,22 @@
 //! T35 for the service: `serve` at trace handles whatever comes, and tells no secret to anybody.
 
-use std::path::Path;
+mod dump;
+mod messages;
+
 use std::time::Duration;
 
 use rstest::rstest;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use unionid_bridge::sandbox::{
     Account, Call, Callback, Event, Fault, MINI_PROGRAM, MiniProgram, OFFICIAL_ACCOUNT,
     OfficialAccount, Options, Quirk, Sandbox, UserData,
 };
-use unionid_bridge::store::{Store, server};
 
 use crate::harness::{Answer, Backend, Bridge, Serving, TestDatabase};
 use crate::secrets::{
     ACCOUNT_SECRET, CALLBACK_TOKEN, CANARIES, DATABASE_PASSWORD, ENCODING_AES_KEY, PROGRAM_SECRET,
-    assert_files_are_sealed, found, talkative,
+    found, talkative,
 };
 
 const SETTINGS: &str = "
@@ -110,7 +111,7 @@ impl Town {
         for arguments in [&["migrate", "up"][..], &["sync"]] {
             run(&bridge, &mut told, arguments).await;
         }
-        let scopes = "login,resolve,erase,read,metrics,token";
+        let scopes = "login,resolve,push,templates,erase,read,metrics,token";
         let basis = ["keys", "create", "--name", "canary", "--scope", scopes];
         let key = only_on_stdout(&bridge, &mut told, &basis, "key").await;
         let mut secrets: Vec<String> = CANARIES.iter().map(|&secret| secret.to_owned()).collect();
@@ -335,60 +336,6 @@ fn above_debug(said: &[u8]) -> String {
     String::from_utf8_lossy(said).lines().filter(quiet).collect::<Vec<_>>().join("\n")
 }
 
-async fn texts(store: &Store, query: &str) -> Vec<Vec<u8>> {
-    let statement = Statement::from_string(store.reader().get_database_backend(), query);
-    let rows = store.reader().query_all_raw(statement).await.unwrap();
-    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
-}
-
-/// Every row of every table of a server's.
-async fn dump(store: &Store) -> Vec<u8> {
-    let mut all = Vec::new();
-    for table in names(store, TABLES).await {
-        let rows = match store.backend_name() {
-            "postgres" => format!("SELECT convert_to(t::text, 'UTF8') FROM \"{table}\" t"),
-            _ => {
-                let columns = names(store, &COLUMNS.replace("{table}", &table)).await.join(", ");
-                format!("SELECT CAST(CONCAT_WS(' ', {columns}) AS BINARY) FROM `{table}`")
-            }
-        };
-        all.extend(texts(store, &rows).await.concat());
-    }
-    all
-}
-
-/// Of what the connection is at work in.
-const TABLES: &str = "SELECT table_name AS name FROM information_schema.tables \
-    WHERE table_schema IN (SELECT {schema}) AND table_type = 'BASE TABLE'";
-
-const COLUMNS: &str = "SELECT CONCAT('`', column_name, '`') AS name FROM information_schema.columns \
-    WHERE table_schema IN (SELECT {schema}) AND table_name = '{table}'";
-
-async fn names(store: &Store, query: &str) -> Vec<String> {
-    let (schema, text) = match store.backend_name() {
-        "postgres" => ("current_schema()", "SELECT convert_to(name, 'UTF8')"),
-        _ => ("DATABASE()", "SELECT CAST(name AS BINARY)"),
-    };
-    let query = query.replace("{schema}", schema);
-    let found = texts(store, &format!("{text} FROM ({query}) AS found")).await;
-    found.into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
-}
-
-/// In the database there is ciphertext and digests.
-async fn assert_sealed(database: &TestDatabase, secrets: &[&str], somebody: &str) {
-    if let Some(file) = server::file(&database.url) {
-        return assert_files_are_sealed(Path::new(&file), secrets);
-    }
-    let store = database.connect().await;
-    let all = dump(&store).await;
-    assert_eq!(found(&all, &[somebody]), [somebody], "the search finds nothing at all");
-    // PostgreSQL shows bytes in hex.
-    let hex = |secret: &&str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let spelt: Vec<String> = secrets.iter().map(hex).collect();
-    let spelt: Vec<&str> = spelt.iter().map(String::as_str).collect();
-    assert_eq!(found(&all, &[secrets, &spelt].concat()), [""; 0]);
-}
-
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_at_trace_tells_no_secret_whatever_comes(
@@ -398,6 +345,7 @@ async fn a_service_at_trace_tells_no_secret_whatever_comes(
     let url = url_with_canary(&database, backend).await;
     let mut town = Town::open(world().await, &url).await;
     town.logins().await;
+    town.messages().await;
     town.look_ups().await;
     town.call_backs().await;
     town.tokens().await;
@@ -408,11 +356,12 @@ async fn a_service_at_trace_tells_no_secret_whatever_comes(
     assert_eq!(code, Some(0));
     let quiet = above_debug(&said);
     assert!(said.len() > quiet.len(), "trace says nothing");
+    assert_eq!(found(&said, &[messages::TEXT]), [""; 0], "a message's text is logged");
     told.note("serve", said);
 
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     told.assert_silent(&secrets);
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
     assert_eq!(found(quiet.as_bytes(), &people), [""; 0], "{quiet}");
-    assert_sealed(&database, &secrets, &world.main().person(2).openid).await;
+    dump::assert_sealed(&database, &secrets, &world.main().person(2).openid).await;
 }

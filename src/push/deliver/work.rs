@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::Batch;
-use super::tell::{count_failed, count_unknown};
-use super::{Push, Sender};
 use crate::model::{AppId, MessageState, Reason};
+use crate::push::outcome::{count_failed, count_unknown};
+use crate::push::{Push, Sender};
 use crate::store::messages::{self, Outlook};
 use crate::store::{self, AccountId, push_pace};
 
