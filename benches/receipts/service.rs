@@ -26,6 +26,9 @@ const PEOPLE: i64 = 100_000;
 /// Messages written, or ended, by one statement.
 const TOGETHER: usize = 500;
 
+/// What is kept of the attempt that WeChat took.
+const ATTEMPTS: &str = r#"[{"at":"2026-11-22T02:00:00Z","outcome":"accepted"}]"#;
+
 /// The API and the work beside it, on a database, against a sandbox.
 pub struct Service {
     pub address: SocketAddr,
@@ -50,14 +53,30 @@ impl Service {
         Self { address, app, world, account, msgid: AtomicI64::new(1) }
     }
 
-    /// Writes that many more messages as WeChat took them, and returns the pushes of their receipts.
+    /// Writes that many more messages the way that sending does, accepted, taken up and then taken by
+    /// WeChat, and returns the pushes of their receipts.
     pub async fn sent(&self, count: u64) -> &'static [Vec<u8>] {
         let msgids = self.msgids(count);
         for chunk in msgids.chunks(TOGETHER) {
             let rows: Vec<_> = chunk.iter().map(|msgid| self.row(*msgid)).collect();
             let insert = "INSERT INTO message (id, account_id, channel, state, openid, template_id, \
-                          content, msgid, attempt, first_sent_at, accepted_at, sent_at) VALUES ";
+                          content, due_at, accepted_at) VALUES ";
             self.execute(&format!("{insert}{}", rows.join(","))).await;
+            let among: Vec<_> = chunk.iter().map(|msgid| format!("'{}'", id(*msgid))).collect();
+            let among = among.join(",");
+            self.execute(&format!(
+                "UPDATE message SET attempt = 1, due_at = 2, sending_at = 1, first_sent_at = 1 \
+                 WHERE id IN ({among})"
+            ))
+            .await;
+            for msgid in chunk {
+                self.execute(&format!(
+                    "UPDATE message SET state = 'sent', due_at = NULL, sending_at = NULL, \
+                     sent_at = 1, attempts = '{ATTEMPTS}', msgid = {msgid} WHERE id = '{}'",
+                    id(*msgid)
+                ))
+                .await;
+            }
         }
         let analyze = match self.app.store.backend_name() {
             "mysql" => "ANALYZE TABLE message",
@@ -82,8 +101,8 @@ impl Service {
         let id = id(msgid);
         let account = self.account;
         format!(
-            "('{id}', {account}, 'template', 'sent', '{openid}', 'template-1', \
-             '{{\"data\":{{\"thing1\":{{\"value\":\"An order of two books\"}}}}}}', {msgid}, 1, 1, 1, 1)"
+            "('{id}', {account}, 'template', 'queued', '{openid}', 'template-1', \
+             '{{\"data\":{{\"thing1\":{{\"value\":\"An order of two books\"}}}}}}', 1, 1)"
         )
     }
 
