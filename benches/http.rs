@@ -1,23 +1,31 @@
 //! What the API costs, beside the least it could cost. Prints figures; judges nothing.
 //!
 //! ```text
-//! cargo bench --bench http                    all
-//! cargo bench --bench http -- resolve         one of: resolve login stalled
+//! cargo bench --bench http                      all
+//! cargo bench --bench http -- resolve postgres  some of: resolve login stalled sqlite postgres mysql
 //! BENCH_FOLLOWERS=100000 BENCH_ROUNDS=5 cargo bench --bench http -- resolve
 //! ```
 #![expect(unreachable_pub, reason = "a benchmark has no outside")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
-#[path = "http/load.rs"]
+#[path = "shared/base.rs"]
+mod base;
+#[path = "shared/figures.rs"]
+mod figures;
+#[path = "shared/load.rs"]
 mod load;
+#[path = "http/pgbench.rs"]
+mod pgbench;
 #[path = "http/service.rs"]
 mod service;
 
 use std::time::Duration;
 
+use base::{Base, kinds};
+use figures::{median, named, number, rounds};
 use load::{Seen, load};
-use service::{Bare, Service, median, number};
+use service::{Bare, Service};
 use unionid_bridge::sandbox::{Call, Options};
 
 /// Connections that ask.
@@ -28,11 +36,14 @@ const LASTING: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
-    let named: Vec<String> =
-        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| named.is_empty() || named.iter().any(|word| word == name);
-    if wanted("resolve") {
-        resolve().await;
+    let named = named();
+    let is_named = |name: &str| named.iter().any(|word| word == name);
+    let any = ["resolve", "stalled", "login"].into_iter().any(is_named);
+    let wanted = |name: &str| !any || is_named(name);
+    for kind in kinds(&named) {
+        if wanted("resolve") {
+            resolve(kind).await;
+        }
     }
     if wanted("stalled") {
         stalled().await;
@@ -42,18 +53,22 @@ async fn main() {
     }
 }
 
-fn rounds() -> u64 {
-    number("BENCH_ROUNDS", 3)
+/// A database of SQLite's, which needs no server.
+async fn file() -> Base {
+    Base::new("sqlite").await.unwrap()
 }
 
-/// Look-ups beside a bare handler that returns the same bytes, in turn; then at half of the peak.
-async fn resolve() {
+/// Look-ups beside a bare handler that returns the same bytes and, on PostgreSQL, beside the server's
+/// own benchmark of reads, in turn; then at half of the peak.
+async fn resolve(kind: &'static str) {
     let people = number("BENCH_FOLLOWERS", 1_000_000);
-    let service = Service::with_users(Options::with_followers(people), people).await;
+    let Some(base) = Base::new(kind).await else { return };
+    let service = Service::with_users(&base, Options::with_followers(people), people).await;
+    let pgbench = pgbench::Reads::on(kind, &base, people);
     let requests = service.resolve_requests(people, 10_000).await;
     let bare = Bare::answering(service.answer_to(&requests[0]).await).await;
-    println!("resolve, {CONNECTIONS} connections, {people} users and followers, SQLite on disk");
-    let (mut ratios, mut peak) = (Vec::new(), 0.0_f64);
+    println!("resolve, {CONNECTIONS} connections, {people} users and followers, {kind}");
+    let (mut ratios, mut beside, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     for round in 1..=rounds() {
         let floor = load(bare.address, requests, CONNECTIONS, LASTING, None).await;
         let ours = load(service.address, requests, CONNECTIONS, LASTING, None).await;
@@ -66,9 +81,18 @@ async fn resolve() {
             milliseconds(&ours, 0.99)
         );
         ratios.push(ratio);
+        if let Some(reads) = &pgbench {
+            let reads = reads.per_second(CONNECTIONS, LASTING);
+            let ratio = ours.per_second() / reads;
+            println!("    pgbench -S {reads:.0}/s, ratio {ratio:.2}");
+            beside.push(ratio);
+        }
         peak = peak.max(ours.per_second());
     }
-    println!("  median ratio {:.2} (target 0.70)", median(ratios));
+    println!("  median ratio to the bare handler {:.2} (target 0.70)", median(ratios));
+    if !beside.is_empty() {
+        println!("  median ratio to pgbench -S {:.2} (target 0.70)", median(beside));
+    }
     let half = load(service.address, requests, CONNECTIONS, LASTING, Some(peak / 2.0)).await;
     println!(
         "  at half of the peak, {:.0}/s: p50 {:.2} ms, p99 {:.2} ms (target 2)",
@@ -76,13 +100,15 @@ async fn resolve() {
         milliseconds(&half, 0.5),
         milliseconds(&half, 0.99)
     );
+    base.drop().await;
 }
 
 /// Look-ups while clients hold connections on which they send next to nothing.
 async fn stalled() {
     let people = number("BENCH_FOLLOWERS", 100_000).min(100_000);
     let clients = number("BENCH_STALLED", 2_000);
-    let service = Service::with_users(Options::with_followers(people), people).await;
+    let base = file().await;
+    let service = Service::with_users(&base, Options::with_followers(people), people).await;
     let requests = service.resolve_requests(people, 10_000).await;
     let rate = Some(2_000.0);
     let before = load(service.address, requests, CONNECTIONS, LASTING, rate).await;
@@ -106,7 +132,8 @@ async fn login() {
     let latency = Duration::from_millis(20);
     let people = 100_000;
     let options = Options::with_followers(people).latency(Call::Jscode2session, latency);
-    let service = Service::with_users(options, people / 2).await;
+    let base = file().await;
+    let service = Service::with_users(&base, options, people / 2).await;
     println!("login, one after another, WeChat answers in {} ms", latency.as_millis());
     let mut added = Vec::new();
     for round in 1..=rounds() {

@@ -2,35 +2,48 @@
 //! nothing.
 //!
 //! ```text
-//! cargo bench --bench push
+//! cargo bench --bench push                  each database; one of: sqlite postgres mysql
 //! BENCH_MESSAGES=20000 BENCH_CONCURRENCY=128 BENCH_ROUNDS=5 cargo bench --bench push
 //! ```
 #![expect(unreachable_pub, reason = "a benchmark has no outside")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
+#[path = "shared/base.rs"]
+mod base;
+#[path = "shared/figures.rs"]
+mod figures;
 #[path = "push/queue.rs"]
 mod queue;
 
 use std::time::{Duration, Instant};
 
-use queue::{Queue, number};
+use base::{Base, kinds};
+use figures::{median, named, number, rounds};
+use queue::Queue;
 
 /// How long WeChat takes to answer.
 const LATENCY: Duration = Duration::from_millis(100);
 
 #[tokio::main]
 async fn main() {
+    for kind in kinds(&named()) {
+        measure(kind).await;
+    }
+}
+
+async fn measure(kind: &'static str) {
     let (messages, concurrency) =
         (number("BENCH_MESSAGES", 10_000), number("BENCH_CONCURRENCY", 64));
     println!(
-        "{messages} messages, {concurrency} in flight, WeChat answers in {} ms, SQLite on disk",
+        "{messages} messages, {concurrency} in flight, WeChat answers in {} ms, {kind}",
         LATENCY.as_millis()
     );
     let floor = LATENCY.as_secs_f64() * messages.div_ceil(concurrency) as f64;
     let mut ratios = Vec::new();
-    for round in 1..=number("BENCH_ROUNDS", 3) {
-        let queue = Queue::of(messages, concurrency, LATENCY).await;
+    for round in 1..=rounds() {
+        let Some(base) = Base::new(kind).await else { return };
+        let queue = Queue::of(&base, messages, concurrency, LATENCY).await;
         let began = Instant::now();
         queue.accept().await;
         let accepted = began.elapsed().as_secs_f64();
@@ -45,7 +58,8 @@ async fn main() {
             messages as f64 / floor,
         );
         ratios.push(ratio);
+        drop(queue);
+        base.drop().await;
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("  median ratio {:.2}", ratios[ratios.len() / 2]);
+    println!("  median ratio {:.2}", median(ratios));
 }

@@ -10,9 +10,11 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
-#[path = "receipts/base.rs"]
+#[path = "shared/base.rs"]
 mod base;
-#[path = "http/load.rs"]
+#[path = "shared/figures.rs"]
+mod figures;
+#[path = "shared/load.rs"]
 mod load;
 #[path = "receipts/service.rs"]
 mod service;
@@ -21,7 +23,8 @@ mod storm;
 
 use std::time::Duration;
 
-use base::Base;
+use base::{Base, kinds};
+use figures::{median, named, number, rounds};
 use load::Seen;
 use service::{Bare, Service};
 
@@ -33,21 +36,15 @@ const LASTING: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
-    let named: Vec<String> =
-        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    for kind in ["postgres", "mysql", "sqlite"] {
-        if !named.is_empty() && !named.iter().any(|word| word == kind) {
-            continue;
-        }
-        match Base::new(kind).await {
-            Some(base) => measure(kind, base).await,
-            None => println!("{kind}: no URL given, left out"),
+    for kind in kinds(&named()) {
+        if let Some(base) = Base::new(kind).await {
+            measure(kind, base).await;
         }
     }
 }
 
 async fn measure(kind: &str, base: Base) {
-    let (receipts, rounds) = (number("BENCH_RECEIPTS", 50_000), number("BENCH_ROUNDS", 3));
+    let receipts = number("BENCH_RECEIPTS", 50_000);
     println!("{kind}: {receipts} receipts a round, each encrypted and over HTTP (target 7000/s)");
     let service = Service::on(&base).await;
     let bare = Bare::start().await;
@@ -56,12 +53,15 @@ async fn measure(kind: &str, base: Base) {
         let requests = service.sent(receipts).await;
         let floor = load::load(bare.address, requests, connections, LASTING, None).await;
         println!("  {connections} connections: bare handler {:.0}/s", floor.per_second());
-        for round in 1..=rounds {
+        let mut rates = Vec::new();
+        for round in 1..=rounds() {
             let requests = service.sent(receipts).await;
             let seen = storm::storm(service.address, requests, connections).await;
             service.assert_none_lost(receipts).await;
             println!("    round {round}: {}", told(&seen));
+            rates.push(seen.per_second());
         }
+        println!("    median {:.0}/s", median(rates));
         let requests = service.unknown(receipts);
         let seen = storm::storm(service.address, requests, connections).await;
         service.assert_all_kept(receipts).await;
@@ -80,9 +80,4 @@ fn told(seen: &Seen) -> String {
         milliseconds(1.0),
         seen.refused
     )
-}
-
-/// A number from the environment.
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

@@ -2,57 +2,78 @@
 //!
 //! ```text
 //! cargo bench --bench sync                      all
-//! cargo bench --bench sync -- first-sync        one of: first-sync memory latency next-night
+//! cargo bench --bench sync -- memory sqlite     some of: first-sync memory latency next-night
+//!                                               replicas sqlite postgres mysql
 //! BENCH_FOLLOWERS=200000 BENCH_ROUNDS=5 cargo bench --bench sync -- first-sync
 //! ```
 #![expect(unreachable_pub, reason = "a benchmark has no outside")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
+#[path = "shared/base.rs"]
+mod base;
 #[path = "sync/bench.rs"]
 mod bench;
+#[path = "shared/figures.rs"]
+mod figures;
 #[path = "sync/memory.rs"]
 mod memory;
+#[path = "sync/replicas.rs"]
+mod replicas;
 
 use std::time::{Duration, Instant};
 
-use bench::{Bench, followers, median, processor_seconds, rounds, sandbox};
+use base::{Base, kinds};
+use bench::{Bench, followers, processor_seconds, sandbox};
+use figures::{median, named, rounds};
 use unionid_bridge::sandbox::{Call, Options};
 use unionid_bridge::store::followers as rows;
 
+/// What can be asked for alone.
+const WORK: [&str; 5] = ["first-sync", "memory", "latency", "next-night", "replicas"];
+
 #[tokio::main]
 async fn main() {
-    let named: Vec<String> =
-        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| named.is_empty() || named.iter().any(|word| word == name);
-    if wanted("first-sync") {
-        first_sync().await;
-    }
-    if wanted("memory") {
-        memory::peak_memory().await;
-    }
-    if wanted("latency") {
-        with_latency().await;
-    }
-    if wanted("next-night") {
-        next_night().await;
+    let named = named();
+    let is_named = |name: &str| named.iter().any(|word| word == name);
+    let any = WORK.into_iter().any(is_named);
+    let wanted = |name: &str| !any || is_named(name);
+    for kind in kinds(&named) {
+        if wanted("first-sync") {
+            first_sync(kind).await;
+        }
+        if wanted("memory") {
+            memory::peak_memory(kind).await;
+        }
+        if wanted("latency") {
+            with_latency(kind).await;
+        }
+        if wanted("next-night") {
+            next_night(kind).await;
+        }
+        // A file is for one process.
+        if wanted("replicas") && kind != "sqlite" {
+            replicas::two_beside_one(kind).await;
+        }
     }
 }
 
 /// The first sync beside the bare bulk upsert of the same rows, in turn.
-async fn first_sync() {
+async fn first_sync(kind: &'static str) {
     let count = followers(1_000_000);
-    println!("first sync of {count} followers, sandbox without latency, SQLite on disk");
-    let (mut bare, mut whole) = (Vec::new(), Vec::new());
+    println!("first sync of {count} followers, sandbox without latency, {kind}");
+    let mut ratios = Vec::new();
     for round in 1..=rounds() {
-        bare.push(bare_upsert(count).await);
+        let Some(base) = Base::new(kind).await else { return };
+        let bare = bare_upsert(count, &base).await.as_secs_f64();
+        base.drop().await;
+        let Some(base) = Base::new(kind).await else { return };
         let world = sandbox(Options::with_followers(count)).await;
-        let bench = Bench::against(&world).await;
+        let bench = Bench::of(&world, &base).await;
         let began = Instant::now();
         let run = bench.sync().await;
-        whole.push(began.elapsed());
+        let whole = began.elapsed().as_secs_f64();
         assert_eq!(run.counts.fetched, count);
-        let (bare, whole) = (bare[round - 1].as_secs_f64(), whole[round - 1].as_secs_f64());
         let rate = |seconds: f64| count as f64 / seconds;
         println!(
             "  round {round}: bare upsert {bare:.2} s ({:.0}/s), sync {whole:.2} s ({:.0}/s), ratio {:.2}",
@@ -60,16 +81,16 @@ async fn first_sync() {
             rate(whole),
             whole / bare
         );
+        ratios.push(whole / bare);
+        base.drop().await;
     }
-    let ratios =
-        bare.iter().zip(&whole).map(|(bare, whole)| whole.as_secs_f64() / bare.as_secs_f64());
     println!("  median ratio {:.2} (target 1.30)", median(ratios));
 }
 
 /// The same rows, made beforehand, written page by page as the sync writes them.
-async fn bare_upsert(count: u64) -> Duration {
+async fn bare_upsert(count: u64, base: &Base) -> Duration {
     let world = sandbox(Options::with_followers(count)).await;
-    let bench = Bench::against(&world).await;
+    let bench = Bench::of(&world, base).await;
     let store = &bench.app.store;
     let account = bench.account_number().await;
     let official_account = world.main();
@@ -96,14 +117,15 @@ async fn bare_upsert(count: u64) -> Duration {
 }
 
 /// With answers that take their time: beside the floor that the latencies set.
-async fn with_latency() {
+async fn with_latency(kind: &'static str) {
+    let Some(base) = Base::new(kind).await else { return };
     let count = followers(200_000);
     let (list, batch, in_flight) = (Duration::from_millis(200), Duration::from_millis(60), 16);
     let options = Options::with_followers(count)
         .latency(Call::UserGet, list)
         .latency(Call::UserInfoBatchget, batch);
     let world = sandbox(options).await;
-    let bench = Bench::against(&world).await;
+    let bench = Bench::of(&world, &base).await;
     let began = Instant::now();
     bench.sync().await;
     let spent = began.elapsed().as_secs_f64();
@@ -111,17 +133,19 @@ async fn with_latency() {
     let batches = count.div_ceil(100) as f64 * batch.as_secs_f64() / f64::from(in_flight);
     let floor = pages.max(batches);
     println!(
-        "first sync of {count} with latency: {spent:.2} s, floor {floor:.2} s, ratio {:.2} (target 1.10)",
+        "first sync of {count} with latency, {kind}: {spent:.2} s, floor {floor:.2} s, ratio {:.2} (target 1.10)",
         spent / floor
     );
+    base.drop().await;
 }
 
 /// The night after, one follower in a thousand changed.
-async fn next_night() {
+async fn next_night(kind: &'static str) {
+    let Some(base) = Base::new(kind).await else { return };
     let count = followers(1_000_000);
     let changed = count / 1_000;
     let world = sandbox(Options::with_followers(count)).await;
-    let bench = Bench::against(&world).await;
+    let bench = Bench::of(&world, &base).await;
     bench.sync().await;
     for night in 1..=rounds() {
         world.main().leave_any(changed / 2);
@@ -131,7 +155,7 @@ async fn next_night() {
         let calls: u64 = run.calls.values().sum();
         let pages = run.counts.pages;
         println!(
-            "night {night} of {count}, {changed} changed: {:.2} s (target 10), {:.2} s of \
+            "night {night} of {count}, {changed} changed, {kind}: {:.2} s (target 10), {:.2} s of \
              processor, {calls} calls (bound {}), \
              {} rows written (bound {})",
             began.elapsed().as_secs_f64(),
@@ -141,4 +165,5 @@ async fn next_night() {
             3 * changed + pages
         );
     }
+    base.drop().await;
 }

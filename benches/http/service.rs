@@ -10,7 +10,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -25,28 +24,21 @@ use unionid_bridge::store::accounts;
 use unionid_bridge::sync::{self, Request};
 use unionid_bridge::telemetry::Metrics;
 
+use crate::base::Base;
 use crate::load::exchange;
 
-/// The API on a SQLite file, against a sandbox.
+/// The API on a database, against a sandbox.
 pub struct Service {
     pub address: SocketAddr,
     world: Sandbox,
     key: String,
-    _folder: TempDir,
 }
 
 impl Service {
     /// With everybody of the world mirrored, and the first `users` of them logged in once.
-    pub async fn with_users(options: Options, users: u64) -> Self {
+    pub async fn with_users(base: &Base, options: Options, users: u64) -> Self {
         let world = Sandbox::start(options).await.unwrap();
-        // In the target folder: temporary folders may be memory.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let database = folder.path().join("bench.db");
-        let text = format!(
-            "{}\n[database]\nurl = 'sqlite://{}?mode=rwc'\n",
-            world.config_toml(),
-            database.display()
-        );
+        let text = world.config_toml() + &base.config_toml();
         let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
         let app = Arc::new(App::open(config.config).await.unwrap());
         sync(&app).await;
@@ -55,7 +47,7 @@ impl Service {
         let new = NewKey { name: "bench".to_owned(), scopes, ..NewKey::default() };
         let key = app.keys.create(new, "bench").await.unwrap().text.expose_secret().to_owned();
         let address = serve(app).await;
-        Self { address, world, key, _folder: folder }
+        Self { address, world, key }
     }
 
     /// Look-ups of Mini Program users spread over all of them.
@@ -211,6 +203,9 @@ async fn log_in(app: &App, program: &sandbox::Account, users: u64) {
         }
         transaction.commit().await.unwrap();
     }
+    if app.store.backend_name() != "mysql" {
+        app.store.writer().execute_unprepared("ANALYZE").await.unwrap();
+    }
 }
 
 /// How many milliseconds each request took, one after another on one connection.
@@ -224,14 +219,4 @@ async fn timed(address: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<f64> {
         times.push(began.elapsed().as_secs_f64() * 1_000.0);
     }
     times
-}
-
-pub fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-/// A number from the environment.
-pub fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::app::App;
 use unionid_bridge::config::{self, Sources};
@@ -11,6 +10,8 @@ use unionid_bridge::model::{Channel, Content, Text};
 use unionid_bridge::push::{Accepted, Letter, Order};
 use unionid_bridge::resolve::User;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
+
+use crate::base::Base;
 
 /// Targets of one request.
 const TOGETHER: usize = 1_000;
@@ -20,25 +21,18 @@ pub struct Queue {
     app: Arc<App>,
     world: Sandbox,
     orders: Vec<Order>,
-    _folder: TempDir,
 }
 
 impl Queue {
-    pub async fn of(messages: u64, concurrency: u64, latency: Duration) -> Self {
+    pub async fn of(base: &Base, messages: u64, concurrency: u64, latency: Duration) -> Self {
         let options = Options::with_followers(messages).latency(Call::TemplateSend, latency);
         let world = Sandbox::start(options).await.unwrap();
-        // In the target folder: temporary folders may be memory.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let text = format!(
-            "{}\n[database]\nurl = 'sqlite://{}?mode=rwc'\n\
-             [push]\nrate_per_second = 10000\nconcurrency = {concurrency}\n",
-            world.config_toml(),
-            folder.path().join("bench.db").display()
-        );
+        let push = format!("[push]\nrate_per_second = 10000\nconcurrency = {concurrency}\n");
+        let text = world.config_toml() + &base.config_toml() + &push;
         let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
         let app = Arc::new(App::open(config.config).await.unwrap());
         let orders = orders(&world);
-        Self { app, world, orders, _folder: folder }
+        Self { app, world, orders }
     }
 
     /// Hands everything in, a thousand at a time.
@@ -55,7 +49,7 @@ impl Queue {
         let stop = CancellationToken::new();
         let work = tokio::spawn(self.app.push.clone().work(stop.clone()));
         while self.world.sent_messages().len() < self.orders.len() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         stop.cancel();
         work.await.unwrap();
@@ -81,9 +75,4 @@ fn orders(world: &Sandbox) -> Vec<Order> {
         fallback: None,
     };
     account.followers().map(|person| order(person.openid.to_string())).collect()
-}
-
-/// A number from the environment.
-pub fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

@@ -44,7 +44,7 @@ impl Service {
         let options = Options::with_followers(PEOPLE.unsigned_abs());
         let options = options.callbacks(|appid, _| Some(Callback::made(url, 1, appid)));
         let world = Sandbox::start(options).await.unwrap();
-        let text = format!("{}\n[database]\nurl = '{}'\n", world.config_toml(), base.url);
+        let text = world.config_toml() + &base.config_toml();
         let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
         let app = std::sync::Arc::new(App::open(config.config).await.unwrap());
         let appid = world.main().appid().parse().unwrap();

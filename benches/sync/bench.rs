@@ -1,8 +1,7 @@
-//! What the benchmarks share: a sandbox, an application on a new SQLite file, the rows to write.
+//! What the benchmarks share: a sandbox, an application on a new database, the rows to write.
 
 use std::sync::Arc;
 
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::app::App;
 use unionid_bridge::config::{self, Sources};
@@ -12,18 +11,19 @@ use unionid_bridge::store::accounts;
 use unionid_bridge::store::followers::Row;
 use unionid_bridge::sync::{self, Request};
 
-/// The application on a database of its own, in the target folder: temporary folders may be memory.
+use crate::base::Base;
+use crate::figures::number;
+
+/// The application on a database.
 pub struct Bench {
     pub app: App,
-    _folder: TempDir,
 }
 
 impl Bench {
-    pub async fn against(world: &Sandbox) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let text = configuration(world, &folder);
+    pub async fn of(world: &Sandbox, base: &Base) -> Self {
+        let text = world.config_toml() + &base.config_toml();
         let config = config::load(&Sources::defaults().with_text("bench.toml", &text)).unwrap();
-        Self { app: App::open(config.config).await.unwrap(), _folder: folder }
+        Self { app: App::open(config.config).await.unwrap() }
     }
 
     pub async fn account_number(&self) -> i32 {
@@ -31,9 +31,14 @@ impl Bench {
         accounts::find_or_insert(&self.app.store, appid).await.unwrap()
     }
 
-    /// One sync, which must succeed.
+    /// One sync of the first account, which must succeed.
     pub async fn sync(&self) -> Run {
-        let account = &self.app.config.official_accounts[0];
+        self.sync_account(0).await
+    }
+
+    /// The same of another account, as they stand in the configuration.
+    pub async fn sync_account(&self, index: usize) -> Run {
+        let account = &self.app.config.official_accounts[index];
         let observer = Arc::new(|_: &Run, _| {});
         let job = self.app.sync_job(account, CancellationToken::new(), observer).await.unwrap();
         let request =
@@ -42,13 +47,6 @@ impl Bench {
         assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
         outcome.run
     }
-}
-
-/// Points the application at the sandbox and at a file in the folder.
-pub fn configuration(world: &Sandbox, folder: &TempDir) -> String {
-    let database = folder.path().join("bench.db");
-    let database = format!("[database]\nurl = 'sqlite://{}?mode=rwc'\n", database.display());
-    format!("{}\n{database}", world.config_toml())
 }
 
 pub async fn sandbox(options: Options) -> Sandbox {
@@ -76,22 +74,7 @@ pub fn rows(account: &Account) -> impl Iterator<Item = Row> {
 
 /// How many followers, unless `BENCH_FOLLOWERS` says otherwise.
 pub fn followers(usual: u64) -> u64 {
-    variable("BENCH_FOLLOWERS").unwrap_or(usual)
-}
-
-/// How often what is compared is done, unless `BENCH_ROUNDS` says otherwise.
-pub fn rounds() -> usize {
-    variable("BENCH_ROUNDS").map_or(3, |rounds| rounds as usize)
-}
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<_> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    number("BENCH_FOLLOWERS", usual)
 }
 
 /// Processor seconds this process has taken, the sandbox's in it, as Linux counts them: on a busy

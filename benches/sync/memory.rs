@@ -5,22 +5,25 @@ use std::time::{Duration, Instant};
 
 use unionid_bridge::sandbox::Options;
 
-use crate::bench::{configuration, followers, sandbox};
+use crate::base::Base;
+use crate::bench::{followers, sandbox};
 
 /// Runs the real command for two sizes: the figure should be the same.
-pub async fn peak_memory() {
+pub async fn peak_memory(kind: &'static str) {
     for count in [followers(1_000_000), 5 * followers(1_000_000)] {
         let world = sandbox(Options::with_followers(count)).await;
+        let Some(base) = Base::new(kind).await else { return };
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let file = folder.path().join("unionid-bridge.toml");
-        std::fs::write(&file, configuration(&world, &folder)).unwrap();
+        std::fs::write(&file, world.config_toml() + &base.config_toml()).unwrap();
         let began = Instant::now();
         let peak = tokio::task::spawn_blocking(move || measured(&file)).await.unwrap();
         println!(
-            "peak memory of a first sync of {count}: {} MiB (target 128), {:.1} s",
+            "peak memory of a first sync of {count} into {kind}: {} MiB (target 128), {:.1} s",
             peak / 1024,
             began.elapsed().as_secs_f64()
         );
+        base.drop().await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Working on the queues: each account for itself, by every process that sends.
 //!
-//! A process takes up as many messages as it has places for, and no more; a place is free again once
-//! what came of its message is noted. Where nothing is due, the queue costs one look a second.
+//! A process takes up as many messages as it may send at once, and a few beyond: one of those leaves as
+//! soon as a call has ended, while what came of that is noted. Where nothing is due, the queue costs one
+//! look a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How soon it is looked at again where others took what was due.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Of the calls that may be under way, how many more messages are taken up: one in so many.
+const ONE_BEYOND: usize = 2;
 
 /// How often messages are looked for that were not sent in time.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -99,9 +103,9 @@ impl<'a> Queue<'a> {
             self.expires_at = Instant::now() + EXPIRE_EVERY;
         }
         while self.flights.try_join_next().is_some() {}
-        // Where WeChat is busy there are fewer places.
-        let places = self.push.settings.concurrency.min(self.sender.wechat.places());
-        let room = places.saturating_sub(self.flights.len());
+        // Where WeChat is busy fewer calls may be.
+        let calls = self.push.settings.concurrency.min(self.sender.wechat.places());
+        let room = (calls + calls.div_ceil(ONE_BEYOND)).saturating_sub(self.flights.len());
         if room == 0 {
             return Ok(Rest::Place);
         }

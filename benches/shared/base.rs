@@ -1,23 +1,33 @@
-//! A database for the benchmark alone: a file, a schema or a database of its own.
+//! A database for a benchmark alone: a file, a schema or a database of its own.
 
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 
+/// The kinds there are, in the order they are measured.
+const KINDS: [&str; 3] = ["sqlite", "postgres", "mysql"];
+
+/// The kinds named on the command line, or else all.
+pub fn kinds(named: &[String]) -> Vec<&'static str> {
+    let is_named = |kind: &&str| named.iter().any(|word| word == kind);
+    let any = KINDS.iter().any(|kind| is_named(kind));
+    KINDS.into_iter().filter(|kind| !any || is_named(kind)).collect()
+}
+
 /// An empty database.
 pub struct Base {
     pub url: String,
-    /// On which server it is dropped, and how.
-    end: Option<(String, String)>,
+    /// The server it is on, and what drops it there.
+    server: Option<(String, String)>,
     _folder: TempDir,
 }
 
 impl Base {
-    /// Of this kind; `None` where no server is named.
-    pub async fn new(kind: &str) -> Option<Self> {
+    /// Of this kind; `None`, and a line that says so, where no server is named.
+    pub async fn new(kind: &'static str) -> Option<Self> {
         // In the target folder: temporary folders may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let name = format!("bench_{}", std::process::id());
-        let (url, end) = match kind {
+        let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
+        let (url, server) = match kind {
             "postgres" => {
                 let server = named("TEST_POSTGRES_URL")?;
                 execute(&server, &format!("CREATE SCHEMA {name}")).await;
@@ -35,19 +45,28 @@ impl Base {
                 (format!("sqlite://{}?mode=rwc", file.display()), None)
             }
         };
-        Some(Self { url, end, _folder: folder })
+        Some(Self { url, server, _folder: folder })
+    }
+
+    /// Points an application at it.
+    pub fn config_toml(&self) -> String {
+        format!("\n[database]\nurl = '{}'\n", self.url)
     }
 
     /// Removes it.
     pub async fn drop(self) {
-        if let Some((server, statement)) = self.end {
+        if let Some((server, statement)) = self.server {
             execute(&server, &statement).await;
         }
     }
 }
 
 fn named(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|url| !url.is_empty())
+    let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
+    if url.is_none() {
+        println!("{variable} is not set: left out");
+    }
+    url
 }
 
 async fn execute(server: &str, statement: &str) {
