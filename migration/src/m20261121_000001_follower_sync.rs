@@ -1,9 +1,10 @@
 //! Accounts, followers, sync runs, leases and access tokens.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::columns::Columns;
-use crate::tables::{Index, create_indexes, drop_tables, index, table, unique};
+use crate::tables::{Index, covering, create_indexes, drop_tables, index, table, unique};
 
 /// The first schema.
 #[derive(DeriveMigrationName)]
@@ -37,7 +38,7 @@ impl MigrationTrait for Migration {
         for table in tables {
             manager.create_table(table).await?;
         }
-        create_indexes(manager, indexes()).await
+        create_indexes(manager, indexes(manager.get_database_backend())).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -172,11 +173,20 @@ fn access_token(columns: &Columns) -> TableCreateStatement {
         .take()
 }
 
+/// What a look-up by unionid tells.
+const TOLD: [&str; 6] =
+    ["openid", "subscribed", "profile_at", "event_at", "created_at", "unfollowed_at"];
+
 /// Each index of these tables.
-fn indexes() -> [Index; 4] {
+fn indexes(backend: DbBackend) -> [Index; 4] {
+    let by_unionid = index("follower", "follower_unionid_account", &["unionid", "account_id"]);
     [
         unique("follower", "follower_account_openid", &["account_id", "openid"]),
-        index("follower", "follower_unionid_account", &["unionid", "account_id"]),
+        match backend {
+            DbBackend::Postgres => covering(by_unionid, &TOLD),
+            // The others could hold them as part of the key alone.
+            _ => by_unionid,
+        },
         // One run per account and tick, whatever the replicas do.
         unique("sync_run", "sync_run_account_tick", &["account_id", "scheduled_at"]),
         // A page written again records no conflict twice.

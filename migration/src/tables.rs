@@ -20,6 +20,15 @@ pub(crate) fn index(table: &'static str, name: &'static str, columns: &[&'static
     Index(table, name, statement)
 }
 
+/// The same with further columns beside, for PostgreSQL: who asks for no others is answered from the index.
+pub(crate) fn covering(index: Index, beside: &[&'static str]) -> Index {
+    let Index(table, name, mut statement) = index;
+    for column in beside {
+        statement.include(*column);
+    }
+    Index(table, name, statement)
+}
+
 /// The same, over columns that no two rows share.
 pub(crate) fn unique(table: &'static str, name: &'static str, columns: &[&'static str]) -> Index {
     let Index(table, name, mut statement) = index(table, name, columns);

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use sea_orm::DbBackend;
-
 use super::sql::Sql;
 use super::{AccountId, Connection, Error};
 
@@ -56,11 +54,9 @@ async fn count<const N: usize>(
     columns: &str,
 ) -> Result<Vec<(AccountId, [u64; N])>, Error> {
     let mut sql = Sql::new(connection);
-    // The sign has SQLite walk along the table, and not along the index by account with a look-up in
-    // the table for each row.
-    let account = if sql.backend() == DbBackend::Sqlite { "+account_id" } else { "account_id" };
-    sql.push("SELECT ").push(account).push(", ").push(columns);
-    sql.push(" FROM ").push(table).push(" GROUP BY ").push(account);
+    // Along the table, and not along the index by account with a look-up in the table for each row.
+    sql.push("SELECT ").past_index().push("account_id, ").push(columns);
+    sql.push(" FROM ").push(table).push(" GROUP BY ").past_index().push("account_id");
     let mut counts = Vec::new();
     for row in connection.query_all_raw(sql.into_statement()).await? {
         let mut of_account = [0; N];

@@ -74,8 +74,8 @@ pub async fn list_known_from(
     limit: u64,
 ) -> Result<Vec<Follower>, Error> {
     let mut sql = Sql::new(connection);
-    // The sign has SQLite walk along the row ids instead of sorting all of the account's rows.
-    sql.push(SELECT).push(" WHERE +account_id = ").bind(account);
+    // Along the row ids, instead of sorting all of the account's rows.
+    sql.push(SELECT).push(" WHERE ").past_index().push("account_id = ").bind(account);
     sql.push(" AND subscribed AND unionid IS NOT NULL AND id >= ").bind(from_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
     connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()
@@ -196,10 +196,10 @@ pub async fn list_sharing_a_unionid(
 ) -> Result<Vec<OpenId>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
-    // Grouped as the index by unionid is ordered, and so by a walk along it: the sign keeps SQLite
-    // from taking the index by account instead, which costs three times as much.
+    // Grouped as the index by unionid is ordered, and so by a walk along it: by the index on accounts
+    // it would cost SQLite three times as much.
     sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE unionid IS NOT NULL");
-    sql.push(" AND +account_id = ").bind(account);
+    sql.push(" AND ").past_index().push("account_id = ").bind(account);
     sql.push(" GROUP BY unionid, account_id HAVING COUNT(*) > 1)");
     let rows = connection.query_all_raw(sql.into_statement()).await?;
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()

@@ -15,8 +15,8 @@ use crate::model::{OpenId, UnionId};
 
 pub use person::{Login, list_follows, list_logins};
 
-/// Openids or unionids a statement.
-const IDS_PER_STATEMENT: usize = 1_000;
+/// Openids or unionids a statement. Asked for many more, PostgreSQL would rather read whole tables.
+const IDS_PER_STATEMENT: usize = 250;
 
 /// Which table an openid is to be looked up in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

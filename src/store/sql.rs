@@ -88,6 +88,15 @@ impl Sql {
         }
     }
 
+    /// Has SQLite pass over the indexes by the column that comes next; the servers choose well by
+    /// themselves.
+    pub(super) fn past_index(&mut self) -> &mut Self {
+        match self.backend {
+            DbBackend::Sqlite => self.push("+"),
+            _ => self,
+        }
+    }
+
     /// Locks the rows selected until the transaction ends; SQLite has one writer anyway.
     pub(super) fn for_update(&mut self) -> &mut Self {
         match self.backend {

@@ -29,8 +29,9 @@ pub async fn list_departed(
     limit: u64,
 ) -> Result<Vec<Departed>, Error> {
     let mut sql = Sql::new(connection);
-    // The sign has SQLite walk along the row ids instead of sorting all of the account's rows.
-    sql.push("SELECT id, openid FROM follower WHERE +account_id = ").bind(account);
+    // Along the row ids, instead of sorting all of the account's rows.
+    sql.push("SELECT id, openid FROM follower WHERE ").past_index();
+    sql.push("account_id = ").bind(account);
     sql.push(" AND NOT subscribed AND unfollowed_at < ").bind(before_at);
     sql.push(" AND id > ").bind(after_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());

@@ -121,8 +121,9 @@ async fn list_within(
 ) -> Result<Vec<Shown>, Error> {
     let mut sql = Sql::new(connection);
     sql.push(SELECT).push(" WHERE id > ").bind(after.cast_signed());
-    // The sign has SQLite walk along the row ids instead of sorting all of the accounts' rows.
-    sql.push(" AND id <= ").bind(last.cast_signed()).push(" AND +account_id IN ");
+    // Along the row ids, instead of sorting all of the accounts' rows.
+    sql.push(" AND id <= ").bind(last.cast_signed()).push(" AND ").past_index();
+    sql.push("account_id IN ");
     sql.bind_list(filter.accounts.iter().copied());
     match filter.subscribed {
         Some(true) => _ = sql.push(" AND subscribed"),
