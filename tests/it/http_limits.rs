@@ -15,7 +15,8 @@ use unionid_bridge::store::Connection;
 
 use crate::harness::{Backend, Service, TestApp};
 
-const LIMIT: u32 = 50;
+/// Far less than callers manage on a machine that has other tests to run.
+const LIMIT: u32 = 20;
 
 /// By then processes have told each other twice.
 const SETTLED: Duration = Duration::from_secs(6);
@@ -117,7 +118,7 @@ async fn a_caller_of_one_replica_has_what_the_others_callers_leave(
     let alone = rate(&[&greedy], 3).await;
     assert!((0.85..=1.15).contains(&alone), "{alone}");
     // A fifth of the limit, at the other replica.
-    let modest = replicas.caller(1, Duration::from_millis(100));
+    let modest = replicas.caller(1, Duration::from_millis(250));
     sleep(SETTLED).await;
     let beside = rate(&[&greedy], 3).await;
     assert!((0.7..=0.95).contains(&beside), "{beside}");
