@@ -132,7 +132,8 @@ impl App {
         let client = client(&config, retry.clone())?;
         let holder = Holder::new();
         let tokens = keeper_as(&holder, &config, &store, &client);
-        let keys = Arc::new(Keyring::new(store.clone(), config.http.key_requests_per_second));
+        let limit = config.http.key_requests_per_second;
+        let keys = Arc::new(Keyring::new(store.clone(), holder.clone(), limit));
         // A process that was killed during the first load left the index out.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;

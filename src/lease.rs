@@ -14,7 +14,7 @@ use crate::store::{self, Store, leases};
 /// How often a lease is renewed within its life.
 const BEATS_PER_LIFE: u32 = 4;
 
-/// Who we are, to tell our own leases in the database from others'.
+/// Who we are, to tell what is ours in the database from what is others'.
 #[derive(Debug, Clone)]
 pub struct Holder(String);
 
@@ -22,6 +22,11 @@ impl Holder {
     /// A name that no other process has.
     pub fn new() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

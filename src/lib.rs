@@ -18,7 +18,8 @@
 //! - [`telemetry`]: logs and metrics, with no secret in either
 //! - [`wechat`]: the typed client of WeChat's API; one function sends, one table classes errors
 //! - [`store`]: the database, and the only place that knows SeaORM
-//! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest
+//! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest; [`bucket`]: how often
+//!   a thing may be done
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
 //!   [`login`], a Mini Program's code becomes a person; [`resolve`], a person's openid elsewhere;
 //!   [`push`], a message to a person and its fate; [`inbox`], what WeChat tells as it happens; [`erasure`], people are forgotten; [`keys`], who may
@@ -83,6 +84,7 @@
 //! writes what WeChat told of people leaves them out.
 
 pub mod app;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
     ("seal", &["model"]),
+    ("bucket", &[]),
     ("config", &["model"]),
     ("telemetry", &["config"]),
     // What touches the outside: WeChat here, the database there, and neither knows the other.
@@ -22,12 +23,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("lease", &["store", "model", "clock"]),
     // Features: one may use another only where that is said here; none knows who calls it.
-    ("keys", &["store", "model", "clock"]),
+    ("keys", &["bucket", "store", "lease", "model", "clock"]),
     ("erasure", &["store", "lease", "model"]),
     ("token", &["wechat", "store", "lease", "seal", "model", "clock"]),
     ("sync", &["wechat", "store", "lease", "model", "clock"]),
     ("resolve", &["store", "model", "clock"]),
-    ("login", &["resolve", "wechat", "store", "seal", "model", "clock"]),
+    ("login", &["bucket", "resolve", "wechat", "store", "seal", "model", "clock"]),
     ("push", &["resolve", "wechat", "store", "lease", "model", "clock"]),
     ("inbox", &["erasure", "wechat", "store", "lease", "model", "clock"]),
     // The features put together from the configuration.

@@ -12,6 +12,7 @@ pub mod callback_seen;
 pub mod consent;
 pub mod erasure;
 pub mod follower;
+pub mod key_use;
 pub mod lease;
 pub mod message;
 pub mod message_request;

@@ -8,6 +8,7 @@ mod columns;
 mod m20261121_000001_follower_sync;
 mod m20261122_000002_identities;
 mod m20261122_000003_push;
+mod m20261122_000004_key_use;
 mod tables;
 
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_follower_sync::Migration),
             Box::new(m20261122_000002_identities::Migration),
             Box::new(m20261122_000003_push::Migration),
+            Box::new(m20261122_000004_key_use::Migration),
         ]
     }
 }

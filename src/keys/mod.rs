@@ -4,11 +4,14 @@
 //! that is shown once and stored as a digest. [`Keyring`] holds all keys in memory, so that telling
 //! who calls costs no database call: a change made by this process counts at once, one made by
 //! another (the command line, a replica) within [`TRUST`]. Where the database has been away for
-//! longer than that, nobody is let in, because a key may have been revoked. Knows nothing of HTTP.
+//! longer than that, nobody is let in, because a key may have been revoked. A limit is for all processes
+//! together: each tells the others what is asked of it, and lets its share through. Knows nothing of HTTP.
 
 mod change;
+mod limit;
 mod ring;
 mod secret;
+mod shares;
 
 pub use change::{NewKey, Rolled};
 pub use ring::{Grant, Keyring, TRUST};
@@ -31,7 +34,7 @@ pub struct Key {
     pub scopes: Vec<Scope>,
     /// The accounts it may name; all where there is none.
     pub appids: Vec<AppId>,
-    /// Requests a second; the configured limit where there is none.
+    /// Requests a second, of all processes together; the configured limit where there is none.
     pub requests_per_second: Option<u32>,
     /// When it was made.
     pub created_at: DateTime<Utc>,

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use governor::clock::Clock as _;
-use governor::{DefaultDirectRateLimiter, Quota};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::limit::Limit;
 use super::{Key, Refusal, secret};
+use crate::lease::Holder;
 use crate::model::{AppId, Scope};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::{self, Store};
@@ -33,7 +33,7 @@ pub struct Grant {
     key: Key,
     row: ApiKey,
     digest: [u8; 32],
-    limiter: Option<Arc<DefaultDirectRateLimiter>>,
+    limit: Option<Arc<Limit>>,
     used: Arc<AtomicBool>,
 }
 
@@ -64,10 +64,7 @@ impl Grant {
     /// # Errors
     /// How long to wait, where that was one too many.
     pub fn count(&self) -> Result<(), Duration> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
-        let wait =
-            |not_until: governor::NotUntil<_>| not_until.wait_time_from(limiter.clock().now());
-        limiter.check().map_err(wait)
+        self.limit.as_ref().map_or(Ok(()), |limit| limit.count())
     }
 }
 
@@ -75,6 +72,8 @@ impl Grant {
 #[derive(Debug)]
 pub struct Keyring {
     pub(super) store: Store,
+    /// Who this process is for the others.
+    pub(super) holder: Holder,
     default_limit: Option<NonZeroU32>,
     known: RwLock<Known>,
     /// Held while reading, so that an older reading never replaces a newer one.
@@ -92,9 +91,10 @@ struct Known {
 impl Keyring {
     /// An empty ring: nobody is let in before [`Keyring::load`]. Keys without a limit of their own
     /// have `requests_per_second`; 0 is no limit.
-    pub fn new(store: Store, requests_per_second: u32) -> Self {
+    pub fn new(store: Store, holder: Holder, requests_per_second: u32) -> Self {
         Self {
             store,
+            holder,
             default_limit: NonZeroU32::new(requests_per_second),
             known: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
@@ -158,26 +158,27 @@ impl Keyring {
         let key = Key::from(row.clone());
         let limit = key.requests_per_second.and_then(NonZeroU32::new).or(self.default_limit);
         let same = before.filter(|grant| grant.row.requests_per_second == row.requests_per_second);
-        let limiter = match same {
-            Some(grant) => grant.limiter.clone(),
-            None => limit
-                .map(|limit| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(limit)))),
+        let limit = match same {
+            Some(grant) => grant.limit.clone(),
+            None => limit.map(|limit| Arc::new(Limit::new(limit))),
         };
         let used = before.map(|grant| grant.used.clone()).unwrap_or_default();
         // A digest that is none matches no secret.
         let digest = secret::from_hex(&row.secret_hash).unwrap_or_default();
-        Arc::new(Grant { key, row, digest, limiter, used })
+        Arc::new(Grant { key, row, digest, limit, used })
     }
 
-    /// Keeps the ring true and writes uses down until `stop` fires.
+    /// Keeps the ring and everybody's share of a limit true, and writes uses down, until `stop` fires.
     pub async fn watch(&self, stop: CancellationToken) {
-        let mut recorded = HashMap::new();
+        let (mut recorded, mut told) = (HashMap::new(), Instant::now());
         while stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_some() {
             if let Err(error) = self.load().await {
                 tracing::warn!(%error, "could not read the API keys");
             }
+            self.share_limits(&mut told).await;
             self.record_uses(&mut recorded, RECORD_EVERY).await;
         }
+        self.leave_limits().await;
         self.record_uses(&mut recorded, Duration::ZERO).await;
     }
 
@@ -192,6 +193,13 @@ impl Keyring {
             return;
         }
         recorded.extend(ids.into_iter().map(|id| (id.to_owned(), Instant::now())));
+    }
+
+    /// Each limit, and the public part of its key.
+    pub(super) fn limits(&self) -> Vec<(String, Arc<Limit>)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let limits = known.grants.iter();
+        limits.filter_map(|(id, grant)| Some((id.clone(), grant.limit.clone()?))).collect()
     }
 
     /// Those used since they were last taken, among the ones asked for.

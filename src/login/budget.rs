@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::bucket::Bucket;
 
-/// The budgets of all callers. There are as many as API keys.
+/// The budgets of all callers in this process. There are as many as API keys.
 pub(super) struct Budgets {
     /// Refusals a minute.
     most: f64,
@@ -18,9 +18,7 @@ pub(super) struct Budgets {
 
 struct Budget {
     /// Refusals left.
-    left: f64,
-    /// When that was.
-    at: Instant,
+    left: Bucket,
     under_way: u32,
 }
 
@@ -40,13 +38,13 @@ impl Budgets {
         let mut budgets = self.lock();
         let most = self.most;
         if !budgets.contains_key(caller) {
-            let full = Budget { left: most, at: Instant::now(), under_way: 0 };
+            let full = Budget { left: Bucket::full(most), under_way: 0 };
             budgets.insert(caller.into(), full);
         }
         let Some(budget) = budgets.get_mut(caller) else { return Err(Duration::ZERO) };
-        budget.refill(most);
-        let missing = f64::from(budget.under_way) + 1.0 - budget.left;
-        if missing > 0.0 && budget.left < most / 2.0 {
+        let left = budget.left.fill(most / 60.0, most);
+        let missing = f64::from(budget.under_way) + 1.0 - left;
+        if missing > 0.0 && left < most / 2.0 {
             return Err(Duration::from_secs_f64(missing * 60.0 / most));
         }
         budget.under_way += 1;
@@ -58,20 +56,11 @@ impl Budgets {
     }
 }
 
-impl Budget {
-    fn refill(&mut self, most: f64) {
-        let now = Instant::now();
-        let gained = (now - self.at).as_secs_f64() * most / 60.0;
-        self.left = (self.left + gained).min(most);
-        self.at = now;
-    }
-}
-
 impl Ticket<'_> {
     /// WeChat refused the code.
     pub(super) fn refused(self) {
         if let Some(budget) = self.budgets.lock().get_mut(self.caller) {
-            budget.left = (budget.left - 1.0).max(0.0);
+            budget.left.take();
         }
     }
 }

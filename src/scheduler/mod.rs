@@ -4,10 +4,12 @@
 //! tokio-cron-scheduler is the clock and no more: it beats once a second, and at each beat the
 //! timetable is read in its own time zone. (A cron job of that crate keeps the UTC offset of the
 //! moment it was made, which is wrong after the next change to or from summer time.) Who runs is the
-//! lease's business, so any number of replicas can do this at once.
+//! lease's business, so any number of replicas can do this at once; they take turns, so that the accounts
+//! spread over them.
 
 mod daily;
 mod timetable;
+mod turns;
 mod work;
 
 use std::collections::HashMap;
@@ -29,6 +31,7 @@ use crate::store::{self, accounts, leases};
 use crate::sync;
 
 use daily::Daily;
+use turns::Turns;
 use work::work;
 
 pub use timetable::{Due, Timetable};
@@ -97,6 +100,7 @@ pub struct Schedule {
     began: DateTime<Utc>,
     timetables: HashMap<AppId, Timetable>,
     working: HashMap<AppId, JoinHandle<()>>,
+    turns: Arc<Turns>,
     daily: Daily,
     beats: u32,
 }
@@ -105,8 +109,16 @@ impl Schedule {
     /// A schedule at its first beat.
     pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
         let began = app.clock.now();
-        let (timetables, working) = (HashMap::new(), HashMap::new());
-        Self { app, stop, began, timetables, working, daily: Daily::default(), beats: 0 }
+        Self {
+            app,
+            stop,
+            began,
+            timetables: HashMap::new(),
+            working: HashMap::new(),
+            turns: Arc::default(),
+            daily: Daily::default(),
+            beats: 0,
+        }
     }
 
     /// Starts what is due now, and now and then what was left lying.
@@ -193,8 +205,8 @@ impl Schedule {
             return;
         }
         let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
-        let appid = account.appid.clone();
-        self.working.insert(appid, tokio::spawn(work(app, account, due, stop)));
+        let (appid, turns) = (account.appid.clone(), self.turns.clone());
+        self.working.insert(appid, tokio::spawn(work(app, account, due, turns, stop)));
     }
 
     async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, store::Error> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::turns::Turns;
 use super::{Due, skipped};
 use crate::app::{self, App};
 use crate::config::OfficialAccount;
@@ -26,12 +27,13 @@ pub(super) async fn work(
     app: Arc<App>,
     account: OfficialAccount,
     due: Option<Due>,
+    turns: Arc<Turns>,
     stop: CancellationToken,
 ) {
     let appid = account.appid.clone();
     let tick = due.map(|due| tracing::field::display(due.at));
     loop {
-        let Err(error) = sync_once(&app, &account, due, stop.clone()).await else { return };
+        let Err(error) = sync_once(&app, &account, due, &turns, &stop).await else { return };
         match (&error, due) {
             _ if error.is_passing() => {
                 tracing::warn!(
@@ -80,17 +82,34 @@ impl Failure {
     }
 }
 
+/// Waits for this process's turn, then for the run. One that began has logged how it ended.
 async fn sync_once(
     app: &App,
     account: &OfficialAccount,
     due: Option<Due>,
-    stop: CancellationToken,
+    turns: &Turns,
+    stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let job = app.sync_job(account, stop, Arc::new(|_, _| {})).await?;
-    // The run has logged how it ended.
-    match due {
-        Some(due) => _ = sync::run(&job, due.into()).await?,
-        None => _ = sync::resume(&job, app.clock.now()).await?,
+    let job = app.sync_job(account, stop.clone(), Arc::new(|_, _| {})).await?;
+    let Some(turn) = stop.run_until_cancelled(turns.next(&account.appid)).await else {
+        return Ok(());
+    };
+    let begun = match due {
+        Some(due) => sync::begin(&job, due.into()).await.map(Some),
+        None => sync::resume(&job, app.clock.now()).await,
+    };
+    match (begun, due) {
+        (Ok(Some(started)), _) => {
+            turn.taken();
+            started.work(&job).await?;
+        }
+        (Ok(None), _) => {}
+        (Err(sync::Error::LeaseHeld(_)), Some(due)) => {
+            drop(turn);
+            // If its holder has died, the tick is still to be run.
+            sync::run(&job, due.into()).await?;
+        }
+        (Err(error), _) => return Err(error.into()),
     }
     Ok(())
 }

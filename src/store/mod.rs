@@ -17,6 +17,7 @@ pub mod erasures;
 mod error;
 pub mod followers;
 pub mod identities;
+pub mod key_uses;
 pub mod leases;
 pub mod message_requests;
 pub mod messages;

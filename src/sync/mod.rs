@@ -44,9 +44,9 @@ use crate::wechat;
 pub use decide::{cancel, confirm};
 pub use dry_run::{Forecast, dry_run};
 pub use error::Error;
-pub use run::{Outcome, resume, run};
+pub use run::Outcome;
 pub use start::lease_name;
-pub use started::{Started, begin};
+pub use started::{Started, begin, resume, run};
 
 /// What `user/info/batchget` takes at most.
 const BATCH: usize = 100;

@@ -14,7 +14,7 @@ use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
 use super::{Error, Job, Request, ending, failpoint, profiles, start};
 use crate::lease::Lease;
-use crate::model::{Mode, OpenId, Run, Trigger};
+use crate::model::{Mode, OpenId, Run};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{self, accounts, erasures, quarantine};
@@ -26,55 +26,6 @@ pub struct Outcome {
     pub run: Run,
     /// What stopped it; absent where it succeeded or is held.
     pub error: Option<Error>,
-}
-
-/// Syncs the account once: resumes an open run, or begins one.
-///
-/// # Errors
-/// Only where there is no run to speak of: another process holds the lease or took it over, the
-/// tick was run already or its run waits, or the database is away. Whatever stops a run is in its
-/// outcome.
-pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
-    let lease = start::acquire_lease(job).await?;
-    let outcome = run_under(&lease, job, request, request.scheduled_at).await;
-    lease.release().await;
-    outcome
-}
-
-/// Lets the account's open run go on if at `now` it need not wait any more. `None` where there is
-/// none: another process was faster.
-///
-/// # Errors
-/// As for [`run`].
-pub async fn resume(job: &Job, now: DateTime<Utc>) -> Result<Option<Outcome>, Error> {
-    let lease = start::acquire_lease(job).await?;
-    let outcome = resume_under(&lease, job, now).await;
-    lease.release().await;
-    outcome
-}
-
-async fn resume_under(
-    lease: &Lease,
-    job: &Job,
-    now: DateTime<Utc>,
-) -> Result<Option<Outcome>, Error> {
-    if start::find_open(job).await?.is_none() {
-        return Ok(None);
-    }
-    // One too old to go on is replaced by a new one.
-    let request =
-        Request { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false };
-    run_under(lease, job, request, Some(now)).await.map(Some)
-}
-
-async fn run_under(
-    lease: &Lease,
-    job: &Job,
-    request: Request,
-    asked_at: Option<DateTime<Utc>>,
-) -> Result<Outcome, Error> {
-    let record = start::resume_or_begin(job, &request, lease, asked_at).await?;
-    work_out(lease, job, request, asked_at, record).await
 }
 
 /// Works a run of ours until it ends or stops.

@@ -13,7 +13,7 @@ async fn a_schema_that_is_behind_is_left_as_it_is() {
     bridge.run(&["migrate", "down", "--yes"]).await;
     let before = bridge.json(&["migrate", "status"]).await;
     let report = Report::of(&bridge).await;
-    report.assert("database-migrations", "warn", &["1 of 3", "unionid-bridge migrate up"]);
+    report.assert("database-migrations", "warn", &["1 of 4", "unionid-bridge migrate up"]);
     report.assert("access-token", "ok", &[]);
     report.assert("unionids", "ok", &[]);
     report.assert("last-run", "skipped", &["lacks migrations"]);
