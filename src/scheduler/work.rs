@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Due, skipped};
@@ -13,6 +14,24 @@ use crate::sync::{self, Request};
 
 /// How long a sync that the database did not let begin waits before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a sync is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason {
+    /// Its tick is due.
+    Tick(Due),
+    /// Nobody works on its run, which at this time need not wait.
+    LeftLying(DateTime<Utc>),
+}
+
+impl Reason {
+    fn tick(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Tick(due) => Some(due.at),
+            Self::LeftLying(_) => None,
+        }
+    }
+}
 
 impl From<Due> for Request {
     fn from(due: Due) -> Self {
@@ -25,14 +44,14 @@ impl From<Due> for Request {
 pub(super) async fn work(
     app: Arc<App>,
     account: OfficialAccount,
-    due: Option<Due>,
+    reason: Reason,
     stop: CancellationToken,
 ) {
     let appid = account.appid.clone();
-    let tick = due.map(|due| tracing::field::display(due.at));
+    let tick = reason.tick().map(tracing::field::display);
     loop {
-        let Err(error) = sync_once(&app, &account, due, stop.clone()).await else { return };
-        match (&error, due) {
+        let Err(error) = sync_once(&app, &account, reason, stop.clone()).await else { return };
+        match (&error, reason.tick()) {
             _ if error.is_passing() => {
                 tracing::warn!(
                     app.id = %appid, schedule.tick = tick, %error,
@@ -44,12 +63,16 @@ pub(super) async fn work(
                 }
                 continue;
             }
-            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(due)) => {
-                skipped(&appid, due.at, &error.to_string());
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(tick)) => {
+                skipped(&appid, tick, &error.to_string());
             }
             (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), None) => {
                 tracing::debug!(app.id = %appid, %error, "another process resumes the run");
             }
+            (Failure::Sync(sync::Error::LeaseLost(_)), _) => tracing::warn!(
+                app.id = %appid, schedule.tick = tick, %error,
+                "the scheduled sync stopped and has written nothing since"
+            ),
             _ => tracing::warn!(
                 app.id = %appid, schedule.tick = tick, %error,
                 "the scheduled sync did not start"
@@ -83,14 +106,14 @@ impl Failure {
 async fn sync_once(
     app: &App,
     account: &OfficialAccount,
-    due: Option<Due>,
+    reason: Reason,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let job = app.sync_job(account, stop, Arc::new(|_, _| {})).await?;
     // The run has logged how it ended.
-    match due {
-        Some(due) => _ = sync::run(&job, due.into()).await?,
-        None => _ = sync::resume(&job, app.clock.now()).await?,
+    match reason {
+        Reason::Tick(due) => _ = sync::run(&job, due.into()).await?,
+        Reason::LeftLying(now) => _ = sync::resume(&job, now).await?,
     }
     Ok(())
 }

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, crawl};
 use super::erased::allowed_rows;
-use super::list::DatabaseClock;
 use super::probe::probe;
 use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
-use super::{Error, Job, Request, ending, failpoint, profiles, start};
+use super::{Error, Job, Request, ending, profiles, start};
+use crate::clock::DatabaseClock;
+use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::model::{Mode, OpenId, Run, Trigger};
 use crate::store::followers::{self, Row};
@@ -35,7 +36,7 @@ pub struct Outcome {
 /// tick was run already or its run waits, or the database is away. Whatever stops a run is in its
 /// outcome.
 pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
-    let lease = start::acquire_lease(job).await?;
+    let lease = start::acquire_lease(job, request.scheduled_at).await?;
     let outcome = run_under(&lease, job, request, request.scheduled_at).await;
     lease.release().await;
     outcome
@@ -47,7 +48,7 @@ pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
 /// # Errors
 /// As for [`run`].
 pub async fn resume(job: &Job, now: DateTime<Utc>) -> Result<Option<Outcome>, Error> {
-    let lease = start::acquire_lease(job).await?;
+    let lease = start::acquire_lease(job, None).await?;
     let outcome = resume_under(&lease, job, now).await;
     lease.release().await;
     outcome
@@ -200,7 +201,8 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
     let now = store.now().await?;
     Ok(Crawl {
         job: job.clone(),
-        clock: DatabaseClock::starting_at(now, started_at),
+        // The database's clock may have been set back since the run was started.
+        clock: DatabaseClock::saying(now.max(started_at)),
         began: began.clone(),
         first_load,
         full: record.run.mode == Mode::Full,
