@@ -18,6 +18,7 @@
 //! - [`telemetry`]: logs and metrics, with no secret in either
 //! - [`wechat`]: the typed client of WeChat's API; one function sends, one table classes errors
 //! - [`store`]: the database, and the only place that knows SeaORM
+//! - `failpoint`: places at which a test kills the process
 //! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest; [`bucket`]: how often
 //!   a thing may be done
 //! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
@@ -90,6 +91,7 @@ pub mod clock;
 pub mod config;
 pub mod doctor;
 pub mod erasure;
+mod failpoint;
 pub mod http;
 pub mod inbox;
 pub mod keys;

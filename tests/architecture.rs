@@ -14,6 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The nouns and the clock are below everything.
     ("model", &[]),
     ("clock", &[]),
+    // Where a test kills the process.
+    ("failpoint", &[]),
     ("seal", &["model"]),
     ("bucket", &[]),
     ("config", &["model"]),
@@ -26,10 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keys", &["bucket", "store", "lease", "model", "clock"]),
     ("erasure", &["store", "lease", "model"]),
     ("token", &["wechat", "store", "lease", "seal", "model", "clock"]),
-    ("sync", &["wechat", "store", "lease", "model", "clock"]),
+    ("sync", &["wechat", "store", "lease", "model", "clock", "failpoint"]),
     ("resolve", &["store", "model", "clock"]),
     ("login", &["bucket", "resolve", "wechat", "store", "seal", "model", "clock"]),
-    ("push", &["resolve", "wechat", "store", "lease", "model", "clock"]),
+    ("push", &["resolve", "wechat", "store", "lease", "model", "clock", "failpoint"]),
     ("inbox", &["erasure", "wechat", "store", "lease", "model", "clock"]),
     // The features put together from the configuration.
     (
@@ -134,7 +136,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
-    ("rustix", &["doctor"]),
+    ("rustix", &["doctor", "failpoint"]),
     ("tokio_cron_scheduler", &["scheduler"]),
     ("figment", &["config"]),
     ("metrics_exporter_prometheus", &["telemetry"]),

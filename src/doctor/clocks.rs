@@ -1,5 +1,5 @@
-//! Whether clocks agree: leases go by the database's, schedules by ours, and certificates and tokens
-//! by everybody's.
+//! Whether clocks agree: leases and schedules go by the database's, certificates by ours, and tokens by
+//! everybody's.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -3,11 +3,14 @@
 //!
 //! tokio-cron-scheduler is the clock and no more: it beats once a second, and at each beat the
 //! timetable is read in its own time zone. (A cron job of that crate keeps the UTC offset of the
-//! moment it was made, which is wrong after the next change to or from summer time.) Who runs is the
-//! lease's business, so any number of replicas can do this at once; they take turns, so that the accounts
-//! spread over them.
+//! moment it was made, which is wrong after the next change to or from summer time; and a repeated job
+//! never comes again once it came later than its next time.) What time it is says the database, so that a
+//! replica whose own clock is wrong neither runs tomorrow's tick tonight nor resumes a run before its
+//! time. Who runs is the lease's business, so any number of replicas can do this at once; they take turns,
+//! so that the accounts spread over them.
 
 mod daily;
+mod time;
 mod timetable;
 mod turns;
 mod work;
@@ -20,6 +23,7 @@ use chrono::{DateTime, Utc};
 use metrics::counter;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_cron_scheduler::{Job as CronJob, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
@@ -31,15 +35,21 @@ use crate::store::{self, accounts, leases};
 use crate::sync;
 
 use daily::Daily;
+use time::Time;
 use turns::Turns;
-use work::work;
+use work::{Reason, work};
 
 pub use timetable::{Due, Timetable};
 
-const BEAT: Duration = Duration::from_secs(1);
+/// A beat a second, by this machine's clock.
+const BEATS: &str = "* * * * * *";
 
-/// How often runs are looked for that nobody works on.
-const RESCUE_EVERY_BEATS: u32 = 5;
+/// A beat comes so long after the one before at the latest: this machine's clock may have been set back.
+const LATEST_BEAT: Duration = Duration::from_millis(1_500);
+
+/// How often runs are looked for that nobody works on: one that a replica puts down goes on in another
+/// within 5 s.
+const RESCUE_EVERY_BEATS: u32 = 3;
 
 /// How often it is looked whether the day's work was done.
 const DAILY_EVERY_BEATS: u32 = 600;
@@ -69,7 +79,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
     let beat = Arc::new(Notify::new());
     let mut clock = JobScheduler::new().await?;
     let beats = beat.clone();
-    let job = CronJob::new_repeated_async(BEAT, move |_, _| {
+    let job = CronJob::new_async(BEATS, move |_, _| {
         let beats = beats.clone();
         Box::pin(async move { beats.notify_one() })
     })?;
@@ -80,6 +90,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
         tokio::select! {
             () = stop.cancelled() => break,
             () = beat.notified() => {}
+            () = tokio::time::sleep(LATEST_BEAT) => {}
         }
         for unread in schedule.beat().await.err().into_iter().flatten() {
             let (tick, error) = (unread.tick.map(tracing::field::display), &unread.source);
@@ -97,7 +108,8 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
 pub struct Schedule {
     app: Arc<App>,
     stop: CancellationToken,
-    began: DateTime<Utc>,
+    began: Instant,
+    time: Time,
     timetables: HashMap<AppId, Timetable>,
     working: HashMap<AppId, JoinHandle<()>>,
     turns: Arc<Turns>,
@@ -108,11 +120,11 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule at its first beat.
     pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
-        let began = app.clock.now();
         Self {
             app,
             stop,
-            began,
+            began: Instant::now(),
+            time: Time::default(),
             timetables: HashMap::new(),
             working: HashMap::new(),
             turns: Arc::default(),
@@ -143,11 +155,12 @@ impl Schedule {
 
     async fn beat_of(&mut self, account: &OfficialAccount, rescue: bool) -> Result<(), Unread> {
         let unread = |tick| move |source| Unread { appid: account.appid.clone(), tick, source };
-        if rescue && self.needs_rescue(account).await.map_err(unread(None))? {
-            self.start(account, None);
+        let now = self.time.now(&self.app).await.map_err(unread(None))?;
+        if let Some(due) = self.due(account, now).await.map_err(unread(None))? {
+            self.tick(account, due, now).await.map_err(unread(Some(due.at)))?;
         }
-        if let Some(due) = self.due(account).await.map_err(unread(None))? {
-            self.tick(account, due).await.map_err(unread(Some(due.at)))?;
+        if rescue && self.needs_rescue(account, now).await.map_err(unread(None))? {
+            self.start(account, Reason::LeftLying(now));
         }
         Ok(())
     }
@@ -161,13 +174,16 @@ impl Schedule {
         self.daily.drain().await;
     }
 
-    async fn due(&mut self, account: &OfficialAccount) -> Result<Option<Due>, store::Error> {
-        let now = self.app.clock.now();
+    async fn due(
+        &mut self,
+        account: &OfficialAccount,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Due>, store::Error> {
         if !self.timetables.contains_key(&account.appid) {
             let sync = &self.app.config.sync;
             let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
             let latest = runs::find_latest_start(self.app.store.reader(), number).await?;
-            let since = latest.unwrap_or(self.began);
+            let since = latest.unwrap_or_else(|| now - self.began.elapsed());
             let timetable = Timetable::new(sync.schedule.clone(), sync.timezone, since);
             self.timetables.insert(account.appid.clone(), timetable);
         }
@@ -176,10 +192,15 @@ impl Schedule {
     }
 
     /// Starts the run of a tick or skips it. After an error it is still due.
-    async fn tick(&mut self, account: &OfficialAccount, due: Due) -> Result<(), store::Error> {
+    async fn tick(
+        &mut self,
+        account: &OfficialAccount,
+        due: Due,
+        now: DateTime<Utc>,
+    ) -> Result<(), store::Error> {
         let why_not = if self.working.contains_key(&account.appid) {
             Some("the run before has not ended")
-        } else if self.is_paused(account).await? {
+        } else if self.is_paused(account, now).await? {
             Some("the run before is paused and will be resumed")
         } else {
             None
@@ -194,37 +215,44 @@ impl Schedule {
         }
         match why_not {
             Some(reason) => skipped(&account.appid, due.at, reason),
-            None => self.start(account, Some(due)),
+            None => self.start(account, Reason::Tick(due)),
         }
         Ok(())
     }
 
     /// Starts the run of a tick, or resumes the open one.
-    fn start(&mut self, account: &OfficialAccount, due: Option<Due>) {
+    fn start(&mut self, account: &OfficialAccount, reason: Reason) {
         if self.working.contains_key(&account.appid) {
             return;
         }
         let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
         let (appid, turns) = (account.appid.clone(), self.turns.clone());
-        self.working.insert(appid, tokio::spawn(work(app, account, due, turns, stop)));
+        self.working.insert(appid, tokio::spawn(work(app, account, reason, turns, stop)));
     }
 
-    async fn is_paused(&self, account: &OfficialAccount) -> Result<bool, store::Error> {
-        let now = self.app.clock.now();
+    async fn is_paused(
+        &self,
+        account: &OfficialAccount,
+        now: DateTime<Utc>,
+    ) -> Result<bool, store::Error> {
         let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
         let open = runs::find_latest(self.app.store.reader(), number, &[RunState::Paused]).await?;
         Ok(open.is_some_and(|record| record.run.resume_at.is_some_and(|at| at > now)))
     }
 
     /// Whether a run of the account was interrupted, or paused until now, and nobody works on it.
-    async fn needs_rescue(&self, account: &OfficialAccount) -> Result<bool, store::Error> {
+    async fn needs_rescue(
+        &self,
+        account: &OfficialAccount,
+        now: DateTime<Utc>,
+    ) -> Result<bool, store::Error> {
         let reader = self.app.store.reader();
         let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
         let open = [RunState::Running, RunState::Paused];
         let Some(record) = runs::find_latest(reader, number, &open).await? else {
             return Ok(false);
         };
-        if record.run.resume_at.is_some_and(|at| at > self.app.clock.now()) {
+        if record.run.resume_at.is_some_and(|at| at > now) {
             return Ok(false);
         }
         Ok(!leases::is_held(reader, &sync::lease_name(&account.appid)).await?)

@@ -5,12 +5,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
-use super::BEAT;
 use crate::model::AppId;
 
-/// For how long the others go first once this process has taken an account: longer than a beat, so
-/// that each of them has had one.
-const HEAD_START: Duration = BEAT.saturating_add(Duration::from_millis(250));
+/// For how long the others go first once this process has taken an account: longer than the second
+/// between two beats, so that each of them has had one.
+const HEAD_START: Duration = Duration::from_millis(1_250);
 
 /// One account of this process after the other, with a head start for the others in between.
 #[derive(Debug, Default)]
@@ -69,13 +68,13 @@ mod tests {
     async fn who_took_an_account_lets_the_others_go_first() {
         let (turns, [one, two]) = (Turns::default(), [1, 2].map(appid));
         assert_eq!(waited(&turns, &one, true).await, Duration::ZERO);
-        assert!(waited(&turns, &two, true).await > BEAT);
-        assert!(waited(&turns, &one, true).await > BEAT);
+        assert!(waited(&turns, &two, true).await >= HEAD_START);
+        assert!(waited(&turns, &one, true).await >= HEAD_START);
         // All who wait have their turn, one after the other.
         let tries = [3, 4].map(appid);
         let asked = Instant::now();
         tokio::join!(waited(&turns, &tries[0], true), waited(&turns, &tries[1], true));
-        assert!(asked.elapsed() > BEAT * 2);
+        assert!(asked.elapsed() >= HEAD_START * 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -84,7 +83,7 @@ mod tests {
         for take in [false, true, true] {
             assert_eq!(waited(&turns, &one, take).await, Duration::ZERO);
         }
-        assert!(waited(&turns, &two, false).await > BEAT);
+        assert!(waited(&turns, &two, false).await >= HEAD_START);
         assert_eq!(waited(&turns, &two, true).await, Duration::ZERO);
     }
 }

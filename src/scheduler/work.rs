@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::turns::Turns;
@@ -15,6 +16,24 @@ use crate::sync::{self, Request};
 /// How long a sync that the database did not let begin waits before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// Why a sync is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason {
+    /// Its tick is due.
+    Tick(Due),
+    /// Nobody works on its run, which at this time need not wait.
+    LeftLying(DateTime<Utc>),
+}
+
+impl Reason {
+    fn tick(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Tick(due) => Some(due.at),
+            Self::LeftLying(_) => None,
+        }
+    }
+}
+
 impl From<Due> for Request {
     fn from(due: Due) -> Self {
         let trigger = if due.missed > 0 { Trigger::CatchUp } else { Trigger::Schedule };
@@ -26,15 +45,15 @@ impl From<Due> for Request {
 pub(super) async fn work(
     app: Arc<App>,
     account: OfficialAccount,
-    due: Option<Due>,
+    reason: Reason,
     turns: Arc<Turns>,
     stop: CancellationToken,
 ) {
     let appid = account.appid.clone();
-    let tick = due.map(|due| tracing::field::display(due.at));
+    let tick = reason.tick().map(tracing::field::display);
     loop {
-        let Err(error) = sync_once(&app, &account, due, &turns, &stop).await else { return };
-        match (&error, due) {
+        let Err(error) = sync_once(&app, &account, reason, &turns, &stop).await else { return };
+        match (&error, reason.tick()) {
             _ if error.is_passing() => {
                 tracing::warn!(
                     app.id = %appid, schedule.tick = tick, %error,
@@ -46,12 +65,16 @@ pub(super) async fn work(
                 }
                 continue;
             }
-            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(due)) => {
-                skipped(&appid, due.at, &error.to_string());
+            (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(tick)) => {
+                skipped(&appid, tick, &error.to_string());
             }
             (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), None) => {
                 tracing::debug!(app.id = %appid, %error, "another process resumes the run");
             }
+            (Failure::Sync(sync::Error::LeaseLost(_)), _) => tracing::warn!(
+                app.id = %appid, schedule.tick = tick, %error,
+                "the scheduled sync stopped and has written nothing since"
+            ),
             _ => tracing::warn!(
                 app.id = %appid, schedule.tick = tick, %error,
                 "the scheduled sync did not start"
@@ -86,7 +109,7 @@ impl Failure {
 async fn sync_once(
     app: &App,
     account: &OfficialAccount,
-    due: Option<Due>,
+    reason: Reason,
     turns: &Turns,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
@@ -94,17 +117,17 @@ async fn sync_once(
     let Some(turn) = stop.run_until_cancelled(turns.next(&account.appid)).await else {
         return Ok(());
     };
-    let begun = match due {
-        Some(due) => sync::begin(&job, due.into()).await.map(Some),
-        None => sync::resume(&job, app.clock.now()).await,
+    let begun = match reason {
+        Reason::Tick(due) => sync::begin(&job, due.into()).await.map(Some),
+        Reason::LeftLying(now) => sync::resume(&job, now).await,
     };
-    match (begun, due) {
+    match (begun, reason) {
         (Ok(Some(started)), _) => {
             turn.taken();
             started.work(&job).await?;
         }
         (Ok(None), _) => {}
-        (Err(sync::Error::LeaseHeld(_)), Some(due)) => {
+        (Err(sync::Error::LeaseHeld(_)), Reason::Tick(due)) => {
             drop(turn);
             // If its holder has died, the tick is still to be run.
             sync::run(&job, due.into()).await?;

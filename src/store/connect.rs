@@ -1,7 +1,8 @@
-//! Opening the database: pools, time limits, and the settings SQLite needs for this work.
+//! Opening the database: pools, time limits, and the settings each kind needs for this work.
 
 use std::time::Duration;
 
+use sea_orm::sqlx::Executor;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
@@ -38,12 +39,38 @@ const ROW_BUFFER: usize = 2_048;
 /// How long another process's write may hold up ours.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A process that was stopped or cut off in a transaction holds its locks until the server hears of its
+/// end, if it ever does; whoever takes its lease over would wait for them. After 10 s without a word
+/// the server undoes the transaction instead: sooner than a lease of the usual life ends, and far
+/// longer than the pauses between our own statements.
+const END_IDLE_TRANSACTIONS_POSTGRES: &str = "SET idle_in_transaction_session_timeout = 10000";
+
+/// MariaDB alone has such a limit; MySQL and TiDB read no more than a variable nobody asks for.
+const END_IDLE_TRANSACTIONS_MYSQL: &str =
+    "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */";
+
 /// The writer's and the readers' pools; on a server they are one.
 pub(super) async fn connect(
     options: &Options,
 ) -> Result<(DatabaseConnection, DatabaseConnection), Error> {
     let common = common(options);
     if !options.url.starts_with("sqlite:") {
+        let mut common = common;
+        common
+            .map_sqlx_postgres_pool_opts(|pool| {
+                pool.after_connect(|connection, _| {
+                    Box::pin(async move {
+                        connection.execute(END_IDLE_TRANSACTIONS_POSTGRES).await.map(drop)
+                    })
+                })
+            })
+            .map_sqlx_mysql_pool_opts(|pool| {
+                pool.after_connect(|connection, _| {
+                    Box::pin(async move {
+                        connection.execute(END_IDLE_TRANSACTIONS_MYSQL).await.map(drop)
+                    })
+                })
+            });
         let pool = Database::connect(common).await?;
         return Ok((pool.clone(), pool));
     }

@@ -135,8 +135,8 @@ fn condition_of_code(code: &str, message: &str) -> Condition {
         // serialisation failure, lock wait timeout: another attempt is due.
         "5" | "6" | "261" | "517" | "53300" | "40001" | "40P01" | "55P03" => Condition::Unavailable,
         // A server that a failover left read-only, until the pool reaches the new one; a statement
-        // that an operator or a time limit cancelled.
-        "25006" | "57014" => Condition::Unavailable,
+        // that an operator or a time limit cancelled; a transaction in which we were silent too long.
+        "25006" | "57014" | "25P03" => Condition::Unavailable,
         "HY000" if message.contains("Lock wait timeout") => Condition::Unavailable,
         // SQLITE_IOERR and its writing kin: what a full or vanished disk gives below SQLite.
         "10" | "778" | "1034" | "1290" | "1546" | "4874" => Condition::Full,
@@ -165,6 +165,7 @@ mod tests {
             ("55P03", "could not obtain lock on relation"),
             ("25006", "cannot execute INSERT in a read-only transaction"),
             ("57014", "canceling statement due to statement timeout"),
+            ("25P03", "terminating connection due to idle-in-transaction timeout"),
             ("57P01", "terminating connection due to administrator command"),
             ("08006", "connection failure"),
             ("HY000", "Lock wait timeout exceeded; try restarting transaction"),

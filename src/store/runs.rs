@@ -7,6 +7,7 @@ mod list;
 mod pages;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use entity::{account, sync_run};
@@ -122,6 +123,18 @@ pub async fn save(connection: &impl Connection, record: &Record) -> Result<bool,
         .exec(connection)
         .await?;
     Ok(saved.rows_affected == 1)
+}
+
+/// Whether the account has a run for any tick of that time, in milliseconds since 1970.
+pub async fn exists_for_ticks(
+    connection: &impl Connection,
+    account: AccountId,
+    ticks: RangeInclusive<i64>,
+) -> Result<bool, Error> {
+    let run = sync_run::Entity::find()
+        .filter(sync_run::Column::AccountId.eq(account))
+        .filter(sync_run::Column::ScheduledAt.between(*ticks.start(), *ticks.end()));
+    Ok(run.one(connection).await?.is_some())
 }
 
 /// Whether the account has a run begun after this one.

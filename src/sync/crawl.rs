@@ -7,11 +7,13 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::list::{DatabaseClock, Walk};
+use super::list::Walk;
 use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{Error, Job, failpoint, profiles, sink};
+use super::{Error, Job, profiles, sink};
+use crate::clock::DatabaseClock;
+use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 

@@ -12,7 +12,7 @@ use crate::store::runs::{self, Record};
 /// # Errors
 /// Where the run is not held, or a newer one has crawled the account since.
 pub async fn confirm(job: &Job, id: RunId) -> Result<Outcome, Error> {
-    let lease = start::acquire_lease(job).await?;
+    let lease = start::acquire_lease(job, None).await?;
     let outcome = confirm_under(&lease, job, id).await;
     lease.release().await;
     outcome
@@ -35,7 +35,7 @@ async fn confirm_under(lease: &Lease, job: &Job, id: RunId) -> Result<Outcome, E
 /// # Errors
 /// Where another process is working on it, or it has ended already.
 pub async fn cancel(job: &Job, id: RunId) -> Result<Run, Error> {
-    let lease = start::acquire_lease(job).await?;
+    let lease = start::acquire_lease(job, None).await?;
     let run = cancel_under(&lease, job, id).await;
     lease.release().await;
     run

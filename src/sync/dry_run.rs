@@ -7,11 +7,12 @@ use roaring::RoaringTreemap;
 use serde::Serialize;
 
 use super::crawl::{Crawl, Refusals, Unionids};
-use super::list::{DatabaseClock, Walk};
+use super::list::Walk;
 use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
 use super::{BATCH, Error, Job, ProfileApi, probe};
+use crate::clock::DatabaseClock;
 use crate::model::AppId;
 use crate::store::{accounts, followers, quarantine};
 
@@ -102,7 +103,7 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     }
     Ok(Crawl {
         job: job.clone(),
-        clock: DatabaseClock::starting_at(now, now),
+        clock: DatabaseClock::saying(now),
         began: Began::nothing(),
         first_load: !followers::exists_before(store.reader(), account, now).await?,
         full,

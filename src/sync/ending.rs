@@ -86,6 +86,7 @@ pub(super) async fn stopped(job: &Job, mut record: Record, error: Error) -> Resu
         sync.run = record.run.id,
         sync.state = %record.run.state,
         error = error.explained(),
+        hint = error.hint(),
         "follower sync stopped"
     );
     Ok(Outcome { run: record.run, error: Some(error) })

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Instant;
 
 use super::Error;
 use super::crawl::Stage;
+use crate::clock::DatabaseClock;
 use crate::model::OpenId;
 use crate::store::quarantine::Entry;
 use crate::wechat::{self, Class, FollowerPage};
@@ -64,25 +64,6 @@ struct Step {
     cursor: String,
     /// Openids on the page that led here, where this walk has listed it.
     listed: u64,
-}
-
-/// The database's clock, read once and carried on by our own.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DatabaseClock {
-    read_ms: i64,
-    read_at: Instant,
-}
-
-impl DatabaseClock {
-    /// A clock that says `now_ms` now, but never a time before `started_at`: the database's clock
-    /// may have been set back since the run was started.
-    pub(super) fn starting_at(now_ms: i64, started_at: i64) -> Self {
-        Self { read_ms: now_ms.max(started_at), read_at: Instant::now() }
-    }
-
-    pub(super) fn now_ms(&self) -> i64 {
-        self.read_ms + self.read_at.elapsed().as_millis() as i64
-    }
 }
 
 impl Walk {

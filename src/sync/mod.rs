@@ -109,11 +109,3 @@ pub struct Request {
     /// Give an interrupted run up and begin anew.
     pub restart: bool,
 }
-
-/// Stops the process, or returns an error, at a named place: in test builds that ask for it.
-macro_rules! failpoint {
-    ($name:literal) => {
-        fail::fail_point!($name, |_| std::process::abort());
-    };
-}
-use failpoint;

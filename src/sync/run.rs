@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, crawl};
 use super::erased::allowed_rows;
-use super::list::DatabaseClock;
 use super::probe::probe;
 use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
-use super::{Error, Job, Request, ending, failpoint, profiles, start};
+use super::{Error, Job, Request, ending, profiles, start};
+use crate::clock::DatabaseClock;
+use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::model::{Mode, OpenId, Run};
 use crate::store::followers::{self, Row};
@@ -151,7 +152,8 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
     let now = store.now().await?;
     Ok(Crawl {
         job: job.clone(),
-        clock: DatabaseClock::starting_at(now, started_at),
+        // The database's clock may have been set back since the run was started.
+        clock: DatabaseClock::saying(now.max(started_at)),
         began: began.clone(),
         first_load,
         full: record.run.mode == Mode::Full,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::Error;
 use super::crawl::Crawl;
 use super::erased::Allowed;
 use super::profiles::ToldPage;
 use super::run::unless_ended;
 use super::settle::{SettledPage, settle};
-use super::{Error, failpoint};
+use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 use crate::store::{self, accounts, followers, quarantine, runs};
@@ -93,7 +94,7 @@ async fn write(
     }
     followers::upsert(&transaction, account, &allowed.rows, at).await?;
     followers::clear_unionids(&transaction, account, &page.cleared).await?;
-    failpoint_in_write();
+    failpoint!("sync.page_half_written");
     quarantine::release(&transaction, account, &page.released).await?;
     quarantine::record(&transaction, account, run, &allowed.quarantined, at).await?;
     if !crawl.rebound {
@@ -107,8 +108,4 @@ async fn write(
     runs::insert_page(&transaction, run, listed.number, &kept).await?;
     transaction.commit().await?;
     Ok(Some(next))
-}
-
-fn failpoint_in_write() {
-    failpoint!("sync.page_half_written");
 }

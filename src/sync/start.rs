@@ -17,8 +17,9 @@ const OLDEST_RESUMED: chrono::Duration = chrono::Duration::hours(48);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Takes the account's lease. A lease whose holder died is waited for; one that is being renewed
-/// is another process at work.
-pub(super) async fn acquire_lease(job: &Job) -> Result<Lease, Error> {
+/// is another process at work. Nobody waits for a tick that has a run: should its process die, the
+/// schedule has it go on.
+pub(super) async fn acquire_lease(job: &Job, tick: Option<DateTime<Utc>>) -> Result<Lease, Error> {
     let name = lease_name(job.wechat.appid());
     let life = job.settings.lease_life;
     let deadline = Instant::now() + life + POLL * 4;
@@ -26,6 +27,11 @@ pub(super) async fn acquire_lease(job: &Job) -> Result<Lease, Error> {
     loop {
         if let Some(lease) = Lease::try_acquire(&job.store, &name, &job.holder, life).await? {
             return Ok(lease);
+        }
+        if let Some(tick) = tick.map(|tick| tick.timestamp_millis())
+            && runs::exists_for_ticks(job.store.reader(), job.account, tick..=tick).await?
+        {
+            return Err(Error::TickTaken(job.wechat.appid().clone()));
         }
         let expires_at = leases::find_expiry(job.store.reader(), &name).await?;
         let is_renewed = expiry.is_some_and(|before| expires_at > before);
@@ -111,7 +117,7 @@ async fn resume(job: &Job, request: &Request, mut record: Record) -> Result<Reco
     record.run.error = None;
     record.run.resumed_at_page = Some(record.run.counts.pages + 1);
     // The run answers this tick too: no other replica begins one for it.
-    record.run.scheduled_at = request.scheduled_at.or(record.run.scheduled_at);
+    record.run.scheduled_at = record.run.scheduled_at.max(request.scheduled_at);
     if request.full {
         record.run.mode = Mode::Full;
     }
@@ -132,12 +138,20 @@ async fn resume(job: &Job, request: &Request, mut record: Record) -> Result<Reco
 
 async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Error> {
     let transaction = job.store.begin().await?;
+    let started_at = store::now(&transaction).await?;
+    // A run that was begun for this tick and resumed at a later one answers both.
+    if let Some(tick) = request.scheduled_at
+        && runs::exists_for_ticks(&transaction, job.account, tick.timestamp_millis()..=started_at)
+            .await?
+    {
+        return Err(Error::TickTaken(job.wechat.appid().clone()));
+    }
     let new = NewRun {
         account: job.account,
         trigger: request.trigger,
         mode: if request.full { Mode::Full } else { Mode::Incremental },
         scheduled_at: request.scheduled_at,
-        started_at: store::now(&transaction).await?,
+        started_at,
         fence: lease.fence(),
     };
     let id = match runs::insert(&transaction, &new).await {

@@ -23,7 +23,7 @@ pub struct Started {
 /// tick was run already or its run waits, or the database is away. Whatever stops a run is in its
 /// outcome.
 pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
-    let lease = start::acquire_lease(job).await?;
+    let lease = start::acquire_lease(job, request.scheduled_at).await?;
     let started = Started::under(lease, job, request, request.scheduled_at).await?;
     started.work(job).await
 }

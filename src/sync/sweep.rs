@@ -3,7 +3,8 @@
 use roaring::RoaringTreemap;
 
 use super::list::least_expected;
-use super::{Error, Job, failpoint};
+use super::{Error, Job};
+use crate::failpoint::failpoint;
 use crate::store::runs::Record;
 use crate::store::{accounts, followers, runs};
 

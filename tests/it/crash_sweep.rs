@@ -1,4 +1,4 @@
-//! T1, T2: the process dies around the sweep, and readers see all departures or none.
+//! T1, T2: `kill -9` around the sweep, and readers see all departures or none.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,7 +32,16 @@ async fn followers(store: &Store) -> u64 {
     followers.count(store.reader()).await.unwrap()
 }
 
-async fn crashes_and_leaves_it_to_the_next(backend: Backend, failpoint: &str) {
+#[rstest]
+#[case::listed("sync.listed=return")]
+#[case::before("sync.before_sweep=return")]
+#[case::half("sync.half_swept=return")]
+#[case::before_close("sync.before_close=return")]
+#[tokio::test]
+async fn a_kill_around_the_sweep_leaves_all_of_it_to_the_next_start(
+    #[case] failpoint: &str,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let Some(database) = TestDatabase::new(backend).await else { return };
     let (world, bridge) = second_night(&database).await;
     let open = crash(&bridge, failpoint).await;
@@ -46,24 +55,6 @@ async fn crashes_and_leaves_it_to_the_next(backend: Backend, failpoint: &str) {
     bridge.assert_mirrors(&world).await;
     // The list was walked before the crash and is not walked again.
     assert_eq!(world.requests(Call::UserGet), PAGES + 1);
-}
-
-#[rstest]
-#[case::listed("sync.listed=return")]
-#[case::before("sync.before_sweep=return")]
-#[case::half("sync.half_swept=return")]
-#[case::before_close("sync.before_close=return")]
-#[tokio::test]
-async fn a_crash_around_the_sweep_leaves_all_of_it_to_the_next_start(#[case] failpoint: &str) {
-    crashes_and_leaves_it_to_the_next(Backend::Sqlite, failpoint).await;
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_crash_within_the_sweep_leaves_all_of_it_to_the_next_start_on_a_server(
-    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
-) {
-    crashes_and_leaves_it_to_the_next(backend, "sync.before_close=return").await;
 }
 
 #[rstest]

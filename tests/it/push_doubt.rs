@@ -31,7 +31,7 @@ async fn killed_between_the_answer_and_its_commit_a_message_is_unknown_until_it_
 
     let mut serve = bridge.command(&["serve", "--listen", "127.0.0.1:0"]);
     let mut child = serve.env("FAILPOINTS", "push.accepted=return").spawn().unwrap();
-    assert_eq!(child.wait().await.unwrap().signal(), Some(6));
+    assert_eq!(child.wait().await.unwrap().signal(), Some(9));
     assert_eq!(world.sent_messages().len(), 1);
     let left = message(&store, &id).await;
     assert_eq!((left.state, left.attempt, left.msgid), (MessageState::Queued, 1, None));

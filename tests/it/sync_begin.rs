@@ -1,8 +1,11 @@
 //! Whether an interrupted run goes on, waits for its time, or is begun anew.
 
+use std::sync::Arc;
+
+use chrono::TimeDelta;
 use rstest::rstest;
 use tokio_util::sync::CancellationToken;
-use unionid_bridge::model::{Mode, RunState, Trigger};
+use unionid_bridge::model::{Mode, Run, RunState, Trigger};
 use unionid_bridge::sandbox::{Call, Fault, When};
 use unionid_bridge::store::runs;
 use unionid_bridge::sync::{self, Request};
@@ -65,4 +68,34 @@ async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
 
     let run = other.sync_true(&world).await;
     assert_eq!((run.id, run.resumed_at_page), (paused.id, Some(3)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_run_that_was_resumed_at_a_later_tick_answers_its_own_tick_too(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 600).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let for_tick = |at| Request { trigger: Trigger::Schedule, scheduled_at: Some(at), ..manual() };
+    let first = app.app.clock.now() - TimeDelta::seconds(2);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let observer = move |run: &Run, _| {
+        if run.counts.pages == 2 {
+            stopped.cancel();
+        }
+    };
+    let job = sync::Job { observer: Arc::new(observer), ..app.job(stop).await };
+    let put_down = sync::run(&job, for_tick(first)).await.unwrap().run;
+    assert_eq!(put_down.state, RunState::Paused);
+    let later = put_down.resume_at.unwrap();
+    let resumed = app.try_sync(for_tick(later)).await.unwrap().run;
+    assert_eq!((resumed.id, resumed.state), (put_down.id, RunState::Succeeded));
+    assert_eq!(resumed.scheduled_at, Some(later));
+
+    // Another replica waited for the lease all the while, with the first tick in its hand.
+    let late = app.try_sync(for_tick(first)).await;
+    assert!(matches!(late, Err(sync::Error::TickTaken(_))), "{late:?}");
+    assert_eq!(app.runs().await.len(), 1);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
+use crate::failpoint::failpoint;
 use crate::model::{AppId, Channel, Content, MessageId};
 use crate::push::Push;
 use crate::store::messages::{Message, Route, give_back};
@@ -56,7 +57,7 @@ impl Push {
             return self.give_back(&claimed).await;
         };
         if let Answer::Accepted(_) = answer {
-            fail::fail_point!("push.accepted", |_| std::process::abort());
+            failpoint!("push.accepted");
         }
         self.settle(sender, &claimed, &answer).await;
     }

@@ -2,6 +2,7 @@
 
 mod app;
 mod callbacks;
+mod clocks;
 mod database;
 mod messages;
 mod mirror;
@@ -26,7 +27,7 @@ pub use messages::{becomes, ends, message, new, queue, route};
 pub use mirror::assert_mirrors;
 pub use nights::{SHORT_LEASE, assert_run_adds_up, crash, latest, night, world_of};
 pub use operations::{Operation, operations};
-pub use process::{Bridge, signal, talk, until};
+pub use process::{Bridge, eventually, full_faults, signal, talk, until, until_stopped};
 pub use proxy::{Proxy, Way};
 pub use rival::{answering, take_over};
 pub use sender::{FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, ids, refused};

@@ -16,10 +16,10 @@ pub async fn world_of(pages: u64, page_size: usize) -> Sandbox {
     Sandbox::start(Options { page_size, ..Options::with_followers(followers) }).await.unwrap()
 }
 
-/// Syncs until the failpoint kills the process, and gives the run that it left open.
+/// Syncs until the failpoint kills the process as `kill -9` does, and gives the run that it left open.
 pub async fn crash(bridge: &Bridge, failpoint: &str) -> Value {
     let output = bridge.command(&["sync"]).env("FAILPOINTS", failpoint).output().await.unwrap();
-    assert_eq!(output.status.signal(), Some(6), "{failpoint}: {}", talk(&output));
+    assert_eq!(output.status.signal(), Some(9), "{failpoint}: {}", talk(&output));
     latest(bridge).await
 }
 

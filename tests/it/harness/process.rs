@@ -111,7 +111,7 @@ impl Bridge {
     }
 }
 
-/// Sends a running command a signal: `TERM`, `INT`, `KILL`.
+/// Sends a running command a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
 pub fn signal(child: &Child, name: &str) {
     let id = child.id().unwrap().to_string();
     let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
@@ -125,6 +125,28 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited for {what} in vain");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Waits until the database or a service says so, for no longer than a minute.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited for {what} in vain");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a command has been stopped, as a failpoint with `return(stop)` does.
+pub async fn until_stopped(child: &Child) {
+    let file = format!("/proc/{}/stat", child.id().unwrap());
+    // Behind the name in brackets stands the state: `T` for one that was stopped.
+    let is_stopped = || std::fs::read_to_string(&file).unwrap().contains(") T ");
+    until("the process to be stopped", is_stopped).await;
+}
+
+/// Whether the faults are to be tested in full: `FULL_FAULTS=1`.
+pub fn full_faults() -> bool {
+    std::env::var("FULL_FAULTS").is_ok_and(|value| value == "1")
 }
 
 /// What it said on stderr.

@@ -1,6 +1,7 @@
 //! `serve` in a process of its own, with everything that it said.
 
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
@@ -40,6 +41,11 @@ impl Serving {
         Call::at(&self.client, self.address, method, path)
     }
 
+    /// What it has said so far, on stdout and stderr.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().unwrap()).into_owned()
+    }
+
     /// Ends it as an operator does; gives its exit code and all it said, on stdout and stderr.
     pub async fn stop(self) -> (Option<i32>, Vec<u8>) {
         signal(&self.child, "TERM");
@@ -52,13 +58,19 @@ impl Serving {
         self.ended().await;
     }
 
-    async fn ended(mut self) -> (Option<i32>, Vec<u8>) {
-        let code = self.child.wait().await.unwrap().code();
+    async fn ended(self) -> (Option<i32>, Vec<u8>) {
+        let (status, said) = self.died().await;
+        (status.code(), said)
+    }
+
+    /// Waits for its end; gives how that came and all it said.
+    pub async fn died(mut self) -> (ExitStatus, Vec<u8>) {
+        let status = self.child.wait().await.unwrap();
         for heard in self.heard {
             heard.await.unwrap();
         }
         let said = std::mem::take(&mut *self.said.lock().unwrap());
-        (code, said)
+        (status, said)
     }
 }
 

@@ -1,0 +1,144 @@
+//! T6: who holds an account's lease is stopped (SIGSTOP) past its end, another process takes over, and
+//! the first wakes (SIGCONT): it writes nothing any more, and says so.
+
+use rstest::rstest;
+use tokio::process::Child;
+use unionid_bridge::model::{Run, RunState};
+use unionid_bridge::sandbox::{Call, Sandbox};
+use unionid_bridge::store::{Store, runs};
+
+use crate::harness::{
+    Backend, Bridge, SHORT_LEASE, Serving, TestDatabase, eventually, latest, night, signal, talk,
+    until_stopped, world_of,
+};
+
+const PAGES: u64 = 4;
+const PAGE_SIZE: usize = 500;
+const LEAVE: u64 = 45;
+const JOIN: u64 = 10;
+
+/// A mirror of the first night, and a world that has changed since.
+async fn second_night(url: &str) -> (Sandbox, Bridge) {
+    let world = world_of(PAGES, PAGE_SIZE).await;
+    let bridge = Bridge::on(&world, url, SHORT_LEASE);
+    night(&bridge).await;
+    world.main().leave(100..100 + LEAVE);
+    world.main().join(JOIN);
+    world.reset_stats();
+    (world, bridge)
+}
+
+/// A sync that stops at this place.
+async fn stopped_at(bridge: &Bridge, place: &str) -> Child {
+    let mut sync = bridge.command(&["sync"]);
+    let stopped = sync.env("FAILPOINTS", place).spawn().unwrap();
+    until_stopped(&stopped).await;
+    stopped
+}
+
+async fn all_runs(store: &Store) -> Vec<Run> {
+    runs::list(store.reader(), None, 100).await.unwrap()
+}
+
+async fn sleeps_through_its_lease(backend: Backend, place: &str) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (world, bridge) = second_night(&database.url).await;
+    let stopped = stopped_at(&bridge, place).await;
+    let open = latest(&bridge).await;
+    assert_eq!(open["state"], "running");
+
+    // Another process waits for the lease to end, takes the run over and ends it.
+    let run = night(&bridge).await;
+    assert_eq!((&run["id"], &run["unfollowed"]), (&open["id"], &LEAVE.into()));
+    bridge.assert_mirrors(&world).await;
+    // A sweep by what the first one knows would mark these as having left.
+    assert_eq!(world.main().rejoin(100..100 + LEAVE), LEAVE);
+    night(&bridge).await;
+    bridge.assert_mirrors(&world).await;
+    let store = bridge.store().await;
+    let (before, calls) = (all_runs(&store).await, world.requests(Call::UserGet));
+
+    signal(&stopped, "CONT");
+    let output = stopped.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", talk(&output));
+    let said = format!("another process took over the sync of {}", world.main().appid());
+    assert!(talk(&output).contains(&said), "{}", talk(&output));
+    assert_eq!(all_runs(&store).await, before);
+    bridge.assert_mirrors(&world).await;
+    // At most the page it had asked for when it was stopped, and those under way behind it.
+    assert!(world.requests(Call::UserGet) <= calls + 3);
+}
+
+#[rstest]
+#[case::fetched("sync.page_fetched=1*off->1*return(stop)")]
+#[case::committed("sync.page_committed=1*off->1*return(stop)")]
+#[case::listed("sync.listed=1*return(stop)")]
+#[case::before_the_sweep("sync.before_sweep=1*return(stop)")]
+#[tokio::test]
+async fn who_slept_through_its_lease_writes_nothing_once_it_wakes(
+    #[case] place: &str,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    sleeps_through_its_lease(backend, place).await;
+}
+
+/// The server ends the transaction, whose locks would keep the other process waiting. (SQLite has no
+/// server: there a process that is stopped in a transaction keeps all others from writing.)
+#[rstest]
+#[case::in_a_page("sync.page_half_written=1*off->1*return(stop)")]
+#[case::in_the_sweep("sync.half_swept=1*return(stop)")]
+#[case::at_the_end_of_the_sweep("sync.before_close=1*return(stop)")]
+#[tokio::test]
+async fn who_is_stopped_in_a_transaction_does_not_keep_the_next_from_taking_over(
+    #[case] place: &str,
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    sleeps_through_its_lease(backend, place).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_service_that_slept_through_its_lease_says_so_and_serves_on(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (world, bridge) = second_night(&database.url).await;
+    let each_second = "[sync]\nlease_seconds = 1\nschedule = '* * * * * *'";
+    let place = "sync.page_fetched=1*off->1*return(stop)";
+    let sleepy = Bridge::on(&world, &database.url, each_second).with("FAILPOINTS", place);
+    let sleepy = Serving::start(&sleepy).await;
+    until_stopped(&sleepy.child).await;
+    let store = bridge.store().await;
+    let open = all_runs(&store).await.remove(0);
+    assert_eq!(open.state, RunState::Running);
+
+    let peer = Bridge::on(&world, &database.url, each_second);
+    let awake = Serving::start(&peer).await;
+    eventually("the other to end the run and to make its own", async || {
+        let runs = all_runs(&store).await;
+        runs.len() > 3 && runs.iter().skip(1).all(|run| run.state == RunState::Succeeded)
+    })
+    .await;
+    let taken = all_runs(&store).await.into_iter().find(|run| run.id == open.id).unwrap();
+    assert_eq!(taken.counts.unfollowed, LEAVE);
+
+    signal(&sleepy.child, "CONT");
+    let says = format!("another process took over the sync of {}", world.main().appid());
+    eventually("the first to say so", async || sleepy.said().contains(&says)).await;
+    assert_eq!(sleepy.call("GET", "/readyz").send().await.status, 200);
+    assert_eq!(awake.stop().await.0, Some(0));
+    // It takes its part again.
+    let had = all_runs(&store).await.len();
+    eventually("runs of its own", async || all_runs(&store).await.len() > had + 1).await;
+    assert_eq!(sleepy.stop().await.0, Some(0));
+
+    let runs = all_runs(&store).await;
+    let mut ticks: Vec<_> = runs.iter().filter_map(|run| run.scheduled_at).collect();
+    let all = ticks.len();
+    ticks.sort_unstable();
+    ticks.dedup();
+    assert_eq!(ticks.len(), all, "a tick was run twice: {runs:?}");
+    let unfollowed: u64 = runs.iter().map(|run| run.counts.unfollowed).sum();
+    assert_eq!(unfollowed, LEAVE, "swept twice");
+    bridge.assert_mirrors(&world).await;
+}
