@@ -6,6 +6,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::Error;
+use super::pool::Doubt;
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Options {
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
     pub acquire_timeout: Duration,
+    /// How long a statement may take that looks at some thousands of rows, on a server.
+    pub statement_limit: Duration,
 }
 
 /// A page cache for the writer that holds the working set of the two indexes at a million rows.
@@ -41,8 +44,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The writer's and the readers' pools; on a server they are one.
 pub(super) async fn connect(
     options: &Options,
+    doubt: &Doubt,
 ) -> Result<(DatabaseConnection, DatabaseConnection), Error> {
-    let common = common(options);
+    let common = common(options, doubt);
     if !options.url.starts_with("sqlite:") {
         let pool = Database::connect(common).await?;
         return Ok((pool.clone(), pool));
@@ -61,7 +65,7 @@ pub(super) async fn connect(
     Ok((writer, Database::connect(readers).await?))
 }
 
-fn common(options: &Options) -> ConnectOptions {
+fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
     let mut common = ConnectOptions::new(&options.url);
     common
         .max_connections(options.max_connections)
@@ -69,6 +73,21 @@ fn common(options: &Options) -> ConnectOptions {
         .connect_timeout(options.acquire_timeout)
         // Statements carry openids and sealed tokens.
         .sqlx_logging(false);
+    let (of_postgres, of_mysql) = (doubt.clone(), doubt.clone());
+    common.map_sqlx_postgres_pool_opts(move |pool| {
+        let doubt = of_postgres.clone();
+        pool.after_release(move |connection, _| {
+            let doubt = doubt.clone();
+            Box::pin(async move { doubt.is_well(connection).await })
+        })
+    });
+    common.map_sqlx_mysql_pool_opts(move |pool| {
+        let doubt = of_mysql.clone();
+        pool.after_release(move |connection, _| {
+            let doubt = doubt.clone();
+            Box::pin(async move { doubt.is_well(connection).await })
+        })
+    });
     common
 }
 
