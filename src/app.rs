@@ -28,6 +28,9 @@ use crate::{erasure, push, sync, wechat};
 /// How long background work waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a statement may take, locks waited for. The longest writes a part of a page.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(20);
+
 /// Profile calls in flight for an account because of its callbacks.
 const CALLBACK_CONCURRENCY: usize = 8;
 
@@ -205,6 +208,7 @@ pub async fn connect(config: &Config) -> Result<Store, Error> {
         url: config.database.url.expose_secret().to_owned(),
         max_connections: config.database.max_connections,
         acquire_timeout: ACQUIRE_TIMEOUT,
+        statement_limit: STATEMENT_LIMIT,
     };
     Ok(Store::connect(&options).await?)
 }

@@ -135,7 +135,9 @@ async fn give_up(store: &Store, name: &str, fence: i64) {
 async fn beat(store: Store, name: String, fence: i64, life: Duration, lost: CancellationToken) {
     loop {
         tokio::time::sleep(life / BEATS_PER_LIFE).await;
-        match leases::renew(store.writer(), &name, fence, life.as_millis() as i64).await {
+        let renewed = leases::renew(store.writer(), &name, fence, life.as_millis() as i64);
+        // There is time for another try where the connection fell silent.
+        match store::within(life / BEATS_PER_LIFE, renewed).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(lease.name = name, "another process holds the lease now");

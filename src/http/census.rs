@@ -111,8 +111,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 struct BrokeDown;
 
 async fn count(app: &App) -> Result<Count, store::Error> {
-    let (began, reader) = (Instant::now(), app.store.reader());
-    let counted_at = DateTime::from_timestamp_millis(app.store.now().await?).unwrap_or_default();
+    let (began, store) = (Instant::now(), app.store.for_all_rows());
+    let reader = store.reader();
+    let counted_at = DateTime::from_timestamp_millis(store.now().await?).unwrap_or_default();
     let by_number = census::count_followers(reader).await?;
     let (mut followers, mut good_runs) = (HashMap::new(), HashMap::new());
     for account in &app.config.official_accounts {

@@ -98,7 +98,7 @@ impl Inbox {
         let told = [(&check.openid, profile.unionid.as_ref())];
         if !erasures::withhold(&transaction, account, &told).await?.is_empty() {
             profile_checks::finish(&transaction, check, None).await?;
-            return Ok(transaction.commit().await?);
+            return transaction.commit().await;
         }
         // Who is said not to follow right after an event is asked for again first.
         if profile.subscribed || again_at.is_none() {

@@ -70,7 +70,7 @@ impl Keyring {
         let issued = insert(&transaction, row(&new, now)).await?;
         let id = Some(issued.key.id.as_str());
         audit::record(&transaction, actor, audit::Action::KeyCreated, id, None).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
         self.load_again().await;
         Ok(issued)
     }
@@ -83,7 +83,7 @@ impl Keyring {
             audit::record(&transaction, actor, audit::Action::KeyRevoked, Some(id), None).await?;
         }
         let key = find(&transaction, id).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
         self.load_again().await;
         Ok(key.into())
     }
@@ -109,7 +109,7 @@ impl Keyring {
         audit::record(&transaction, actor, audit::Action::KeyRolled, Some(id), None).await?;
         let created = Some(new.key.id.as_str());
         audit::record(&transaction, actor, audit::Action::KeyCreated, created, None).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
         self.load_again().await;
         Ok(Rolled { new, old: ApiKey { expires_at: Some(end), ..old }.into() })
     }

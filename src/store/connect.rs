@@ -7,6 +7,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::Error;
+use super::pool::Doubt;
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Options {
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
     pub acquire_timeout: Duration,
+    /// How long a statement may take that looks at some thousands of rows, on a server.
+    pub statement_limit: Duration,
 }
 
 /// A page cache for the writer that holds the working set of the two indexes at a million rows.
@@ -52,25 +55,10 @@ const END_IDLE_TRANSACTIONS_MYSQL: &str =
 /// The writer's and the readers' pools; on a server they are one.
 pub(super) async fn connect(
     options: &Options,
+    doubt: &Doubt,
 ) -> Result<(DatabaseConnection, DatabaseConnection), Error> {
-    let common = common(options);
+    let common = common(options, doubt);
     if !options.url.starts_with("sqlite:") {
-        let mut common = common;
-        common
-            .map_sqlx_postgres_pool_opts(|pool| {
-                pool.after_connect(|connection, _| {
-                    Box::pin(async move {
-                        connection.execute(END_IDLE_TRANSACTIONS_POSTGRES).await.map(drop)
-                    })
-                })
-            })
-            .map_sqlx_mysql_pool_opts(|pool| {
-                pool.after_connect(|connection, _| {
-                    Box::pin(async move {
-                        connection.execute(END_IDLE_TRANSACTIONS_MYSQL).await.map(drop)
-                    })
-                })
-            });
         let pool = Database::connect(common).await?;
         return Ok((pool.clone(), pool));
     }
@@ -88,7 +76,7 @@ pub(super) async fn connect(
     Ok((writer, Database::connect(readers).await?))
 }
 
-fn common(options: &Options) -> ConnectOptions {
+fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
     let mut common = ConnectOptions::new(&options.url);
     common
         .max_connections(options.max_connections)
@@ -96,6 +84,31 @@ fn common(options: &Options) -> ConnectOptions {
         .connect_timeout(options.acquire_timeout)
         // Statements carry openids and sealed tokens.
         .sqlx_logging(false);
+    let (of_postgres, of_mysql) = (doubt.clone(), doubt.clone());
+    common.map_sqlx_postgres_pool_opts(move |pool| {
+        let doubt = of_postgres.clone();
+        let pool = pool.after_connect(|connection, _| {
+            let set =
+                async move { connection.execute(END_IDLE_TRANSACTIONS_POSTGRES).await.map(drop) };
+            Box::pin(set)
+        });
+        pool.after_release(move |connection, _| {
+            let doubt = doubt.clone();
+            Box::pin(async move { doubt.is_well(connection).await })
+        })
+    });
+    common.map_sqlx_mysql_pool_opts(move |pool| {
+        let doubt = of_mysql.clone();
+        let pool = pool.after_connect(|connection, _| {
+            let set =
+                async move { connection.execute(END_IDLE_TRANSACTIONS_MYSQL).await.map(drop) };
+            Box::pin(set)
+        });
+        pool.after_release(move |connection, _| {
+            let doubt = doubt.clone();
+            Box::pin(async move { doubt.is_well(connection).await })
+        })
+    });
     common
 }
 

@@ -22,6 +22,7 @@ pub mod leases;
 pub mod message_requests;
 pub mod messages;
 pub mod mini_program_users;
+mod pool;
 pub mod profile_checks;
 pub mod push_pace;
 pub mod quarantine;
@@ -35,44 +36,57 @@ pub mod tokens;
 
 pub use connect::Options;
 pub use error::Error;
+pub use pool::{Pool, Transaction};
 pub use sea_orm::ConnectionTrait as Connection;
-pub use sea_orm::DatabaseTransaction as Transaction;
 
 use std::time::Duration;
 
-use sea_orm::{
-    ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions};
 
+use pool::Doubt;
 use sql::Sql;
 
 /// The number that rows use for an account.
 pub type AccountId = i32;
+
+/// Followers of the largest account.
+const MOST_ROWS: u64 = 50_000_000;
 
 /// A handle on the database; clones share its connections.
 ///
 /// SQLite allows one writer at a time, so there a pool of one connection writes while others read.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: DatabaseConnection,
-    readers: DatabaseConnection,
+    writer: Pool,
+    readers: Pool,
 }
 
 impl Store {
     /// Connects. A SQLite file is made where there is none and the URL says `mode=rwc`.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
-        let (writer, readers) = connect::connect(options).await?;
-        Ok(Self { writer, readers })
+        let (doubt, limit) = (Doubt::default(), options.statement_limit);
+        let (writer, readers) = connect::connect(options, &doubt).await?;
+        let readers = Pool::new(readers, limit, doubt.clone());
+        Ok(Self { writer: Pool::new(writer, limit, doubt), readers })
+    }
+
+    /// The same database, for statements that look at so many rows: they may take longer.
+    pub fn for_rows(&self, rows: u64) -> Self {
+        Self { writer: self.writer.for_rows(rows), readers: self.readers.for_rows(rows) }
+    }
+
+    /// The same for statements that look at all rows of the largest account.
+    pub fn for_all_rows(&self) -> Self {
+        self.for_rows(MOST_ROWS)
     }
 
     /// Connections to read from; what they see is committed.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Pool {
         &self.readers
     }
 
     /// Connections for a single statement that writes.
-    pub fn writer(&self) -> &DatabaseConnection {
+    pub fn writer(&self) -> &Pool {
         &self.writer
     }
 
@@ -84,7 +98,7 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        self.writer.begin_with(options).await
     }
 
     /// The time on the database's clock, in milliseconds since 1970.
@@ -94,7 +108,7 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.readers.ping().await?)
+        self.readers.ping().await
     }
 
     /// `sqlite`, `postgres` or `mysql`.
@@ -109,7 +123,7 @@ impl Store {
     /// Closes all connections, so that SQLite folds its log into the file.
     pub async fn close(self) -> Result<(), Error> {
         self.readers.close().await?;
-        Ok(self.writer.close().await?)
+        self.writer.close().await
     }
 }
 

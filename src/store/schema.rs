@@ -29,10 +29,11 @@ pub async fn migrate_up(store: &Store) -> Result<usize, Error> {
         return Ok(0);
     }
     let transaction = store.begin().await?;
-    lock(&transaction).await?;
-    let before = Migrator::get_pending_migrations(&transaction).await?.len();
-    Migrator::up(&transaction, None).await?;
-    unlock(&transaction).await?;
+    let unlimited = transaction.unlimited();
+    lock(unlimited).await?;
+    let before = Migrator::get_pending_migrations(unlimited).await?.len();
+    Migrator::up(unlimited, None).await?;
+    unlock(unlimited).await?;
     transaction.commit().await?;
     Ok(before)
 }
@@ -40,10 +41,11 @@ pub async fn migrate_up(store: &Store) -> Result<usize, Error> {
 /// Takes back the latest `steps` migrations, and their data with them.
 pub async fn migrate_down(store: &Store, steps: u32) -> Result<(), Error> {
     let transaction = store.begin().await?;
-    lock(&transaction).await?;
-    Migrator::down(&transaction, Some(steps)).await?;
-    unlock(&transaction).await?;
-    Ok(transaction.commit().await?)
+    let unlimited = transaction.unlimited();
+    lock(unlimited).await?;
+    Migrator::down(unlimited, Some(steps)).await?;
+    unlock(unlimited).await?;
+    transaction.commit().await
 }
 
 /// Every migration, oldest first.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::sweep::{Departures, sweep};
 use super::{Error, Job, Outcome};
-use crate::model::RunState;
+use crate::model::{Run, RunState};
 use crate::store::runs::{self, Record};
 use crate::store::{self, followers};
 use crate::wechat::{self, Class};
@@ -43,7 +43,8 @@ pub(super) async fn hold(job: &Job, record: &mut Record, doubt: String) -> Resul
     record.run.state = RunState::Held;
     record.run.error =
         Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
-    let missing = followers::count_without_unionid(job.store.reader(), job.account).await?;
+    let store = job.store.for_rows(record.total_last);
+    let missing = followers::count_without_unionid(store.reader(), job.account).await?;
     record.run.counts.missing_unionid = missing;
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt, "the sweep is held");
     if !runs::save(job.store.writer(), record).await? {
@@ -59,6 +60,9 @@ pub(super) async fn hold(job: &Job, record: &mut Record, doubt: String) -> Resul
 pub(super) async fn stopped(job: &Job, mut record: Record, error: Error) -> Result<Outcome, Error> {
     if let Error::LeaseLost(_) = error {
         return Err(error);
+    }
+    if let Some(run) = find_ended(job, &record, &error).await {
+        return Ok(Outcome { run, error: None });
     }
     let now = job.store.now().await.ok().and_then(DateTime::from_timestamp_millis);
     let now = now.unwrap_or(record.run.started_at);
@@ -90,6 +94,14 @@ pub(super) async fn stopped(job: &Job, mut record: Record, error: Error) -> Resu
         "follower sync stopped"
     );
     Ok(Outcome { run: record.run, error: Some(error) })
+}
+
+/// The run, where the database committed its end and only the answer was lost.
+async fn find_ended(job: &Job, record: &Record, error: &Error) -> Option<Run> {
+    let Error::Store(_) = error else { return None };
+    let found = runs::find(job.store.writer(), record.run.id).await.ok()??;
+    let is_over = matches!(found.run.state, RunState::Succeeded | RunState::Held);
+    (is_over && found.fence == record.fence).then_some(found.run)
 }
 
 /// `false` where the run is not ours any more; then its checkpoint is not touched either.

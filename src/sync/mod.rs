@@ -19,6 +19,7 @@ mod ending;
 mod erased;
 mod error;
 mod list;
+mod patience;
 mod plan;
 mod probe;
 mod profiles;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::crawl::{Crawl, Stage};
 use super::list::ListedPage;
+use super::patience::patiently;
 use super::{BATCH, Error, ProfileApi};
 use crate::model::{Follower, OpenId};
 use crate::store::erasures;
@@ -121,7 +122,8 @@ impl Crawl {
             return Ok(HashMap::new());
         }
         let (store, account) = (&self.job.store, self.job.account);
-        Ok(followers::list_standings(store.reader(), account, openids).await?)
+        let list = || followers::list_standings(store.reader(), account, openids);
+        patiently(&self.job, list).await
     }
 
     /// Who of the page is not known because they were erased.
@@ -133,7 +135,8 @@ impl Crawl {
         let is_unknown = |openid: &&OpenId| !standings.contains_key(*openid);
         let unknown: Vec<_> = openids.iter().filter(is_unknown).collect();
         let (store, account) = (&self.job.store, self.job.account);
-        Ok(erasures::list_erased(store.reader(), account, &unknown).await?)
+        let list = || erasures::list_erased(store.reader(), account, &unknown);
+        patiently(&self.job, list).await
     }
 
     fn is_to_be_asked(&self, stored: &Standing) -> bool {
@@ -147,7 +150,8 @@ impl Crawl {
         let mut stored = HashMap::new();
         if !self.first_load && !openids.is_empty() {
             let (store, account) = (&self.job.store, self.job.account);
-            let found = followers::list_by_openids(store.reader(), account, &openids).await?;
+            let list = || followers::list_by_openids(store.reader(), account, &openids);
+            let found = patiently(&self.job, list).await?;
             stored.extend(found.into_iter().map(|follower| (follower.openid.clone(), follower)));
         }
         let ask = |openid: OpenId| {

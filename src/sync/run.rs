@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, crawl};
 use super::erased::allowed_rows;
+use super::patience::patiently;
 use super::probe::probe;
 use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
@@ -18,7 +19,7 @@ use crate::lease::Lease;
 use crate::model::{Mode, OpenId, Run};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
-use crate::store::{self, accounts, erasures, quarantine};
+use crate::store::{accounts, erasures, quarantine};
 
 /// How a run ended, or why it has not ended yet.
 #[derive(Debug)]
@@ -87,31 +88,41 @@ impl Began {
 }
 
 async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> Result<(), Error> {
-    let committed = runs::list_pages(job.store.reader(), record.run.id).await?;
-    let prepared = unless_ended(job, lease, prepare(job, record, began)).await?;
+    let list = || runs::list_pages(job.store.reader(), record.run.id);
+    let committed = patiently(job, list).await?;
+    let prepare = || unless_ended(job, lease, prepare(job, record, began));
+    let prepared = patiently(job, prepare).await?;
+    if prepared.rebound {
+        note_rebound(record);
+    }
     let shared = Arc::new(prepared);
     if !record.listed_all {
         crawl(&shared, record, &committed, lease).await?;
     }
     if shared.first_load {
         followers::ensure_unionid_index(&job.store).await?;
-        let told = unless_ended(job, lease, ask_sharing(&shared)).await?;
+        let told = unless_ended(job, lease, ask_sharing(&shared, record.total_last)).await?;
         correct_sharing(&shared, record, told).await?;
     }
     failpoint!("sync.listed");
     let departures = match shared.first_load {
         // Nobody was known before.
         true => Departures::default(),
-        false => find_departures(job, record).await?,
+        false => patiently(job, || find_departures(job, record)).await?,
     };
     began.book(job, record);
-    let stored = followers::count_subscribed(job.store.reader(), job.account).await?;
-    // Who was erased is listed as before.
-    let stored = stored + erasures::count(job.store.reader(), job.account).await?;
+    let stored = patiently(job, || count_stored(job, record)).await?;
     match doubt(record, &departures, stored, job.settings.max_unfollow_ratio)? {
         Some(doubt) => ending::hold(job, record, doubt).await,
         None => ending::conclude(job, record, &departures).await,
     }
+}
+
+/// The account's followers before the sweep, and who was erased: they are listed as before.
+async fn count_stored(job: &Job, record: &Record) -> Result<u64, Error> {
+    let store = job.store.for_rows(record.total_last);
+    let stored = followers::count_subscribed(store.reader(), job.account).await?;
+    Ok(stored + erasures::count(store.reader(), job.account).await?)
 }
 
 /// Work that asks WeChat and writes nothing: given up when the process is asked to end, or when
@@ -130,24 +141,21 @@ pub(super) async fn unless_ended<T>(
 }
 
 /// Probes the account and gathers what the stages share.
-async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl, Error> {
+async fn prepare(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Error> {
     let (store, account) = (&job.store, job.account);
     let started_at = record.run.started_at.timestamp_millis();
-    let first_load = !followers::exists_before(store.reader(), account, started_at).await?;
+    let whole = store.for_rows(record.total_last);
+    let first_load = !followers::exists_before(whole.reader(), account, started_at).await?;
     if first_load && record.run.counts.pages == 0 {
         followers::defer_unionid_index(store).await?;
     }
     let probe = probe(job).await?;
     // Once resumed, the handful may be of those who are up to date already.
     let was_rebound = record.run.warning.as_deref() == Some(REBOUND);
-    if probe.rebound && !was_rebound {
-        if record.run.counts.pages > 0 {
-            return Err(Error::BeginAnew(record.run.id));
-        }
-        record.run.mode = Mode::Full;
-        record.run.warning = Some(REBOUND.to_owned());
-        tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{REBOUND}");
+    if probe.rebound && !was_rebound && record.run.counts.pages > 0 {
+        return Err(Error::BeginAnew(record.run.id));
     }
+    let rebound = probe.rebound || was_rebound;
     let crawled_at = accounts::find_crawled_at(store.reader(), account).await?;
     let now = store.now().await?;
     Ok(Crawl {
@@ -156,8 +164,8 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
         clock: DatabaseClock::saying(now.max(started_at)),
         began: began.clone(),
         first_load,
-        full: record.run.mode == Mode::Full,
-        rebound: probe.rebound || was_rebound,
+        full: record.run.mode == Mode::Full || rebound,
+        rebound,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),
         quarantined: quarantine::list(store.reader(), account).await?,
         unionids: probe.unionids,
@@ -165,13 +173,21 @@ async fn prepare(job: &Job, record: &mut Record, began: &Began) -> Result<Crawl,
     })
 }
 
+/// Says in the run that everybody is asked again, and why.
+fn note_rebound(record: &mut Record) {
+    record.run.mode = Mode::Full;
+    if record.run.warning.replace(REBOUND.to_owned()).as_deref() != Some(REBOUND) {
+        tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{REBOUND}");
+    }
+}
+
 const REBOUND: &str = "known followers have other unionids now: the account was bound to another \
                        Open Platform account, so everybody is asked again";
 
 /// The first load looks nobody up, so it checks at its end that no two followers share a unionid:
 /// who does is asked for alone.
-async fn ask_sharing(crawl: &Crawl) -> Result<(Vec<Row>, Vec<OpenId>), Error> {
-    let (store, account) = (&crawl.job.store, crawl.job.account);
+async fn ask_sharing(crawl: &Crawl, total: u64) -> Result<(Vec<Row>, Vec<OpenId>), Error> {
+    let (store, account) = (crawl.job.store.for_rows(total), crawl.job.account);
     let (mut rows, mut without) = (Vec::new(), Vec::new());
     for openid in followers::list_sharing_a_unionid(store.reader(), account).await? {
         match profiles::ask_again(crawl, 0, &openid).await? {
@@ -203,7 +219,7 @@ async fn correct_sharing(
     }
     followers::upsert(&transaction, account, &rows, crawl.clock.now_ms()).await?;
     followers::clear_unionids(&transaction, account, &without).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     *record = next;
     Ok(())
 }

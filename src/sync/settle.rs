@@ -7,6 +7,7 @@ use roaring::RoaringTreemap;
 
 use super::Error;
 use super::crawl::Crawl;
+use super::patience::patiently;
 use super::plan::{Ask, PlannedPage};
 use super::profiles::{Told, ToldPage, ask_again, told_unionid};
 use crate::model::{OpenId, Profile, UnionId};
@@ -213,7 +214,8 @@ async fn collisions(crawl: &Crawl, answers: &[(Ask, Told)]) -> Result<Collisions
     let unionids: Vec<_> = news.map(|(_, unionid)| unionid.clone()).collect();
     let on_page: HashSet<_> = answers.iter().map(|(ask, _)| &ask.openid).collect();
     let (store, account) = (&crawl.job.store, crawl.job.account);
-    for (unionid, openid) in followers::list_holders(store.reader(), account, &unionids).await? {
+    let list = || followers::list_holders(store.reader(), account, &unionids);
+    for (unionid, openid) in patiently(&crawl.job, list).await? {
         if let Some(claimant) = holders.get(&unionid).filter(|other| ***other != openid) {
             found.doubtful.insert((*claimant).clone());
             // Who is on the page too has an answer of their own.

@@ -1,10 +1,9 @@
 //! The last stage of the pipeline: a page's rows and the checkpoint, in one transaction.
 
-use std::time::Duration;
-
 use super::Error;
 use super::crawl::Crawl;
 use super::erased::Allowed;
+use super::patience::patiently;
 use super::profiles::ToldPage;
 use super::run::unless_ended;
 use super::settle::{SettledPage, settle};
@@ -12,13 +11,6 @@ use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 use crate::store::{self, accounts, followers, quarantine, runs};
-
-/// How often a page is tried while the database is away, waiting a little longer each time: about
-/// two minutes in all.
-const MOST_TRIES: u32 = 12;
-
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Writes a page. The record counts it only once it is committed.
 pub(super) async fn commit(
@@ -28,26 +20,12 @@ pub(super) async fn commit(
     page: ToldPage,
 ) -> Result<(), Error> {
     let page = unless_ended(&crawl.job, lease, settle(crawl, page)).await?;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match write(crawl, record, &page).await {
-            Ok(Some(next)) => {
-                *record = next;
-                return Ok(());
-            }
-            Ok(None) => return Err(Error::LeaseLost(record.run.appid.clone())),
-            Err(error @ store::Error::Unavailable(_)) if tries < MOST_TRIES => {
-                tracing::warn!(sync.run = record.run.id, %error, "waiting for the database");
-                let wait = LONGEST_WAIT.min(Duration::from_millis(100 << tries.min(10)));
-                tokio::select! {
-                    () = crawl.job.stop.cancelled() => return Err(Error::Stopped),
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+    let written = patiently(&crawl.job, || write(crawl, record, &page)).await?;
+    match written {
+        Some(next) => *record = next,
+        None => return Err(Error::LeaseLost(record.run.appid.clone())),
     }
+    Ok(())
 }
 
 /// The record as it is once the page is in.

@@ -169,7 +169,7 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
         end(&transaction, held, &format!("replaced by run {id}")).await?;
     }
     let record = runs::find(&transaction, id).await?.ok_or(Error::NoSuchRun(id))?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     tracing::info!(app.id = %record.run.appid, sync.run = id, "follower sync begun");
     Ok(record)
 }
@@ -178,7 +178,7 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
 pub(super) async fn cancel(job: &Job, record: Record, why: &str) -> Result<(), Error> {
     let transaction = job.store.begin().await?;
     end(&transaction, record, why).await?;
-    Ok(transaction.commit().await.map_err(store::Error::from)?)
+    Ok(transaction.commit().await?)
 }
 
 async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result<(), Error> {

@@ -100,7 +100,7 @@ pub(super) async fn sweep(
     let started_at = record.run.started_at.timestamp_millis();
     let ids: Vec<_> = departures.ids.iter().collect();
     failpoint!("sync.before_sweep");
-    let transaction = job.store.begin().await?;
+    let transaction = job.store.for_rows(record.total_last).begin().await?;
     // First, since it locks the account: an erasure does so before it touches people.
     accounts::record_crawl(&transaction, job.account, started_at).await?;
     let now = crate::store::now(&transaction).await?;
@@ -119,5 +119,5 @@ pub(super) async fn sweep(
         return Err(Error::LeaseLost(record.run.appid.clone()));
     }
     failpoint!("sync.before_close");
-    Ok(transaction.commit().await.map_err(crate::store::Error::from)?)
+    Ok(transaction.commit().await?)
 }

@@ -340,8 +340,6 @@ async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
 async fn an_exhausted_pool_is_answered_within_the_second(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    use sea_orm::TransactionTrait;
-
     let world = Sandbox::with_followers(20).await.unwrap();
     let Some(app) = TestApp::pooled(&world, backend, 1, "").await else { return };
     app.sync_true(&world).await;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use rstest::rstest;
-use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 use unionid_bridge::model::{MessageState, Scope};
 use unionid_bridge::sandbox::{Account, Call, Event, Letter, Sandbox};
+use unionid_bridge::store::Transaction;
 
 use crate::harness::{Answer, Backend, Service, TestApp, calling_back};
 
@@ -98,7 +98,7 @@ impl Town {
     }
 
     /// Every connection there is.
-    async fn take_all(&self, backend: Backend) -> Vec<DatabaseTransaction> {
+    async fn take_all(&self, backend: Backend) -> Vec<Transaction> {
         let store = &self.app.app.store;
         let mut taken = Vec::new();
         for _ in 0..CONNECTIONS {

@@ -124,7 +124,8 @@ async fn a_service_that_slept_through_its_lease_says_so_and_serves_on(
 
     signal(&sleepy.child, "CONT");
     let says = format!("another process took over the sync of {}", world.main().appid());
-    eventually("the first to say so", async || sleepy.said().contains(&says)).await;
+    let has_said = async || String::from_utf8_lossy(&sleepy.said()).contains(&says);
+    eventually("the first to say so", has_said).await;
     assert_eq!(sleepy.call("GET", "/readyz").send().await.status, 200);
     assert_eq!(awake.stop().await.0, Some(0));
     // It takes its part again.

@@ -31,7 +31,7 @@ pub async fn defer_unionid_index(store: &Store) -> Result<(), Error> {
     if rows.is_empty() {
         transaction.execute_unprepared("DROP INDEX IF EXISTS follower_unionid_account").await?;
     }
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Makes the index if it was dropped.

@@ -96,6 +96,7 @@ impl TestDatabase {
             url: self.url.clone(),
             max_connections,
             acquire_timeout: Duration::from_secs(10),
+            statement_limit: Duration::from_secs(60),
         };
         Store::connect(&options).await.unwrap()
     }

@@ -61,6 +61,7 @@ impl Bridge {
             url: self.url.clone(),
             max_connections: 2,
             acquire_timeout: Duration::from_secs(10),
+            statement_limit: Duration::from_secs(60),
         };
         Store::connect(&options).await.unwrap()
     }

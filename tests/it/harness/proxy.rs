@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +17,8 @@ pub enum Way {
     /// Nothing comes any more, nor an end: the server's machine is gone. Connections of that time
     /// and before never hear anything again; new ones reach the machine that took its place.
     Silent,
+    /// What is sent reaches the server, and no answer comes back.
+    Mute,
 }
 
 /// A proxy on a port of its own.
@@ -53,6 +55,12 @@ async fn relay(mut client: TcpStream, server: SocketAddr, mut way: watch::Receiv
         tokio::select! {
             _ = copy_bidirectional(&mut client, &mut server) => return,
             _ = way.wait_for(|way| *way != Way::Open) => {}
+        }
+        if *way.borrow() == Way::Mute {
+            tokio::select! {
+                _ = copy(&mut client, &mut server) => return,
+                _ = way.wait_for(|way| *way != Way::Mute) => {}
+            }
         }
     }
     if *way.borrow() == Way::Silent {

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -142,14 +142,19 @@ impl Call {
         Self(self.0.body(body))
     }
 
+    pub async fn send(self) -> Answer {
+        self.try_send().await.unwrap()
+    }
+
+    /// For services that may die before they have answered.
     #[expect(
         clippy::disallowed_methods,
         reason = "the test's own client, with no secret of WeChat's"
     )]
-    pub async fn send(self) -> Answer {
-        let response = self.0.send().await.unwrap();
+    pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
+        let response = self.0.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        Ok(Answer { status, headers, text: response.text().await? })
     }
 }
 
@@ -179,9 +184,18 @@ impl Answer {
 }
 
 pub(super) fn client() -> Client {
+    builder().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+/// A client that waits for so long, and makes a connection for each request.
+pub(super) fn fleeting_client(patience: Duration) -> Client {
+    builder().timeout(patience).pool_max_idle_per_host(0).build().unwrap()
+}
+
+fn builder() -> ClientBuilder {
     // Its TLS is not used here, and cannot be built without a provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+    Client::builder().no_proxy()
 }
 
 /// One recorder for the whole test binary: a process has one.

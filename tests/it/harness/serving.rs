@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -10,7 +11,7 @@ use tokio::process::Child;
 use tokio::task::JoinHandle;
 
 use super::service::{Call, client};
-use super::{Bridge, signal, until};
+use super::{Bridge, signal};
 
 /// The command at work, killed when it is dropped.
 pub struct Serving {
@@ -24,6 +25,12 @@ pub struct Serving {
 impl Serving {
     /// Starts it on a free port and waits until it listens.
     pub async fn start(bridge: &Bridge) -> Self {
+        let started = Self::try_start(bridge).await;
+        started.unwrap_or_else(|said| panic!("it ended: {}", String::from_utf8_lossy(&said)))
+    }
+
+    /// The same; where it ends before it listens, what it said.
+    pub async fn try_start(bridge: &Bridge) -> Result<Self, Vec<u8>> {
         let mut child = bridge.start(&["serve", "--listen", "127.0.0.1:0"]);
         let said = Arc::new(Mutex::new(Vec::new()));
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -31,19 +38,31 @@ impl Serving {
             tokio::spawn(hear(stdout, said.clone())),
             tokio::spawn(hear(stderr, said.clone())),
         ];
-        until("serve to listen", || listens(&said).is_some()).await;
-        let address = listens(&said).unwrap();
-        Self { child, address, said, heard, client: client() }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let address = loop {
+            if let Some(address) = listens(&said) {
+                break address;
+            }
+            if child.try_wait().unwrap().is_some() {
+                for heard in heard {
+                    heard.await.unwrap();
+                }
+                return Err(std::mem::take(&mut *said.lock().unwrap()));
+            }
+            assert!(Instant::now() < deadline, "waited for serve to listen in vain");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        Ok(Self { child, address, said, heard, client: client() })
+    }
+
+    /// What it has said so far, on stdout and stderr.
+    pub fn said(&self) -> Vec<u8> {
+        self.said.lock().unwrap().clone()
     }
 
     /// A request of any method, without a body; the path may have a query string.
     pub fn call(&self, method: &str, path: &str) -> Call {
         Call::at(&self.client, self.address, method, path)
-    }
-
-    /// What it has said so far, on stdout and stderr.
-    pub fn said(&self) -> String {
-        String::from_utf8_lossy(&self.said.lock().unwrap()).into_owned()
     }
 
     /// Ends it as an operator does; gives its exit code and all it said, on stdout and stderr.
@@ -52,10 +71,10 @@ impl Serving {
         self.ended().await
     }
 
-    /// Ends it as a failing machine does.
-    pub async fn kill(self) {
+    /// Ends it as a failing machine does; gives all it said.
+    pub async fn kill(self) -> Vec<u8> {
         signal(&self.child, "KILL");
-        self.ended().await;
+        self.ended().await.1
     }
 
     async fn ended(self) -> (Option<i32>, Vec<u8>) {

@@ -45,7 +45,7 @@ async fn world() -> Sandbox {
 }
 
 /// The database's URL with a password that nobody else has.
-async fn url_with_canary(database: &TestDatabase, backend: Backend) -> String {
+pub async fn url_with_canary(database: &TestDatabase, backend: Backend) -> String {
     let mut url = reqwest::Url::parse(&database.url).unwrap();
     match backend {
         Backend::Sqlite => return database.url.clone(),

@@ -1,0 +1,69 @@
+//! What has to be true once everything has healed.
+
+mod callbacks;
+mod calls;
+mod messages;
+mod runs;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::town::Town;
+use crate::harness::mirror;
+
+/// Receipts that came early find their message every few seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Town {
+    /// All of it. Ends the replicas.
+    pub async fn check(&self) {
+        self.check_mirror().await;
+        self.check_callbacks().await;
+        let began = Instant::now();
+        loop {
+            let wrong = self.wrong_messages().await;
+            if wrong.is_empty() {
+                break;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{} messages: {:#?}",
+                wrong.len(),
+                &wrong[..3.min(wrong.len())]
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        println!("soak: after {:?} each message has its true end", began.elapsed());
+        self.note_tokens().await;
+        for replica in &self.replicas {
+            replica.stop().await;
+        }
+        self.check_runs().await;
+        self.check_calls().await;
+        self.check_secrets();
+    }
+
+    /// I1, I2, I3: exactly those who follow are followers, each with their unionid; of who left it may
+    /// never have been learnt.
+    async fn check_mirror(&self) {
+        let main = self.main();
+        let mut mirror = mirror(&self.store, &main.appid().parse().unwrap()).await;
+        let mut wrong = BTreeMap::new();
+        for person in main.followers() {
+            let (expected, found) = (Some((person.unionid, true)), mirror.remove(&person.openid));
+            if found != expected {
+                wrong.insert(person.number, found);
+            }
+        }
+        for (openid, (unionid, subscribed)) in mirror {
+            let person = main.find(&openid).unwrap();
+            if subscribed || (unionid.is_some() && unionid != person.unionid) {
+                wrong.insert(person.number, Some((unionid, subscribed)));
+            }
+        }
+        assert!(wrong.is_empty(), "the mirror differs in {wrong:?}");
+    }
+}
