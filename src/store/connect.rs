@@ -52,18 +52,29 @@ const END_IDLE_TRANSACTIONS_POSTGRES: &str = "SET idle_in_transaction_session_ti
 const END_IDLE_TRANSACTIONS_MYSQL: &str =
     "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */";
 
-/// The writer's and the readers' pools; on a server they are one.
-pub(super) async fn connect(
+impl Options {
+    /// Whether the database is a file, which has one writer and does not go away.
+    pub(super) fn is_file(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+}
+
+/// A server's connections, to read and to write.
+pub(super) async fn connect_server(
+    options: &Options,
+    doubt: &Doubt,
+) -> Result<DatabaseConnection, Error> {
+    Ok(Database::connect(common(options, doubt)).await?)
+}
+
+/// A file's connections: the writer, and the readers.
+pub(super) async fn connect_file(
     options: &Options,
     doubt: &Doubt,
 ) -> Result<(DatabaseConnection, DatabaseConnection), Error> {
     let common = common(options, doubt);
-    if !options.url.starts_with("sqlite:") {
-        let pool = Database::connect(common).await?;
-        return Ok((pool.clone(), pool));
-    }
     let mut writer = common.clone();
-    // A file does not go away between two statements.
+    // It does not go away between two statements.
     writer.test_before_acquire(false);
     writer.max_connections(1).map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB));
     // The writer first: it makes the file and switches it to write-ahead logging.

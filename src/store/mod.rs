@@ -27,6 +27,7 @@ pub mod profile_checks;
 pub mod push_pace;
 pub mod quarantine;
 pub mod receipts;
+mod renewal;
 pub mod runs;
 pub mod schema;
 pub mod server;
@@ -65,9 +66,15 @@ impl Store {
     /// Connects. A SQLite file is made where there is none and the URL says `mode=rwc`.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
         let (doubt, limit) = (Doubt::default(), options.statement_limit);
-        let (writer, readers) = connect::connect(options, &doubt).await?;
-        let readers = Pool::new(readers, limit, doubt.clone());
-        Ok(Self { writer: Pool::new(writer, limit, doubt), readers })
+        if options.is_file() {
+            let (writer, readers) = connect::connect_file(options, &doubt).await?;
+            let readers = Pool::new(readers, limit, doubt.clone());
+            return Ok(Self { writer: Pool::new(writer, limit, doubt), readers });
+        }
+        let connections = connect::connect_server(options, &doubt).await?;
+        let pool = Pool::new(connections, limit, doubt.clone());
+        renewal::spawn(pool.shared(), options, &doubt);
+        Ok(Self { writer: pool.clone(), readers: pool })
     }
 
     /// The same database, for statements that look at so many rows: they may take longer.

@@ -4,7 +4,7 @@
 //! network lets them, and with them their lease, their lock and everything behind it. So no statement has
 //! longer than it needs. A file does not go away like that.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,8 +29,24 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 /// Connections, each statement on which is limited.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    connections: DatabaseConnection,
+    shared: Arc<Shared>,
     limits: Limits,
+}
+
+/// Connections that may be made anew.
+#[derive(Debug)]
+pub(super) struct Shared(RwLock<DatabaseConnection>);
+
+impl Shared {
+    pub(super) fn current(&self) -> DatabaseConnection {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts others in their place, and gives those there were.
+    pub(super) fn replace(&self, connections: DatabaseConnection) -> DatabaseConnection {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut current, connections)
+    }
 }
 
 /// A transaction; dropped without a commit, it is undone.
@@ -50,7 +66,16 @@ impl Pool {
     pub(super) fn new(connections: DatabaseConnection, limit: Duration, doubt: Doubt) -> Self {
         let is_file = connections.get_database_backend() == DbBackend::Sqlite;
         let statement = (!is_file).then_some(limit);
-        Self { connections, limits: Limits { statement, doubt } }
+        let shared = Arc::new(Shared(RwLock::new(connections)));
+        Self { shared, limits: Limits { statement, doubt } }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn inner(&self) -> DatabaseConnection {
+        self.shared.current()
     }
 
     /// The same connections, for statements that look at so many rows.
@@ -70,7 +95,7 @@ impl Pool {
         &self,
         options: TransactionOptions,
     ) -> Result<Transaction, Error> {
-        let (connections, limits) = (self.connections.clone(), self.limits.clone());
+        let (connections, limits) = (self.inner(), self.limits.clone());
         // In a task of its own: were it given up between the database's beginning and our hearing of
         // it, the connection would go back to the others inside a transaction that nobody ends.
         let begun = tokio::spawn(async move {
@@ -85,15 +110,19 @@ impl Pool {
     }
 
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        Ok(self.limits.keep(self.connections.ping()).await?)
+        Ok(self.limits.keep(self.inner().ping()).await?)
     }
 
     pub(super) async fn close(self) -> Result<(), Error> {
-        Ok(self.connections.close().await?)
+        Ok(self.inner().close().await?)
     }
 }
 
 impl Transaction {
+    fn inner(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+
     /// Makes what was done last. After [`Error::Unavailable`] it may have been.
     pub async fn commit(self) -> Result<(), Error> {
         Ok(self.limits.keep(self.inner.commit()).await?)
@@ -145,7 +174,8 @@ impl Doubt {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    fn is_recent(&self) -> bool {
+    /// Whether a statement was given up a short while ago.
+    pub(super) fn is_recent(&self) -> bool {
         let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.is_some_and(|at| at.elapsed() < DOUBTFUL_FOR)
     }
@@ -165,38 +195,38 @@ impl Doubt {
 
 /// Every statement passes here.
 macro_rules! limit_statements {
-    ($connection:ty, $inner:ident) => {
+    ($connection:ty) => {
         #[async_trait]
         impl ConnectionTrait for $connection {
             fn get_database_backend(&self) -> DbBackend {
-                self.$inner.get_database_backend()
+                self.inner().get_database_backend()
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-                self.limits.keep(self.$inner.execute_raw(statement)).await
+                self.limits.keep(self.inner().execute_raw(statement)).await
             }
 
             async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-                self.limits.keep(self.$inner.execute_unprepared(text)).await
+                self.limits.keep(self.inner().execute_unprepared(text)).await
             }
 
             async fn query_one_raw(
                 &self,
                 statement: Statement,
             ) -> Result<Option<QueryResult>, DbErr> {
-                self.limits.keep(self.$inner.query_one_raw(statement)).await
+                self.limits.keep(self.inner().query_one_raw(statement)).await
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.limits.keep(self.$inner.query_all_raw(statement)).await
+                self.limits.keep(self.inner().query_all_raw(statement)).await
             }
 
             fn support_returning(&self) -> bool {
-                self.$inner.support_returning()
+                self.inner().support_returning()
             }
         }
     };
 }
 
-limit_statements!(Pool, connections);
-limit_statements!(Transaction, inner);
+limit_statements!(Pool);
+limit_statements!(Transaction);

@@ -11,7 +11,7 @@ use super::town::Town;
 
 /// For how long a claim may last whose process was killed, a run whose replica was stopped, and what a
 /// slow machine adds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A moment at which something is still not as it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
