@@ -59,3 +59,37 @@ async fn connections_that_fell_silent_leave_their_places_to_others(
         }
     }
 }
+
+/// A connection that is being tested when its server falls silent is waited for by sqlx for ever. So
+/// there are some with a single place each, and asked all the time: it happens to one of them.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn places_held_by_connections_that_are_never_heard_of_again_are_made_anew(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let proxy = Arc::new(Proxy::to(database.server_address().unwrap()).await);
+    let url = database.url_through(proxy.address).unwrap();
+    let stores = join_all((0..8).map(|_| store_of(url.clone(), 1))).await;
+    let ask = async |store: Store| {
+        tokio::time::timeout(Duration::from_millis(300), store.now())
+            .await
+            .is_ok_and(|now| now.is_ok())
+    };
+    let callers = stores
+        .iter()
+        .flat_map(|store| [store; 4])
+        .cloned()
+        .map(|store| async move { while ask(store.clone()).await {} });
+    let callers = tokio::spawn(join_all(callers));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    proxy.set(Way::Silent);
+    callers.await.unwrap();
+    proxy.set(Way::Open);
+    let back = Instant::now();
+    for store in stores {
+        while !ask(store.clone()).await {
+            assert!(back.elapsed() < Duration::from_secs(15), "a place is still held");
+        }
+    }
+}
