@@ -9,7 +9,7 @@ const KINDS: [&str; 3] = ["sqlite", "postgres", "mysql"];
 /// The kinds named on the command line, or else all.
 pub fn kinds(named: &[String]) -> Vec<&'static str> {
     let is_named = |kind: &&str| named.iter().any(|word| word == kind);
-    let any = KINDS.iter().any(|kind| is_named(kind));
+    let any = KINDS.iter().any(is_named);
     KINDS.into_iter().filter(|kind| !any || is_named(kind)).collect()
 }
 

@@ -24,6 +24,9 @@ pub const TRUST: Duration = Duration::from_secs(5);
 /// How often keys are read: an attempt may fail, and the next is still in time.
 const READ_EVERY: Duration = Duration::from_secs(2);
 
+/// How soon after an attempt that failed: when the database is back, callers wait for nothing else.
+const READ_AGAIN: Duration = Duration::from_millis(500);
+
 /// How often the use of a key is written down at the most.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
 
@@ -171,10 +174,14 @@ impl Keyring {
     /// Keeps the ring and everybody's share of a limit true, and writes uses down, until `stop` fires.
     pub async fn watch(&self, stop: CancellationToken) {
         let (mut recorded, mut told) = (HashMap::new(), Instant::now());
-        while stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_some() {
+        let mut pause = READ_EVERY;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             if let Err(error) = self.load().await {
                 tracing::warn!(%error, "could not read the API keys");
+                pause = READ_AGAIN;
+                continue;
             }
+            pause = READ_EVERY;
             self.share_limits(&mut told).await;
             self.record_uses(&mut recorded, RECORD_EVERY).await;
         }
