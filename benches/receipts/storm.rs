@@ -15,15 +15,7 @@ pub async fn storm(address: SocketAddr, requests: &'static [Vec<u8>], connection
     let (began, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> =
         (0..connections).map(|_| tokio::spawn(call(address, requests, next.clone()))).collect();
-    let mut seen = Seen { spent: Duration::ZERO, latencies: Vec::new(), refused: 0 };
-    for caller in callers {
-        let (latencies, refused) = caller.await.unwrap();
-        seen.latencies.extend(latencies);
-        seen.refused += refused;
-    }
-    seen.spent = began.elapsed();
-    seen.latencies.sort_unstable();
-    seen
+    Seen::by(callers, began).await
 }
 
 async fn call(

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// What the callers saw.
 pub struct Seen {
@@ -16,6 +17,19 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What callers saw, each its latencies and how often it was refused, since `began`.
+    pub async fn by(callers: Vec<JoinHandle<(Vec<Duration>, u64)>>, began: Instant) -> Self {
+        let mut seen = Self { spent: Duration::ZERO, latencies: Vec::new(), refused: 0 };
+        for caller in callers {
+            let (latencies, refused) = caller.await.unwrap();
+            seen.latencies.extend(latencies);
+            seen.refused += refused;
+        }
+        seen.spent = began.elapsed();
+        seen.latencies.sort_unstable();
+        seen
+    }
+
     pub fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.spent.as_secs_f64()
     }
@@ -44,15 +58,7 @@ pub async fn load(
             tokio::spawn(call(address, requests, place, began + lasting, pause))
         })
         .collect();
-    let mut seen = Seen { spent: Duration::ZERO, latencies: Vec::new(), refused: 0 };
-    for caller in callers {
-        let (latencies, refused) = caller.await.unwrap();
-        seen.latencies.extend(latencies);
-        seen.refused += refused;
-    }
-    seen.spent = began.elapsed();
-    seen.latencies.sort_unstable();
-    seen
+    Seen::by(callers, began).await
 }
 
 async fn call(

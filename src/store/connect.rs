@@ -1,16 +1,18 @@
 //! Opening the database: pools, time limits, and the settings each kind needs for this work.
 
+use std::fmt;
 use std::time::Duration;
 
-use sea_orm::sqlx::Executor;
+use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::sqlx::{Database, Executor};
+use sea_orm::{ConnectOptions, DatabaseConnection};
 
 use super::Error;
 use super::pool::Doubt;
 
 /// How to reach the database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// `sqlite://FILE?mode=rwc`, `postgres://…` or `mysql://…`.
     pub url: String,
@@ -52,6 +54,14 @@ const END_IDLE_TRANSACTIONS_POSTGRES: &str = "SET idle_in_transaction_session_ti
 const END_IDLE_TRANSACTIONS_MYSQL: &str =
     "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */";
 
+impl fmt::Debug for Options {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = formatter.debug_struct("Options");
+        told.field("max_connections", &self.max_connections).finish_non_exhaustive()
+    }
+}
+
 impl Options {
     /// Whether the database is a file, which has one writer and does not go away.
     pub(super) fn is_file(&self) -> bool {
@@ -64,7 +74,7 @@ pub(super) async fn connect_server(
     options: &Options,
     doubt: &Doubt,
 ) -> Result<DatabaseConnection, Error> {
-    Ok(Database::connect(common(options, doubt)).await?)
+    Ok(sea_orm::Database::connect(common(options, doubt)).await?)
 }
 
 /// A file's connections: the writer, and the readers.
@@ -78,13 +88,13 @@ pub(super) async fn connect_file(
     writer.test_before_acquire(false);
     writer.max_connections(1).map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB));
     // The writer first: it makes the file and switches it to write-ahead logging.
-    let writer = Database::connect(writer).await?;
+    let writer = sea_orm::Database::connect(writer).await?;
     let mut readers = common;
     readers.test_before_acquire(false);
     readers
         .max_connections(options.max_connections.clamp(1, MOST_SQLITE_READERS))
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, READER_CACHE_KIB));
-    Ok((writer, Database::connect(readers).await?))
+    Ok((writer, sea_orm::Database::connect(readers).await?))
 }
 
 fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
@@ -97,30 +107,30 @@ fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
         .sqlx_logging(false);
     let (of_postgres, of_mysql) = (doubt.clone(), doubt.clone());
     common.map_sqlx_postgres_pool_opts(move |pool| {
-        let doubt = of_postgres.clone();
-        let pool = pool.after_connect(|connection, _| {
-            let set =
-                async move { connection.execute(END_IDLE_TRANSACTIONS_POSTGRES).await.map(drop) };
-            Box::pin(set)
-        });
-        pool.after_release(move |connection, _| {
-            let doubt = doubt.clone();
-            Box::pin(async move { doubt.is_well(connection).await })
-        })
+        watched(pool, END_IDLE_TRANSACTIONS_POSTGRES, of_postgres.clone())
     });
     common.map_sqlx_mysql_pool_opts(move |pool| {
-        let doubt = of_mysql.clone();
-        let pool = pool.after_connect(|connection, _| {
-            let set =
-                async move { connection.execute(END_IDLE_TRANSACTIONS_MYSQL).await.map(drop) };
-            Box::pin(set)
-        });
-        pool.after_release(move |connection, _| {
-            let doubt = doubt.clone();
-            Box::pin(async move { doubt.is_well(connection).await })
-        })
+        watched(pool, END_IDLE_TRANSACTIONS_MYSQL, of_mysql.clone())
     });
     common
+}
+
+/// A server's pool: each connection begins with a statement, and comes back only while it is well.
+fn watched<DB: Database>(
+    pool: PoolOptions<DB>,
+    first: &'static str,
+    doubt: Doubt,
+) -> PoolOptions<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let pool = pool.after_connect(move |connection, _| {
+        Box::pin(async move { connection.execute(first).await.map(drop) })
+    });
+    pool.after_release(move |connection, _| {
+        let doubt = doubt.clone();
+        Box::pin(async move { doubt.is_well(connection).await })
+    })
 }
 
 fn tuned(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {

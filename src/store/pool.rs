@@ -4,6 +4,7 @@
 //! network lets them, and with them their lease, their lock and everything behind it. So no statement has
 //! longer than it needs. A file does not go away like that.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,19 +34,26 @@ pub struct Pool {
     limits: Limits,
 }
 
-/// Connections that may be made anew.
+/// Connections that may be made anew, until they are closed.
 #[derive(Debug)]
-pub(super) struct Shared(RwLock<DatabaseConnection>);
+pub(super) struct Shared {
+    connections: RwLock<DatabaseConnection>,
+    closed: AtomicBool,
+}
 
 impl Shared {
     pub(super) fn current(&self) -> DatabaseConnection {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.connections.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts others in their place, and gives those there were.
     pub(super) fn replace(&self, connections: DatabaseConnection) -> DatabaseConnection {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut current, connections)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 }
 
@@ -66,7 +74,8 @@ impl Pool {
     pub(super) fn new(connections: DatabaseConnection, limit: Duration, doubt: Doubt) -> Self {
         let is_file = connections.get_database_backend() == DbBackend::Sqlite;
         let statement = (!is_file).then_some(limit);
-        let shared = Arc::new(Shared(RwLock::new(connections)));
+        let (connections, closed) = (RwLock::new(connections), AtomicBool::new(false));
+        let shared = Arc::new(Shared { connections, closed });
         Self { shared, limits: Limits { statement, doubt } }
     }
 
@@ -114,6 +123,7 @@ impl Pool {
     }
 
     pub(super) async fn close(self) -> Result<(), Error> {
+        self.shared.closed.store(true, Ordering::Relaxed);
         Ok(self.inner().close().await?)
     }
 }

@@ -30,7 +30,7 @@ const ONCE_IN: Duration = Duration::from_secs(30);
 /// How long the old ones have to end.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
-/// Keeps these connections usable until nobody has them any more.
+/// Keeps these connections usable until they are closed or nobody has them any more.
 pub(super) fn spawn(shared: &Arc<Shared>, options: &Options, doubt: &Doubt) {
     let work = renew_for_ever(Arc::downgrade(shared), options.clone(), doubt.clone());
     tokio::spawn(work);
@@ -40,7 +40,7 @@ async fn renew_for_ever(shared: Weak<Shared>, options: Options, doubt: Doubt) {
     let (mut in_vain, mut well_at, mut renewed_at) = (false, Instant::now(), None::<Instant>);
     loop {
         sleep(LOOK_EVERY).await;
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade().filter(|shared| !shared.is_closed()) else { return };
         in_vain = (in_vain || doubt.is_recent()) && !answers(&shared).await;
         if !in_vain {
             well_at = Instant::now();
@@ -54,7 +54,7 @@ async fn renew_for_ever(shared: Weak<Shared>, options: Options, doubt: Doubt) {
         else {
             continue;
         };
-        tracing::warn!("no connection to the database could be had: all are made anew");
+        tracing::warn!("no connection could be had though the database answers: all are made anew");
         let old = shared.replace(connections);
         // Those that never end are given up with it.
         tokio::spawn(timeout(LAST_WORD, old.close()));
