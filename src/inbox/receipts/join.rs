@@ -60,7 +60,8 @@ async fn look(store: &Store, back_ms: i64) -> Result<(), Error> {
     join_all(store, since).await
 }
 
-async fn join_all(store: &Store, since: i64) -> Result<(), Error> {
+/// Joins those that came since `since` and whose message is known by its number.
+pub(super) async fn join_all(store: &Store, since: i64) -> Result<(), Error> {
     loop {
         let kept = receipts::list_joinable(store.reader(), since, JOINED_AT_ONCE).await?;
         let is_last = (kept.len() as u64) < JOINED_AT_ONCE;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::join::join_all;
 use super::{Bundle, count};
 use crate::inbox::effect::is_too_old;
 use crate::model::{MessageId, OpenId};
@@ -33,7 +34,18 @@ pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<(), Er
     for (state, messages) in ended {
         count(state, messages);
     }
+    if !unknown.is_empty() {
+        join_overtaken(store, received_at).await;
+    }
     Ok(())
+}
+
+/// Joins what was just kept and whose number was committed meanwhile, so that nobody waits for the next
+/// look. The receipts stand whatever becomes of it.
+async fn join_overtaken(store: &Store, since: i64) {
+    if let Err(error) = join_all(store, since).await {
+        tracing::debug!(%error, "receipts just kept wait for the next look");
+    }
 }
 
 fn firsts(bundles: Vec<Bundle>, received_at: i64) -> Firsts {
