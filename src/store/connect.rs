@@ -1,15 +1,16 @@
 //! Opening the database: pools, time limits, and the settings each kind needs for this work.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::pool::PoolOptions;
+use sea_orm::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{Database, Executor};
-use sea_orm::{ConnectOptions, DatabaseConnection};
 
 use super::Error;
-use super::pool::Doubt;
+use super::release::{Line, Phrases, watched};
+use super::renewal::Connections;
+use super::traffic::{Doubt, Traffic};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -44,15 +45,36 @@ const ROW_BUFFER: usize = 2_048;
 /// How long another process's write may hold up ours.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A process that was stopped or cut off in a transaction holds its locks until the server hears of its
-/// end, if it ever does; whoever takes its lease over would wait for them. After 10 s without a word
-/// the server undoes the transaction instead: sooner than a lease of the usual life ends, and far
-/// longer than the pauses between our own statements.
-const END_IDLE_TRANSACTIONS_POSTGRES: &str = "SET idle_in_transaction_session_timeout = 10000";
+/// Statements for PostgreSQL.
+///
+/// The first statement: a process that was stopped or cut off in a transaction holds its locks until the
+/// server hears of its end, if it ever does; whoever takes its lease over would wait for them. After 10 s
+/// without a word the server undoes the transaction instead: sooner than a lease of the usual life ends,
+/// and far longer than the pauses between our own statements.
+///
+/// The second: while a statement waits for a lock, the server does not notice that its connection is gone;
+/// those that callers gave up would pile up on the server until it takes no more. From version 14 on it
+/// can look once a second, where the system lets it.
+const POSTGRES: Phrases = Phrases {
+    first: "SET idle_in_transaction_session_timeout = 10000",
+    wish: "SELECT set_config(name, '1000', false) FROM pg_settings \
+           WHERE name = 'client_connection_check_interval'",
+    // The end alone would be warned of where there is nothing to end, in the server's log too; a beginning
+    // before it only where there is one, which is no news. The end undoes the setting.
+    end: "SET client_min_messages = error; BEGIN; ROLLBACK",
+};
 
-/// MariaDB alone has such a limit; MySQL and TiDB read no more than a variable nobody asks for.
-const END_IDLE_TRANSACTIONS_MYSQL: &str =
-    "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */";
+/// The same of MySQL's family. MariaDB alone has a limit for idle transactions; MySQL and TiDB read no
+/// more than a variable nobody asks for. None of them notices that a waiting statement's connection is
+/// gone, so none waits for a lock much longer than callers do.
+const MYSQL: Phrases = Phrases {
+    first: "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */",
+    wish: "SET SESSION innodb_lock_wait_timeout = 3, SESSION lock_wait_timeout = 3",
+    end: "ROLLBACK",
+};
+
+/// As it stands there.
+pub(super) const LONGEST_LOCK_WAIT_SECONDS: u32 = 3;
 
 impl fmt::Debug for Options {
     /// Without the URL, which may hold a password.
@@ -70,19 +92,27 @@ impl Options {
 }
 
 /// A server's connections, to read and to write.
-pub(super) async fn connect_server(
-    options: &Options,
-    doubt: &Doubt,
-) -> Result<DatabaseConnection, Error> {
-    Ok(sea_orm::Database::connect(common(options, doubt)).await?)
+pub(super) async fn connect_server(options: &Options, doubt: &Doubt) -> Result<Connections, Error> {
+    let (mut server, traffic) = (common(options), Arc::<Traffic>::default());
+    let line = |phrases| Line {
+        url: options.url.as_str().into(),
+        phrases,
+        doubt: doubt.clone(),
+        traffic: traffic.clone(),
+    };
+    let (postgres, mysql) = (line(POSTGRES), line(MYSQL));
+    server
+        .map_sqlx_postgres_pool_opts(move |pool| watched(pool, &postgres))
+        .map_sqlx_mysql_pool_opts(move |pool| watched(pool, &mysql));
+    let inner = sea_orm::Database::connect(server).await?;
+    // The first was taken to see whether the database answers, and put back past all that is counted.
+    traffic.count_back();
+    Ok(Connections { inner, traffic })
 }
 
 /// A file's connections: the writer, and the readers.
-pub(super) async fn connect_file(
-    options: &Options,
-    doubt: &Doubt,
-) -> Result<(DatabaseConnection, DatabaseConnection), Error> {
-    let common = common(options, doubt);
+pub(super) async fn connect_file(options: &Options) -> Result<(Connections, Connections), Error> {
+    let common = common(options);
     let mut writer = common.clone();
     // It does not go away between two statements.
     writer.test_before_acquire(false);
@@ -94,10 +124,12 @@ pub(super) async fn connect_file(
     readers
         .max_connections(options.max_connections.clamp(1, MOST_SQLITE_READERS))
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, READER_CACHE_KIB));
-    Ok((writer, sea_orm::Database::connect(readers).await?))
+    let readers = sea_orm::Database::connect(readers).await?;
+    let unwatched = |inner| Connections { inner, traffic: Arc::default() };
+    Ok((unwatched(writer), unwatched(readers)))
 }
 
-fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
+fn common(options: &Options) -> ConnectOptions {
     let mut common = ConnectOptions::new(&options.url);
     common
         .max_connections(options.max_connections)
@@ -105,32 +137,7 @@ fn common(options: &Options, doubt: &Doubt) -> ConnectOptions {
         .connect_timeout(options.acquire_timeout)
         // Statements carry openids and sealed tokens.
         .sqlx_logging(false);
-    let (of_postgres, of_mysql) = (doubt.clone(), doubt.clone());
-    common.map_sqlx_postgres_pool_opts(move |pool| {
-        watched(pool, END_IDLE_TRANSACTIONS_POSTGRES, of_postgres.clone())
-    });
-    common.map_sqlx_mysql_pool_opts(move |pool| {
-        watched(pool, END_IDLE_TRANSACTIONS_MYSQL, of_mysql.clone())
-    });
     common
-}
-
-/// A server's pool: each connection begins with a statement, and comes back only while it is well.
-fn watched<DB: Database>(
-    pool: PoolOptions<DB>,
-    first: &'static str,
-    doubt: Doubt,
-) -> PoolOptions<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-{
-    let pool = pool.after_connect(move |connection, _| {
-        Box::pin(async move { connection.execute(first).await.map(drop) })
-    });
-    pool.after_release(move |connection, _| {
-        let doubt = doubt.clone();
-        Box::pin(async move { doubt.is_well(connection).await })
-    })
 }
 
 fn tuned(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {

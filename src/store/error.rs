@@ -1,14 +1,22 @@
 //! What can go wrong with the database, by what the caller can do about it.
 
 use sea_orm::sqlx;
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Gone, restarting, or too busy to give a connection: the same call may go through later.
+    /// Gone, restarting, or changing hands: the same call may go through later.
     #[error("the database does not answer")]
     Unavailable(#[source] DbErr),
+    /// No connection became free in time, or the statement took longer than its limit or its caller's
+    /// patience: the same call may go through later.
+    #[error("the database gave no answer in time")]
+    TooSlow(#[source] DbErr),
+    /// Another transaction locks rows that this one needs, or they waited for each other: the same call may go
+    /// through later.
+    #[error("another transaction on the database was in the way")]
+    Contended(#[source] DbErr),
     /// No space left: the same call may go through once there is some.
     #[error("the database's disk is full")]
     Full(#[source] DbErr),
@@ -34,13 +42,20 @@ impl Error {
 
     /// Whether the same call may go through later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Migrating { .. })
+        self.passes_soon() || matches!(self, Self::Full(_) | Self::Migrating { .. })
+    }
+
+    /// Whether the same call may go through within a minute or two, by itself.
+    pub fn passes_soon(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TooSlow(_) | Self::Contended(_))
     }
 
     /// The database's own code for it: an SQLSTATE, or SQLite's number. Its words are not told, because
     /// they quote values.
     pub fn code(&self) -> Option<String> {
         let (Self::Unavailable(error)
+        | Self::TooSlow(error)
+        | Self::Contended(error)
         | Self::Full(error)
         | Self::Duplicate(error)
         | Self::Failed(error)) = self
@@ -61,8 +76,15 @@ impl Error {
         match self {
             Self::Full(_) => "make room on the database's disk; what is mirrored is safe",
             Self::Migrating { .. } => "start this one again once the other has ended",
-            Self::Unavailable(_) | Self::Failed(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) => {
+            Self::Unavailable(_) | Self::Failed(DbErr::Conn(_)) => {
                 "check database.url, and that the database is running"
+            }
+            Self::TooSlow(_) => {
+                "check database.url, and that the database is running; if it is, look for slow statements \
+                 and locks, and whether all of database.max_connections are in use"
+            }
+            Self::Contended(_) => {
+                "it passes by itself; if it does not, look for transactions that hold locks for long"
             }
             Self::Duplicate(_) | Self::Failed(_) => {
                 "what was mirrored is safe; run again with log.filter = \"debug\", and report it if it \
@@ -78,6 +100,7 @@ impl From<DbErr> for Error {
             return Self::Duplicate(error);
         }
         match &error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Self::TooSlow(error),
             DbErr::ConnectionAcquire(_) => Self::Unavailable(error),
             DbErr::Conn(RuntimeErr::SqlxError(cause)) if is_broken_off(cause) => {
                 Self::Unavailable(error)
@@ -86,6 +109,8 @@ impl From<DbErr> for Error {
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => match condition(cause) {
                 Condition::Unavailable => Self::Unavailable(error),
+                Condition::TooSlow => Self::TooSlow(error),
+                Condition::Contended => Self::Contended(error),
                 Condition::Full => Self::Full(error),
                 Condition::Other => Self::Failed(error),
             },
@@ -103,6 +128,8 @@ fn is_broken_off(cause: &sqlx::Error) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Condition {
     Unavailable,
+    TooSlow,
+    Contended,
     Full,
     Other,
 }
@@ -111,9 +138,9 @@ fn condition(cause: &sqlx::Error) -> Condition {
     match cause {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => Condition::Unavailable,
+        sqlx::Error::PoolTimedOut => Condition::TooSlow,
         sqlx::Error::Database(database) => match database.code().as_deref() {
             Some(code) => condition_of_code(code, database.message()),
             None => Condition::Other,
@@ -131,13 +158,15 @@ fn condition_of_code(code: &str, message: &str) -> Condition {
         // SQLITE_FULL; disk_full; MySQL's ER_RECORD_FILE_FULL and ER_DISK_FULL come as HY000.
         "13" | "53100" => Condition::Full,
         "HY000" if FULL.iter().any(|words| message.contains(words)) => Condition::Full,
-        // SQLITE_BUSY, SQLITE_LOCKED and their extended codes; too many connections; deadlock,
-        // serialisation failure, lock wait timeout: another attempt is due.
-        "5" | "6" | "261" | "517" | "53300" | "40001" | "40P01" | "55P03" => Condition::Unavailable,
-        // A server that a failover left read-only, until the pool reaches the new one; a statement
-        // that an operator or a time limit cancelled; a transaction in which we were silent too long.
-        "25006" | "57014" | "25P03" => Condition::Unavailable,
-        "HY000" if message.contains("Lock wait timeout") => Condition::Unavailable,
+        // SQLITE_BUSY, SQLITE_LOCKED and their extended codes; serialisation failure, deadlock, lock
+        // wait timeout. Of the latter MySQL undoes the statement alone: no caller goes on after an error.
+        "5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" => Condition::Contended,
+        "HY000" if message.contains("Lock wait timeout") => Condition::Contended,
+        // A statement that an operator or a time limit of the server's cancelled.
+        "57014" => Condition::TooSlow,
+        // Too many connections; a server that a failover left read-only, until the pool reaches the new
+        // one; a transaction in which we were silent too long.
+        "53300" | "25006" | "25P03" => Condition::Unavailable,
         // SQLITE_IOERR and its writing kin: what a full or vanished disk gives below SQLite.
         "10" | "778" | "1034" | "1290" | "1546" | "4874" => Condition::Full,
         // The server is starting, stopping or was told to drop us.
@@ -158,19 +187,35 @@ mod tests {
 
     #[test]
     fn a_database_that_is_busy_or_changes_hands_is_asked_again() {
-        let passing = [
-            ("5", "database is locked"),
+        let away = [
             ("53300", "sorry, too many clients already"),
-            ("40P01", "deadlock detected"),
-            ("55P03", "could not obtain lock on relation"),
             ("25006", "cannot execute INSERT in a read-only transaction"),
-            ("57014", "canceling statement due to statement timeout"),
             ("25P03", "terminating connection due to idle-in-transaction timeout"),
             ("57P01", "terminating connection due to administrator command"),
             ("08006", "connection failure"),
+        ];
+        assert_all(&away, &Condition::Unavailable);
+        let contended = [
+            ("5", "database is locked"),
+            ("40P01", "deadlock detected"),
+            ("40001", "Deadlock found when trying to get lock; try restarting transaction"),
+            ("55P03", "could not obtain lock on relation"),
             ("HY000", "Lock wait timeout exceeded; try restarting transaction"),
         ];
-        assert_all(&passing, &Condition::Unavailable);
+        assert_all(&contended, &Condition::Contended);
+        assert_all(
+            &[("57014", "canceling statement due to statement timeout")],
+            &Condition::TooSlow,
+        );
+    }
+
+    #[test]
+    fn an_error_that_passes_by_itself_says_what_happened() {
+        let too_slow = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+        assert_eq!(too_slow.to_string(), "the database gave no answer in time");
+        let away = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        assert_eq!(away.to_string(), "the database does not answer");
+        assert!([too_slow, away].iter().all(|error| error.is_passing() && error.passes_soon()));
     }
 
     #[test]

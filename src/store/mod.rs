@@ -22,11 +22,13 @@ pub mod leases;
 pub mod message_requests;
 pub mod messages;
 pub mod mini_program_users;
+mod patience;
 mod pool;
 pub mod profile_checks;
 pub mod push_pace;
 pub mod quarantine;
 pub mod receipts;
+mod release;
 mod renewal;
 pub mod runs;
 pub mod schema;
@@ -34,18 +36,18 @@ pub mod server;
 mod sql;
 pub mod template_stops;
 pub mod tokens;
+mod traffic;
 
 pub use connect::Options;
 pub use error::Error;
+pub use patience::{GrowingPatience, PATIENCE, in_time, within};
 pub use pool::{Pool, Transaction};
 pub use sea_orm::ConnectionTrait as Connection;
 
-use std::time::Duration;
+use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 
-use sea_orm::{ConnAcquireErr, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions};
-
-use pool::Doubt;
 use sql::Sql;
+use traffic::Doubt;
 
 /// The number that rows use for an account.
 pub type AccountId = i32;
@@ -67,7 +69,7 @@ impl Store {
     pub async fn connect(options: &Options) -> Result<Self, Error> {
         let (doubt, limit) = (Doubt::default(), options.statement_limit);
         if options.is_file() {
-            let (writer, readers) = connect::connect_file(options, &doubt).await?;
+            let (writer, readers) = connect::connect_file(options).await?;
             let readers = Pool::new(readers, limit, doubt.clone());
             return Ok(Self { writer: Pool::new(writer, limit, doubt), readers });
         }
@@ -132,25 +134,6 @@ impl Store {
         self.readers.close().await?;
         self.writer.close().await
     }
-}
-
-/// How long somebody who waits for an answer waits for the database: WeChat gives up on a callback
-/// after 5 s, and a caller would rather try again.
-pub const PATIENCE: Duration = Duration::from_millis(900);
-
-/// The outcome of work on the database, or [`Error::Unavailable`] after [`PATIENCE`]. A transaction
-/// that is cut off is undone, unless its commit was on its way.
-pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    within(PATIENCE, work).await
-}
-
-/// The same of work that is known to take longer.
-pub async fn within<T>(
-    patience: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let too_slow = |_| Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
-    tokio::time::timeout(patience, work).await.map_err(too_slow)?
 }
 
 /// The time on the database's clock as a transaction or connection sees it.

@@ -3,6 +3,7 @@
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend};
 
+use super::connect::LONGEST_LOCK_WAIT_SECONDS;
 use super::sql::Sql;
 use super::{Error, Store};
 
@@ -83,6 +84,7 @@ async fn lock(connection: &impl ConnectionTrait) -> Result<(), Error> {
             if locked.flatten() != Some(1) {
                 return Err(Error::Migrating { waited_seconds: LOCK_WAIT_SECONDS });
             }
+            wait_for_tables(connection, LOCK_WAIT_SECONDS).await?;
         }
         _ => {}
     }
@@ -93,6 +95,14 @@ async fn lock(connection: &impl ConnectionTrait) -> Result<(), Error> {
 async fn unlock(connection: &impl ConnectionTrait) -> Result<(), Error> {
     if connection.get_database_backend() == DbBackend::MySql {
         connection.execute_unprepared("DO RELEASE_LOCK('unionid_bridge.schema')").await?;
+        wait_for_tables(connection, LONGEST_LOCK_WAIT_SECONDS).await?;
     }
+    Ok(())
+}
+
+/// How long the connection waits for a table that others use: a migration longer than callers do.
+async fn wait_for_tables(connection: &impl ConnectionTrait, seconds: u32) -> Result<(), Error> {
+    let wait = format!("SET SESSION lock_wait_timeout = {seconds}");
+    connection.execute_unprepared(&wait).await?;
     Ok(())
 }

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Error, Job};
-use crate::store;
 
-/// How often work is tried while the database is away, waiting a little longer each time: about two
-/// minutes in all.
-const MOST_TRIES: u32 = 20;
+/// For how long work is tried again while the database is away or busy.
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The first wait, and the longest between two tries.
+/// The first wait, and the longest between two tries: a run goes on within 5 s of the database's return.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Does work that may be done twice until the database lets it, or has been away for too long.
 pub(super) async fn patiently<T, E, F>(job: &Job, mut work: impl FnMut() -> F) -> Result<T, Error>
@@ -20,18 +20,21 @@ where
     F: Future<Output = Result<T, E>>,
     Error: From<E>,
 {
-    let mut tries = 0;
+    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
     loop {
-        tries += 1;
         let error = match work().await.map_err(Error::from) {
-            Err(Error::Store(error @ store::Error::Unavailable(_))) if tries < MOST_TRIES => error,
+            Err(Error::Store(error)) if error.passes_soon() && began.elapsed() < PATIENCE => error,
             done => return done,
         };
-        tracing::warn!(app.id = %job.wechat.appid(), %error, "waiting for the database");
-        let wait = LONGEST_WAIT.min(FIRST_WAIT * 2_u32.pow(tries - 1));
+        let appid = job.wechat.appid();
+        match wait {
+            FIRST_WAIT => tracing::warn!(app.id = %appid, %error, "waiting for the database"),
+            _ => tracing::debug!(app.id = %appid, %error, "still waiting for the database"),
+        }
         tokio::select! {
             () = job.stop.cancelled() => return Err(Error::Stopped),
             () = tokio::time::sleep(wait) => {}
         }
+        wait = LONGEST_WAIT.min(wait * 2);
     }
 }

@@ -186,7 +186,7 @@ async fn success_is_never_said_before_the_commit(
     let refused = post(&service, &world.main(), &letter.query, letter.body.clone()).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "2"), "{refused:?}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    held.rollback().await.unwrap();
+    drop(held);
 
     let taken = post(&service, &world.main(), &letter.query, letter.body).await;
     assert_eq!((taken.status, taken.text.as_str()), (200, "success"));

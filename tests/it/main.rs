@@ -73,6 +73,7 @@ mod secrets_serve;
 mod soak;
 mod store_again;
 mod store_given_up;
+mod store_locked;
 mod sync_begin;
 mod sync_busy;
 mod sync_collisions;

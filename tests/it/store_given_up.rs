@@ -12,7 +12,11 @@ use crate::harness::{Backend, Proxy, TestDatabase, Way};
 const CONNECTIONS: u32 = 3;
 
 async fn store_of(url: String, max_connections: u32) -> Store {
-    let (acquire_timeout, statement_limit) = (Duration::from_secs(2), Duration::from_secs(20));
+    hurried_store_of(url, max_connections, Duration::from_secs(20)).await
+}
+
+async fn hurried_store_of(url: String, max_connections: u32, statement_limit: Duration) -> Store {
+    let acquire_timeout = Duration::from_secs(2);
     let options = Options { url, max_connections, acquire_timeout, statement_limit };
     Store::connect(&options).await.unwrap()
 }
@@ -33,6 +37,50 @@ async fn a_transaction_given_up_while_it_begins_is_nobody_elses(
         let seen = accounts::find(other.reader(), &appid).await.unwrap();
         assert!(seen.is_some(), "what was written after {moment:?} is not committed");
     }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_beginning_took_too_long_is_nobody_elses(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let other = database.store().await;
+    let mut given_up = 0;
+    for round in 1..60 {
+        let moment = Duration::from_micros(50 * round);
+        let store = hurried_store_of(database.url.clone(), 1, moment).await;
+        given_up += u64::from(store.begin().await.is_err());
+        // The only connection, for a statement that has as long as it takes.
+        let appid = format!("wx{round:016x}").parse().unwrap();
+        let found = accounts::find_or_insert(&store.for_all_rows(), &appid).await;
+        found.unwrap();
+        let seen = accounts::find(other.reader(), &appid).await.unwrap();
+        assert!(seen.is_some(), "what was written after {moment:?} is not committed");
+        store.close().await.unwrap();
+    }
+    assert!(given_up > 0, "no transaction was given up while it began");
+}
+
+/// While all connections are in use nothing is lost, and the limit on their number holds.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_merely_in_use_are_not_replaced(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let store = store_of(database.url.clone(), CONNECTIONS).await;
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        held.push(store.begin().await.unwrap());
+    }
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(6) {
+        let asked = tokio::time::timeout(Duration::from_millis(300), store.now()).await;
+        assert!(asked.is_err(), "{asked:?} by one more connection");
+    }
+    drop(held);
+    store.now().await.unwrap();
 }
 
 #[rstest]
@@ -64,7 +112,7 @@ async fn connections_that_fell_silent_leave_their_places_to_others(
 /// there are some with a single place each, and asked all the time: it happens to one of them.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn places_held_by_connections_that_are_never_heard_of_again_are_made_anew(
+async fn places_held_by_connections_that_are_never_heard_of_again_are_had_again(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

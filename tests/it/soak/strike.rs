@@ -73,7 +73,7 @@ impl Fate {
         let _alone = self.database.lock().await;
         let transaction = self.town.store.begin().await.unwrap();
         tokio::time::sleep(time).await;
-        transaction.rollback().await.unwrap();
+        drop(transaction);
     }
 }
 
