@@ -10,7 +10,7 @@ mod upsert;
 use sea_orm::QueryResult;
 
 use super::sql::Sql;
-use super::{AccountId, Connection, Error, parsed};
+use super::{AccountId, Connection, Error, Transaction, parsed};
 use crate::model::{Follower, OpenId, UnionId};
 
 pub use departed::{Departed, delete_departed, list_departed};
@@ -107,24 +107,41 @@ pub async fn find_id_range(
     Ok(lowest.zip(highest).map(|(low, high)| (low.cast_unsigned(), high.cast_unsigned())))
 }
 
-/// Marks followers as having left, but for those with an event since `crawl_at`. Returns how many
-/// were marked.
+/// Who was marked as having left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// How many.
+    pub all: u64,
+    /// How many of them have no unionid.
+    pub without_unionid: u64,
+}
+
+/// Marks followers as having left, but for those with an event since `crawl_at`. The account has to be
+/// locked: followers are counted before they are marked.
 pub async fn mark_unfollowed(
-    connection: &impl Connection,
+    transaction: &Transaction,
     account: AccountId,
     ids: &[u64],
     crawl_at: i64,
     unfollowed_at: i64,
-) -> Result<u64, Error> {
-    let mut marked = 0;
-    for chunk in ids.chunks(Sql::bind_limit(connection) - 3) {
-        let mut sql = Sql::new(connection);
-        sql.push("UPDATE follower SET subscribed = ").bind(false);
-        sql.push(", unfollowed_at = ").bind(unfollowed_at);
-        sql.push(" WHERE account_id = ").bind(account).push(" AND subscribed");
-        sql.push(" AND event_at < ").bind(crawl_at).push(" AND id IN ");
-        sql.bind_list(chunk.iter().map(|id| id.cast_signed()));
-        marked += connection.execute_raw(sql.into_statement()).await?.rows_affected();
+) -> Result<Marked, Error> {
+    let mut marked = Marked::default();
+    for chunk in ids.chunks(Sql::bind_limit(transaction) - 4) {
+        let of_chunk = |sql: &mut Sql| {
+            sql.push(" WHERE account_id = ").bind(account).push(" AND subscribed");
+            sql.push(" AND event_at < ").bind(crawl_at).push(" AND id IN ");
+            sql.bind_list(chunk.iter().map(|id| id.cast_signed()));
+        };
+        let mut without = Sql::new(transaction);
+        without.push("SELECT COUNT(*) FROM follower");
+        of_chunk(&mut without);
+        without.push(" AND unionid IS NULL");
+        marked.without_unionid += counted(transaction, without).await?;
+        let mut mark = Sql::new(transaction);
+        mark.push("UPDATE follower SET subscribed = ").bind(false);
+        mark.push(", unfollowed_at = ").bind(unfollowed_at);
+        of_chunk(&mut mark);
+        marked.all += transaction.execute_raw(mark.into_statement()).await?.rows_affected();
     }
     Ok(marked)
 }

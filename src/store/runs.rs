@@ -3,22 +3,22 @@
 //! A run is written only under the fencing number it was taken over with: who has lost the lease
 //! writes nothing, not even by a statement already on its way.
 
+mod history;
 mod list;
 mod pages;
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use entity::{account, sync_run};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{AccountId, Connection, Error};
+use super::{AccountId, Connection, Error, Transaction};
 use crate::model::{AppId, Counts, Mode, Run, RunId, RunState, Trigger};
 
+pub use history::{any_open, exists_for_ticks, exists_newer, find_latest_start};
 pub use list::{list, list_of};
 pub use pages::{Page, delete_pages, insert_page, list_pages};
 
@@ -85,6 +85,16 @@ pub async fn find(connection: &impl Connection, id: RunId) -> Result<Option<Reco
     }
 }
 
+/// A run as it was committed last, which nobody else changes until the transaction ends. Waits for a
+/// transaction that has changed it and has not ended yet.
+pub async fn lock(transaction: &Transaction, id: RunId) -> Result<Option<Record>, Error> {
+    let run = sync_run::Entity::find_by_id(id).lock_exclusive().one(transaction).await?;
+    match run {
+        Some(run) => Ok(Some(with_account(transaction, run).await?)),
+        None => Ok(None),
+    }
+}
+
 /// The account's newest run in one of `states`.
 pub async fn find_latest(
     connection: &impl Connection,
@@ -123,51 +133,6 @@ pub async fn save(connection: &impl Connection, record: &Record) -> Result<bool,
         .exec(connection)
         .await?;
     Ok(saved.rows_affected == 1)
-}
-
-/// Whether the account has a run for any tick of that time, in milliseconds since 1970.
-pub async fn exists_for_ticks(
-    connection: &impl Connection,
-    account: AccountId,
-    ticks: RangeInclusive<i64>,
-) -> Result<bool, Error> {
-    let run = sync_run::Entity::find()
-        .filter(sync_run::Column::AccountId.eq(account))
-        .filter(sync_run::Column::ScheduledAt.between(*ticks.start(), *ticks.end()));
-    Ok(run.one(connection).await?.is_some())
-}
-
-/// Whether the account has a run begun after this one.
-pub async fn exists_newer(
-    connection: &impl Connection,
-    account: AccountId,
-    than: RunId,
-) -> Result<bool, Error> {
-    let newer = sync_run::Entity::find()
-        .filter(sync_run::Column::AccountId.eq(account))
-        .filter(sync_run::Column::Id.gt(than));
-    Ok(newer.count(connection).await? > 0)
-}
-
-/// Whether any account has a run that can go on.
-pub async fn any_open(connection: &impl Connection) -> Result<bool, Error> {
-    let open = [RunState::Running, RunState::Paused].map(RunState::as_str);
-    let runs = sync_run::Entity::find().filter(sync_run::Column::State.is_in(open));
-    Ok(runs.count(connection).await? > 0)
-}
-
-/// When the account's newest run was started, or its tick if that is later.
-pub async fn find_latest_start(
-    connection: &impl Connection,
-    account: AccountId,
-) -> Result<Option<DateTime<Utc>>, Error> {
-    let run = sync_run::Entity::find()
-        .filter(sync_run::Column::AccountId.eq(account))
-        .order_by_desc(sync_run::Column::Id)
-        .one(connection)
-        .await?;
-    let latest = run.map(|run| run.started_at.max(run.scheduled_at.unwrap_or(0)));
-    latest.map(instant).transpose()
 }
 
 async fn with_account(connection: &impl Connection, run: sync_run::Model) -> Result<Record, Error> {

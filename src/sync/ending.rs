@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::patience::patiently;
 use super::sweep::{Departures, sweep};
 use super::{Error, Job, Outcome};
 use crate::model::{Run, RunState};
@@ -22,9 +23,7 @@ pub(super) async fn conclude(
     let mut done = record.clone();
     done.run.state = RunState::Succeeded;
     done.run.error = None;
-    done.run.finished_at = DateTime::from_timestamp_millis(job.store.now().await?);
-    sweep(job, &mut done, departures).await?;
-    *record = done;
+    *record = sweep(job, &done, departures).await?;
     tracing::info!(
         app.id = %record.run.appid,
         sync.run = record.run.id,
@@ -39,17 +38,18 @@ pub(super) async fn conclude(
 
 /// Leaves the sweep to an operator.
 pub(super) async fn hold(job: &Job, record: &mut Record, doubt: String) -> Result<(), Error> {
-    let id = record.run.id;
-    record.run.state = RunState::Held;
-    record.run.error =
+    let (id, store) = (record.run.id, job.store.for_rows(record.total_last));
+    let count = || followers::count_without_unionid(store.reader(), job.account);
+    let mut held = record.clone();
+    held.run.counts.missing_unionid = patiently(job, count).await?;
+    held.run.state = RunState::Held;
+    held.run.error =
         Some(format!("{doubt}; nobody was marked. If that is right: runs confirm {id}"));
-    let store = job.store.for_rows(record.total_last);
-    let missing = followers::count_without_unionid(store.reader(), job.account).await?;
-    record.run.counts.missing_unionid = missing;
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt, "the sweep is held");
-    if !runs::save(job.store.writer(), record).await? {
+    if !patiently(job, || runs::save(job.store.writer(), &held)).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
     }
+    *record = held;
     Ok(())
 }
 
@@ -57,64 +57,82 @@ pub(super) async fn hold(job: &Job, record: &mut Record, doubt: String) -> Resul
 ///
 /// # Errors
 /// Where the run is another process's by now: its row is left alone.
-pub(super) async fn stopped(job: &Job, mut record: Record, error: Error) -> Result<Outcome, Error> {
+pub(super) async fn stopped(job: &Job, record: Record, error: Error) -> Result<Outcome, Error> {
     if let Error::LeaseLost(_) = error {
         return Err(error);
     }
-    if let Some(run) = find_ended(job, &record, &error).await {
-        return Ok(Outcome { run, error: None });
-    }
-    let now = job.store.now().await.ok().and_then(DateTime::from_timestamp_millis);
-    let now = now.unwrap_or(record.run.started_at);
-    match resume_at(&error, record.run.started_at, now) {
-        Some(resume_at) => {
-            record.run.state = RunState::Paused;
-            record.run.resume_at = Some(resume_at);
+    let run = match save_stopped(job, &record, &error).await {
+        Ok(Some(run)) if !run.state.is_open() && run.state != RunState::Failed => {
+            return Ok(Outcome { run, error: None });
         }
-        None => {
-            record.run.state = RunState::Failed;
-            record.run.finished_at = Some(now);
-        }
-    }
-    record.run.error = Some(error.explained());
-    match save_stopped(job, &record).await {
-        Ok(true) => {}
-        Ok(false) => return Err(Error::LeaseLost(record.run.appid)),
+        Ok(Some(run)) => run,
+        Ok(None) => return Err(Error::LeaseLost(record.run.appid)),
         // The row still says running; once the lease is free, anybody resumes it.
         Err(unsaved) => {
             tracing::warn!(sync.run = record.run.id, error = %unsaved, "could not note that it stopped");
+            let at = record.run.started_at;
+            stopped_by(&error, record.run, at)
         }
-    }
+    };
     tracing::warn!(
-        app.id = %record.run.appid,
-        sync.run = record.run.id,
-        sync.state = %record.run.state,
+        app.id = %run.appid,
+        sync.run = run.id,
+        sync.state = %run.state,
         error = error.explained(),
         hint = error.hint(),
         "follower sync stopped"
     );
-    Ok(Outcome { run: record.run, error: Some(error) })
+    Ok(Outcome { run, error: Some(error) })
 }
 
-/// The run, where the database committed its end and only the answer was lost.
-async fn find_ended(job: &Job, record: &Record, error: &Error) -> Option<Run> {
-    let Error::Store(_) = error else { return None };
-    let found = runs::find(job.store.writer(), record.run.id).await.ok()??;
-    let is_over = matches!(found.run.state, RunState::Succeeded | RunState::Held);
-    (is_over && found.fence == record.fence).then_some(found.run)
-}
-
-/// `false` where the run is not ours any more; then its checkpoint is not touched either.
-async fn save_stopped(job: &Job, record: &Record) -> Result<bool, store::Error> {
+/// Notes in the run's row that it stopped, and returns the run as it stands then. `None` where it is not
+/// ours any more; then its checkpoint is not touched either.
+///
+/// The row knows better than we do how far the run is: a commit whose answer was lost may have gone
+/// through. If it was the run's last one, the run has ended and nothing is noted.
+async fn save_stopped(
+    job: &Job,
+    record: &Record,
+    error: &Error,
+) -> Result<Option<Run>, store::Error> {
     let transaction = job.store.begin().await?;
-    if !runs::save(&transaction, record).await? {
-        return Ok(false);
+    let kept = runs::lock(&transaction, record.run.id).await?;
+    let Some(mut kept) = kept.filter(|kept| kept.fence == record.fence) else { return Ok(None) };
+    if !kept.run.state.is_open() {
+        return Ok(Some(kept.run));
     }
-    if record.run.state == RunState::Failed {
-        runs::delete_pages(&transaction, record.run.id).await?;
+    let now = store::now(&transaction).await?;
+    let now = DateTime::from_timestamp_millis(now).unwrap_or(kept.run.started_at);
+    kept.run.seconds = record.run.seconds;
+    kept.run.calls.clone_from(&record.run.calls);
+    // A run that was found to be rebound before its first page.
+    kept.run.mode = record.run.mode;
+    kept.run.warning.clone_from(&record.run.warning);
+    kept.run = stopped_by(error, kept.run, now);
+    if !runs::save(&transaction, &kept).await? {
+        return Ok(None);
+    }
+    if kept.run.state == RunState::Failed {
+        runs::delete_pages(&transaction, kept.run.id).await?;
     }
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(kept.run))
+}
+
+/// The run, paused or failed.
+fn stopped_by(error: &Error, mut run: Run, now: DateTime<Utc>) -> Run {
+    match resume_at(error, run.started_at, now) {
+        Some(resume_at) => {
+            run.state = RunState::Paused;
+            run.resume_at = Some(resume_at);
+        }
+        None => {
+            run.state = RunState::Failed;
+            run.finished_at = Some(now);
+        }
+    }
+    run.error = Some(error.explained());
+    run
 }
 
 /// When a stopped run may go on by itself; `None` where it may not.

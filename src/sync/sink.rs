@@ -84,6 +84,7 @@ async fn write(
         deferred: page.planned.deferred.clone(),
     };
     runs::insert_page(&transaction, run, listed.number, &kept).await?;
+    failpoint!("sync.page_written");
     transaction.commit().await?;
     Ok(Some(next))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use super::patience::patiently;
 use super::{Error, Job, Request};
 use crate::lease::Lease;
 use crate::model::{AppId, Mode, RunId, RunState};
@@ -196,10 +197,13 @@ async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result
 
 /// Makes the run ours: whoever wrote it before can write it no more. What it has become by then is
 /// read only afterwards.
+///
+/// Patiently, since a process that was stopped in a transaction keeps the row until the server ends that.
 pub(super) async fn take_over(job: &Job, lease: &Lease, id: RunId) -> Result<Record, Error> {
-    if !runs::take_over(job.store.writer(), id, lease.fence()).await? {
+    let writer = job.store.writer();
+    if !patiently(job, || runs::take_over(writer, id, lease.fence())).await? {
         return Err(Error::LeaseLost(job.wechat.appid().clone()));
     }
     // By the writer: a replica of the database that reads come from may be behind.
-    runs::find(job.store.writer(), id).await?.ok_or(Error::NoSuchRun(id))
+    patiently(job, || runs::find(writer, id)).await?.ok_or(Error::NoSuchRun(id))
 }

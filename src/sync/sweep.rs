@@ -1,12 +1,14 @@
 //! The end of a crawl: who was known and not listed has left, unless that looks wrong.
 
+use chrono::DateTime;
 use roaring::RoaringTreemap;
 
 use super::list::least_expected;
+use super::patience::patiently;
 use super::{Error, Job};
 use crate::failpoint::failpoint;
 use crate::store::runs::Record;
-use crate::store::{accounts, followers, runs};
+use crate::store::{self, Transaction, accounts, followers, runs};
 
 /// This many departures are never held.
 const FEW_DEPARTURES: u64 = 50;
@@ -43,11 +45,13 @@ pub(super) async fn find_unseen(
     started_at: i64,
     seen: &RoaringTreemap,
 ) -> Result<Departures, Error> {
+    // Past other accounts' rows.
+    let store = job.store.for_all_rows();
     let mut departures = Departures::default();
     let mut after = 0;
     loop {
         let ids =
-            followers::list_expected_ids(job.store.reader(), job.account, started_at, after, CHUNK)
+            followers::list_expected_ids(store.reader(), job.account, started_at, after, CHUNK)
                 .await?;
         let Some(last) = ids.last().copied() else { return Ok(departures) };
         departures.expected += ids.len() as u64;
@@ -94,30 +98,67 @@ fn listed_people(record: &Record, departures: &Departures, stored: u64) -> u64 {
 /// `record` says how the run ends.
 pub(super) async fn sweep(
     job: &Job,
-    record: &mut Record,
+    record: &Record,
     departures: &Departures,
-) -> Result<(), Error> {
-    let started_at = record.run.started_at.timestamp_millis();
-    let ids: Vec<_> = departures.ids.iter().collect();
+) -> Result<Record, Error> {
+    // Walks through the account, which is not locked yet: callbacks would wait.
+    let without_unionid = patiently(job, || WithoutUnionid::count(job, record)).await?;
     failpoint!("sync.before_sweep");
+    let write = || write(job, record, departures, without_unionid);
+    let (transaction, swept) = patiently(job, write).await?;
+    failpoint!("sync.before_close");
+    // Once: where its answer is lost, it may be done.
+    transaction.commit().await?;
+    Ok(swept)
+}
+
+/// The account's followers of whom no unionid is known.
+#[derive(Debug, Clone, Copy)]
+struct WithoutUnionid {
+    count: u64,
+    /// Whether nobody has one.
+    are_all: bool,
+}
+
+impl WithoutUnionid {
+    async fn count(job: &Job, record: &Record) -> Result<Self, store::Error> {
+        let (own, account) = (job.store.for_rows(record.total_last), job.account);
+        let count = followers::count_without_unionid(own.reader(), account).await?;
+        let whole = job.store.for_all_rows();
+        let are_all = count > 0
+            && followers::list_known_from(whole.reader(), account, 0, 1).await?.is_empty();
+        Ok(Self { count, are_all })
+    }
+}
+
+/// All that a sweep writes, not committed yet.
+async fn write(
+    job: &Job,
+    record: &Record,
+    departures: &Departures,
+    without_unionid: WithoutUnionid,
+) -> Result<(Transaction, Record), Error> {
+    let mut record = record.clone();
+    let run = &mut record.run;
+    let (run_id, started_at) = (run.id, run.started_at.timestamp_millis());
+    let ids: Vec<_> = departures.ids.iter().collect();
     let transaction = job.store.for_rows(record.total_last).begin().await?;
     // First, since it locks the account: an erasure does so before it touches people.
     accounts::record_crawl(&transaction, job.account, started_at).await?;
-    let now = crate::store::now(&transaction).await?;
-    record.run.counts.unfollowed =
+    let now = store::now(&transaction).await?;
+    let marked =
         followers::mark_unfollowed(&transaction, job.account, &ids, started_at, now).await?;
     failpoint!("sync.half_swept");
-    let missing = followers::count_without_unionid(&transaction, job.account).await?;
-    record.run.counts.missing_unionid = missing;
-    if missing > 0 && followers::list_known_from(&transaction, job.account, 0, 1).await?.is_empty()
-    {
-        tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{UNBOUND}");
-        record.run.warning = Some(UNBOUND.to_owned());
+    run.counts.unfollowed = marked.all;
+    run.counts.missing_unionid = without_unionid.count.saturating_sub(marked.without_unionid);
+    run.finished_at = DateTime::from_timestamp_millis(now);
+    if without_unionid.are_all && run.counts.missing_unionid > 0 {
+        tracing::warn!(app.id = %run.appid, sync.run = run_id, "{UNBOUND}");
+        run.warning = Some(UNBOUND.to_owned());
     }
-    runs::delete_pages(&transaction, record.run.id).await?;
-    if !runs::save(&transaction, record).await? {
-        return Err(Error::LeaseLost(record.run.appid.clone()));
+    runs::delete_pages(&transaction, run_id).await?;
+    if !runs::save(&transaction, &record).await? {
+        return Err(Error::LeaseLost(record.run.appid));
     }
-    failpoint!("sync.before_close");
-    Ok(transaction.commit().await?)
+    Ok((transaction, record))
 }

@@ -4,12 +4,13 @@
 //! `FULL_FAULTS=1` is set: then there are 50,000 followers on each.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rstest::rstest;
 use unionid_bridge::model::RunState;
-use unionid_bridge::sandbox::{Call, Sandbox};
+use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::store::runs;
 
 use crate::harness::{
@@ -101,6 +102,38 @@ async fn a_run_whose_service_was_killed_goes_on_in_a_peer_by_itself(
     assert_eq!((&run["id"], &run["resumed_at_page"]), (&open["id"], &(committed + 1).into()));
     bridge.assert_mirrors(&world).await;
     assert_calls_within_bounds(&world, 500, 1);
+}
+
+/// As the handbook promises, with the lease that is configured unless somebody decides otherwise.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_run_whose_service_was_killed_goes_on_in_a_peer_within_half_a_minute(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let options = Options { page_size: 10, ..Options::with_followers(4_000) };
+    let options = options.latency(Call::UserGet, Duration::from_millis(200));
+    let world = Sandbox::start(options).await.unwrap();
+    let each_second = "[sync]\nschedule = '* * * * * *'";
+    let doomed = Serving::start(&Bridge::on(&world, &database.url, each_second)).await;
+    let peer = Serving::start(&Bridge::on(&world, &database.url, "")).await;
+    let store = Bridge::on(&world, &database.url, "").store().await;
+    let newest = async || runs::list(store.reader(), None, 1).await.unwrap().pop();
+    let is_long = async || newest().await.is_some_and(|run| run.counts.pages >= 10);
+    eventually("a run", is_long).await;
+
+    doomed.kill().await;
+    let killed = Instant::now();
+    let left = newest().await.unwrap();
+    assert_eq!((left.state, left.resumed_at_page), (RunState::Running, None), "{left:?}");
+    let goes_on = async || {
+        let run = newest().await.unwrap();
+        run.id == left.id && run.resumed_at_page.is_some() && run.counts.pages > left.counts.pages
+    };
+    eventually("the peer to go on", goes_on).await;
+    println!("the peer went on {:?} after the kill", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
+    assert_eq!(peer.stop().await.0, Some(0));
 }
 
 #[rstest]

@@ -141,3 +141,24 @@ async fn a_run_of_another_state_is_not_confirmed() {
     let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
     assert!(matches!(confirmed, Err(sync::Error::NotInState { .. })), "{confirmed:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_follower_who_left_without_a_unionid_is_not_counted_as_lacking_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    use entity::follower::{Column, Entity};
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+    let world = pages_of(500, 100).await;
+    let Some(app) = mirrored(&world, backend).await else { return };
+    let openids = (0..8).map(|person| world.main().person(person).openid);
+    let unknown = Expr::value(None::<String>);
+    let forgotten = Entity::update_many().col_expr(Column::Unionid, unknown);
+    let forgotten = forgotten.filter(Column::Openid.is_in(openids));
+    forgotten.exec(app.app.store.writer()).await.unwrap();
+    world.main().leave(0..8);
+    let run = app.sync().await.run;
+    let counts = (run.counts.unfollowed, run.counts.missing_unionid);
+    assert_eq!((run.state, counts, &run.warning), (RunState::Succeeded, (8, 0), &None), "{run:?}");
+    app.assert_mirrors_all_but(&world, &[0, 1, 2, 3, 4, 5, 6, 7]).await;
+}
