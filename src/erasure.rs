@@ -77,10 +77,12 @@ async fn forget_departed_from(
     before_at: i64,
     stop: &CancellationToken,
 ) -> Result<u64, Error> {
+    // Past all who follow, and other accounts' rows.
+    let whole = store.for_all_rows();
     let (mut forgotten, mut after) = (0, 0);
     while !stop.is_cancelled() {
         let departed =
-            followers::list_departed(store.reader(), account, before_at, after, AT_ONCE).await?;
+            followers::list_departed(whole.reader(), account, before_at, after, AT_ONCE).await?;
         let Some(last) = departed.last() else { break };
         after = last.id;
         let transaction = store.begin().await?;

@@ -95,17 +95,19 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
 
 async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     let (store, account) = (&job.store, job.account);
+    // Past other accounts' rows.
+    let whole = store.for_all_rows();
     let now = store.now().await?;
     let crawled_at = accounts::find_crawled_at(store.reader(), account).await?;
     let unionids = Unionids::default();
-    if !followers::list_known_from(store.reader(), account, 0, 1).await?.is_empty() {
+    if !followers::list_known_from(whole.reader(), account, 0, 1).await?.is_empty() {
         unionids.saw_one();
     }
     Ok(Crawl {
         job: job.clone(),
         clock: DatabaseClock::saying(now),
         began: Began::nothing(),
-        first_load: !followers::exists_before(store.reader(), account, now).await?,
+        first_load: !followers::exists_before(whole.reader(), account, now).await?,
         full,
         rebound: false,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),

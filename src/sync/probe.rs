@@ -39,7 +39,9 @@ pub(super) async fn probe(job: &Job) -> Result<Probe, Error> {
 
 /// Known followers from some random row id on.
 async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
-    let reader = job.store.reader();
+    // Past other accounts' rows, as in all reads here.
+    let store = job.store.for_all_rows();
+    let reader = store.reader();
     let range = followers::find_id_range(reader, job.account).await?;
     let Some((lowest, highest)) = range else { return Ok(Vec::new()) };
     let from = rand::random_range(lowest..=highest);
@@ -52,7 +54,8 @@ async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
 
 /// How many people a probe would ask for.
 pub(super) async fn count(job: &Job) -> Result<u64, Error> {
-    let (reader, account) = (job.store.reader(), job.account);
+    let (store, account) = (job.store.for_all_rows(), job.account);
+    let reader = store.reader();
     let known = followers::list_known_from(reader, account, 0, HANDFUL).await?.len();
     if known > 0 {
         return Ok(known as u64);
@@ -98,8 +101,8 @@ fn unionids(profiles: Vec<Profile>) -> HashMap<OpenId, UnionId> {
 
 async fn ask_the_unknown(job: &Job) -> Result<Probe, Error> {
     let probe = Probe::default();
-    let (reader, most) = (job.store.reader(), most_unknown(job));
-    let openids = followers::list_without_unionid(reader, job.account, most).await?;
+    let (store, most) = (job.store.for_all_rows(), most_unknown(job));
+    let openids = followers::list_without_unionid(store.reader(), job.account, most).await?;
     if !openids.is_empty() && !unionids(ask(job, &openids).await?).is_empty() {
         probe.unionids.saw_one();
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::crawl::{Crawl, Refusals, crawl};
+use super::crawl::{Crawl, Refusals, Unionids, crawl};
 use super::erased::allowed_rows;
 use super::patience::patiently;
 use super::probe::probe;
@@ -140,22 +140,31 @@ pub(super) async fn unless_ended<T>(
     }
 }
 
-/// Probes the account and gathers what the stages share.
+/// Gathers what the stages share, then probes the account. In this order: while the database is away all
+/// of it is done again, and WeChat would be asked again.
 async fn prepare(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Error> {
-    let (store, account) = (&job.store, job.account);
-    let started_at = record.run.started_at.timestamp_millis();
-    let whole = store.for_rows(record.total_last);
-    let first_load = !followers::exists_before(whole.reader(), account, started_at).await?;
-    if first_load && record.run.counts.pages == 0 {
-        followers::defer_unionid_index(store).await?;
-    }
+    let mut crawl = gather(job, record, began).await?;
     let probe = probe(job).await?;
     // Once resumed, the handful may be of those who are up to date already.
     let was_rebound = record.run.warning.as_deref() == Some(REBOUND);
     if probe.rebound && !was_rebound && record.run.counts.pages > 0 {
         return Err(Error::BeginAnew(record.run.id));
     }
-    let rebound = probe.rebound || was_rebound;
+    crawl.rebound = probe.rebound || was_rebound;
+    crawl.full |= crawl.rebound;
+    crawl.unionids = probe.unionids;
+    Ok(crawl)
+}
+
+async fn gather(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Error> {
+    let (store, account) = (&job.store, job.account);
+    let started_at = record.run.started_at.timestamp_millis();
+    // Past other accounts' rows.
+    let whole = store.for_all_rows();
+    let first_load = !followers::exists_before(whole.reader(), account, started_at).await?;
+    if first_load && record.run.counts.pages == 0 {
+        followers::defer_unionid_index(store).await?;
+    }
     let crawled_at = accounts::find_crawled_at(store.reader(), account).await?;
     let now = store.now().await?;
     Ok(Crawl {
@@ -164,11 +173,11 @@ async fn prepare(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Err
         clock: DatabaseClock::saying(now.max(started_at)),
         began: began.clone(),
         first_load,
-        full: record.run.mode == Mode::Full || rebound,
-        rebound,
+        full: record.run.mode == Mode::Full,
+        rebound: false,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),
         quarantined: quarantine::list(store.reader(), account).await?,
-        unionids: probe.unionids,
+        unionids: Unionids::default(),
         refusals: Refusals::default(),
     })
 }

@@ -74,6 +74,7 @@ mod soak;
 mod store_again;
 mod store_given_up;
 mod store_locked;
+mod store_slow;
 mod sync_begin;
 mod sync_busy;
 mod sync_collisions;
