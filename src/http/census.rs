@@ -15,7 +15,7 @@ use super::error::Problem;
 use crate::app::App;
 use crate::model::{AppId, Run, RunState};
 use crate::store::census::{self, Followers, Users};
-use crate::store::{self, accounts, runs};
+use crate::store::{self, GrowingPatience, accounts, runs};
 
 /// For how long a count serves at least, and how many times as long as it took.
 const SERVES_FOR: Duration = Duration::from_secs(5);
@@ -46,6 +46,8 @@ pub(super) struct Census(Arc<Mutex<State>>);
 struct State {
     latest: Option<Arc<Count>>,
     under_way: Option<UnderWay>,
+    /// With a count: one whose server fell silent must not keep the next from being made.
+    patience: GrowingPatience,
 }
 
 /// `None`: the count broke down, which was logged.
@@ -79,11 +81,12 @@ impl Census {
         if let Some(under_way) = &state.under_way {
             return under_way.clone();
         }
-        let (app, kept) = (app.clone(), self.0.clone());
+        let (app, kept, mut patience) = (app.clone(), self.0.clone(), state.patience);
         let counting = tokio::spawn(async move {
-            let counted = count(&app).await.map(Arc::new).map_err(|error| Some(Arc::new(error)));
+            let counted = patience.keep(count(&app)).await;
+            let counted = counted.map(Arc::new).map_err(|error| Some(Arc::new(error)));
             let mut state = lock(&kept);
-            state.under_way = None;
+            (state.under_way, state.patience) = (None, patience);
             if let Ok(count) = &counted {
                 state.latest = Some(count.clone());
             }

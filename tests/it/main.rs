@@ -60,6 +60,7 @@ mod push_queue;
 mod push_refused;
 mod receipt_storm;
 mod receipts;
+mod receipts_overtaken;
 mod replicas_clocks;
 mod replicas_schedule;
 mod replicas_stopped;

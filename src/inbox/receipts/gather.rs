@@ -5,10 +5,12 @@
 //! is answered before the commit.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Bundle;
+use super::join::join_all;
 use super::record::record;
 use crate::store::{self, Error, Store};
 
@@ -21,12 +23,18 @@ const MOST_TOGETHER: usize = 512;
 /// Pushes that wait their turn; beyond it, callers wait to be taken at all.
 const MOST_WAITING: usize = 4_096;
 
+/// How long callers wait after the commit for receipts to be joined, and how long before their patience
+/// ends they are answered at the latest.
+const JOINED_WITHIN: Duration = Duration::from_millis(200);
+const ANSWERED_AHEAD: Duration = Duration::from_millis(100);
+
 /// Where receipts are handed in.
 pub(in crate::inbox) struct Gatherer(mpsc::Sender<Waiting>);
 
 /// The receipts of a push, and who waits for their commit.
 struct Waiting {
     bundle: Bundle,
+    since: Instant,
     answer: oneshot::Sender<Result<(), Arc<Error>>>,
 }
 
@@ -43,10 +51,10 @@ impl Gatherer {
 
     /// Has the receipts take effect. When this returns `Ok`, they are committed.
     pub(in crate::inbox) async fn record(&self, bundle: Bundle) -> Result<(), Arc<Error>> {
-        let (answer, answered) = oneshot::channel();
+        let ((answer, answered), since) = (oneshot::channel(), Instant::now());
         let recorded = store::in_time(async {
             // Neither fails while the process lives; should it, the caller runs out of time.
-            if self.0.send(Waiting { bundle, answer }).await.is_err() {
+            if self.0.send(Waiting { bundle, since, answer }).await.is_err() {
                 std::future::pending::<()>().await;
             }
             match answered.await {
@@ -66,13 +74,28 @@ async fn work(store: Store, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         }
         // For who has given up, WeChat sends it again.
         taken.retain(|waiting| !waiting.answer.is_closed());
+        let Some(since) = taken.iter().map(|waiting| waiting.since).min() else { continue };
         let (bundles, answers): (Vec<_>, Vec<_>) =
-            taken.drain(..).map(|Waiting { bundle, answer }| (bundle, answer)).unzip();
+            taken.drain(..).map(|Waiting { bundle, answer, .. }| (bundle, answer)).unzip();
         // Callers have gone by then, and a connection that nothing comes from must not hold up others.
-        let recorded = store::in_time(record(&store, bundles)).await.map_err(Arc::new);
+        let recorded = store::in_time(record(&store, bundles)).await;
+        if let Ok(Some(kept_at)) = recorded {
+            join_overtaken(&store, kept_at, since + store::PATIENCE).await;
+        }
+        let recorded = recorded.map(drop).map_err(Arc::new);
         for answer in answers {
             // Nobody is there any more for an answer that cannot be given.
             let _ = answer.send(recorded.clone());
         }
+    }
+}
+
+/// Joins receipts just kept whose number was committed meanwhile, so that nobody waits for the next
+/// look. The receipts stand whatever becomes of it, and the callers who wait are answered in time.
+async fn join_overtaken(store: &Store, kept_at: i64, answered_by: Instant) {
+    let left = answered_by.saturating_duration_since(Instant::now());
+    let patience = JOINED_WITHIN.min(left.saturating_sub(ANSWERED_AHEAD));
+    if let Err(error) = store::within(patience, join_all(store, kept_at)).await {
+        tracing::debug!(%error, "receipts just kept wait for the next look");
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::count;
 use crate::model::MessageId;
 use crate::store::receipts::{self, Kept};
-use crate::store::{AccountId, Error, Store};
+use crate::store::{AccountId, Error, GrowingPatience, Store};
 
 /// How often kept receipts are looked at, as long as a look is quick.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -32,17 +32,14 @@ const JOINED_AT_ONCE: u64 = 1_000;
 /// Joins kept receipts to their messages until it is dropped. The first look is at all of them: those
 /// of when no process was at work.
 pub(in crate::inbox) async fn join_for_ever(store: &Store) -> Infallible {
-    let mut back_ms = i64::MAX;
+    let (mut back_ms, mut patience) = (i64::MAX, GrowingPatience::default());
     loop {
         let began = Instant::now();
-        let mut pause = LOOK_EVERY;
-        match look(store, back_ms).await {
-            Ok(()) => {
-                back_ms = LOOKED_AT_MS;
-                pause = (began.elapsed() * PART_OF_TIME).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
-            }
+        match patience.keep(look(store, back_ms)).await {
+            Ok(()) => back_ms = LOOKED_AT_MS,
             Err(error) => tracing::warn!(%error, "receipts that came early wait"),
         }
+        let pause = (began.elapsed() * PART_OF_TIME).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
         tokio::time::sleep(pause).await;
     }
 }
@@ -50,7 +47,7 @@ pub(in crate::inbox) async fn join_for_ever(store: &Store) -> Infallible {
 async fn look(store: &Store, back_ms: i64) -> Result<(), Error> {
     let since = store.now().await?.saturating_sub(back_ms);
     join_all(store, since).await?;
-    let lost = receipts::list_lost(store.reader(), since).await?;
+    let lost = receipts::list_lost(store.for_all_rows().reader(), since).await?;
     if lost.is_empty() {
         return Ok(());
     }
@@ -60,10 +57,12 @@ async fn look(store: &Store, back_ms: i64) -> Result<(), Error> {
     join_all(store, since).await
 }
 
-/// Joins those that came since `since` and whose message is known by its number.
+/// Joins those that came since `since` and whose message is known by its number. May look at very many
+/// rows: the caller's patience is the limit.
 pub(super) async fn join_all(store: &Store, since: i64) -> Result<(), Error> {
+    let whole = store.for_all_rows();
     loop {
-        let kept = receipts::list_joinable(store.reader(), since, JOINED_AT_ONCE).await?;
+        let kept = receipts::list_joinable(whole.reader(), since, JOINED_AT_ONCE).await?;
         let is_last = (kept.len() as u64) < JOINED_AT_ONCE;
         if !kept.is_empty() {
             join(store, kept).await?;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::join::join_all;
 use super::{Bundle, count};
 use crate::inbox::effect::is_too_old;
 use crate::model::{MessageId, OpenId};
@@ -15,12 +14,13 @@ type Firsts = BTreeMap<AccountId, BTreeMap<i64, Receipt>>;
 /// Messages by the status that ends them. Sorted, as their rows are locked in this order.
 type Endings = BTreeMap<String, Vec<MessageId>>;
 
-/// Records the receipts of many pushes: those whose message is known end it, the others are kept.
-pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<(), Error> {
+/// Records the receipts of many pushes: those whose message is known end it, the others are kept. Returns
+/// when they were kept, if any were.
+pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<Option<i64>, Error> {
     let received_at = store.now().await?;
     let (endings, unknown) = look_up(store, firsts(bundles, received_at)).await?;
     if endings.is_empty() && unknown.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let transaction = store.begin().await?;
     let unknown = without_erased(&transaction, unknown).await?;
@@ -34,18 +34,7 @@ pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<(), Er
     for (state, messages) in ended {
         count(state, messages);
     }
-    if !unknown.is_empty() {
-        join_overtaken(store, received_at).await;
-    }
-    Ok(())
-}
-
-/// Joins what was just kept and whose number was committed meanwhile, so that nobody waits for the next
-/// look. The receipts stand whatever becomes of it.
-async fn join_overtaken(store: &Store, since: i64) {
-    if let Err(error) = join_all(store, since).await {
-        tracing::debug!(%error, "receipts just kept wait for the next look");
-    }
+    Ok((!unknown.is_empty()).then_some(received_at))
 }
 
 fn firsts(bundles: Vec<Bundle>, received_at: i64) -> Firsts {
