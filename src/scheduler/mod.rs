@@ -13,6 +13,7 @@ mod daily;
 mod time;
 mod timetable;
 mod turns;
+mod unread;
 mod work;
 
 use std::collections::HashMap;
@@ -40,6 +41,7 @@ use turns::Turns;
 use work::{Reason, work};
 
 pub use timetable::{Due, Timetable};
+pub use unread::Unread;
 
 /// A beat a second, by this machine's clock.
 const BEATS: &str = "* * * * * *";
@@ -62,18 +64,6 @@ pub enum Error {
     Clock(#[from] JobSchedulerError),
 }
 
-/// An account that a beat did nothing for; the next one tries again, so that no tick is lost.
-#[derive(Debug, thiserror::Error)]
-#[error("the schedule of {appid} could not be read from the database")]
-pub struct Unread {
-    /// The account.
-    pub appid: AppId,
-    /// The tick that was due, as far as that was known.
-    pub tick: Option<DateTime<Utc>>,
-    /// Why.
-    pub source: store::Error,
-}
-
 /// Runs the schedule until `stop` fires, then waits for its syncs to checkpoint.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
     let beat = Arc::new(Notify::new());
@@ -92,7 +82,12 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
             () = beat.notified() => {}
             () = tokio::time::sleep(LATEST_BEAT) => {}
         }
-        for unread in schedule.beat().await.err().into_iter().flatten() {
+        // A beat may wait for the database for long. One that is cut off leaves nothing half started.
+        let beaten = tokio::select! {
+            () = stop.cancelled() => break,
+            beaten = schedule.beat() => beaten,
+        };
+        for unread in beaten.err().into_iter().flatten() {
             let (tick, error) = (unread.tick.map(tracing::field::display), &unread.source);
             tracing::warn!(
                 app.id = %unread.appid, schedule.tick = tick, %error,
@@ -144,18 +139,27 @@ impl Schedule {
             self.daily.start(&self.app, &self.stop);
         }
         self.beats = self.beats.wrapping_add(1);
+        let accounts = self.app.config.official_accounts.clone();
+        // Once, and not for each account: while the database is away, an attempt takes seconds.
+        let now = self.time.now(&self.app).await.map_err(Arc::new);
         let mut unread = Vec::new();
-        for account in self.app.config.official_accounts.clone() {
-            if let Err(error) = self.beat_of(&account, rescue).await {
-                unread.push(error);
-            }
+        for account in &accounts {
+            let beaten = match &now {
+                Ok(now) => self.beat_of(account, *now, rescue).await,
+                Err(source) => Err(Unread::new(account, None, source.clone())),
+            };
+            unread.extend(beaten.err());
         }
         if unread.is_empty() { Ok(()) } else { Err(unread) }
     }
 
-    async fn beat_of(&mut self, account: &OfficialAccount, rescue: bool) -> Result<(), Unread> {
-        let unread = |tick| move |source| Unread { appid: account.appid.clone(), tick, source };
-        let now = self.time.now(&self.app).await.map_err(unread(None))?;
+    async fn beat_of(
+        &mut self,
+        account: &OfficialAccount,
+        now: DateTime<Utc>,
+        rescue: bool,
+    ) -> Result<(), Unread> {
+        let unread = |tick| move |source| Unread::new(account, tick, Arc::new(source));
         if let Some(due) = self.due(account, now).await.map_err(unread(None))? {
             self.tick(account, due, now).await.map_err(unread(Some(due.at)))?;
         }

@@ -69,6 +69,7 @@ mod resolve;
 mod schedule;
 mod schedule_rescue;
 mod schedule_spread;
+mod schedule_stop;
 mod secrets;
 mod secrets_serve;
 mod soak;

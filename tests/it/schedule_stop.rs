@@ -1,0 +1,38 @@
+//! A process that is asked to end does not wait for a database that is silent.
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use tokio_util::sync::CancellationToken;
+use unionid_bridge::scheduler;
+use unionid_bridge::store::{Options, Store};
+
+use crate::harness::{Backend, Proxy, TestApp, TestDatabase, Way, pages_of};
+
+/// Much longer than the test waits.
+const LONG: Duration = Duration::from_secs(30);
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schedule_ends_at_once_though_it_is_being_read(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 10).await;
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    database.store().await.close().await.unwrap();
+    let proxy = Proxy::to(database.server_address().unwrap()).await;
+    let (url, max_connections) = (database.url_through(proxy.address).unwrap(), 4);
+    let options = Options { url, max_connections, acquire_timeout: LONG, statement_limit: LONG };
+    let store = Store::connect(&options).await.unwrap();
+    let app = TestApp::process(&world, database, store, "").await;
+    let stop = CancellationToken::new();
+    let schedule = tokio::spawn(scheduler::run(app.app.clone(), stop.clone()));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    proxy.set(Way::Silent);
+    // Longer than it takes until runs that were left lying are looked for again.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stop.cancel();
+    let asked = Instant::now();
+    tokio::time::timeout(LONG, schedule).await.unwrap().unwrap().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
