@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{Database, Executor};
+use sea_orm::sqlx::{Connection, Database, Executor, Sqlite};
 use sea_orm::{ConnectOptions, DatabaseConnection};
 
 use super::Error;
@@ -86,7 +86,10 @@ pub(super) async fn connect_file(
     let mut writer = common.clone();
     // It does not go away between two statements.
     writer.test_before_acquire(false);
-    writer.max_connections(1).map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB));
+    writer
+        .max_connections(1)
+        .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB))
+        .map_sqlx_sqlite_pool_opts(without_lost_transactions);
     // The writer first: it makes the file and switches it to write-ahead logging.
     let writer = sea_orm::Database::connect(writer).await?;
     let mut readers = common;
@@ -130,6 +133,17 @@ where
     pool.after_release(move |connection, _| {
         let doubt = doubt.clone();
         Box::pin(async move { doubt.is_well(connection).await })
+    })
+}
+
+/// Where the disk is full SQLite undoes a transaction by itself. The rollback that follows fails, and sqlx
+/// counts the transaction as open for ever: what is written afterwards on that connection would be within a
+/// transaction that nobody commits. So it is closed, and another one opened.
+fn without_lost_transactions(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    pool.before_acquire(|connection, _| {
+        // Whatever rollback there was has been made: connections are pinged when they come back.
+        let is_free = !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_free)))
     })
 }
 
