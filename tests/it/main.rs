@@ -47,6 +47,7 @@ mod http_lists;
 mod http_login;
 mod http_messages;
 mod http_messages_batch;
+mod http_messages_blank;
 mod http_messages_list;
 mod http_messages_named;
 mod http_resolve;

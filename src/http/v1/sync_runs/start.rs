@@ -36,7 +36,7 @@ pub(super) struct StartSyncRunRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum StartedSyncRuns {
-    One(SyncRunResponse),
+    One(Box<SyncRunResponse>),
     Several(Page<SyncRunResponse>),
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn start_sync_run(
         [only] => {
             let run = start(&context, &caller, only, request).await?;
             let location = format!("/v1/sync-runs/{}", run.id);
-            Ok(Accepted { location, body: StartedSyncRuns::One(SyncRunResponse(run)) })
+            Ok(Accepted { location, body: StartedSyncRuns::One(Box::new(SyncRunResponse(run))) })
         }
         several => start_all(&context, &caller, several, request).await,
     }
