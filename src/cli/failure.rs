@@ -14,10 +14,10 @@ pub(super) enum Exit {
     Paused,
     /// Failed.
     Failed,
-    /// The command line asks for what cannot be.
-    Usage,
     /// The configuration, here or in WeChat's console, has to change.
     Configuration,
+    /// The command line asks for what does not go together.
+    Usage,
 }
 
 impl Exit {

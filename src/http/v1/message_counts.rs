@@ -93,13 +93,13 @@ struct MessageCount {
 
 /// How many messages have come how far
 ///
-/// By template and by the day on which they were accepted here: the latest day first, and templates of which
-/// nothing was accepted on a day left out.
+/// By template and by the day on which they were accepted here.
 #[utoipa::path(
     get, path = "/v1/message-counts", tag = "messages", security(("api_key" = ["push"])),
     params(CountsQuery),
     responses(
-        (status = 200, body = Page<MessageCount>),
+        (status = 200, description = "The latest day first; a template of which nothing was accepted on a day \
+            is left out of it", body = Page<MessageCount>),
         (status = 400, description = "`invalid_query`: `from` is after `to`, or there are more than 92 days. \
             Or a parameter is wrong, unknown or given twice"),
         (status = 404, description = "`account_unknown`: the account is not configured"),
