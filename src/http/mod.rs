@@ -82,8 +82,8 @@ pub use client::{Client, ClientError, Health, health};
 /// What the API answers with, for the command line to print the same.
 pub mod answer {
     pub use super::v1::{
-        CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate, ResolveResponse,
-        SubscribeTemplateResponse, TemplateResponse,
+        CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate, MessageResponse,
+        ResolveResponse, SubscribeTemplateResponse, TemplateResponse,
     };
 }
 

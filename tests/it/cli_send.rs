@@ -37,6 +37,8 @@ async fn send_has_the_official_account_write_and_says_so() {
     assert_eq!(accepted.len(), 1);
     assert_eq!((accepted[0].person, sent["msgid"].as_i64()), (3, Some(accepted[0].msgid)));
     assert_eq!(accepted[0].client_msg_id.as_deref(), sent["id"].as_str());
+    // As the API gives it, for who reads numbers as doubles.
+    assert_eq!(sent["msgid_text"], accepted[0].msgid.to_string());
     let appid = world.mini_program().unwrap().appid().to_owned();
     let jump = json!({ "appid": appid, "pagepath": "pages/a?id=1" });
     assert_eq!(accepted[0].body["miniprogram"], jump);

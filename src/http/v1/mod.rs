@@ -19,6 +19,7 @@ mod user;
 
 use utoipa_axum::router::OpenApiRouter;
 
+pub use messages::MessageResponse;
 pub use resolve::ResolveResponse;
 pub use templates::{
     CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate,
