@@ -19,7 +19,7 @@ use crate::lease::Holder;
 use crate::login::Login;
 use crate::model::AppId;
 use crate::push::Push;
-use crate::resolve::Resolver;
+use crate::resolve::{Accounts, Resolver};
 use crate::seal::Sealer;
 use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
@@ -88,6 +88,8 @@ pub struct App {
     pub store: Store,
     /// The keeper of access tokens.
     pub tokens: Arc<Keeper>,
+    /// The accounts that are configured.
+    pub accounts: Arc<Accounts>,
     /// Answers which openid a user has where.
     pub resolver: Resolver,
     /// Exchanges login codes.
@@ -150,12 +152,13 @@ impl App {
             senders: messages::senders(&config, &client, &tokens),
             settings: messages::settings(&config, retry),
         });
-        let login = identity::login(&config, accounts, store.clone(), client.clone());
+        let login = identity::login(&config, accounts.clone(), store.clone(), client.clone());
         let inbox = Inbox::new(store.clone(), mailboxes(&config, &client, &tokens))?;
         Ok(Self {
             config,
             store,
             tokens,
+            accounts,
             resolver,
             login,
             push,

@@ -1,9 +1,9 @@
 //! What most commands begin with: the configuration, the logs, the application.
 
-use super::{Exit, Failure, Global, output};
+use super::{Failure, Global, output};
 use crate::app::App;
 use crate::config::{self, Config, OfficialAccount, Sources};
-use crate::model::AppId;
+use crate::model::{AccountKind, AppId};
 use crate::telemetry;
 
 /// Reads the configuration, says what looks odd in it, and starts the logs.
@@ -52,31 +52,18 @@ pub(super) fn account(config: &Config, named: &str) -> Result<AppId, Failure> {
 
 /// The account that sends, by name or AppID; the only Official Account where none is named.
 pub(super) fn sender(config: &Config, named: Option<&str>) -> Result<AppId, Failure> {
-    match (named, config.official_accounts.as_slice()) {
-        (Some(named), _) => account(config, named),
-        (None, [only]) => Ok(only.appid.clone()),
-        (None, several) => Err(to_be_named(several.iter().map(|account| account.name.as_str()))),
+    let known = config.official_accounts.iter().map(|account| &account.appid);
+    match named {
+        Some(named) => account(config, named),
+        None => Ok(AccountKind::OfficialAccount.choose(known, None, "--app")?.clone()),
     }
 }
 
 /// A Mini Program, by name or AppID; the only one where none is named.
 pub(super) fn program(config: &Config, named: Option<&str>) -> Result<AppId, Failure> {
-    match (named, config.mini_programs.as_slice()) {
-        (Some(named), _) => Ok(config.mini_program(named)?.appid.clone()),
-        (None, [only]) => Ok(only.appid.clone()),
-        (None, several) => Err(to_be_named(several.iter().map(|program| program.name.as_str()))),
+    let known = config.mini_programs.iter().map(|program| &program.appid);
+    match named {
+        Some(named) => Ok(config.mini_program(named)?.appid.clone()),
+        None => Ok(AccountKind::MiniProgram.choose(known, None, "--app")?.clone()),
     }
-}
-
-fn to_be_named<'a>(known: impl Iterator<Item = &'a str>) -> Failure {
-    let known = known.collect::<Vec<_>>().join(", ");
-    let hint = match known.as_str() {
-        "" => "the configuration has none".to_owned(),
-        known => format!("name one with --app: {known}"),
-    };
-    Failure::new(
-        Exit::Configuration,
-        anyhow::anyhow!("it has to be said which account is meant"),
-        Some(hint),
-    )
 }

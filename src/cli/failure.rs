@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::model::UnclearAccount;
 use crate::{app, config, http, keys, push, scheduler, store, sync, telemetry, token};
 
 /// How a command ended without a failure to report.
@@ -15,6 +16,8 @@ pub(super) enum Exit {
     Failed,
     /// The configuration, here or in WeChat's console, has to change.
     Configuration,
+    /// The command line asks for what does not go together.
+    Usage,
 }
 
 impl Exit {
@@ -22,6 +25,7 @@ impl Exit {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::Paused => 75,
             Self::Configuration => 78,
         })
@@ -78,6 +82,13 @@ impl From<config::Error> for Failure {
 impl From<config::UnknownAccount> for Failure {
     fn from(error: config::UnknownAccount) -> Self {
         Self::new(Exit::Configuration, error, None)
+    }
+}
+
+impl From<UnclearAccount> for Failure {
+    fn from(error: UnclearAccount) -> Self {
+        let hint = Some(error.hint());
+        Self::new(Exit::Configuration, error, hint)
     }
 }
 

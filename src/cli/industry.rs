@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
+use crate::http::answer::IndustryResponse;
 use crate::push::{Industries, Industry as Line};
 
 /// An Official Account's lines of business.
@@ -35,14 +36,14 @@ impl Industry {
         if let IndustryCommand::Set { first, second } = &self.command {
             app.push.set_industries(&appid, first, second).await?;
         }
-        print(&app.push.industries(&appid).await?, global.json);
+        print(app.push.industries(&appid).await?, global.json);
         Ok(Exit::Done)
     }
 }
 
-fn print(industries: &Industries, json: bool) {
+fn print(industries: Industries, json: bool) {
     if json {
-        return output::json(industries);
+        return output::json(&IndustryResponse::from(industries));
     }
     let row = |which: &str, line: &Option<Line>| match line {
         Some(Line { first_class, second_class }) => {

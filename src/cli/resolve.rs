@@ -1,8 +1,10 @@
 //! `resolve`: which openid of an Official Account a user has, as the API answers it.
 
 use clap::{ArgGroup, Args};
+use serde::Serialize;
 
 use super::{Exit, Failure, Global, context, output};
+use crate::http::answer::ResolveResponse;
 use crate::model::{InvalidId, OpenId, UnionId};
 use crate::resolve::{self, Resolution, User};
 
@@ -41,7 +43,7 @@ impl Resolve {
             _ => return Ok(Exit::Failed),
         };
         let resolution = app.resolver.resolve(user, to.as_ref()).await?;
-        Ok(print(&resolution, global.json))
+        Ok(print(resolution, global.json))
     }
 }
 
@@ -49,21 +51,32 @@ fn parsed<T: std::str::FromStr<Err = InvalidId>>(text: &str) -> Result<T, Invali
     text.parse()
 }
 
-fn print(resolution: &Resolution, json: bool) -> Exit {
-    if json {
-        output::json(resolution);
-    }
-    match resolution {
-        Resolution::Resolved { openid, verified_at, .. } if !json => {
+/// Somebody who cannot be resolved: the `code` is that of the API's problem.
+#[derive(Serialize)]
+struct Unresolved {
+    status: &'static str,
+    code: &'static str,
+    detail: &'static str,
+    hint: Option<&'static str>,
+}
+
+fn print(resolution: Resolution, json: bool) -> Exit {
+    let (status, problem, hint) = (resolution.status(), resolution.problem(), resolution.hint());
+    match (resolution, problem) {
+        (_, Some(detail)) if json => {
+            output::json(&Unresolved { status, code: status, detail, hint });
+        }
+        (resolved, None) if json => output::json(&ResolveResponse::of(resolved)),
+        (Resolution::Resolved { openid, verified_at, .. }, _) => {
             output::data(openid);
             let at = verified_at.format("%Y-%m-%d %H:%M:%S UTC");
             output::talk(format_args!("follows the account, as WeChat said at {at}"));
         }
         _ => {}
     }
-    let Some(problem) = resolution.problem() else { return Exit::Done };
-    output::talk(format_args!("{}: {problem}", resolution.status()));
-    if let Some(hint) = resolution.hint() {
+    let Some(problem) = problem else { return Exit::Done };
+    output::talk(format_args!("{status}: {problem}"));
+    if let Some(hint) = hint {
         output::talk(format_args!("hint: {hint}"));
     }
     Exit::Failed

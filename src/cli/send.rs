@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::texts::{Pair, texts};
 use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
+use crate::http::answer::MessageResponse;
 use crate::model::{
     AppId, Channel, Content, Jump, MessageId, MessageState, OpenId, TemplateId, UnionId,
 };
@@ -128,7 +129,7 @@ async fn sent(app: &App, id: &MessageId, patience: Duration, json: bool) -> Resu
 
 fn print(shown: &Shown, json: bool) {
     if json {
-        return output::json(shown);
+        return output::json(&MessageResponse::from(shown.clone()));
     }
     output::data(format_args!("{} {}", shown.id, shown.state));
     if let Some(reason) = &shown.reason {

@@ -60,15 +60,6 @@ impl<S> Caller<S> {
         self.grant.only_for()
     }
 
-    /// Which of `appids` there are, as a hint: those that the key is for.
-    pub(super) fn configured<'a>(&self, appids: impl IntoIterator<Item = &'a AppId>) -> String {
-        let named = appids.into_iter().filter(|appid| self.allows(appid)).map(AppId::as_str);
-        match named.collect::<Vec<_>>().as_slice() {
-            [] => "none is configured".to_owned(),
-            named => format!("configured: {}", named.join(", ")),
-        }
-    }
-
     /// Refuses, where the key is for some accounts only: for what concerns all of them.
     pub(super) fn may_name_all(&self) -> Result<(), Problem> {
         if self.appids().is_none() {

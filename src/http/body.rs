@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -44,17 +44,49 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::unsupported("not_json", "the body is not declared to be JSON")
-                .hint("send `Content-Type: application/json`"));
+        let is_json = is_json(request.headers());
+        refuse_size(request.headers(), MOST)?;
+        if !is_json {
+            return Err(not_json());
         }
-        let bytes = read(request, MOST).await?;
+        Self::read(&collect(request.into_body(), MOST).await?)
+    }
+}
+
+/// A body that may be left out: one that is empty is none, whatever it is declared to be, and so is `null`.
+impl<T, S, const MOST: usize> OptionalFromRequest<S> for Json<T, MOST>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Problem> {
+        let is_json = is_json(request.headers());
+        refuse_size(request.headers(), MOST)?;
+        let bytes = collect(request.into_body(), MOST).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(None),
+            (false, false) => Err(not_json()),
+            (false, true) if bytes.trim_ascii() == b"null" => Ok(None),
+            (false, true) => Self::read(&bytes).map(Some),
+        }
+    }
+}
+
+fn not_json() -> Problem {
+    Problem::unsupported("not_json", "the body is not declared to be JSON")
+        .hint("send `Content-Type: application/json`")
+}
+
+impl<T: DeserializeOwned, const MOST: usize> Json<T, MOST> {
+    fn read(bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.trim_ascii_start().first() == Some(&b'[') {
             // serde would take a list for the members of a struct, in their order.
             return Err(Problem::bad_request("invalid_body", "the body is a list and no object")
                 .hint("/docs shows what the body has to be"));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| explain::<T>(&bytes, &error))
+        serde_json::from_slice(bytes).map(Self).map_err(|error| explain::<T>(bytes, &error))
     }
 }
 
@@ -94,20 +126,21 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Raw<MOST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        read(request, MOST).await.map(Self)
+        refuse_size(request.headers(), MOST)?;
+        collect(request.into_body(), MOST).await.map(Self)
     }
 }
 
-async fn read(request: Request, most: usize) -> Result<Bytes, Problem> {
-    let headers = request.headers();
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        let detail = "compressed bodies are not taken";
-        return Err(Problem::unsupported("body_compressed", detail).hint("send it as it is"));
+/// Refuses what is declared to be too large, and what is compressed: how large that is shows only when it is
+/// unpacked, which is not done.
+fn refuse_size(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        return Err(Problem::compressed());
     }
-    if declared(headers).is_some_and(|length| length > most as u64) {
-        return Err(Problem::too_large(most));
+    match declared(headers) {
+        Some(length) if length > most as u64 => Err(Problem::too_large(most)),
+        _ => Ok(()),
     }
-    collect(request.into_body(), most).await
 }
 
 async fn collect(body: Body, most: usize) -> Result<Bytes, Problem> {
@@ -158,114 +191,4 @@ fn without_text(mut detail: String) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use futures::stream;
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only whether it can be read is looked at")]
-    struct Asked {
-        name: String,
-        count: Option<f64>,
-        many: Option<Vec<Inner>>,
-        any: Option<serde_json::Value>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only whether it can be read is looked at")]
-    struct Inner {
-        id: u32,
-    }
-
-    async fn sent(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<Asked, Problem> {
-        let mut request = Request::post("/");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let read = Json::from_request(request.body(body.into()).unwrap(), &()).await;
-        read.map(|Json::<Asked>(asked)| asked)
-    }
-
-    async fn json(text: impl Into<Body>) -> Result<Asked, Problem> {
-        sent(&[("content-type", "application/json; charset=utf-8")], text).await
-    }
-
-    async fn code(text: impl Into<Body>) -> &'static str {
-        json(text).await.unwrap_err().code()
-    }
-
-    #[tokio::test]
-    async fn hostile_json_is_refused_by_what_is_wrong_with_it() {
-        assert_eq!(json(r#"{"name": "a", "many": [{"id": 1}]}"#).await.unwrap().name, "a");
-        let deep = format!(r#"{{"name": "a", "any": {}"#, "[".repeat(8_000));
-        for (text, expected) in [
-            ("", "invalid_json"),
-            ("{", "invalid_json"),
-            ("{}", "invalid_body"),
-            ("[]", "invalid_body"),
-            (r#" ["a", null, null, null]"#, "invalid_body"),
-            (r#"{"name": "a", "name": "b"}"#, "invalid_body"),
-            (r#"{"name": "a", "nmae": "b"}"#, "invalid_body"),
-            (r#"{"name": "a", "count": 1e999}"#, "invalid_json"),
-            (r#"{"name": "\ud800"}"#, "invalid_json"),
-            (r#"{"name": "a"} {}"#, "invalid_json"),
-            (&deep, "invalid_json"),
-        ] {
-            assert_eq!(code(text.to_owned()).await, expected, "{text:.60}");
-        }
-        assert_eq!(code(&b"{\"name\": \"\xff\"}"[..]).await, "invalid_json");
-    }
-
-    #[tokio::test]
-    async fn the_place_of_a_mistake_is_named() {
-        let refused = json(r#"{"name": "a", "many": [{"id": 1}, {"id": "x"}]}"#).await.unwrap_err();
-        assert!(refused.cause().starts_with("at `many[1].id`: "), "{}", refused.cause());
-        let refused = json(r#"{"name": "a", "many": "canary, expected"}"#).await.unwrap_err();
-        assert!(
-            refused.cause().starts_with("at `many`: invalid type: string, expected a sequence")
-        );
-        let refused = json(r#"{"name": "a", "nmae": "b"}"#).await.unwrap_err();
-        assert!(refused.cause().contains("`nmae`"), "{}", refused.cause());
-    }
-
-    #[tokio::test]
-    async fn only_json_as_it_is_gets_in() {
-        let text = r#"{"name": "a"}"#;
-        for kind in ["application/json", "Application/JSON", "application/merge-patch+json"] {
-            assert!(sent(&[("content-type", kind)], text).await.is_ok(), "{kind}");
-        }
-        for kind in ["text/json", "application/x-www-form-urlencoded", "json", ""] {
-            let refused = sent(&[("content-type", kind)], text).await.unwrap_err();
-            assert_eq!(refused.code(), "not_json", "{kind}");
-        }
-        let packed = [("content-type", "application/json"), ("content-encoding", "gzip")];
-        assert_eq!(sent(&packed, text).await.unwrap_err().code(), "body_compressed");
-    }
-
-    #[tokio::test]
-    async fn a_body_too_large_is_refused_whatever_it_declares() {
-        assert_eq!(code(vec![b' '; SMALL + 1]).await, "body_too_large");
-        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"    ")));
-        assert_eq!(code(Body::from_stream(endless)).await, "body_too_large");
-        let declared = [("content-type", "application/json"), ("content-length", "999999999")];
-        let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-        assert_eq!(sent(&declared, silent).await.unwrap_err().code(), "body_too_large");
-        let million: HashMap<_, _> = (0..1_000_000).map(|key| (key, 0)).collect();
-        assert_eq!(code(serde_json::to_vec(&million).unwrap()).await, "body_too_large");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_trickles_is_given_up_on() {
-        let drops = stream::unfold((), async |()| {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
-        });
-        assert_eq!(code(Body::from_stream(Box::pin(drops))).await, "body_too_slow");
-    }
-}
+mod tests;

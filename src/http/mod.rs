@@ -47,6 +47,8 @@ mod body;
 mod census;
 mod client;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod meters;
 mod metrics;
@@ -76,6 +78,14 @@ use error::Problem;
 use meters::Meters;
 
 pub use client::{Client, ClientError, Health, health};
+
+/// What the API answers with, for the command line to print the same.
+pub mod answer {
+    pub use super::v1::{
+        CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate, MessageResponse,
+        ResolveResponse, SubscribeTemplateResponse, TemplateResponse,
+    };
+}
 
 /// How long connections are still taken after the process was asked to end, so that those who send
 /// requests here have seen `/readyz` fail before they are turned away.

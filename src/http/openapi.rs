@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -43,7 +43,7 @@ const WITH_KEY: [(&str, &str); 6] = [
 const WITH_BODY: [(&str, &str); 4] = [
     ("400", "The body cannot be understood"),
     ("408", "The body came too slowly"),
-    ("413", "The body is too large"),
+    ("413", "The body is too large, or compressed"),
     ("415", "The body is no JSON"),
 ];
 
@@ -97,7 +97,19 @@ pub(super) fn completed(mut document: OpenApi) -> OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         complete(operation);
     }
+    document.components.iter_mut().for_each(name_entries);
     document
+}
+
+/// Has the pages of lists name what their entries are: utoipa repeats it in each generic type.
+fn name_entries(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        if let (Some(entry), RefOr::T(Schema::Object(page))) = (name.strip_prefix("Page_"), schema)
+            && let Some(RefOr::T(Schema::Array(data))) = page.properties.get_mut("data")
+        {
+            data.items = ArrayItems::from(RefOr::Ref(Ref::from_schema_name(entry)));
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -1,11 +1,85 @@
 //! Pages of a list: how many entries, and where the next page begins.
 //!
-//! A cursor is opaque to callers: a letter for the list it is of, and the row after which to go on. Every
-//! text of that form is a cursor, so a forged one leads to a page and nowhere else.
+//! Every list of the API is a [`Page`], asked for with a `limit` and a `cursor`. A cursor is opaque to
+//! callers: a letter for the list it is of, and the row after which to go on. Every text of that form is a
+//! cursor, so a forged one leads to a page and nowhere else.
+//!
+//! A list that is whole in memory, because WeChat or one statement gives all of it, is cut by [`Page::cut`]:
+//! its cursor is a [`Position`], and each page is of the list as it stands then.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::model::MessageId;
+
+/// A page of a list
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// The entries, in the list's order
+    pub(super) data: Vec<T>,
+    /// Where the next page begins; null on the last one
+    #[schema(required = true)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Which page of a list that is whole in memory, and has no other parameters.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CutQuery {
+    /// How many at most; 100 where it is not said
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit<MOST_CUT>>,
+    /// The `next_cursor` of the page before
+    #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
+    cursor: Option<Position>,
+}
+
+impl CutQuery {
+    /// The page of the list.
+    pub(super) fn page<R, T>(self, whole: Vec<R>, shown: impl FnMut(R) -> T) -> Page<T> {
+        Page::cut(whole, self.limit, self.cursor, shown)
+    }
+}
+
+/// How many entries come before, of a list that is whole in memory.
+pub(super) type Position = Cursor<'p'>;
+
+/// Entries of such a list on a page at most.
+pub(super) const MOST_CUT: u64 = 1_000;
+
+/// The same, unless it is said how many.
+const USUAL_CUT: u64 = 100;
+
+impl<T> Page<T> {
+    /// From rows of which one more than `limit` was asked for: whether it is there tells whether there is
+    /// a next page. `after` is the cursor that goes on after a row.
+    pub(super) fn of_rows<R>(
+        mut rows: Vec<R>,
+        limit: u64,
+        after: impl FnOnce(&R) -> String,
+        shown: impl FnMut(R) -> T,
+    ) -> Self {
+        let is_last = rows.len() as u64 <= limit;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| !is_last).map(after);
+        Self { data: rows.into_iter().map(shown).collect(), next_cursor }
+    }
+
+    /// From a list that is whole in memory.
+    pub(super) fn cut<R>(
+        whole: Vec<R>,
+        limit: Option<Limit<MOST_CUT>>,
+        cursor: Option<Position>,
+        shown: impl FnMut(R) -> T,
+    ) -> Self {
+        let (limit, before) = (limit.map_or(USUAL_CUT, Limit::get), cursor.map_or(0, Cursor::row));
+        let next = before.saturating_add(limit);
+        let next_cursor = (next < whole.len() as u64).then(|| Position::after(next).into());
+        let rows = whole.into_iter().skip(before as usize).take(limit as usize);
+        Self { data: rows.map(shown).collect(), next_cursor }
+    }
+}
 
 /// How many entries a page has at most: from 1 to `MOST`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -113,64 +187,4 @@ fn is_hex(text: &str, digits: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read(text: &str) -> Option<u64> {
-        Cursor::<'r'>::try_from(text.to_owned()).ok().map(Cursor::row)
-    }
-
-    #[test]
-    fn only_what_a_page_gave_is_a_cursor() {
-        let text = String::from(Cursor::<'r'>::after(1_000_000));
-        assert_eq!((text.as_str(), read(&text)), ("r00000000000f4240", Some(1_000_000)));
-        assert_eq!(read("r7fffffffffffffff"), Some(i64::MAX as u64));
-        for strange in [
-            "",
-            "r",
-            "f00000000000f4240",
-            "r00000000000F4240",
-            "r+0000000000f4240",
-            "r8000000000000000",
-            "r00000000000f424",
-            "r00000000000f42400",
-            "r00000000000f424\0",
-            "r00000000000f424%",
-            "\u{202e}",
-            &"r".repeat(1_000_000),
-        ] {
-            assert_eq!(read(strange), None, "{strange:.40?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics_and_what_is_read_is_what_was_written(text in ".*", row: u64) {
-            if let Some(row) = read(&text) {
-                prop_assert_eq!(String::from(Cursor::<'r'>::after(row)), text);
-            }
-            let cursor = Cursor::<'r'>::after(row);
-            prop_assert_eq!(read(&String::from(cursor)), Some(cursor.row()));
-        }
-    }
-
-    #[test]
-    fn the_cursor_of_messages_is_an_id_and_nothing_else() {
-        let read = |text: &str| MessageCursor::try_from(text.to_owned());
-        let id = MessageId::new(1_700_000_000_000, [7; 10]);
-        let text = String::from(MessageCursor::after(id.clone()));
-        assert_eq!(read(&text).unwrap().id(), &id);
-        for strange in ["", "m", &text[1..], &text[..32], &format!("{text}0"), &text.to_uppercase()]
-        {
-            assert!(read(strange).is_err(), "{strange}");
-        }
-    }
-
-    #[test]
-    fn a_page_has_at_least_one_entry_and_not_too_many() {
-        let read = |limit| Limit::<100>::try_from(limit).ok().map(Limit::get);
-        assert_eq!([0, 1, 100, 101].map(read), [None, Some(1), Some(100), None]);
-    }
-}
+mod tests;

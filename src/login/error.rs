@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::AppId;
-use crate::resolve::listed;
+use crate::model::UnclearAccount;
 use crate::wechat::login::{InvalidLoginCode, LoginRefusal, SealedDataError};
 use crate::wechat::{self, Trouble, Upstream};
 use crate::{seal, store};
@@ -39,20 +38,9 @@ pub enum Error {
         /// What WeChat said.
         upstream: Option<Upstream>,
     },
-    /// The Mini Program is not configured.
-    #[error("{appid} is none of the Mini Programs configured here")]
-    MiniProgramUnknown {
-        /// The one named.
-        appid: AppId,
-        /// Those there are.
-        known: Vec<AppId>,
-    },
-    /// No Mini Program is named, and there is not exactly one.
-    #[error("it has to be said which Mini Program is meant")]
-    MiniProgramNeeded {
-        /// Those there are.
-        known: Vec<AppId>,
-    },
+    /// It is not clear which Mini Program is meant.
+    #[error("{0}")]
+    Account(#[from] UnclearAccount),
     /// One of `encrypted_data` and `iv` is missing.
     #[error("encrypted_data and iv are sent both or neither")]
     SealedDataIncomplete,
@@ -106,12 +94,7 @@ impl Error {
             Self::CodeUsed { .. } => LoginRefusal::UsedCode.hint(),
             Self::UserBlocked { .. } => LoginRefusal::Blocked.hint(),
             Self::RateLimited { .. } => LoginRefusal::TooOften.hint(),
-            Self::MiniProgramUnknown { known, .. } => {
-                return Some(format!("configured: {}", listed(known)));
-            }
-            Self::MiniProgramNeeded { known } => {
-                return Some(format!("name one with `appid`: {}", listed(known)));
-            }
+            Self::Account(unclear) => return Some(unclear.hint()),
             Self::SealedDataIncomplete => "send what wx.getUserInfo gave as encryptedData and iv",
             Self::SealedData(refused) => refused.hint(),
             Self::SealedDataOld => {

@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use super::memory::{Exchange, Progress};
 use super::{Answer, Asked, Error, Shared};
+use crate::model::AccountKind;
 use crate::wechat::login::{LoginRefusal, Session};
 
 impl Shared {
@@ -79,8 +80,8 @@ impl Shared {
 
     async fn ask(&self, caller: &str, asked: &Asked) -> Result<Session, (Error, Left)> {
         let Some(program) = self.programs.get(&asked.appid) else {
-            let (appid, known) = (asked.appid.clone(), self.accounts.programs().to_vec());
-            return Err((Error::MiniProgramUnknown { appid, known }, Left::Unused));
+            let unknown = self.accounts.unknown(AccountKind::MiniProgram, &asked.appid);
+            return Err((unknown.into(), Left::Unused));
         };
         let Ok(_place) = self.places.try_acquire() else {
             return Err((Error::TooManyAtOnce, Left::Unused));

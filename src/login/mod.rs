@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::model::{AppId, OpenId, UnionId};
+use crate::model::{AccountKind, AppId, OpenId, UnclearAccount, UnionId};
 use crate::resolve::Accounts;
 use crate::seal::Sealer;
 use crate::store::Store;
@@ -166,7 +166,7 @@ impl Login {
     }
 
     /// The Mini Program that is meant; the only one configured where none is named.
-    pub fn program(&self, asked: Option<&AppId>) -> Result<&AppId, Error> {
+    pub fn program(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
         self.0.program(asked)
     }
 
@@ -193,14 +193,7 @@ impl Shared {
         Ok(Asked { appid, code, sealed })
     }
 
-    fn program(&self, asked: Option<&AppId>) -> Result<&AppId, Error> {
-        let known = self.accounts.programs();
-        match (asked, known) {
-            (None, [only]) => Ok(only),
-            (None, known) => Err(Error::MiniProgramNeeded { known: known.to_vec() }),
-            (Some(asked), known) => known.iter().find(|appid| *appid == asked).ok_or_else(|| {
-                Error::MiniProgramUnknown { appid: asked.clone(), known: known.to_vec() }
-            }),
-        }
+    fn program(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
+        self.accounts.choose(AccountKind::MiniProgram, asked, "appid")
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::{AppId, TemplateId};
-use crate::resolve::{self, Resolution, listed};
+use crate::model::{AppId, TemplateId, UnclearAccount};
+use crate::resolve::{self, Resolution};
 use crate::store;
 use crate::wechat::{self, Trouble};
 
@@ -13,24 +13,9 @@ pub enum Error {
     /// The person, or the Official Account, cannot be looked up.
     #[error("{0}")]
     Resolve(#[from] resolve::Error),
-    /// The account named to send is not configured, or is of another kind.
-    #[error("{appid} is none of the {} configured here", kind_of(*.official))]
-    SenderUnknown {
-        /// The account named.
-        appid: AppId,
-        /// Whether an Official Account is wanted; otherwise a Mini Program.
-        official: bool,
-        /// Those there are.
-        known: Vec<AppId>,
-    },
-    /// No account is named to send, and there is not exactly one.
-    #[error("it has to be said which of the {} sends", kind_of(*.official))]
-    SenderNeeded {
-        /// Whether an Official Account is wanted; otherwise a Mini Program.
-        official: bool,
-        /// Those there are.
-        known: Vec<AppId>,
-    },
+    /// It is not clear which account sends, or which one a person is of.
+    #[error("{0}")]
+    Account(#[from] UnclearAccount),
     /// The Idempotency-Key came before, with something else.
     #[error("this Idempotency-Key was used for another request")]
     OtherRequest,
@@ -43,10 +28,6 @@ pub enum Error {
     /// The database did not do it.
     #[error("the message could not be stored")]
     Store(#[source] Arc<store::Error>),
-}
-
-fn kind_of(official: bool) -> &'static str {
-    if official { "Official Accounts" } else { "Mini Programs" }
 }
 
 /// Why one message was not accepted. Nothing of it is kept.
@@ -93,7 +74,7 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Resolve(resolve::Error::Store(_)) => false,
-            Self::Resolve(_) | Self::SenderUnknown { .. } | Self::SenderNeeded { .. } => true,
+            Self::Resolve(_) | Self::Account(_) => true,
             Self::Wechat(error) => error.trouble() == Trouble::Misconfigured,
             Self::OtherRequest | Self::InFlight | Self::Store(_) => false,
         }
@@ -103,13 +84,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Resolve(error) => Some(error.hint()),
-            Self::SenderUnknown { known, .. } => Some(format!("configured: {}", listed(known))),
-            Self::SenderNeeded { official: true, known } => {
-                Some(format!("name one with `official_account`: {}", listed(known)))
-            }
-            Self::SenderNeeded { official: false, known } => {
-                Some(format!("name one with `subscribe.appid`: {}", listed(known)))
-            }
+            Self::Account(unclear) => Some(unclear.hint()),
             Self::OtherRequest => Some(
                 "make a new key for each message, and send the same one only to repeat it".into(),
             ),

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::model::{AppId, Channel};
+use crate::model::{AccountKind, AppId, Channel};
 use crate::resolve::{Accounts, Resolver};
 use crate::store::{self, AccountId, Store};
 use crate::wechat;
@@ -107,20 +107,13 @@ impl Push {
 
     /// The account that is to send: the one named, or the only one of its kind.
     fn sender(&self, channel: Channel, named: Option<&AppId>) -> Result<&Sender, Error> {
-        let known = match channel {
-            Channel::Template => self.accounts.official(),
-            Channel::Subscribe => self.accounts.programs(),
+        let (kind, parameter) = match channel {
+            Channel::Template => (AccountKind::OfficialAccount, "official_account"),
+            Channel::Subscribe => (AccountKind::MiniProgram, "subscribe.appid"),
         };
-        let official = channel == Channel::Template;
-        let appid = match (named, known) {
-            (Some(named), _) => named,
-            (None, [only]) => only,
-            (None, _) => return Err(Error::SenderNeeded { official, known: known.to_vec() }),
-        };
+        let appid = self.accounts.choose(kind, named, parameter)?;
         let sender = self.senders.get(appid).filter(|sender| sender.channel == channel);
-        let unknown =
-            || Error::SenderUnknown { appid: appid.clone(), official, known: known.to_vec() };
-        sender.ok_or_else(unknown)
+        sender.ok_or_else(|| self.accounts.unknown(kind, appid).into())
     }
 
     async fn number(&self, appid: &AppId) -> Result<AccountId, Error> {

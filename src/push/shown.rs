@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use serde::Serialize;
 
 use super::Push;
 use super::error::Error;
@@ -22,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const COUNTING: Duration = Duration::from_secs(10);
 
 /// A message, without what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// Its id.
     pub id: MessageId,
@@ -55,7 +54,7 @@ pub struct Shown {
 }
 
 /// How many messages of one template, accepted on one day, have come how far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayCount {
     /// The day, at UTC+8 as WeChat counts.
     pub day: NaiveDate,
@@ -70,7 +69,7 @@ pub struct DayCount {
 }
 
 /// What a person said to a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// The template.
     pub template_id: TemplateId,

@@ -13,7 +13,7 @@ impl Push {
     /// The calls of an account that sends by this channel, for what is not offered here.
     ///
     /// # Errors
-    /// [`Error::SenderUnknown`] where the account is not configured, or is of the other kind.
+    /// [`Error::Account`] where the account is not configured, or is of the other kind.
     pub fn account(&self, channel: Channel, appid: &AppId) -> Result<&wechat::Account, Error> {
         Ok(&self.sender(channel, Some(appid))?.wechat)
     }

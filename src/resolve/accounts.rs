@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::OnceCell;
 
-use super::Error;
-use crate::model::AppId;
+use crate::model::{AccountKind, AppId, UnclearAccount};
 use crate::store::identities::Source;
 use crate::store::{self, AccountId, Store, accounts};
 
@@ -43,37 +42,42 @@ impl Accounts {
         Self { official, programs, entries }
     }
 
-    /// The Official Accounts, in the order configured.
-    pub fn official(&self) -> &[AppId] {
-        &self.official
+    /// Those of a kind, in the order configured.
+    pub fn of(&self, kind: AccountKind) -> impl Iterator<Item = &AppId> + Clone {
+        let (official, programs) = match kind {
+            AccountKind::OfficialAccount => (&self.official[..], &[][..]),
+            AccountKind::MiniProgram => (&[][..], &self.programs[..]),
+            AccountKind::Any => (&self.official[..], &self.programs[..]),
+        };
+        official.iter().chain(programs)
     }
 
-    /// The Mini Programs, in the order configured.
-    pub fn programs(&self) -> &[AppId] {
-        &self.programs
+    /// The account of a kind that is meant: the one named, or the only one there is. `parameter` is where
+    /// the caller names it.
+    pub fn choose(
+        &self,
+        kind: AccountKind,
+        named: Option<&AppId>,
+        parameter: &'static str,
+    ) -> Result<&AppId, UnclearAccount> {
+        kind.choose(self.of(kind), named, parameter)
+    }
+
+    /// The refusal of an account that is not configured, or is of another kind.
+    pub fn unknown(&self, kind: AccountKind, named: &AppId) -> UnclearAccount {
+        kind.unknown(self.of(kind), named)
     }
 
     /// The Official Account that is asked about.
-    pub(super) fn target<'a>(&'a self, asked: Option<&AppId>) -> Result<&'a AppId, Error> {
-        match asked {
-            None => match self.official.as_slice() {
-                [only] => Ok(only),
-                several => Err(Error::TargetNeeded { known: several.to_vec() }),
-            },
-            Some(asked) => self.official.iter().find(|appid| *appid == asked).ok_or_else(|| {
-                Error::UnknownOfficialAccount { appid: asked.clone(), known: self.official.clone() }
-            }),
-        }
+    pub(super) fn target(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
+        self.choose(AccountKind::OfficialAccount, asked, "to")
     }
 
     /// The account that an openid is of.
-    pub(super) fn source(&self, asked: &AppId) -> Result<(Source, &AppId), Error> {
+    pub(super) fn source(&self, asked: &AppId) -> Result<(Source, &AppId), UnclearAccount> {
         match self.entries.get_key_value(asked) {
             Some((appid, entry)) => Ok((entry.source, appid)),
-            None => {
-                let known = self.programs.iter().chain(&self.official).cloned().collect();
-                Err(Error::UnknownAccount { appid: asked.clone(), known })
-            }
+            None => Err(self.unknown(AccountKind::Any, asked)),
         }
     }
 

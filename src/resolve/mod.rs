@@ -13,7 +13,6 @@ mod person;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use crate::model::{AppId, OpenId, UnionId};
 use crate::store::Store;
@@ -24,7 +23,6 @@ use many::LookUps;
 
 pub use accounts::Accounts;
 pub use error::Error;
-pub(crate) use error::listed;
 pub use person::{InMiniProgram, InOfficialAccount, Person};
 
 /// Whom to look up.
@@ -41,9 +39,8 @@ pub enum User {
     Unionid(UnionId),
 }
 
-/// What a look-up found. In JSON `{"status": "resolved", …}` or `{"status": "user_unknown"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+/// What a look-up found.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
     /// The person follows the account.
     Resolved {
@@ -69,7 +66,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// The status, as JSON has it.
+    /// The status, as a word for programs.
     pub fn status(&self) -> &'static str {
         match self {
             Self::Resolved { .. } => "resolved",
@@ -155,7 +152,7 @@ impl Resolver {
 
     /// The Official Account that `to` names; the only one configured where it names none.
     pub fn target(&self, to: Option<&AppId>) -> Result<&AppId, Error> {
-        self.look_ups.accounts.target(to)
+        Ok(self.look_ups.accounts.target(to)?)
     }
 
     /// Where a user leads in the Official Account `to`; it may be left out where one is configured.

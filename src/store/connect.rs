@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::ConnectOptions;
+use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{Connection, Sqlite};
 
 use super::Error;
 use super::release::{Line, Phrases, watched};
@@ -116,7 +118,10 @@ pub(super) async fn connect_file(options: &Options) -> Result<(Connections, Conn
     let mut writer = common.clone();
     // It does not go away between two statements.
     writer.test_before_acquire(false);
-    writer.max_connections(1).map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB));
+    writer
+        .max_connections(1)
+        .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB))
+        .map_sqlx_sqlite_pool_opts(without_lost_transactions);
     // The writer first: it makes the file and switches it to write-ahead logging.
     let writer = sea_orm::Database::connect(writer).await?;
     let mut readers = common;
@@ -138,6 +143,17 @@ fn common(options: &Options) -> ConnectOptions {
         // Statements carry openids and sealed tokens.
         .sqlx_logging(false);
     common
+}
+
+/// Where the disk is full SQLite undoes a transaction by itself. The rollback that follows fails, and sqlx
+/// counts the transaction as open for ever: what is written afterwards on that connection would be within a
+/// transaction that nobody commits. So it is closed, and another one opened.
+fn without_lost_transactions(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    pool.before_acquire(|connection, _| {
+        // Whatever rollback there was has been made: connections are pinged when they come back.
+        let is_free = !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_free)))
+    })
 }
 
 fn tuned(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {

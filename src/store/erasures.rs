@@ -20,20 +20,12 @@ use digests::{Key, Note};
 
 pub use digests::{count, find_erased_at, list_erased};
 
-/// Tables with a row per account and openid of a person.
-const TABLES: [&str; 8] = [
-    "follower",
-    "mini_program_user",
-    "quarantine",
-    "profile_check",
-    "unionid_conflict",
-    "message",
-    "receipt",
-    "consent",
-];
+/// Tables with a row per account and openid of a person that say which unionid they have.
+pub const LINKS: [&str; 2] = ["follower", "mini_program_user"];
 
-/// Those of them that say which unionid the person has.
-const LINKS: [&str; 2] = ["follower", "mini_program_user"];
+/// The other tables with rows by account and openid of a person. A test compares both lists with the schema.
+pub const BESIDES: [&str; 6] =
+    ["quarantine", "profile_check", "unionid_conflict", "message", "receipt", "consent"];
 
 /// Whom to erase.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +152,7 @@ async fn delete(transaction: &Transaction, places: &[Place]) -> Result<u64, Erro
         return Ok(0);
     }
     let mut rows = 0;
-    for table in TABLES {
+    for table in LINKS.into_iter().chain(BESIDES) {
         let mut sql = Sql::new(transaction);
         sql.push("DELETE FROM ").push(table).push(" WHERE ");
         for (index, (account, openid)) in places.iter().enumerate() {

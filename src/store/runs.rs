@@ -19,7 +19,7 @@ use super::{AccountId, Connection, Error, Transaction};
 use crate::model::{AppId, Counts, Mode, Run, RunId, RunState, Trigger};
 
 pub use history::{any_open, exists_for_ticks, exists_newer, find_latest_start};
-pub use list::{list, list_of};
+pub use list::{Filter, list, list_page};
 pub use pages::{Page, delete_pages, insert_page, list_pages};
 
 /// A run with its checkpoint.
@@ -193,13 +193,15 @@ fn changed(record: &Record) -> Result<sync_run::ActiveModel, Error> {
         .map_err(|_| Error::unexpected("the counts of calls do not serialise"))?;
     let number = |count: u64| ActiveValue::set(count.cast_signed());
     let millis = |at: Option<DateTime<Utc>>| ActiveValue::set(at.map(|at| at.timestamp_millis()));
+    // The place at which a run goes on names a follower: it ends with the run, whoever is erased later.
+    let place = if record.run.state.is_open() { &*record.next_openid } else { "" };
     Ok(sync_run::ActiveModel {
         state: ActiveValue::set(record.run.state.to_string()),
         mode: ActiveValue::set(record.run.mode.to_string()),
         scheduled_at: millis(record.run.scheduled_at),
         finished_at: millis(record.run.finished_at),
         resume_at: millis(record.run.resume_at),
-        next_openid: ActiveValue::set(record.next_openid.clone()),
+        next_openid: ActiveValue::set(place.to_owned()),
         listed_all: ActiveValue::set(record.listed_all),
         total_first: number(record.total_first),
         total_last: number(record.total_last),

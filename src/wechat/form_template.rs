@@ -25,13 +25,14 @@ const SEND: Call = Call::with_token("/cgi-bin/message/wxopen/template/send").mad
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LegacyTitle {
     /// Its number in the library, such as `AT0002`.
+    #[serde(rename = "tid")]
     pub id: String,
     /// Its title.
     pub title: String,
 }
 
 /// A template of the library with its keywords.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyLibraryTemplate {
     /// Its number in the library.
     pub id: String,
@@ -45,6 +46,7 @@ pub struct LegacyLibraryTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LegacyKeyword {
     /// Its number within the template.
+    #[serde(rename = "keyword_id")]
     pub id: i64,
     /// Its name.
     pub name: String,

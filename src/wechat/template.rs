@@ -21,7 +21,7 @@ const GET_INDUSTRY: Call = Call::with_token("/cgi-bin/template/get_industry");
 const SET_INDUSTRY: Call = Call::with_token("/cgi-bin/template/api_set_industry").made_once();
 
 /// A template that the account may send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// What messages name it by.
     pub id: TemplateId,
@@ -57,7 +57,7 @@ pub(super) fn keys(content: &str) -> Vec<&str> {
 }
 
 /// A line of business, as WeChat names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Industry {
     /// Its sector.
     pub first_class: String,
@@ -66,7 +66,7 @@ pub struct Industry {
 }
 
 /// The two lines of business that an account takes templates from; absent where none is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Industries {
     /// The first.
     pub primary: Option<Industry>,

@@ -15,12 +15,8 @@ pub(crate) fn refuse(found: &Use) -> Option<String> {
     let Some((_, allowed)) = ARROWS.iter().find(|(module, _)| module == from) else {
         return Some(format!("{place}: module `{from}` is not in ARROWS of tests/architecture.rs"));
     };
-    let covers = |allowed: &str| {
-        let allowed: Vec<&str> = allowed.split("::").collect();
-        path.len() >= allowed.len() && path.iter().zip(&allowed).all(|(a, b)| a == b)
-    };
     let is_module = to == "*" || ARROWS.iter().any(|(module, _)| *module == to);
-    if !is_module || allowed.iter().any(|target| covers(target)) {
+    if !is_module || allowed.iter().any(|target| covers(target, path)) {
         return None;
     }
     let named = path.join("::");
@@ -30,15 +26,42 @@ pub(crate) fn refuse(found: &Use) -> Option<String> {
 
 /// What is wrong with using an outside crate, or a name that has homes, here.
 fn homeless(found: &Use) -> Option<String> {
-    let Use { from, place, ours, path } = found;
-    let foreign = |(name, _): &&(&str, &[&str])| {
-        let begins = !ours && path.first().is_some_and(|first| first == name);
-        let is_type = name.starts_with(char::is_uppercase);
-        begins || (is_type && path.iter().any(|segment| segment == name))
-    };
-    let (name, homes) =
-        HOMES.iter().find(|home| foreign(home) && !home.1.contains(&from.as_str()))?;
+    let Use { from, place, .. } = found;
+    let (name, homes) = HOMES
+        .iter()
+        .find(|(name, homes)| is_foreign(name, found) && !homes.contains(&from.as_str()))?;
     Some(format!("{place}: {from} → {name}: `{name}` is at home in {} only", homes.join(", ")))
+}
+
+/// Whether what is allowed, such as `a::B`, covers a path.
+fn covers(allowed: &str, path: &[String]) -> bool {
+    let allowed: Vec<&str> = allowed.split("::").collect();
+    path.len() >= allowed.len() && path.iter().zip(&allowed).all(|(a, b)| a == b)
+}
+
+/// Whether a use is of the outside crate, or of the name that has homes.
+fn is_foreign(name: &str, found: &Use) -> bool {
+    let begins = !found.ours && found.path.first().is_some_and(|first| first == name);
+    let is_type = name.starts_with(char::is_uppercase);
+    begins || (is_type && found.path.iter().any(|segment| segment == name))
+}
+
+/// What the lists allow and nobody does.
+pub(crate) fn unused(uses: &[Use]) -> Vec<String> {
+    let mut unused = Vec::new();
+    for (from, targets) in ARROWS {
+        let used = |target: &str| {
+            uses.iter().any(|it| it.from == *from && it.ours && covers(target, &it.path))
+        };
+        let spare = targets.iter().filter(|target| !used(target));
+        unused.extend(spare.map(|target| format!("{from} → {target}")));
+    }
+    for (name, homes) in HOMES {
+        let used = |home: &str| uses.iter().any(|it| it.from == home && is_foreign(name, it));
+        let spare = homes.iter().filter(|home| !used(home));
+        unused.extend(spare.map(|home| format!("{name} is not used in {home}")));
+    }
+    unused
 }
 
 /// A circle among the arrows, as the modules on it, the first named again at the end.
@@ -93,7 +116,7 @@ mod tests {
             ("src/sync/mod.rs", "use crate::app::App;"),
             ("src/http/v1/login.rs", "use crate::wechat::login::Session;"),
             ("src/sandbox/routes.rs", "use crate::wechat::callback;"),
-            ("src/sandbox/routes.rs", "use crate::model::{AppId, Follower};"),
+            ("src/sandbox/routes.rs", "use crate::model::AppId;"),
             ("src/store/mod.rs", "use crate::wechat::Profile;"),
             ("src/resolve.rs", "use crate::push::Message;"),
             ("src/main.rs", "use unionid_bridge::store;"),
@@ -137,10 +160,7 @@ mod tests {
                 "#[cfg(test)]\nmod tests { use crate::store; }\n#[cfg(test)]\nuse crate::sandbox::World;\n",
             ),
             ("src/wechat/users.rs", "fn f() { inner::sea_orm::x(); thing.axum(); }"),
-            (
-                "src/sandbox/routes.rs",
-                "use crate::model::{AppId, OpenId, UnionId};\nuse axum::http::StatusCode;",
-            ),
+            ("src/sandbox/routes.rs", "use crate::clock::Clock;\nuse axum::http::StatusCode;"),
             ("src/http/callback.rs", "use crate::wechat::callback::{decrypt, Signature};"),
             ("src/login.rs", "use crate::{resolve, wechat::login, store};"),
             ("src/main.rs", "use unionid_bridge::cli;"),
@@ -149,6 +169,15 @@ mod tests {
         ] {
             assert_eq!(refused(file, text), [""; 0], "{file}: {text}");
         }
+    }
+
+    #[test]
+    fn what_nobody_uses_is_found() {
+        let uses = scan("src/http/mod.rs", "use crate::wechat::callback;\nuse axum::Router;");
+        let unused = unused(&uses);
+        let has = |line: &str| unused.iter().any(|found| found == line);
+        assert!(!has("http → wechat::callback") && has("http → wechat::Trouble"), "{unused:?}");
+        assert!(!has("axum is not used in http") && has("axum is not used in sandbox"));
     }
 
     #[test]

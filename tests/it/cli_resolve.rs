@@ -29,7 +29,9 @@ async fn resolve_prints_the_openid_or_the_reason() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stdout.is_empty());
     assert!(talk(&unknown).contains("user_unknown"), "{}", talk(&unknown));
-    assert_eq!(bridge.json(&stranger).await["status"], "user_unknown");
+    let told = bridge.json(&stranger).await;
+    assert_eq!((&told["status"], &told["code"]), (&"user_unknown".into(), &"user_unknown".into()));
+    assert!(told["detail"].is_string() && told["hint"].is_string(), "{told}");
 }
 
 #[tokio::test]

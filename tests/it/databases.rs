@@ -1,4 +1,6 @@
-//! Which databases the tests run on, and that the schema means the same on each.
+//! That no database is left out unseen, and that the schema means the same on each.
+
+use std::process::Command;
 
 use rstest::rstest;
 use unionid_bridge::store::schema;
@@ -6,13 +8,25 @@ use unionid_bridge::store::schema;
 use crate::harness::{Backend, TestDatabase};
 
 #[test]
-fn which_databases_run() {
-    use std::io::Write;
-    for backend in [Backend::Sqlite, Backend::Postgres, Backend::Mysql] {
-        let word = if backend.is_available() { "runs" } else { "is left out: no URL is set" };
-        // Past the test harness's capture, so that it is seen.
-        let _ = writeln!(std::io::stderr(), "{backend:?} {word}");
+fn a_database_that_is_missing_is_told_and_where_it_is_required_a_failure() {
+    let test = "databases::migrating_twice_changes_nothing_and_down_takes_all_back";
+    let run = |required: &str| {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", &format!("{test}::backend_2_Backend__Postgres"), "--nocapture"]);
+        again.env_remove("TEST_POSTGRES_URL").env("TEST_REQUIRE", required);
+        let output = again.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let missing = "TEST_POSTGRES_URL is not set";
+    let (passed, said) = run("");
+    assert!(passed && said.contains("1 passed"), "{said}");
+    assert!(said.contains(&format!("LEFT OUT: {missing}")), "{said}");
+    for required in ["databases", "clocks, databases"] {
+        let (passed, said) = run(required);
+        assert!(!passed && said.contains("1 failed") && said.contains(missing), "{said}");
     }
+    assert!(run("clocks,servers").0);
 }
 
 #[rstest]

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Bridge, latest, night, talk, world_of};
+use crate::harness::{Bridge, Need, Serving, eventually, latest, night, talk, world_of};
 
 /// A file system of a few megabytes, gone when dropped.
 struct SmallDisk(TempDir);
@@ -21,8 +22,7 @@ impl SmallDisk {
         if mount.output().is_ok_and(|output| output.status.success()) {
             return Some(Self(folder));
         }
-        // Past the test harness's capture, so that it is seen.
-        let _ = writeln!(std::io::stderr(), "disk_full is left out: no file system may be mounted");
+        Need::Disks.is_missing("no file system may be mounted: no test on a full disk");
         None
     }
 
@@ -93,4 +93,55 @@ async fn a_disk_that_is_full_from_the_start_loses_nothing_that_was_mirrored() {
     let run = night(&bridge).await;
     assert_eq!((&run["known"], &run["fetched"]), (&4_000.into(), &1_000.into()));
     bridge.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn a_service_on_a_full_disk_refuses_what_it_cannot_keep_and_recovers_by_itself() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let world = world_of(10, 1_000).await;
+    let (bridge, program) = (disk.bridge(&world), world.mini_program().unwrap());
+    let key = bridge.key("login,resolve,sync").await;
+    let serving = Serving::start(&bridge).await;
+    let call = async |method: &str, path: &str, body| {
+        serving.call(method, path).json(body).key(&key).send().await
+    };
+    let log_in = async |code: &str| call("POST", "/v1/login", json!({ "code": code })).await;
+    assert_eq!(log_in(&program.mint_code(0)).await.status, 200);
+
+    disk.fill_but(1_000_000);
+    let run = call("POST", "/v1/sync-runs", json!({})).await;
+    assert_eq!(run.status, 202, "{run:?}");
+    let said = || String::from_utf8_lossy(&serving.said()).into_owned();
+    eventually("the run stops", async || said().contains("follower sync stopped")).await;
+    assert!(said().contains("disk is full"), "{}", said());
+
+    disk.fill_but(0);
+    let mut refused = None;
+    // SQLite's log may have room for a few.
+    for person in 1..200 {
+        let code = program.mint_code(person);
+        let answer = log_in(&code).await;
+        if answer.status != 200 {
+            refused = Some((code, answer));
+            break;
+        }
+    }
+    let (code, answer) = refused.expect("every login was kept on a disk that is full");
+    assert_eq!((answer.status, answer.code()), (503, "database_unavailable".into()), "{answer:?}");
+    assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
+    assert_eq!(serving.call("GET", "/livez").send().await.status, 200);
+
+    disk.clear();
+    // WeChat's answer to the code is kept meanwhile.
+    assert_eq!(log_in(&code).await.status, 200);
+    let again = call("POST", "/v1/sync-runs", json!({})).await;
+    assert!([202, 409].contains(&again.status), "{again:?}");
+    let path = format!("/v1/sync-runs/{}", run.json()["id"]);
+    eventually("the run ends well", async || {
+        serving.call("GET", &path).key(&key).send().await.json()["state"] == "succeeded"
+    })
+    .await;
+    bridge.assert_mirrors(&world).await;
+    let (code, _) = serving.stop().await;
+    assert_eq!(code, Some(0));
 }

@@ -158,6 +158,37 @@ async fn a_hostile_body_is_refused_and_nothing_is_fetched_for_it() {
     assert!(fetched.is_err(), "somebody came to fetch the entity");
 }
 
+/// T29: however deep it is, and however little of a machine is left to this process.
+#[tokio::test]
+async fn depth_costs_nothing() {
+    let (world, _app, service) = plain().await;
+    let query = world.main().letter(Event::unsubscribe(3)).unwrap().query;
+    let xml = |levels: usize| "<a>".repeat(levels).into_bytes();
+    let json = |levels: usize| [&b"{\"a\":"[..], &b"[".repeat(levels)].concat();
+    let closed = |levels: usize| {
+        format!("<xml>{}{}</xml>", "<a>".repeat(levels), "</a>".repeat(levels)).into_bytes()
+    };
+    // As deep as 64 KiB hold, and deeper.
+    for (body, expected) in [
+        (xml(21_000), (400, "callback_malformed")),
+        (json(65_000), (400, "callback_malformed")),
+        (closed(9_000), (400, "callback_malformed")),
+        (xml(200_000), (413, "body_too_large")),
+        (json(200_000), (413, "body_too_large")),
+        (closed(200_000), (413, "body_too_large")),
+    ] {
+        // The best of many: others are at work on this machine.
+        let mut best = Duration::MAX;
+        for _ in 0..20 {
+            let began = Instant::now();
+            let refused = post(&service, &world.main(), &query, body.clone()).await;
+            best = best.min(began.elapsed());
+            assert_eq!((refused.status, refused.code()), (expected.0, expected.1.into()));
+        }
+        assert!(best < Duration::from_millis(10), "{expected:?} took {best:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_over_64_kib_is_refused() {
     let (world, _app, service) = plain().await;

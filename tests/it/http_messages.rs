@@ -181,10 +181,10 @@ async fn whoever_does_not_want_a_template_is_not_asked_for_it_again(
         "status": "refused",
         "changed_at": said["data"][0]["changed_at"],
     }]);
-    assert_eq!(said, json!({ "data": expected }));
+    assert_eq!(said, json!({ "data": expected, "next_cursor": null }));
     let query = format!("appid={}&openid={}", main.appid(), main.person(READER).openid);
     let nothing = sender.get(&format!("/v1/consents?{query}")).await;
-    assert_eq!(nothing.json(), json!({ "data": [] }));
+    assert_eq!(nothing.json(), json!({ "data": [], "next_cursor": null }));
 }
 
 #[rstest]

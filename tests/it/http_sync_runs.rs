@@ -72,7 +72,7 @@ async fn a_run_asked_for_is_known_at_once_and_done_in_the_background(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let desk = Desk::of(app).await;
     let asked = Instant::now();
-    let answer = desk.post("", json!({})).await;
+    let answer = desk.service.call("POST", "/v1/sync-runs").key(&desk.key).send().await;
     assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
     let run = answer.json();
     assert_eq!((answer.status, &run["state"]), (202, &"running".into()), "{answer:?}");
@@ -205,11 +205,7 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
     let mut desk = Desk::of(TestApp::against(&world).await).await;
     desk.app.sync_true(&world).await;
     let theirs = desk.app.of(1).sync().await.run.id;
-    let answer = desk.post("", json!({})).await;
-    assert_eq!(refused(&answer), (400, "official_account_needed".into()));
-    let hint = answer.json()["hint"].as_str().unwrap().to_owned();
-    assert!(hint.contains(other) && hint.contains(world.main().appid()), "{hint}");
-    let mine = desk.get(&format!("?account={other}")).await.json();
+    let mine = desk.get(&format!("?appid={other}")).await.json();
     assert_eq!(
         (mine["data"].as_array().unwrap().len(), &mine["data"][0]["id"]),
         (1, &theirs.into())
@@ -223,15 +219,64 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
         listed["data"].as_array().unwrap().iter().map(|run| &run["appid"]).collect();
     assert_eq!(appids, [world.main().appid()]);
     let not_allowed = (403, "app_not_allowed".to_owned());
-    assert_eq!(refused(&desk.get(&format!("?account={other}")).await), not_allowed);
+    assert_eq!(refused(&desk.get(&format!("?appid={other}")).await), not_allowed);
     assert_eq!(refused(&desk.get(&format!("/{theirs}")).await), not_allowed);
     assert_eq!(refused(&desk.post("", json!({ "appid": other })).await), not_allowed);
     for what in ["confirm", "cancel"] {
         let answer = desk.post(&format!("/{theirs}/{what}"), json!({})).await;
         assert_eq!(refused(&answer), not_allowed);
     }
-    let hint = desk.post("", json!({})).await.json()["hint"].as_str().unwrap().to_owned();
-    assert!(!hint.contains(other), "{hint}");
+    // All that the key is for is one account: nobody syncs the other.
+    let run = desk.post("", json!({})).await.json();
+    assert_eq!(run["appid"], world.main().appid(), "{run}");
+    desk.becomes(&run["id"], "succeeded").await;
+    assert_eq!(desk.app.runs().await.iter().filter(|run| run.appid.as_str() == other).count(), 1);
+    let unknown = desk.get("?appid=wx0000000000000000").await;
+    assert_eq!(refused(&unknown), not_allowed);
+    let appids = vec!["wx0000000000000000".parse().unwrap()];
+    let key = NewKey { scopes: vec![Scope::Sync], appids, ..NewKey::default() };
+    desk.key = desk.service.key_of(key).await;
+    assert_eq!(refused(&desk.post("", json!({})).await), not_allowed);
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_a_body_a_run_of_every_account_begins_and_those_at_work_are_let_be(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let mut options = Options { page_size: 10, ..Options::with_followers(100) };
+    let others = ["wx0a00000000000002", "wx0a00000000000003"];
+    for other in others {
+        let secret = "5a5d0b0c0a11ce0000000000000000a2";
+        options.official_accounts.push(OfficialAccount::new(other, other, secret, 50));
+    }
+    let options = options.latency(Call::UserGet, Duration::from_millis(100));
+    let world = Sandbox::start(options).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let desk = Desk::of(app).await;
+    let first = desk.post("", json!({ "appid": others[0] })).await;
+    assert_eq!((first.status, &first.json()["appid"]), (202, &others[0].into()), "{first:?}");
+
+    let all = desk.service.call("POST", "/v1/sync-runs").key(&desk.key).send().await;
+    assert_eq!((all.status, all.header("location")), (202, "/v1/sync-runs"), "{all:?}");
+    let all = all.json();
+    let appids: Vec<_> = all["data"].as_array().unwrap().iter().map(|run| &run["appid"]).collect();
+    assert_eq!(appids, [world.main().appid(), others[1]]);
+    assert_eq!(all["next_cursor"], Value::Null);
+    let none = desk.post("", json!({})).await;
+    assert_eq!(refused(&none), (409, "sync_running".into()));
+    for run in all["data"].as_array().unwrap().iter().chain([&first.json()]) {
+        desk.becomes(&run["id"], "succeeded").await;
+    }
+    desk.app.assert_mirrors(&world).await;
+    let done = desk.get("?state=succeeded").await.json();
+    assert_eq!(done["data"].as_array().unwrap().len(), 3);
+    assert_eq!(desk.get("?state=held").await.json()["data"], json!([]));
+    let one = desk.get(&format!("?state=succeeded&appid={}", others[1])).await.json();
+    assert_eq!(
+        (one["data"].as_array().unwrap().len(), &one["data"][0]["appid"]),
+        (1, &others[1].into())
+    );
 }
 
 #[tokio::test]
@@ -261,8 +306,11 @@ async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
         "cursor=%00",
         "cursor=r00000000000f424%25",
         "cursor=f0000000000000001",
-        "account=%E2%80%AE",
-        "account=a'--",
+        "appid=%E2%80%AE",
+        "appid=a'--",
+        "account=wx1",
+        "state=done",
+        "state=",
         &format!("cursor={long}"),
         "acount=wx1",
     ] {
@@ -270,7 +318,7 @@ async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
         assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query:.60}");
     }
     let unknown = (404, "official_account_unknown".to_owned());
-    assert_eq!(refused(&desk.get("?account=wx0000000000000000").await), unknown);
+    assert_eq!(refused(&desk.get("?appid=wx0000000000000000").await), unknown);
     assert_eq!(refused(&desk.post("", json!({ "appid": MINI_PROGRAM })).await), unknown);
     for body in
         [json!({ "appid": "" }), json!({ "full": "yes" }), json!({ "ful": true }), json!([])]

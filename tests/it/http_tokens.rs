@@ -133,10 +133,14 @@ async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
     assert_eq!(world.requests(Call::StableToken), 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_process_that_missed_a_refresh_does_not_answer_with_the_older_token() {
+async fn a_process_that_missed_a_refresh_does_not_answer_with_the_older_token(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
+    let desk = Desk::of(app).await;
     let (old, appid) = (token(&desk.read().await), &desk.app.account.appid);
     let elsewhere = desk.app.replica(&world).await;
     let newer = elsewhere.app.tokens.refresh(appid, true).await.unwrap().access_token;
@@ -146,10 +150,14 @@ async fn a_process_that_missed_a_refresh_does_not_answer_with_the_older_token() 
     assert!(newest != newer && newest != old);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale() {
+async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
+    let desk = Desk::of(app).await;
     let good = token(&desk.read().await);
     world.reset_stats();
     // Those who come together share one.
@@ -258,10 +266,14 @@ async fn accounts_that_are_unknown_or_not_the_keys_are_refused_and_strange_token
     assert_eq!(world.requests(Call::StableToken), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn no_token_is_given_that_could_not_be_written_down() {
+async fn no_token_is_given_that_could_not_be_written_down(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
+    let desk = Desk::of(app).await;
     token(&desk.read().await);
     desk.service.app.store.clone().close().await.unwrap();
     let asked = Instant::now();

@@ -1,13 +1,22 @@
 //! `keys` and `openapi` as an operator sees them.
 
+use rstest::rstest;
+use sea_orm::EntityTrait;
 use serde_json::Value;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Bridge, talk};
+use crate::harness::{Backend, Bridge, TestDatabase, talk};
 
 async fn bridge() -> Bridge {
     let world = Sandbox::with_followers(1).await.unwrap();
     Bridge::against(&world, "")
+}
+
+/// On a database of this kind, which is to be kept meanwhile.
+async fn on(backend: Backend) -> Option<(Bridge, TestDatabase)> {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let database = TestDatabase::new(backend).await?;
+    Some((Bridge::on(&world, &database.url, ""), database))
 }
 
 async fn created(bridge: &Bridge, more: &[&str]) -> Value {
@@ -15,9 +24,12 @@ async fn created(bridge: &Bridge, more: &[&str]) -> Value {
     bridge.json(&[&basis, more].concat()).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_key_is_shown_once_and_stored_as_a_digest() {
-    let bridge = bridge().await;
+async fn a_key_is_shown_once_and_stored_as_a_digest(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some((bridge, _database)) = on(backend).await else { return };
     let made = created(&bridge, &[]).await;
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     assert!(key.starts_with(&format!("ubk_{id}_")) && made["name"] == "shop backend");
@@ -29,10 +41,10 @@ async fn a_key_is_shown_once_and_stored_as_a_digest() {
     assert!(!list.contains(secret));
     let listed = bridge.json(&["keys", "list"]).await;
     assert_eq!((&listed[0]["id"], listed[0].get("key")), (&made["id"], None));
-    for file in ["bridge.db", "bridge.db-wal"] {
-        let bytes = std::fs::read(bridge.folder().join(file)).unwrap_or_default();
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{file}");
-    }
+    let store = bridge.store().await;
+    let kept = entity::api_key::Entity::find().all(store.reader()).await.unwrap();
+    let kept = format!("{kept:?}");
+    assert!(kept.contains(id) && !kept.contains(secret), "{kept}");
 }
 
 #[tokio::test]
@@ -44,9 +56,12 @@ async fn stdout_is_the_key_alone_so_that_a_script_can_take_it() {
     assert!(talk(&output).contains("not shown again") && !talk(&output).contains(text.trim()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn accounts_limit_and_end_are_as_asked_for() {
-    let bridge = bridge().await;
+async fn accounts_limit_and_end_are_as_asked_for(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some((bridge, _database)) = on(backend).await else { return };
     let more = ["--app", "main", "--limit", "50", "--expires-in-days", "7"];
     let made = created(&bridge, &more).await;
     assert_eq!(made["appids"], serde_json::json!(["wx0a00000000000001"]));
@@ -58,9 +73,12 @@ async fn accounts_limit_and_end_are_as_asked_for() {
     assert_eq!(listed["requests_per_second"], 50);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_key_is_revoked_and_rolled_by_its_public_part() {
-    let bridge = bridge().await;
+async fn a_key_is_revoked_and_rolled_by_its_public_part(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some((bridge, _database)) = on(backend).await else { return };
     let (one, two) = (created(&bridge, &[]).await, created(&bridge, &[]).await);
     let (one, two) = (one["id"].as_str().unwrap(), two["id"].as_str().unwrap());
     let revoked = bridge.json(&["keys", "revoke", one]).await;

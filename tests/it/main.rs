@@ -1,7 +1,8 @@
 //! The integration tests: the service against the sandbox, on real databases.
 //!
 //! A test that touches the store runs on SQLite, and on PostgreSQL and MariaDB where
-//! `TEST_POSTGRES_URL` and `TEST_MYSQL_URL` name a server; `which_databases_run` says which did.
+//! `TEST_POSTGRES_URL` and `TEST_MYSQL_URL` name a server: the run says which, and what it leaves out. What
+//! `TEST_REQUIRE` names must not be left out ([`harness::Need`]).
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
@@ -20,6 +21,7 @@ mod cli_serve;
 mod cli_show;
 mod cli_signals;
 mod cli_sync;
+mod cli_templates;
 mod consents;
 mod crash;
 mod crash_sweep;
@@ -31,7 +33,9 @@ mod erasure;
 mod erasure_departed;
 mod erasure_messages;
 mod erasure_races;
+mod erasure_tables;
 mod http_auth;
+mod http_bodies;
 mod http_callbacks;
 mod http_drain;
 mod http_end;
@@ -39,9 +43,11 @@ mod http_errors;
 mod http_followers;
 mod http_hostile;
 mod http_limits;
+mod http_lists;
 mod http_login;
 mod http_messages;
 mod http_messages_batch;
+mod http_messages_blank;
 mod http_messages_list;
 mod http_messages_named;
 mod http_resolve;
@@ -74,6 +80,7 @@ mod secrets;
 mod secrets_serve;
 mod soak;
 mod store_again;
+mod store_full;
 mod store_given_up;
 mod store_locked;
 mod store_slow;

@@ -12,11 +12,15 @@ use crate::harness::{Backend, TestApp, Watch, beat, move_to, next_tick, stopped_
 
 const DAY: chrono::Duration = chrono::Duration::days(1);
 
+#[rstest]
 #[tokio::test]
-async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once() {
+async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let (world, clock, watch) =
         (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
-    let app = TestApp::against(&world).await.timed(&clock);
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let app = app.timed(&clock);
     let mut schedule = app.schedule();
     beat(&mut schedule).await;
     assert_eq!(app.runs().await, []);
@@ -37,10 +41,14 @@ async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once() {
 #[case(1)]
 #[case(5)]
 #[tokio::test]
-async fn however_many_ticks_were_missed_one_run_catches_up(#[case] missed: u64) {
+async fn however_many_ticks_were_missed_one_run_catches_up(
+    #[case] missed: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let (world, clock, watch) =
         (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
-    let app = TestApp::against(&world).await.timed(&clock);
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let app = app.timed(&clock);
     app.sync_true(&world).await;
 
     let last_tick = next_tick(&clock) + DAY * (missed as i32 - 1);
@@ -56,12 +64,16 @@ async fn however_many_ticks_were_missed_one_run_catches_up(#[case] missed: u64) 
     assert!(watch.logged("catching up"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reason() {
+async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reason(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let options = Options::with_followers(200).latency(Call::UserGet, Duration::from_millis(400));
     let (world, clock, watch) =
         (Sandbox::start(options).await.unwrap(), stopped_clock(), Watch::begin());
-    let app = TestApp::against(&world).await.timed(&clock);
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let app = app.timed(&clock);
     let mut schedule = app.schedule();
     schedule.beat().await.unwrap();
     for _ in 0..2 {
@@ -76,10 +88,14 @@ async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reas
     assert!(watch.logged("tick skipped") && watch.logged("the run before has not ended"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_tick_at_which_the_database_fails_is_run_at_the_next_beat() {
+async fn a_tick_at_which_the_database_fails_is_run_at_the_next_beat(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let (world, clock) = (Sandbox::with_followers(200).await.unwrap(), stopped_clock());
-    let app = TestApp::against(&world).await.timed(&clock);
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let app = app.timed(&clock);
     let mut schedule = app.schedule();
     beat(&mut schedule).await;
     let tick = next_tick(&clock);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use rstest::rstest;
 use unionid_bridge::model::{RunState, Trigger};
 use unionid_bridge::sandbox::Call;
 
@@ -11,11 +12,15 @@ use crate::harness::{
     world_of,
 };
 
+#[rstest]
 #[tokio::test]
-async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubles_it() {
+async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubles_it(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let (world, clock, watch) = (world_of(4, 500).await, stopped_clock(), Watch::begin());
     world.main().set_quota(Call::UserInfoBatchget, Some(12));
-    let app = TestApp::against(&world).await.timed(&clock);
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let app = app.timed(&clock);
     let paused = app.sync().await.run;
     assert_eq!(paused.state, RunState::Paused);
     let resume_at = paused.resume_at.unwrap();
@@ -45,10 +50,13 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
     app.assert_mirrors(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended() {
+async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = world_of(4, 500).await;
-    let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
+    let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 2");
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
 
@@ -66,10 +74,13 @@ async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended() {
     app.assert_mirrors(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn two_replicas_that_find_the_same_interrupted_run_make_no_second_one() {
+async fn two_replicas_that_find_the_same_interrupted_run_make_no_second_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = world_of(4, 500).await;
-    let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
+    let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 1");
     crash(&bridge, "sync.page_committed=1*off->return").await;
     tokio::time::sleep(Duration::from_secs(1)).await;

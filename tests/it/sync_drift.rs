@@ -38,11 +38,14 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
     app.sync_true(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn who_joins_during_the_first_crawl_and_leaves_during_it_is_mirrored_by_the_next() {
+async fn who_joins_during_the_first_crawl_and_leaves_during_it_is_mirrored_by_the_next(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(100, 1_000).await;
     world.main().set_drift(Drift { leave: 1, join: 1, cursor_leaves: true });
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.sync().await.run;
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
     world.main().set_drift(Drift::default());
@@ -67,9 +70,10 @@ async fn leave_after_page(world: &Sandbox, page: u64, place: usize) -> u64 {
 async fn a_cursor_that_left_and_is_refused_leads_back_a_page(
     #[values(false, true)] known: bool,
     #[values(1, 3, 6)] page: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = pages_of(100, 600).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().refuse_departed_cursors(true);
     if known {
         app.sync_true(&world).await;
@@ -88,10 +92,13 @@ async fn a_cursor_that_left_and_is_refused_leads_back_a_page(
     app.sync_true(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_page_cut_short_after_a_step_back_is_no_end_of_the_list() {
+async fn a_page_cut_short_after_a_step_back_is_no_end_of_the_list(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(100, 600).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().refuse_departed_cursors(true);
     // Pages 1 to 3, a refusal, page 3 again, 4, and the fifth with 60 of its openids and no cursor.
@@ -102,10 +109,13 @@ async fn a_page_cut_short_after_a_step_back_is_no_end_of_the_list() {
     app.sync_true(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn cursors_that_all_leave_and_are_refused_end_the_run_and_sweep_nobody() {
+async fn cursors_that_all_leave_and_are_refused_end_the_run_and_sweep_nobody(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(100, 600).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().refuse_departed_cursors(true);
     world.main().set_drift(Drift { leave: 0, join: 0, cursor_leaves: true });

@@ -4,17 +4,17 @@ use rstest::rstest;
 use unionid_bridge::model::{Run, RunState};
 use unionid_bridge::sandbox::{Call, Fault, LastPage, Sandbox, When};
 
-use crate::harness::{TestApp, assert_calls, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, pages_of};
 
 /// An account of 300 that is mirrored and has lost ten since: six pages and an empty one.
-async fn mirrored_world(last_page: LastPage) -> (Sandbox, TestApp) {
+async fn mirrored_world(last_page: LastPage, backend: Backend) -> Option<(Sandbox, TestApp)> {
     let world = pages_of(50, 300).await;
-    let app = TestApp::against(&world).await;
+    let app = TestApp::on(&world, backend).await?;
     app.sync_true(&world).await;
     world.main().set_last_page(last_page);
     world.main().leave(0..10);
     world.reset_stats();
-    (world, app)
+    Some((world, app))
 }
 
 #[rstest]
@@ -38,7 +38,8 @@ async fn a_page_that_is_broken_once_is_asked_for_again(
     #[values(1, 3, 6, 7)] page: u64,
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
 ) {
-    let (world, app) = mirrored_world(last_page).await;
+    // What is asked of WeChat is the same whatever the database: the two below end in it.
+    let (world, app) = mirrored_world(last_page, Backend::Sqlite).await.unwrap();
     world.fail(Call::UserGet, page, fault);
     let run = app.sync_true(&world).await;
     assert_eq!(run.counts.unfollowed, 10);
@@ -73,17 +74,21 @@ async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
     #[case] fault: Fault,
     #[case] reason: &str,
     #[values(1, 4)] from: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let (world, app) = mirrored_world(LastPage::NamesNext).await;
+    let Some((world, app)) = mirrored_world(LastPage::NamesNext, backend).await else { return };
     world.fail(Call::UserGet, from.., fault);
     let run = assert_fails_safe(&world, &app).await;
     assert!(run.error.as_ref().unwrap().contains(reason), "{run:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_circle_over_a_small_account_is_no_end_of_its_list() {
+async fn a_circle_over_a_small_account_is_no_end_of_its_list(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, 900).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     // The first page leads back into itself, and so does each after it.
     world.fail(Call::UserGet, When::Always, Fault::Loop);
     let run = app.sync().await.run;
@@ -97,9 +102,10 @@ async fn a_circle_over_a_small_account_is_no_end_of_its_list() {
 async fn pages_that_are_always_cut_short_are_walked_to_their_end(
     #[values(1, 7, 99)] size: usize,
     #[values(90, 600)] followers: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = pages_of(500, followers).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.fail(Call::UserGet, When::Always, Fault::Short(size));
     let run = app.sync_true(&world).await;
@@ -110,11 +116,12 @@ async fn pages_that_are_always_cut_short_are_walked_to_their_end(
 #[tokio::test]
 async fn blank_openids_on_every_page_are_passed_over(
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = pages_of(500, 1_000).await;
     world.main().set_last_page(last_page);
     world.fail(Call::UserGet, When::Always, Fault::BlankOpenid);
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.sync_true(&world).await;
     assert_eq!((run.counts.listed, run.counts.quarantined), (1_000, 0));
 }

@@ -54,9 +54,13 @@ async fn more_than_one_in_twenty_leaving_waits_for_an_operator(
 #[case::one_in_twenty(3_000, 150)]
 #[case::few_of_few(100, 50)]
 #[tokio::test]
-async fn as_many_as_may_leave_are_swept_without_asking(#[case] followers: u64, #[case] left: u64) {
+async fn as_many_as_may_leave_are_swept_without_asking(
+    #[case] followers: u64,
+    #[case] left: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, followers).await;
-    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..left);
     assert_eq!(app.sync_true(&world).await.counts.unfollowed, left);
 }
@@ -67,19 +71,26 @@ async fn as_many_as_may_leave_are_swept_without_asking(#[case] followers: u64, #
 #[case::all_of_few(60, 60)]
 #[case::four_in_ten(3_000, 1_200)]
 #[tokio::test]
-async fn one_more_than_may_leave_is_held(#[case] followers: u64, #[case] left: u64) {
+async fn one_more_than_may_leave_is_held(
+    #[case] followers: u64,
+    #[case] left: u64,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, followers).await;
-    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..left);
     let run = held(&app, followers as usize).await;
     confirm(&app, &run).await;
     app.assert_mirrors(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_held_run_is_replaced_by_the_next_one() {
+async fn a_held_run_is_replaced_by_the_next_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, 3_000).await;
-    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..180);
     let run = held(&app, 3_000).await;
     world.main().rejoin(0..170);
@@ -88,11 +99,14 @@ async fn a_held_run_is_replaced_by_the_next_one() {
     assert!(matches!(confirmed, Err(sync::Error::NotInState { .. })), "{confirmed:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_share_that_may_leave_is_the_operators_choice() {
+async fn the_share_that_may_leave_is_the_operators_choice(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, 1_000).await;
     let toml = "[sync]\nmax_unfollow_ratio = 0.2";
-    let app = TestApp::configured(&world, Backend::Sqlite, toml).await.unwrap();
+    let Some(app) = TestApp::configured(&world, backend, toml).await else { return };
     app.sync_true(&world).await;
     world.main().leave(0..200);
     assert_eq!(app.sync_true(&world).await.counts.unfollowed, 200);
@@ -109,9 +123,10 @@ async fn the_share_that_may_leave_is_the_operators_choice() {
 async fn fewer_listed_than_wechat_counts_are_not_swept(
     #[case] total: u64,
     #[case] state: RunState,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = pages_of(500, 3_000).await;
-    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..10);
     world.main().misreport_total(Some(total));
     let run = app.sync().await.run;
@@ -124,19 +139,25 @@ async fn fewer_listed_than_wechat_counts_are_not_swept(
     app.sync_true(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_total_that_moves_during_the_crawl_widens_what_may_be_missing_by_as_much() {
+async fn a_total_that_moves_during_the_crawl_widens_what_may_be_missing_by_as_much(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, 3_000).await;
-    let app = mirrored(&world, Backend::Sqlite).await.unwrap();
+    let Some(app) = mirrored(&world, backend).await else { return };
     // 3,000 at first and 3,100 at the end: a hundred came, and stand where the crawl had been.
     world.fail(Call::UserGet, 4.., Fault::Total(3_100));
     app.sync_true(&world).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_run_of_another_state_is_not_confirmed() {
+async fn a_run_of_another_state_is_not_confirmed(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let world = pages_of(500, 100).await;
-    let app = TestApp::against(&world).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.try_sync(manual()).await.unwrap().run;
     let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
     assert!(matches!(confirmed, Err(sync::Error::NotInState { .. })), "{confirmed:?}");

@@ -92,7 +92,7 @@ async fn library(asked: &Asked<'_>, start: u64) -> Result<(), Failure> {
     let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
     let (titles, count) = wechat.legacy_library(start, PAGE).await.map_err(push::Error::from)?;
     if asked.json {
-        output::json(&json!({ "titles": titles, "count": count }));
+        output::json(&json!({ "data": titles, "total": count }));
         return Ok(());
     }
     let rows: Vec<_> = titles.iter().map(|found| [found.id.clone(), found.title.clone()]).collect();
@@ -104,7 +104,7 @@ async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
     let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
     let found = wechat.legacy_library_template(number).await.map_err(push::Error::from)?;
     if asked.json {
-        output::json(&found);
+        output::json(&found.keywords);
         return Ok(());
     }
     let rows: Vec<_> = found

@@ -88,11 +88,61 @@ impl Templates {
         };
         let asked = Asked { app: &app, appid: &appid, json: global.json };
         let is_official = app.config.official_accounts.iter().any(|known| known.appid == appid);
-        match (self.legacy, is_official) {
-            (true, _) => legacy::run(&asked, self.command).await,
-            (false, true) => official::run(&asked, self.command).await,
-            (false, false) => program::run(&asked, self.command).await,
+        let kind = match (self.legacy, is_official) {
+            (true, _) => Kind::Legacy,
+            (false, true) => Kind::Official,
+            (false, false) => Kind::Program,
+        };
+        self.command.suits(kind)?;
+        match kind {
+            Kind::Legacy => legacy::run(&asked, self.command).await,
+            Kind::Official => official::run(&asked, self.command).await,
+            Kind::Program => program::run(&asked, self.command).await,
         }
+    }
+}
+
+/// What kind of templates is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An Official Account's.
+    Official,
+    /// A Mini Program's, for subscribe messages.
+    Program,
+    /// A Mini Program's of old.
+    Legacy,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Official => "Official Accounts",
+            Self::Program => "Mini Programs",
+            Self::Legacy => "templates with a form_id",
+        }
+    }
+}
+
+impl TemplatesCommand {
+    /// Refuses options that this kind of templates has not: they would be passed over.
+    fn suits(&self, kind: Kind) -> Result<(), Failure> {
+        let (option, hint) = match (self, kind) {
+            (Self::Add(add), Kind::Official) if !add.keyword_ids.is_empty() => {
+                ("--keyword-id", "name the keywords with --keyword")
+            }
+            (Self::Add(add), Kind::Program | Kind::Legacy) if !add.keywords.is_empty() => {
+                ("--keyword", "give the keywords' numbers with --keyword-id")
+            }
+            (Self::Add(add), Kind::Official | Kind::Legacy) if !add.scene.is_empty() => {
+                ("--scene", "leave it out")
+            }
+            (Self::Library { categories, .. }, Kind::Legacy) if !categories.is_empty() => {
+                ("--category", "leave it out: the library of old has no categories")
+            }
+            _ => return Ok(()),
+        };
+        let error = anyhow::anyhow!("{option} is not for {}", kind.name());
+        Err(Failure::new(Exit::Usage, error, Some(hint.to_owned())))
     }
 }
 
@@ -108,14 +158,14 @@ fn not_here(what: &'static str) -> Failure {
     let error = anyhow::anyhow!("there are no {what} here");
     let hint =
         "only a Mini Program's public library has them: name one with --app, without --legacy";
-    Failure::new(Exit::Failed, error, Some(hint.to_owned()))
+    Failure::new(Exit::Usage, error, Some(hint.to_owned()))
 }
 
 /// What takes the place of sending here.
 fn not_sent_here() -> Failure {
     let error = anyhow::anyhow!("only messages with a form_id are sent here");
     let hint = "`unionid-bridge send` sends template and subscribe messages";
-    Failure::new(Exit::Failed, error, Some(hint.to_owned()))
+    Failure::new(Exit::Usage, error, Some(hint.to_owned()))
 }
 
 /// Prints titles of a library that begin after `start`, and how to go on.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Asked, TemplatesCommand, not_here, not_sent_here};
 use crate::cli::{Exit, Failure, output};
+use crate::http::answer::TemplateResponse;
 use crate::push::Template;
 
 /// Does what was asked.
@@ -38,7 +39,8 @@ async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
 /// Prints templates with their keys.
 pub(super) fn print(templates: &[Template], json: bool) {
     if json {
-        return output::json(&templates);
+        let shown = templates.iter().cloned().map(TemplateResponse::from);
+        return output::json(&shown.collect::<Vec<_>>());
     }
     let rows: Vec<_> = templates
         .iter()

@@ -4,6 +4,9 @@ use serde_json::json;
 
 use super::{Asked, TemplatesCommand, not_sent_here, print_part};
 use crate::cli::{Exit, Failure, output};
+use crate::http::answer::{
+    CategoryResponse, KeywordResponse, LibraryTemplate, SubscribeTemplateResponse,
+};
 
 /// How many titles WeChat gives at a time.
 const TITLES: u64 = 30;
@@ -39,7 +42,7 @@ pub(super) async fn run(asked: &Asked<'_>, command: TemplatesCommand) -> Result<
 async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
     let templates = asked.app.push.subscribe_templates(asked.appid).await?;
     if asked.json {
-        output::json(&templates);
+        output::json(&shown::<SubscribeTemplateResponse, _>(templates));
         return Ok(());
     }
     let kind = |kind| match kind {
@@ -66,7 +69,7 @@ async fn library(asked: &Asked<'_>, named: Vec<i64>, start: u64) -> Result<(), F
     };
     let (titles, count) = push.subscribe_library(appid, &categories, start, TITLES).await?;
     if asked.json {
-        output::json(&json!({ "titles": titles, "count": count }));
+        output::json(&json!({ "data": shown::<LibraryTemplate, _>(titles), "total": count }));
         return Ok(());
     }
     let rows: Vec<_> =
@@ -78,7 +81,7 @@ async fn library(asked: &Asked<'_>, named: Vec<i64>, start: u64) -> Result<(), F
 async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
     let keywords = asked.app.push.subscribe_keywords(asked.appid, number).await?;
     if asked.json {
-        output::json(&keywords);
+        output::json(&shown::<KeywordResponse, _>(keywords));
         return Ok(());
     }
     let rows: Vec<_> = keywords
@@ -94,11 +97,16 @@ async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
 async fn categories(asked: &Asked<'_>) -> Result<(), Failure> {
     let categories = asked.app.push.subscribe_categories(asked.appid).await?;
     if asked.json {
-        output::json(&categories);
+        output::json(&shown::<CategoryResponse, _>(categories));
         return Ok(());
     }
     let rows: Vec<_> =
         categories.iter().map(|found| [found.id.to_string(), found.name.clone()]).collect();
     output::table(["CATEGORY", "NAME"], &rows);
     Ok(())
+}
+
+/// As the API answers it.
+fn shown<T: From<R>, R>(rows: Vec<R>) -> Vec<T> {
+    rows.into_iter().map(T::from).collect()
 }

@@ -104,6 +104,13 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     }
 
+    /// 413: the body is compressed, and may be of any size.
+    pub(super) fn compressed() -> Self {
+        let detail = "compressed bodies are not taken: they may unpack to any size";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_compressed", detail)
+            .hint("send it as it is, without Content-Encoding")
+    }
+
     /// 415: the body is of another kind than expected.
     pub(super) fn unsupported(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)

@@ -19,7 +19,7 @@ use crate::http::body::Json;
 use crate::http::error::Problem;
 use crate::http::observe::RequestId;
 use crate::http::parameters::{Nothing, Path, Query};
-use crate::model::AppId;
+use crate::model::{AccountKind, AppId};
 use crate::store::{self, audit};
 use crate::token::{Error, Standing};
 use crate::wechat::Trouble;
@@ -164,7 +164,7 @@ async fn admit(
         return Err(Problem::not_found("token_api_off", detail)
             .hint("set `token_api = true` under [http] in the configuration, and restart"));
     }
-    accounts::meant(context, caller, Some(appid))?;
+    accounts::meant(context, caller, AccountKind::Any, Some(appid))?;
     let (writer, subject) = (context.app.store.writer(), Some(appid.as_str()));
     let written = audit::record(writer, caller.id(), action, subject, Some(request_id.as_str()));
     Ok(store::in_time(written).await?)

@@ -1,32 +1,63 @@
-//! Which accounts a request is about, Official Accounts and Mini Programs alike.
+//! Which accounts a request is about.
 
 use crate::http::Context;
 use crate::http::auth::Caller;
 use crate::http::error::Problem;
-use crate::model::AppId;
+use crate::model::{AccountKind, AppId, UnclearAccount};
 
-/// The accounts that are meant: the one named, or all that the key is for.
+/// The accounts of a kind that are meant: the one named, or all that the key is for.
 pub(super) fn meant<'c, S>(
     context: &'c Context,
     caller: &Caller<S>,
-    asked: Option<&AppId>,
+    kind: AccountKind,
+    named: Option<&AppId>,
 ) -> Result<Vec<&'c AppId>, Problem> {
-    let Some(asked) = asked else {
-        return Ok(configured(context).filter(|appid| caller.allows(appid)).collect());
-    };
-    caller.may_name(asked)?;
-    match configured(context).find(|appid| *appid == asked) {
-        Some(appid) => Ok(vec![appid]),
-        None => {
-            let detail = format!("{asked} is none of the accounts configured here");
-            let problem = Problem::not_found("account_unknown", detail);
-            Err(problem.hint(caller.configured(configured(context))))
-        }
-    }
+    let Some(named) = named else { return Ok(allowed(context, caller, kind).collect()) };
+    caller.may_name(named)?;
+    let found = allowed(context, caller, kind).find(|appid| *appid == named);
+    found.map(|appid| vec![appid]).ok_or_else(|| unknown(context, caller, kind, named))
 }
 
-fn configured(context: &Context) -> impl Iterator<Item = &AppId> {
-    let config = &context.app.config;
-    let official = config.official_accounts.iter().map(|account| &account.appid);
-    official.chain(config.mini_programs.iter().map(|program| &program.appid))
+/// The refusal of an account that is not configured; its hint names those that the key is for.
+pub(super) fn unknown<S>(
+    context: &Context,
+    caller: &Caller<S>,
+    kind: AccountKind,
+    named: &AppId,
+) -> Problem {
+    kind.unknown(allowed(context, caller, kind), named).into()
+}
+
+/// The accounts of a kind that the key is for.
+fn allowed<'c, S>(
+    context: &'c Context,
+    caller: &Caller<S>,
+    kind: AccountKind,
+) -> impl Iterator<Item = &'c AppId> {
+    context.app.accounts.of(kind).filter(|appid| caller.allows(appid))
+}
+
+impl From<UnclearAccount> for Problem {
+    fn from(unclear: UnclearAccount) -> Self {
+        let (detail, hint) = (unclear.to_string(), unclear.hint());
+        let problem = match unclear {
+            UnclearAccount::Unknown { kind, .. } => Self::not_found(
+                match kind {
+                    AccountKind::OfficialAccount => "official_account_unknown",
+                    AccountKind::MiniProgram => "mini_program_unknown",
+                    AccountKind::Any => "account_unknown",
+                },
+                detail,
+            ),
+            UnclearAccount::Unnamed { kind, .. } => Self::bad_request(
+                match kind {
+                    AccountKind::OfficialAccount => "official_account_needed",
+                    AccountKind::MiniProgram => "mini_program_needed",
+                    AccountKind::Any => "account_needed",
+                },
+                detail,
+            ),
+        };
+        problem.hint(hint)
+    }
 }

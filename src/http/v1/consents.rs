@@ -12,8 +12,9 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
+use crate::http::paging::{Limit, MOST_CUT, Page, Position};
 use crate::http::parameters::Query;
-use crate::model::{AppId, Consent, OpenId, TemplateId};
+use crate::model::{AccountKind, AppId, Consent, OpenId, TemplateId};
 use crate::push::Said;
 
 pub(super) fn router() -> OpenApiRouter<Context> {
@@ -30,13 +31,12 @@ struct ConsentsQuery {
     /// The person in it
     #[param(value_type = String, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     openid: OpenId,
-}
-
-/// What a person said to templates
-#[derive(Serialize, ToSchema)]
-struct ConsentsResponse {
-    /// The latest word to each template, by template
-    data: Vec<ConsentResponse>,
+    /// How many at most; 100 where it is not said
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit<MOST_CUT>>,
+    /// The `next_cursor` of the page before
+    #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
+    cursor: Option<Position>,
 }
 
 /// What a person said to one template
@@ -55,27 +55,28 @@ struct ConsentResponse {
 
 /// What a person said to message templates
 ///
-/// Of one account, as far as WeChat has told it: by an event when they answer a prompt or change a setting,
+/// The latest word to each template of one account, by template, as far as WeChat has told it: by an event when they answer a prompt or change a setting,
 /// or by refusing a message.
 #[utoipa::path(
     get, path = "/v1/consents", tag = "messages", security(("api_key" = ["push"])),
     params(ConsentsQuery),
     responses(
-        (status = 200, body = ConsentsResponse),
+        (status = 200, body = Page<ConsentResponse>),
         (status = 404, description = "`account_unknown`: the account is not configured"),
     )
 )]
 async fn list_consents(
     caller: Caller<auth::Push>,
     State(context): State<Context>,
-    Query(ConsentsQuery { appid, openid }): Query<ConsentsQuery>,
-) -> Result<Json<ConsentsResponse>, Problem> {
-    accounts::meant(&context, &caller, Some(&appid))?;
+    Query(asked): Query<ConsentsQuery>,
+) -> Result<Json<Page<ConsentResponse>>, Problem> {
+    let ConsentsQuery { appid, openid, limit, cursor } = asked;
+    accounts::meant(&context, &caller, AccountKind::Any, Some(&appid))?;
     let said = context.app.push.consents(&appid, &openid).await?;
     let response = |Said { template_id, status, changed_at }| ConsentResponse {
         template_id,
         status,
         changed_at,
     };
-    Ok(Json(ConsentsResponse { data: said.into_iter().map(response).collect() }))
+    Ok(Json(Page::cut(said, limit, cursor, response)))
 }

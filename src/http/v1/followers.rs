@@ -13,9 +13,9 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{self, Limit};
+use crate::http::paging::{self, Limit, Page};
 use crate::http::parameters::Query;
-use crate::model::{AppId, OpenId, UnionId};
+use crate::model::{AccountKind, AppId, OpenId, UnionId};
 use crate::store::followers::{self, Filter, Shown};
 use crate::store::{self, AccountId, accounts};
 
@@ -48,17 +48,6 @@ struct FollowersQuery {
     /// The `next_cursor` of the page before
     #[param(value_type = Option<String>, pattern = "^f[0-7][0-9a-f]{15}$")]
     cursor: Option<Cursor>,
-}
-
-/// A page of followers
-#[derive(Serialize, ToSchema)]
-struct FollowersResponse {
-    /// In the order in which they became known; may be fewer than asked for, or none, while there is a
-    /// `next_cursor`
-    data: Vec<FollowerResponse>,
-    /// Where the next page begins; null on the last one
-    #[schema(required = true)]
-    next_cursor: Option<String>,
 }
 
 /// A follower, present or past
@@ -104,13 +93,14 @@ struct FollowerResponse {
 
 /// Followers
 ///
-/// Of all configured Official Accounts that the key is for, present and past ones. Who is there from the
-/// first page to the last is listed once; who came meanwhile stands at the end.
+/// Of all configured Official Accounts that the key is for, present and past ones, in the order in which
+/// they became known. Who is there from the first page to the last is listed once; who came meanwhile stands
+/// at the end. A page may have fewer than asked for, or none, while there is a `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/followers", tag = "followers", security(("api_key" = ["read"])),
     params(FollowersQuery),
     responses(
-        (status = 200, body = FollowersResponse),
+        (status = 200, body = Page<FollowerResponse>),
         (status = 404, description = "`official_account_unknown`: the account is not configured"),
     )
 )]
@@ -118,8 +108,9 @@ async fn list_followers(
     caller: Caller<auth::Read>,
     State(context): State<Context>,
     Query(asked): Query<FollowersQuery>,
-) -> Result<Json<FollowersResponse>, Problem> {
-    let appids = meant(&context, &caller, asked.appid.as_ref())?;
+) -> Result<Json<Page<FollowerResponse>>, Problem> {
+    let kind = AccountKind::OfficialAccount;
+    let appids = super::accounts::meant(&context, &caller, kind, asked.appid.as_ref())?;
     let limit = asked.limit.map_or(USUAL, Limit::get);
     let after = asked.cursor.map_or(0, Cursor::row);
     let (FollowersQuery { subscribed, has_unionid, .. }, reader) =
@@ -140,27 +131,7 @@ async fn list_followers(
     });
     let (page, next) = listed.await?;
     let data = page.into_iter().map(|(appid, shown)| response(appid, shown)).collect();
-    Ok(Json(FollowersResponse { data, next_cursor: next.map(Cursor::after).map(String::from) }))
-}
-
-/// The accounts that are meant: the one named, or all that the key is for.
-fn meant<'c>(
-    context: &'c Context,
-    caller: &Caller<auth::Read>,
-    asked: Option<&AppId>,
-) -> Result<Vec<&'c AppId>, Problem> {
-    let known = || context.app.config.official_accounts.iter().map(|account| &account.appid);
-    let Some(asked) = asked else {
-        return Ok(known().filter(|appid| caller.allows(appid)).collect());
-    };
-    caller.may_name(asked)?;
-    let named: Vec<_> = known().filter(|appid| *appid == asked).collect();
-    if named.is_empty() {
-        let detail = format!("{asked} is none of the Official Accounts configured here");
-        let problem = Problem::not_found("official_account_unknown", detail);
-        return Err(problem.hint(caller.configured(known())));
-    }
-    Ok(named)
+    Ok(Json(Page { data, next_cursor: next.map(Cursor::after).map(String::from) }))
 }
 
 fn response(appid: &AppId, shown: Shown) -> FollowerResponse {

@@ -1,6 +1,6 @@
 //! Text of one line: links, pages, names.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::http::error::turns_around;
 
@@ -27,6 +27,14 @@ impl<const MOST: usize> From<Line<MOST>> for String {
     }
 }
 
+/// A line where WeChat takes an empty one for none, as its own examples have them.
+pub(super) fn none_if_empty<'de, const MOST: usize, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Line<MOST>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
+    text.map(Line::try_from).transpose().map_err(serde::de::Error::custom)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +45,19 @@ mod tests {
         assert_eq!(read("付款提醒").as_deref(), Some("付款提醒"));
         for text in ["", "12345", "a\nb", "a\0", "\u{202e}a", "\u{200f}a"] {
             assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_line_may_stand_for_none_and_nothing_else_does() {
+        let read = |json: &str| {
+            let line = none_if_empty::<4, _>(&mut serde_json::Deserializer::from_str(json));
+            line.map(|line| line.map(String::from)).ok()
+        };
+        assert_eq!((read("\"\""), read("null")), (Some(None), Some(None)));
+        assert_eq!(read("\"a\""), Some(Some("a".to_owned())));
+        for json in ["5", "[]", "\"12345\"", "\"\\n\""] {
+            assert_eq!(read(json), None, "{json}");
         }
     }
 }

@@ -135,14 +135,13 @@ impl From<Error> for Problem {
         let problem = match error {
             Error::Store(error) => return Self::from(&*error).maybe_hint(hint),
             Error::Seal(error) => return Self::internal(&error),
+            Error::Account(unclear) => return unclear.into(),
             Error::NoCode(_) | Error::CodeInvalid { .. } => {
                 Self::bad_request("login_code_invalid", detail)
             }
             Error::SealedDataIncomplete | Error::SealedData(_) | Error::SealedDataOld => {
                 Self::bad_request("encrypted_data_invalid", detail)
             }
-            Error::MiniProgramNeeded { .. } => Self::bad_request("mini_program_needed", detail),
-            Error::MiniProgramUnknown { .. } => Self::not_found("mini_program_unknown", detail),
             Error::UserBlocked { .. } => Self::forbidden("login_user_blocked", detail),
             Error::CodeUsed { .. } => Self::conflict("login_code_used", detail),
             Error::RateLimited { .. } => Self::too_many("login_rate_limited", detail, USERS_MINUTE),

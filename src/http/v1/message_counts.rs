@@ -13,8 +13,9 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
+use crate::http::paging::{Limit, MOST_CUT, Page, Position};
 use crate::http::parameters::Query;
-use crate::model::{AppId, MessageState, TemplateId};
+use crate::model::{AccountKind, AppId, MessageState, TemplateId};
 use crate::push::DayCount;
 
 /// Days, unless it is said which.
@@ -43,6 +44,12 @@ struct CountsQuery {
     /// The last day, at UTC+8; today where it is not said
     #[param(value_type = Option<NaiveDate>)]
     to: Option<Day>,
+    /// How many at most; 100 where it is not said
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit<MOST_CUT>>,
+    /// The `next_cursor` of the page before
+    #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
+    cursor: Option<Position>,
 }
 
 /// A day as `2026-01-31` and in no other spelling.
@@ -59,13 +66,6 @@ impl TryFrom<String> for Day {
         let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| is_spelt_out);
         day.map(Self).ok_or("a day is written as 2026-01-31")
     }
-}
-
-/// Messages by day and template
-#[derive(Serialize, ToSchema)]
-struct MessageCountsResponse {
-    /// The latest day first; templates of which nothing was accepted on a day are left out
-    data: Vec<MessageCount>,
 }
 
 /// Messages of one template that were accepted on one day, by how far they have come
@@ -98,7 +98,8 @@ struct MessageCount {
     get, path = "/v1/message-counts", tag = "messages", security(("api_key" = ["push"])),
     params(CountsQuery),
     responses(
-        (status = 200, body = MessageCountsResponse),
+        (status = 200, description = "The latest day first; a template of which nothing was accepted on a day \
+            is left out of it", body = Page<MessageCount>),
         (status = 400, description = "`invalid_query`: `from` is after `to`, or there are more than 92 days. \
             Or a parameter is wrong, unknown or given twice"),
         (status = 404, description = "`account_unknown`: the account is not configured"),
@@ -107,12 +108,13 @@ struct MessageCount {
 async fn count_messages(
     caller: Caller<auth::Push>,
     State(context): State<Context>,
-    Query(CountsQuery { appid, from, to }): Query<CountsQuery>,
-) -> Result<Json<MessageCountsResponse>, Problem> {
+    Query(asked): Query<CountsQuery>,
+) -> Result<Json<Page<MessageCount>>, Problem> {
+    let CountsQuery { appid, from, to, limit, cursor } = asked;
     let (first, last) = days(from, to, &context.app.clock)?;
-    let appids = accounts::meant(&context, &caller, appid.as_ref())?;
+    let appids = accounts::meant(&context, &caller, AccountKind::Any, appid.as_ref())?;
     let counts = context.app.push.count(&appids, first, last).await?;
-    Ok(Json(MessageCountsResponse { data: together(counts) }))
+    Ok(Json(Page::cut(together(counts), limit, cursor, |row| row)))
 }
 
 /// The days that are meant.

@@ -19,6 +19,13 @@ mod user;
 
 use utoipa_axum::router::OpenApiRouter;
 
+pub use messages::MessageResponse;
+pub use resolve::ResolveResponse;
+pub use templates::{
+    CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate,
+    SubscribeTemplateResponse, TemplateResponse,
+};
+
 use super::Context;
 
 /// Every resource.

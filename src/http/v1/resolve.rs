@@ -56,8 +56,8 @@ struct ResolveRequest {
 }
 
 /// The user follows the Official Account
-#[derive(Serialize, ToSchema)]
-struct ResolveResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResolveResponse {
     /// Always `resolved`
     #[schema(pattern = "^resolved$")]
     status: &'static str,
@@ -127,12 +127,9 @@ async fn resolve_openid(
     let target = allowed(&caller, &context, std::slice::from_ref(&user), to.as_ref())?;
     let resolution = context.app.resolver.resolve(user, Some(target)).await?;
     let (status, problem, hint) = (resolution.status(), resolution.problem(), resolution.hint());
-    match resolution.into() {
-        ResolveResult::Resolved(resolved) => Ok(Json(resolved)),
-        ResolveResult::Unresolved(_) => {
-            Err(Problem::not_found(status, problem.unwrap_or_default()).maybe_hint(hint))
-        }
-    }
+    ResolveResponse::of(resolution)
+        .map(Json)
+        .ok_or_else(|| Problem::not_found(status, problem.unwrap_or_default()).maybe_hint(hint))
 }
 
 /// Resolve up to 1,000 users
@@ -180,36 +177,32 @@ fn allowed<'c>(
     Ok(target)
 }
 
+impl ResolveResponse {
+    /// Of a person who follows the Official Account; `None` of anybody else.
+    pub fn of(resolution: Resolution) -> Option<Self> {
+        let status = resolution.status();
+        let Resolution::Resolved { official_account, openid, unionid, subscribed, verified_at } =
+            resolution
+        else {
+            return None;
+        };
+        Some(Self { status, official_account, openid, unionid, subscribed, verified_at })
+    }
+}
+
 impl From<Resolution> for ResolveResult {
     fn from(resolution: Resolution) -> Self {
         let status = resolution.status();
-        match resolution {
-            Resolution::Resolved { official_account, openid, unionid, subscribed, verified_at } => {
-                Self::Resolved(ResolveResponse {
-                    status,
-                    official_account,
-                    openid,
-                    unionid,
-                    subscribed,
-                    verified_at,
-                })
-            }
-            _ => Self::Unresolved(UnresolvedUser { status }),
-        }
+        let unresolved = || Self::Unresolved(UnresolvedUser { status });
+        ResolveResponse::of(resolution).map_or_else(unresolved, Self::Resolved)
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let (detail, hint) = (error.to_string(), error.hint());
-        let problem = match error {
-            Error::Store(error) => return error.as_ref().into(),
-            Error::UnknownAccount { .. } => Self::not_found("account_unknown", detail),
-            Error::UnknownOfficialAccount { .. } => {
-                Self::not_found("official_account_unknown", detail)
-            }
-            Error::TargetNeeded { .. } => Self::bad_request("official_account_needed", detail),
-        };
-        problem.hint(hint)
+        match error {
+            Error::Store(error) => error.as_ref().into(),
+            Error::Account(unclear) => unclear.into(),
+        }
     }
 }

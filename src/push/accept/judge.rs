@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::check::check;
 use super::order::{Letter, Order};
 use super::reach::Reached;
-use crate::model::{AppId, Channel, Consent, OpenId, TemplateId, UnionId};
+use crate::model::{AccountKind, AppId, Channel, Consent, OpenId, TemplateId, UnionId};
 use crate::push::error::{Error, Refusal};
 use crate::push::{Push, Sender};
-use crate::resolve::{self, User};
+use crate::resolve::User;
 use crate::store::consents::{self, Word};
 use crate::store::messages::Route;
 use crate::store::{self, AccountId};
@@ -123,9 +123,7 @@ impl Push {
     fn know(&self, user: &User) -> Result<(), Error> {
         match user {
             User::OpenId { appid, .. } if !self.senders.contains_key(appid) => {
-                let (official, programs) = (self.accounts.official(), self.accounts.programs());
-                let known = programs.iter().chain(official).cloned().collect();
-                Err(resolve::Error::UnknownAccount { appid: appid.clone(), known }.into())
+                Err(self.accounts.unknown(AccountKind::Any, appid).into())
             }
             _ => Ok(()),
         }

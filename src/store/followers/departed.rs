@@ -3,12 +3,9 @@
 use sea_orm::QueryResult;
 
 use crate::model::OpenId;
+use crate::store::erasures::BESIDES;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, Transaction, parsed};
-
-/// What else is kept by openid of a follower.
-const BESIDES: [&str; 6] =
-    ["quarantine", "profile_check", "unionid_conflict", "message", "receipt", "consent"];
 
 /// A follower who left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,20 @@
 //! The history of runs, by the page.
 
 use entity::{account, sync_run};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::shown;
-use crate::model::{Run, RunId};
+use crate::model::{Run, RunId, RunState};
 use crate::store::{AccountId, Connection, Error};
+
+/// Which runs are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of these accounts; of all where it is not said.
+    pub accounts: Option<Vec<AccountId>>,
+    /// In this state.
+    pub state: Option<RunState>,
+}
 
 /// The newest runs first, of all accounts, from below `before` on.
 pub async fn list(
@@ -13,28 +22,23 @@ pub async fn list(
     before: Option<RunId>,
     limit: u64,
 ) -> Result<Vec<Run>, Error> {
-    list_by(connection, sync_run::Entity::find(), before, limit).await
+    list_page(connection, &Filter::default(), before, limit).await
 }
 
-/// The same, of these accounts only.
-pub async fn list_of(
+/// The same, of those that the filter lets through.
+pub async fn list_page(
     connection: &impl Connection,
-    accounts: &[AccountId],
+    filter: &Filter,
     before: Option<RunId>,
     limit: u64,
 ) -> Result<Vec<Run>, Error> {
-    let query = sync_run::Entity::find();
-    let query = query.filter(sync_run::Column::AccountId.is_in(accounts.iter().copied()));
-    list_by(connection, query, before, limit).await
-}
-
-async fn list_by(
-    connection: &impl Connection,
-    query: Select<sync_run::Entity>,
-    before: Option<RunId>,
-    limit: u64,
-) -> Result<Vec<Run>, Error> {
-    let mut query = query.order_by_desc(sync_run::Column::Id).limit(limit);
+    let mut query = sync_run::Entity::find().order_by_desc(sync_run::Column::Id).limit(limit);
+    if let Some(accounts) = &filter.accounts {
+        query = query.filter(sync_run::Column::AccountId.is_in(accounts.iter().copied()));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(sync_run::Column::State.eq(state.as_str()));
+    }
     if let Some(before) = before {
         query = query.filter(sync_run::Column::Id.lt(before));
     }

@@ -17,7 +17,7 @@ const ADD: Call = Call::with_token("/wxaapi/newtmpl/addtemplate").made_once();
 const DELETE: Call = Call::with_token("/wxaapi/newtmpl/deltemplate").made_once();
 
 /// A template that the Mini Program may send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscribeTemplate {
     /// What messages name it by.
     pub id: TemplateId,
@@ -41,7 +41,7 @@ impl SubscribeTemplate {
 }
 
 /// A line of service that the Mini Program is registered for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
     /// WeChat's number for it.
     pub id: i64,
@@ -50,7 +50,7 @@ pub struct Category {
 }
 
 /// A template of WeChat's library.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibraryTitle {
     /// Its number in the library.
     pub tid: String,
@@ -63,7 +63,7 @@ pub struct LibraryTitle {
 }
 
 /// A keyword that a template of the library can be made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyword {
     /// Its number within the template.
     pub kid: i64,

@@ -1,9 +1,8 @@
 //! Processes whose clocks are wrong, by libfaketime (Debian's package `faketime`).
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::Bridge;
+use super::{Bridge, Need};
 
 /// Where the library is, if it is installed.
 fn library() -> Option<PathBuf> {
@@ -31,10 +30,8 @@ impl Bridge {
 
     fn with_faketime(self) -> Option<Self> {
         let Some(library) = library() else {
-            // Past the test harness's capture, so that it is seen.
-            let missing =
-                "LEFT OUT: a clock that is wrong needs libfaketime: apt-get install faketime";
-            let _ = writeln!(std::io::stderr(), "{missing}");
+            let why = "a clock that is wrong needs libfaketime: apt-get install faketime";
+            Need::Clocks.is_missing(why);
             return None;
         };
         let faked = self.with("LD_PRELOAD", library.to_str()?);

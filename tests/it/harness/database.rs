@@ -9,6 +9,8 @@ use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use unionid_bridge::store::{Options, Store, schema};
 
+use super::needs::{Need, say_once};
+
 /// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -18,18 +20,21 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The server's URL, if tests may use one.
+    /// The server's URL, if tests may use one; says once which kinds they run on.
     fn server(self) -> Option<String> {
-        let name = match self {
+        let variable = match self {
             Self::Sqlite => return Some("sqlite".to_owned()),
             Self::Postgres => "TEST_POSTGRES_URL",
             Self::Mysql => "TEST_MYSQL_URL",
         };
-        std::env::var(name).ok().filter(|url| !url.is_empty())
-    }
-
-    pub fn is_available(self) -> bool {
-        self.server().is_some()
+        let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
+        match url {
+            Some(_) => say_once(&format!("tests run on {self:?} too, by {variable}")),
+            None => {
+                Need::Databases.is_missing(&format!("{variable} is not set: no test on {self:?}"))
+            }
+        }
+        url
     }
 }
 
@@ -43,6 +48,9 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     /// A new one, or `None` where there is no such server: the test then has nothing to do.
+    ///
+    /// # Panics
+    /// Where databases are required ([`Need`]).
     pub async fn new(backend: Backend) -> Option<Self> {
         let server = backend.server()?;
         let folder = tempfile::tempdir().unwrap();

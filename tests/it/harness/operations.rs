@@ -35,7 +35,21 @@ pub fn operations() -> Vec<Operation> {
     found
 }
 
+/// Those with a body of JSON.
+pub fn with_json() -> Vec<Operation> {
+    let found: Vec<_> = operations().into_iter().filter(Operation::takes_json).collect();
+    assert!(found.len() >= 4, "{found:?}");
+    found
+}
+
 impl Operation {
+    /// Whether a path is one of its template's.
+    pub fn is_at(&self, path: &str) -> bool {
+        let (ours, theirs) = (self.template.split('/'), path.split('/'));
+        ours.clone().count() == theirs.clone().count()
+            && ours.zip(theirs).all(|(ours, theirs)| ours.starts_with('{') || ours == theirs)
+    }
+
     /// The path with this in place of each variable.
     pub fn path(&self, variable: &str) -> String {
         let part = |part: &str| if part.starts_with('{') { variable } else { part }.to_owned();

@@ -10,7 +10,7 @@ use sea_orm::Database;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Backend, signal};
+use super::{Backend, Need, signal};
 
 /// How long a server may take to come up; one that was killed has its log to replay.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,8 +45,14 @@ pub struct Server {
 impl Server {
     /// A new one, running; `None` where its programs are not found, or there is no user to run it as.
     pub async fn start(backend: Backend) -> Option<Self> {
-        let (program, name) = (program(backend)?, user_name(backend)?);
-        let user = user(name).await?;
+        let (program, user) = match Self::means(backend).await {
+            Some(means) => means,
+            None => {
+                let why = format!("no program of {backend:?}, or no user to run it as, is found");
+                Need::Servers.is_missing(&why);
+                return None;
+            }
+        };
         let folder = tempfile::tempdir().unwrap();
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
@@ -61,6 +67,12 @@ impl Server {
         server.initialise(&program).await;
         server.restart().await;
         Some(server)
+    }
+
+    /// Its program, and who it runs as.
+    async fn means(backend: Backend) -> Option<(PathBuf, Option<(u32, u32)>)> {
+        let (program, name) = (program(backend)?, user_name(backend)?);
+        Some((program, user(name).await?))
     }
 
     fn data(&self) -> PathBuf {

@@ -40,3 +40,22 @@ pub async fn trickled(stream: TcpStream, pause: Duration) -> (Duration, String) 
     writer.abort();
     (began.elapsed(), String::from_utf8_lossy(&answer).into_owned())
 }
+
+/// Sends chunks until the other side has had enough; how many bytes that were, and what it said.
+pub async fn endless(address: impl ToSocketAddrs, head: &str) -> (usize, String) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+    let writer = tokio::spawn(async move {
+        let chunk = [&b"1000\r\n"[..], &[b' '; 0x1000], b"\r\n"].concat();
+        let (mut sent, mut ours) = (0, writing.write_all(head.as_bytes()).await);
+        while ours.is_ok() && sent < 64 << 20 {
+            ours = writing.write_all(&chunk).await;
+            sent += 0x1000;
+        }
+        sent
+    });
+    let mut answer = Vec::new();
+    let _ = reading.read_to_end(&mut answer).await;
+    (writer.await.unwrap(), String::from_utf8_lossy(&answer).into_owned())
+}

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::fit;
+use crate::http::v1::line::{Line, none_if_empty};
 use crate::model::Text;
 
 /// Keys of one message.
@@ -41,25 +42,10 @@ pub(super) enum KeyText {
 pub(super) struct ColoredText {
     /// The text
     value: String,
-    /// Its colour; WeChat has ignored it since 2023
-    #[schema(value_type = Option<String>, pattern = "^#[0-9A-Fa-f]{3,8}$")]
-    color: Option<Color>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(try_from = "String")]
-struct Color(String);
-
-impl TryFrom<String> for Color {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match text.strip_prefix('#') {
-            Some(digits) if (3..=8).contains(&digits.len()) && is_hex(digits) => Ok(Self(text)),
-            _ => Err("must be a colour such as #173177"),
-        }
-    }
+    /// Its colour, such as `#173177`; WeChat has ignored it since 2023
+    #[serde(default, deserialize_with = "none_if_empty")]
+    #[schema(value_type = Option<String>, max_length = 64)]
+    color: Option<Line<64>>,
 }
 
 impl Data {
@@ -123,7 +109,7 @@ impl From<KeyText> for Text {
         match text {
             KeyText::Text(value) => Self { value, color: None },
             KeyText::WithColor(ColoredText { value, color }) => {
-                Self { value, color: color.map(|Color(color)| color) }
+                Self { value, color: color.map(String::from) }
             }
         }
     }
@@ -168,18 +154,26 @@ mod tests {
 
     #[test]
     fn a_text_is_given_alone_or_as_wechat_writes_it() {
-        let found = read(r##"{"a": "x\ny", "b": {"value": "z", "color": "#173177"}}"##).unwrap();
+        let written = r##"{"a": "x\ny", "b": {"value": "z", "color": "#173177"},
+            "c": {"value": "z", "color": "red"}, "d": {"value": "z", "color": ""}}"##;
+        let found = read(written).unwrap();
         let text = |value: &str, color: Option<&str>| Text {
             value: value.to_owned(),
             color: color.map(str::to_owned),
         };
-        let expected = [("a", text("x\ny", None)), ("b", text("z", Some("#173177")))];
+        let expected = [
+            ("a", text("x\ny", None)),
+            ("b", text("z", Some("#173177"))),
+            ("c", text("z", Some("red"))),
+            ("d", text("z", None)),
+        ];
         assert_eq!(found, expected.map(|(key, text)| (key.to_owned(), text)));
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_key() {
         let long = format!(r#"{{"a": "{}"}}"#, "x".repeat(MOST_BYTES));
+        let colored = format!(r#"{{"thing2": {{"value": "x", "color": "{}"}}}}"#, "x".repeat(65));
         let many: Vec<_> = (0..=MOST_KEYS).map(|key| format!(r#""k{key}": "x""#)).collect();
         let many = format!("{{{}}}", many.join(","));
         for (text, expected) in [
@@ -188,7 +182,8 @@ mod tests {
             (r#"{"thing2": ["x"]}"#, "thing2: invalid type: sequence, expected a text"),
             (r#"{"thing2": {}}"#, "thing2: missing field `value`"),
             (r#"{"thing2": {"value": "x", "colour": ""}}"#, "thing2.colour: unknown field"),
-            (r#"{"thing2": {"value": "x", "color": "red"}}"#, "thing2.color: must be a colour"),
+            (r#"{"thing2": {"value": "x", "color": 5}}"#, "thing2.color: invalid type: integer"),
+            (&colored, "thing2.color: must be 1 to 64 characters on one line"),
             (r#"{"thing2": {"value": 5}}"#, "thing2.value: invalid type: integer `5`"),
             (r#"{"thing2": "a\u0000"}"#, "`thing2` has control characters"),
             (r#"{"a": "1", "a": "2"}"#, "`a` stands twice"),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::data::{Data, KeyText};
 use crate::http::error::Problem;
-use crate::http::v1::line::Line;
+use crate::http::v1::line::{Line, none_if_empty};
 use crate::model::{AppId, Channel, Content, Jump, TemplateId};
 use crate::push::Letter;
 
@@ -20,8 +20,9 @@ pub(super) struct MiniProgramPage {
     /// The Mini Program; linked to the Official Account, and published
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: AppId,
-    /// The page, such as `pages/order/order?id=1`; its start page where it is left out
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    /// The page, such as `pages/order/order?id=1`; its start page where it is empty or left out
+    #[serde(default, deserialize_with = "none_if_empty")]
+    #[schema(value_type = Option<String>, max_length = 1024)]
     pagepath: Option<Line<1024>>,
 }
 
@@ -45,8 +46,9 @@ pub(super) struct SubscribeMessage {
     /// A text for each of the template's keys
     #[schema(value_type = Option<std::collections::HashMap<String, KeyText>>)]
     data: Option<Data>,
-    /// The page of the Mini Program that a tap opens
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    /// The page of the Mini Program that a tap opens; none where it is empty
+    #[serde(default, deserialize_with = "none_if_empty")]
+    #[schema(value_type = Option<String>, max_length = 1024)]
     page: Option<Line<1024>>,
     /// Which release of the Mini Program a tap opens; `formal` where it is left out
     miniprogram_state: Option<MiniProgramState>,

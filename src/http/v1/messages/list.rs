@@ -1,8 +1,8 @@
 //! Messages and their fate: one, or a list by the page.
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::response::MessageResponse;
 use super::unknown;
@@ -10,11 +10,11 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{Limit, MessageCursor};
+use crate::http::paging::{Limit, MessageCursor, Page};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::accounts;
-use crate::model::{AppId, MessageId, MessageState, OpenId, TemplateId, UnionId};
-use crate::push::Wanted;
+use crate::model::{AccountKind, AppId, MessageId, MessageState, OpenId, TemplateId, UnionId};
+use crate::push::{Shown, Wanted};
 
 /// Messages on a page, unless it is said how many.
 const USUAL: u64 = 50;
@@ -49,16 +49,6 @@ pub(super) struct MessagesQuery {
     cursor: Option<MessageCursor>,
 }
 
-/// A page of messages
-#[derive(Serialize, ToSchema)]
-pub(super) struct MessagesResponse {
-    /// The newest first
-    data: Vec<MessageResponse>,
-    /// Where the next page begins; null on the last one
-    #[schema(required = true)]
-    next_cursor: Option<String>,
-}
-
 /// Messages and their fate
 ///
 /// The newest first, of all configured accounts that the key is for.
@@ -66,7 +56,7 @@ pub(super) struct MessagesResponse {
     get, path = "/v1/messages", tag = "messages", security(("api_key" = ["push"])),
     params(MessagesQuery),
     responses(
-        (status = 200, body = MessagesResponse),
+        (status = 200, body = Page<MessageResponse>),
         (status = 404, description = "`account_unknown`: the account is not configured"),
     )
 )]
@@ -74,8 +64,8 @@ pub(super) async fn list_messages(
     caller: Caller<auth::Push>,
     State(context): State<Context>,
     Query(asked): Query<MessagesQuery>,
-) -> Result<Json<MessagesResponse>, Problem> {
-    let appids = accounts::meant(&context, &caller, asked.appid.as_ref())?;
+) -> Result<Json<Page<MessageResponse>>, Problem> {
+    let appids = accounts::meant(&context, &caller, AccountKind::Any, asked.appid.as_ref())?;
     let limit = asked.limit.map_or(USUAL, Limit::get);
     let before = asked.cursor.as_ref().map(MessageCursor::id);
     let MessagesQuery { state, template_id, openid, unionid, .. } = &asked;
@@ -85,14 +75,9 @@ pub(super) async fn list_messages(
         openid: openid.clone(),
         unionid: unionid.clone(),
     };
-    // One more than asked for tells whether there is a next page.
-    let mut found = context.app.push.list(&appids, wanted, before, limit + 1).await?;
-    let is_last = found.len() as u64 <= limit;
-    found.truncate(limit as usize);
-    let last = found.last().filter(|_| !is_last);
-    let next_cursor = last.map(|shown| MessageCursor::after(shown.id.clone()).into());
-    let data = found.into_iter().map(Into::into).collect();
-    Ok(Json(MessagesResponse { data, next_cursor }))
+    let found = context.app.push.list(&appids, wanted, before, limit + 1).await?;
+    let after = |shown: &Shown| MessageCursor::after(shown.id.clone()).into();
+    Ok(Json(Page::of_rows(found, limit, after, MessageResponse::from)))
 }
 
 /// One message and its fate

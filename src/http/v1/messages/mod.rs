@@ -16,6 +16,8 @@ mod send;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use response::MessageResponse;
+
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::error::Problem;

@@ -38,19 +38,8 @@ impl From<Error> for Problem {
         let (detail, hint) = (error.to_string(), error.hint());
         let problem = match error {
             Error::Resolve(error) => return error.into(),
+            Error::Account(unclear) => return unclear.into(),
             Error::Store(error) => return error.as_ref().into(),
-            Error::SenderNeeded { official: true, .. } => {
-                Self::bad_request("official_account_needed", detail)
-            }
-            Error::SenderNeeded { official: false, .. } => {
-                Self::bad_request("mini_program_needed", detail)
-            }
-            Error::SenderUnknown { official: true, .. } => {
-                Self::not_found("official_account_unknown", detail)
-            }
-            Error::SenderUnknown { official: false, .. } => {
-                Self::not_found("mini_program_unknown", detail)
-            }
             Error::OtherRequest => Self::unprocessable("idempotency_key_reused", detail),
             Error::InFlight => {
                 Self::conflict("request_in_flight", detail).retry_after(IN_FLIGHT_RETRY)

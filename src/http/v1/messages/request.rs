@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::data::{Data, KeyText};
 use super::letter::{Members, MessageFallback, MiniProgramPage, SubscribeMessage};
 use crate::http::error::Problem;
-use crate::http::v1::line::Line;
+use crate::http::v1::line::{Line, none_if_empty};
 use crate::http::v1::user::NamedUser;
 use crate::model::{AppId, TemplateId};
 use crate::push::Order;
@@ -30,8 +30,9 @@ pub(super) struct MessageRequest {
     /// A text for each of the template's keys
     #[schema(value_type = Option<std::collections::HashMap<String, KeyText>>)]
     data: Option<Data>,
-    /// The page that a tap opens
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 2048)]
+    /// The page that a tap opens; none where it is empty
+    #[serde(default, deserialize_with = "none_if_empty")]
+    #[schema(value_type = Option<String>, max_length = 2048)]
     url: Option<Line<2048>>,
     /// The Mini Program that a tap opens instead, where the phone can
     miniprogram: Option<MiniProgramPage>,
@@ -58,8 +59,9 @@ pub(super) struct MessageBatchRequest {
     /// The texts that all have in common
     #[schema(value_type = Option<std::collections::HashMap<String, KeyText>>)]
     data: Option<Data>,
-    /// The page that a tap opens
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 2048)]
+    /// The page that a tap opens; none where it is empty
+    #[serde(default, deserialize_with = "none_if_empty")]
+    #[schema(value_type = Option<String>, max_length = 2048)]
     url: Option<Line<2048>>,
     /// The Mini Program that a tap opens instead, where the phone can
     miniprogram: Option<MiniProgramPage>,

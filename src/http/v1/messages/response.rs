@@ -26,7 +26,7 @@ impl AcceptedMessage {
 
 /// A message and its fate, without what it says
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(super) struct MessageResponse {
+pub struct MessageResponse {
     /// Its id
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: MessageId,

@@ -8,8 +8,8 @@ mod start;
 mod waiting;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,13 +18,17 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{self, Limit};
+use crate::http::paging::{self, Limit, Page};
 use crate::http::parameters::{Nothing, Path, Query};
-use crate::model::{AppId, Run, RunId, RunState};
+use crate::http::v1;
+use crate::model::{AccountKind, AppId, Run, RunId, RunState};
 use crate::store::{self, AccountId, accounts, leases, runs};
 use crate::sync::{self, Error};
 
 use response::SyncRunResponse;
+
+/// Followers are an Official Account's.
+const OFFICIAL: AccountKind = AccountKind::OfficialAccount;
 
 /// Runs on a page, unless it is said how many.
 const USUAL: u64 = 20;
@@ -48,23 +52,17 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 struct SyncRunsQuery {
     /// Only runs of the Official Account with this AppID
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
-    account: Option<AppId>,
+    appid: Option<AppId>,
+    /// Only those that stand so
+    #[param(value_type = Option<String>,
+        pattern = "^(running|paused|held|succeeded|failed|cancelled)$")]
+    state: Option<RunState>,
     /// How many at most; 20 where it is not said
     #[param(value_type = Option<u64>, minimum = 1, maximum = 100)]
     limit: Option<Limit<MOST>>,
     /// The `next_cursor` of the page before
     #[param(value_type = Option<String>, pattern = "^r[0-7][0-9a-f]{15}$")]
     cursor: Option<Cursor>,
-}
-
-/// A page of runs
-#[derive(Serialize, ToSchema)]
-struct SyncRunsResponse {
-    /// The newest first
-    data: Vec<SyncRunResponse>,
-    /// Where the next page begins; null on the last one
-    #[schema(required = true)]
-    next_cursor: Option<String>,
 }
 
 /// Runs of the follower sync
@@ -74,7 +72,7 @@ struct SyncRunsResponse {
     get, path = "/v1/sync-runs", tag = "sync", security(("api_key" = ["sync"])),
     params(SyncRunsQuery),
     responses(
-        (status = 200, body = SyncRunsResponse),
+        (status = 200, body = Page<SyncRunResponse>),
         (status = 404, description = "`official_account_unknown`: the account never was configured here"),
     )
 )]
@@ -82,30 +80,21 @@ async fn list_sync_runs(
     caller: Caller<auth::Sync>,
     State(context): State<Context>,
     Query(asked): Query<SyncRunsQuery>,
-) -> Result<Json<SyncRunsResponse>, Problem> {
+) -> Result<Json<Page<SyncRunResponse>>, Problem> {
     let limit = asked.limit.map_or(USUAL, Limit::get);
     let before = asked.cursor.map(|cursor| cursor.row().cast_signed());
-    let of = match &asked.account {
+    let accounts = match &asked.appid {
         Some(appid) => {
             caller.may_name(appid)?;
             Some(vec![number(&context, &caller, appid).await?])
         }
         None => numbers(&context, caller.appids()).await?,
     };
+    let filter = runs::Filter { accounts, state: asked.state };
     let reader = context.app.store.reader();
-    // One more than asked for tells whether there is a next page.
-    let mut found = store::in_time(async {
-        match &of {
-            Some(of) => runs::list_of(reader, of, before, limit + 1).await,
-            None => runs::list(reader, before, limit + 1).await,
-        }
-    })
-    .await?;
-    let is_last = found.len() as u64 <= limit;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| !is_last).map(|run| Cursor::after(run.id.cast_unsigned()));
-    let data = found.into_iter().map(SyncRunResponse).collect();
-    Ok(Json(SyncRunsResponse { data, next_cursor: next.map(String::from) }))
+    let found = store::in_time(runs::list_page(reader, &filter, before, limit + 1)).await?;
+    let after = |run: &Run| Cursor::after(run.id.cast_unsigned()).into();
+    Ok(Json(Page::of_rows(found, limit, after, SyncRunResponse)))
 }
 
 /// One run of the follower sync
@@ -141,11 +130,11 @@ async fn number(
     appid: &AppId,
 ) -> Result<AccountId, Problem> {
     let store = &context.app.store;
-    if official(context).any(|known| known == appid) {
+    if context.app.accounts.of(OFFICIAL).any(|known| known == appid) {
         return Ok(store::in_time(accounts::find_or_insert(store, appid)).await?);
     }
     let found = store::in_time(accounts::find(store.reader(), appid)).await?;
-    found.ok_or_else(|| unknown(context, caller, appid))
+    found.ok_or_else(|| v1::accounts::unknown(context, caller, OFFICIAL, appid))
 }
 
 /// The numbers of these accounts, of those that have one; `None` for all.
@@ -162,16 +151,6 @@ async fn numbers(
     Ok(Some(numbers))
 }
 
-fn official(context: &Context) -> impl Iterator<Item = &AppId> {
-    context.app.config.official_accounts.iter().map(|account| &account.appid)
-}
-
-fn unknown(context: &Context, caller: &Caller<auth::Sync>, appid: &AppId) -> Problem {
-    let detail = format!("{appid} is none of the Official Accounts configured here");
-    Problem::not_found("official_account_unknown", detail)
-        .hint(caller.configured(official(context)))
-}
-
 /// All that working a run of the account needs.
 async fn job(
     context: &Context,
@@ -180,7 +159,7 @@ async fn job(
 ) -> Result<sync::Job, Problem> {
     let accounts = &context.app.config.official_accounts;
     let account = accounts.iter().find(|account| account.appid == *appid);
-    let account = account.ok_or_else(|| unknown(context, caller, appid))?;
+    let account = account.ok_or_else(|| v1::accounts::unknown(context, caller, OFFICIAL, appid))?;
     if context.draining.is_cancelled() {
         return Err(Problem::ending());
     }

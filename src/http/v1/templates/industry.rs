@@ -24,8 +24,8 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 }
 
 /// The two lines of business of an Official Account
-#[derive(Serialize, ToSchema)]
-struct IndustryResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IndustryResponse {
     /// The first; null where none is set
     #[schema(required = true)]
     primary_industry: Option<IndustryNames>,
@@ -35,7 +35,7 @@ struct IndustryResponse {
 }
 
 /// A line of business, in WeChat's words
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 struct IndustryNames {
     /// The sector
     first_class: String,
@@ -100,9 +100,7 @@ async fn get_industry(
     _: Query<Nothing>,
 ) -> Result<Json<IndustryResponse>, Problem> {
     caller.may_name(&appid)?;
-    let Industries { primary, secondary } = answer(context.app.push.industries(&appid)).await?;
-    let (primary_industry, secondary_industry) = (primary.map(names), secondary.map(names));
-    Ok(Json(IndustryResponse { primary_industry, secondary_industry }))
+    Ok(Json(answer(context.app.push.industries(&appid)).await?.into()))
 }
 
 /// Set the lines of business of an Official Account
@@ -128,7 +126,10 @@ async fn set_industry(
     Ok(NoContent)
 }
 
-fn names(industry: Industry) -> IndustryNames {
-    let Industry { first_class, second_class } = industry;
-    IndustryNames { first_class, second_class }
+impl From<Industries> for IndustryResponse {
+    fn from(Industries { primary, secondary }: Industries) -> Self {
+        let names =
+            |Industry { first_class, second_class }| IndustryNames { first_class, second_class };
+        Self { primary_industry: primary.map(names), secondary_industry: secondary.map(names) }
+    }
 }

@@ -11,8 +11,8 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::Limit;
-use crate::http::parameters::{Nothing, Path, Query};
+use crate::http::paging::{CutQuery, Limit, Page, Position};
+use crate::http::parameters::{Path, Query};
 use crate::model::AppId;
 use crate::push::{Category, Keyword, LibraryTitle};
 
@@ -36,12 +36,12 @@ struct LibraryQuery {
     /// Numbers of categories, with commas between them
     #[param(value_type = String, pattern = "^[0-9]{1,9}(,[0-9]{1,9}){0,19}$")]
     categories: Categories,
-    /// How many to pass over; none where it is not said
-    #[serde(default)]
-    start: u32,
     /// How many at most; 30 where it is not said
     #[param(value_type = Option<u64>, minimum = 1, maximum = 30)]
     limit: Option<Limit<MOST>>,
+    /// The `next_cursor` of the page before
+    #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
+    cursor: Option<Position>,
 }
 
 #[derive(Deserialize)]
@@ -62,33 +62,30 @@ impl TryFrom<String> for Categories {
     }
 }
 
-/// The categories that a Mini Program is registered for
-#[derive(Serialize, ToSchema)]
-struct CategoriesResponse {
-    data: Vec<CategoryResponse>,
-}
-
 /// A category
-#[derive(Serialize, ToSchema)]
-struct CategoryResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryResponse {
     /// Its number
     category_id: i64,
     /// Its name
     name: String,
 }
 
-/// Templates of WeChat's library
+/// A page of WeChat's library
 #[derive(Serialize, ToSchema)]
 struct LibraryResponse {
-    /// Those from `start` on
+    /// In WeChat's order
     data: Vec<LibraryTemplate>,
+    /// Where the next page begins; null on the last one
+    #[schema(required = true)]
+    next_cursor: Option<String>,
     /// How many there are in these categories
     total: u64,
 }
 
 /// A template of WeChat's library
-#[derive(Serialize, ToSchema)]
-struct LibraryTemplate {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LibraryTemplate {
     /// Its number in the library
     tid: String,
     /// Its title
@@ -101,15 +98,9 @@ struct LibraryTemplate {
     category_id: Option<i64>,
 }
 
-/// The keywords that a template can be made of
-#[derive(Serialize, ToSchema)]
-struct KeywordsResponse {
-    data: Vec<KeywordResponse>,
-}
-
 /// A keyword of a template
-#[derive(Serialize, ToSchema)]
-struct KeywordResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeywordResponse {
     /// Its number, for `keyword_ids`
     keyword_id: i64,
     /// Its name
@@ -126,19 +117,18 @@ struct KeywordResponse {
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/categories", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
-    responses((status = 200, body = CategoriesResponse), MiniProgramRefusals, WechatRefusals)
+    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
+    responses((status = 200, body = Page<CategoryResponse>), MiniProgramRefusals, WechatRefusals)
 )]
 async fn list_categories(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    _: Query<Nothing>,
-) -> Result<Json<CategoriesResponse>, Problem> {
+    Query(asked): Query<CutQuery>,
+) -> Result<Json<Page<CategoryResponse>>, Problem> {
     caller.may_name(&appid)?;
     let categories = answer(context.app.push.subscribe_categories(&appid)).await?;
-    let response = |Category { id, name }| CategoryResponse { category_id: id, name };
-    Ok(Json(CategoriesResponse { data: categories.into_iter().map(response).collect() }))
+    Ok(Json(asked.page(categories, CategoryResponse::from)))
 }
 
 /// WeChat's library of templates for a Mini Program
@@ -152,17 +142,17 @@ async fn list_library_templates(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    Query(LibraryQuery { categories, start, limit }): Query<LibraryQuery>,
+    Query(LibraryQuery { categories, limit, cursor }): Query<LibraryQuery>,
 ) -> Result<Json<LibraryResponse>, Problem> {
     caller.may_name(&appid)?;
-    let (push, limit) = (&context.app.push, limit.map_or(MOST, Limit::get));
-    let listed = answer(push.subscribe_library(&appid, &categories.0, start.into(), limit));
-    let (titles, total) = listed.await?;
-    let response = |LibraryTitle { tid, title, kind, category_id }| {
-        let kind = TemplateKind::of(kind);
-        LibraryTemplate { tid, title, kind, category_id }
-    };
-    Ok(Json(LibraryResponse { data: titles.into_iter().map(response).collect(), total }))
+    let (start, limit) = (cursor.map_or(0, Position::row), limit.map_or(MOST, Limit::get));
+    let (titles, total) =
+        answer(context.app.push.subscribe_library(&appid, &categories.0, start, limit)).await?;
+    // Counted as WeChat counts: a title that cannot be used is left out of the page.
+    let next = start.saturating_add(limit);
+    let next_cursor = (next < total).then(|| Position::after(next).into());
+    let data = titles.into_iter().map(Into::into).collect();
+    Ok(Json(LibraryResponse { data, next_cursor, total }))
 }
 
 /// Keywords of a template of WeChat's library
@@ -173,22 +163,35 @@ async fn list_library_templates(
         ("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
         ("tid" = String, Path, description = "The template's number in the library",
             pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        CutQuery,
     ),
-    responses((status = 200, body = KeywordsResponse), MiniProgramRefusals, WechatRefusals)
+    responses((status = 200, body = Page<KeywordResponse>), MiniProgramRefusals, WechatRefusals)
 )]
 async fn list_library_keywords(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path((appid, tid)): Path<(AppId, LibraryNumber)>,
-    _: Query<Nothing>,
-) -> Result<Json<KeywordsResponse>, Problem> {
+    Query(asked): Query<CutQuery>,
+) -> Result<Json<Page<KeywordResponse>>, Problem> {
     caller.may_name(&appid)?;
     let keywords = answer(context.app.push.subscribe_keywords(&appid, &tid.0)).await?;
-    let response = |Keyword { kid, name, example, rule }| KeywordResponse {
-        keyword_id: kid,
-        name,
-        example,
-        rule,
-    };
-    Ok(Json(KeywordsResponse { data: keywords.into_iter().map(response).collect() }))
+    Ok(Json(asked.page(keywords, KeywordResponse::from)))
+}
+
+impl From<Category> for CategoryResponse {
+    fn from(Category { id, name }: Category) -> Self {
+        Self { category_id: id, name }
+    }
+}
+
+impl From<LibraryTitle> for LibraryTemplate {
+    fn from(LibraryTitle { tid, title, kind, category_id }: LibraryTitle) -> Self {
+        Self { tid, title, kind: TemplateKind::of(kind), category_id }
+    }
+}
+
+impl From<Keyword> for KeywordResponse {
+    fn from(Keyword { kid, name, example, rule }: Keyword) -> Self {
+        Self { keyword_id: kid, name, example, rule }
+    }
 }

@@ -20,6 +20,11 @@ use crate::http::error::Problem;
 use crate::model::TemplateId;
 use crate::push;
 
+pub use industry::IndustryResponse;
+pub use library::{CategoryResponse, KeywordResponse, LibraryTemplate};
+pub use official::TemplateResponse;
+pub use program::SubscribeTemplateResponse;
+
 use refusals::{MiniProgramRefusals, OfficialAccountRefusals, WechatRefusals};
 
 /// How long a caller waits at most: WeChat's answer usually takes a tenth of a second.
@@ -59,7 +64,7 @@ impl TryFrom<String> for LibraryNumber {
 }
 
 /// How often a template can be sent to whoever accepts it
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum TemplateKind {
     /// Once for each acceptance

@@ -15,6 +15,7 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
+use crate::http::paging::{CutQuery, Page};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::line::Line;
 use crate::model::{AppId, TemplateId};
@@ -26,15 +27,9 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .routes(routes!(delete_template))
 }
 
-/// The templates of an Official Account
-#[derive(Serialize, ToSchema)]
-struct TemplatesResponse {
-    data: Vec<TemplateResponse>,
-}
-
 /// A template of an Official Account
-#[derive(Serialize, ToSchema)]
-struct TemplateResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateResponse {
     /// What messages name it by
     #[schema(value_type = String)]
     template_id: TemplateId,
@@ -66,9 +61,9 @@ struct AddTemplateRequest {
 #[utoipa::path(
     get, path = "/v1/official-accounts/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
     responses(
-        (status = 200, body = TemplatesResponse),
+        (status = 200, body = Page<TemplateResponse>),
         OfficialAccountRefusals,
         WechatRefusals,
     )
@@ -77,11 +72,11 @@ async fn list_templates(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    _: Query<Nothing>,
-) -> Result<Json<TemplatesResponse>, Problem> {
+    Query(asked): Query<CutQuery>,
+) -> Result<Json<Page<TemplateResponse>>, Problem> {
     caller.may_name(&appid)?;
     let templates = answer(context.app.push.templates(&appid)).await?;
-    Ok(Json(TemplatesResponse { data: templates.into_iter().map(Into::into).collect() }))
+    Ok(Json(asked.page(templates, TemplateResponse::from)))
 }
 
 /// Add a template of WeChat's library to an Official Account

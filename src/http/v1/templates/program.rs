@@ -15,6 +15,7 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
+use crate::http::paging::{CutQuery, Page};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::line::Line;
 use crate::model::{AppId, TemplateId};
@@ -26,15 +27,9 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .routes(routes!(delete_subscribe_template))
 }
 
-/// The templates of a Mini Program
-#[derive(Serialize, ToSchema)]
-struct SubscribeTemplatesResponse {
-    data: Vec<SubscribeTemplateResponse>,
-}
-
 /// A template of a Mini Program
-#[derive(Serialize, ToSchema)]
-struct SubscribeTemplateResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubscribeTemplateResponse {
     /// What messages name it by
     #[schema(value_type = String)]
     template_id: TemplateId,
@@ -71,9 +66,9 @@ struct AddSubscribeTemplateRequest {
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
     responses(
-        (status = 200, body = SubscribeTemplatesResponse),
+        (status = 200, body = Page<SubscribeTemplateResponse>),
         MiniProgramRefusals,
         WechatRefusals,
     )
@@ -82,11 +77,11 @@ async fn list_subscribe_templates(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    _: Query<Nothing>,
-) -> Result<Json<SubscribeTemplatesResponse>, Problem> {
+    Query(asked): Query<CutQuery>,
+) -> Result<Json<Page<SubscribeTemplateResponse>>, Problem> {
     caller.may_name(&appid)?;
     let templates = answer(context.app.push.subscribe_templates(&appid)).await?;
-    Ok(Json(SubscribeTemplatesResponse { data: templates.into_iter().map(Into::into).collect() }))
+    Ok(Json(asked.page(templates, SubscribeTemplateResponse::from)))
 }
 
 /// Add a template of WeChat's library to a Mini Program

@@ -1,0 +1,140 @@
+//! Which of the configured accounts somebody means: the one named, or the only one there is.
+
+use std::fmt;
+
+use super::AppId;
+
+/// A kind of account, as far as one is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountKind {
+    /// An Official Account.
+    OfficialAccount,
+    /// A Mini Program.
+    MiniProgram,
+    /// One or the other.
+    Any,
+}
+
+impl fmt::Display for AccountKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OfficialAccount => "Official Account",
+            Self::MiniProgram => "Mini Program",
+            Self::Any => "account",
+        })
+    }
+}
+
+/// Why it is not clear which account is meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnclearAccount {
+    /// The account named is not configured, or is of another kind.
+    #[error("{appid} is not a configured {kind}")]
+    Unknown {
+        /// The kind asked for.
+        kind: AccountKind,
+        /// The account named.
+        appid: AppId,
+        /// Those there are.
+        known: Vec<AppId>,
+    },
+    /// No account is named, and there is not exactly one.
+    #[error("{}", unnamed(*.kind, .parameter, .known))]
+    Unnamed {
+        /// The kind asked for.
+        kind: AccountKind,
+        /// Where the caller names it.
+        parameter: &'static str,
+        /// Those there are.
+        known: Vec<AppId>,
+    },
+}
+
+fn unnamed(kind: AccountKind, parameter: &str, known: &[AppId]) -> String {
+    match known {
+        [] => format!("no {kind} is configured"),
+        _ => format!("`{parameter}` is required when several {kind}s are configured"),
+    }
+}
+
+impl UnclearAccount {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        let (Self::Unknown { known, .. } | Self::Unnamed { known, .. }) = self;
+        match known.as_slice() {
+            [] => "none is configured".to_owned(),
+            known => {
+                let known: Vec<_> = known.iter().map(AppId::as_str).collect();
+                format!("configured: {}", known.join(", "))
+            }
+        }
+    }
+}
+
+impl AccountKind {
+    /// The account of this kind that is meant: the one named, or the only one of `known` where none is
+    /// named. `parameter` is where the caller names it.
+    pub fn choose<'a>(
+        self,
+        known: impl Iterator<Item = &'a AppId> + Clone,
+        named: Option<&AppId>,
+        parameter: &'static str,
+    ) -> Result<&'a AppId, UnclearAccount> {
+        let mut all = known.clone();
+        match (named, all.next(), all.next()) {
+            (Some(named), ..) => {
+                let found = known.clone().find(|appid| *appid == named);
+                found.ok_or_else(|| self.unknown(known, named))
+            }
+            (None, Some(only), None) => Ok(only),
+            (None, ..) => {
+                let known = known.cloned().collect();
+                Err(UnclearAccount::Unnamed { kind: self, parameter, known })
+            }
+        }
+    }
+
+    /// The refusal of an account that is none of `known`.
+    pub fn unknown<'a>(
+        self,
+        known: impl Iterator<Item = &'a AppId>,
+        named: &AppId,
+    ) -> UnclearAccount {
+        let (appid, known) = (named.clone(), known.cloned().collect());
+        UnclearAccount::Unknown { kind: self, appid, known }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appids(words: &[&str]) -> Vec<AppId> {
+        words.iter().map(|word| word.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_account_named_is_meant_or_the_only_one() {
+        let (one, two) = (appids(&["wxa"]), appids(&["wxa", "wxb"]));
+        let kind = AccountKind::OfficialAccount;
+        assert_eq!(kind.choose(one.iter(), None, "to"), Ok(&one[0]));
+        assert_eq!(kind.choose(two.iter(), Some(&two[1]), "to"), Ok(&two[1]));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_by_its_name() {
+        let (none, two, other) = (appids(&[]), appids(&["wxa", "wxb"]), appids(&["wxc"]));
+        let kind = AccountKind::OfficialAccount;
+        let unnamed = kind.choose(two.iter(), None, "to").unwrap_err();
+        let needed = "`to` is required when several Official Accounts are configured";
+        assert_eq!(unnamed.to_string(), needed);
+        assert_eq!(unnamed.hint(), "configured: wxa, wxb");
+        let unknown = AccountKind::MiniProgram.choose(two.iter(), Some(&other[0]), "appid");
+        assert_eq!(unknown.unwrap_err().to_string(), "wxc is not a configured Mini Program");
+        let unknown = AccountKind::Any.unknown(two.iter(), &other[0]);
+        assert_eq!(unknown.to_string(), "wxc is not a configured account");
+        let nobody = kind.choose(none.iter(), None, "to").unwrap_err();
+        assert_eq!(nobody.to_string(), "no Official Account is configured");
+        assert_eq!(nobody.hint(), "none is configured");
+    }
+}

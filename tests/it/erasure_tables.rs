@@ -1,0 +1,76 @@
+//! Whatever table names people is reached by an erasure.
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
+use unionid_bridge::store::erasures::{BESIDES, LINKS};
+
+use crate::harness::{Backend, TestApp, TestDatabase, pages_of};
+
+/// Columns that name nobody for long: where in WeChat's list a run goes on, which ends with the run, and a
+/// count.
+const HARMLESS: [(&str, &str); 3] =
+    [("sync_run", "next_openid"), ("sync_page", "next_openid"), ("sync_run", "missing_unionid")];
+
+/// Every table and column of the schema.
+fn columns(backend: DbBackend) -> Statement {
+    let text = match backend {
+        DbBackend::Sqlite => {
+            "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c \
+             WHERE t.type = 'table'"
+        }
+        DbBackend::Postgres => {
+            "SELECT table_name::text, column_name::text FROM information_schema.columns \
+             WHERE table_schema = current_schema()"
+        }
+        _ => {
+            "SELECT table_name, column_name FROM information_schema.columns \
+             WHERE table_schema = database()"
+        }
+    };
+    Statement::from_string(backend, text)
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_table_with_an_openid_or_a_unionid_is_on_the_list(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let store = database.store().await;
+    let reader = store.reader();
+    let rows = reader.query_all_raw(columns(reader.get_database_backend())).await.unwrap();
+    let column = |row: &sea_orm::QueryResult| -> (String, String) {
+        (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())
+    };
+    let all: Vec<_> = rows.iter().map(column).collect();
+    let mut named: BTreeSet<_> = all.iter().map(|(table, column)| (&**table, &**column)).collect();
+    named.retain(|(_, column)| column.contains("openid") || column.contains("unionid"));
+    for harmless in HARMLESS {
+        assert!(named.remove(&harmless), "there is no {harmless:?} any more");
+    }
+    let tables: BTreeSet<_> = named.into_iter().map(|(table, _)| table).collect();
+    assert_eq!(tables, LINKS.into_iter().chain(BESIDES).collect());
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_run_that_has_ended_names_a_follower(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(100, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let places = async || {
+        let runs = entity::sync_run::Entity::find().all(app.app.store.reader()).await.unwrap();
+        runs.into_iter().filter(|run| !run.next_openid.is_empty()).count()
+    };
+    app.sync_stopped_after(1).await;
+    assert_eq!(places().await, 1, "a run that can go on knows its place");
+    app.sync_true(&world).await;
+    world.main().leave(0..100);
+    assert_eq!(app.sync().await.run.state.as_str(), "held");
+    assert_eq!(places().await, 0);
+    let pages = entity::sync_page::Entity::find().all(app.app.store.reader()).await.unwrap();
+    assert!(pages.iter().all(|page| page.deferred == "[]"), "{pages:?}");
+}

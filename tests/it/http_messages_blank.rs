@@ -1,0 +1,50 @@
+//! What WeChat's own examples leave blank in a message means that there is none.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, FOLLOWER, Sender, refused, until};
+
+#[rstest]
+#[tokio::test]
+async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(sender) = Sender::on(backend).await else { return };
+    sender.agrees(FOLLOWER);
+    let _worker = sender.app.worker();
+    let program = sender.program().appid().to_owned();
+    let mut message = sender.message(sender.user(FOLLOWER));
+    message["url"] = json!("");
+    message["miniprogram"] = json!({ "appid": program, "pagepath": "" });
+    message["data"]["thing2"] = json!({ "value": "伞", "color": "" });
+    message["data"]["time3"] = json!({ "value": "2026-01-01 12:00", "color": "dark blue" });
+    let id = sender.accepted(message.clone()).await;
+    let mut subscribe = sender.subscribe();
+    subscribe["page"] = json!("");
+    let small =
+        sender.accepted(json!({ "to": sender.user(FOLLOWER), "subscribe": subscribe })).await;
+    until("both messages", || sender.world.sent_messages().len() == 2).await;
+    let sent = sender.world.sent_messages();
+    let body = |id: &str| -> Value {
+        sent.iter().find(|it| it.client_msg_id.as_deref() == Some(id)).map_or_else(
+            || sent.iter().find(|it| it.client_msg_id.is_none()).unwrap().body.clone(),
+            |it| it.body.clone(),
+        )
+    };
+    let (whole, small) = (body(&id), body(&small));
+    assert_eq!(whole.get("url"), None, "{whole}");
+    assert_eq!(whole["miniprogram"], json!({ "appid": program }));
+    assert_eq!(whole["data"]["thing2"], json!({ "value": "伞" }));
+    assert_eq!(small.get("page"), None, "{small}");
+
+    // The same request, and no other, to whoever repeats it.
+    let named = sender.send_named("n", message.clone()).await;
+    assert_eq!(named.status, 202, "{named:?}");
+    message.as_object_mut().unwrap().remove("url");
+    message["miniprogram"] = json!({ "appid": program });
+    message["data"]["thing2"] = json!({ "value": "伞" });
+    assert_eq!(sender.send_named("n", message.clone()).await.json()["id"], named.json()["id"]);
+    message["data"]["thing2"] = json!({ "value": "伞", "color": "x".repeat(65) });
+    assert_eq!(refused(&sender.send(message).await), (400, "invalid_body".into()));
+}
