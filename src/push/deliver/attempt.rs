@@ -43,7 +43,7 @@ impl Push {
         stop: CancellationToken,
     ) {
         let Some(sender) = self.senders.get(&appid) else { return };
-        let leaves_at = claimed.watch.instant_of(claimed.sends_at);
+        let leaves_at = claimed.clock.instant_of(claimed.sends_at);
         tokio::select! {
             biased;
             () = stop.cancelled() => return self.give_back(&claimed).await,
@@ -73,7 +73,7 @@ impl Push {
 
 /// `None` where its time was over before anything could leave: there was no token to call with.
 async fn attempt(account: &Account, claimed: &Claimed) -> Option<Answer> {
-    let ends_at = claimed.watch.instant_of(claimed.ends_at());
+    let ends_at = claimed.clock.instant_of(claimed.ends_at());
     match tokio::time::timeout_at(ends_at, account.prepare()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Some(Answer::Failed(error)),

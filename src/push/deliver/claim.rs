@@ -9,7 +9,7 @@ mod sort;
 use std::time::Duration;
 
 use super::pace::Slots;
-use super::watch::Watch;
+use crate::clock::DatabaseClock;
 use crate::push::Push;
 use crate::store::messages::{self, Claim, Message};
 use crate::store::push_pace::{self, Pace};
@@ -48,7 +48,7 @@ pub(in crate::push) struct Claimed {
     /// When it may leave.
     pub(in crate::push) sends_at: i64,
     /// The database's clock.
-    pub(in crate::push) watch: Watch,
+    pub(in crate::push) clock: DatabaseClock,
 }
 
 /// What was taken up.
@@ -69,20 +69,20 @@ impl Push {
     ) -> Result<Batch, store::Error> {
         let transaction = self.store.begin().await?;
         let pace = push_pace::lock(&transaction, account).await?;
-        let watch = Watch::set(store::now(&transaction).await?);
-        if pace.held_until > watch.read() {
+        let clock = DatabaseClock::saying(store::now(&transaction).await?);
+        if pace.held_until > clock.read_ms() {
             return Ok(Batch::default());
         }
         // Where the account was held, one message goes ahead.
         let most = if pace.held_until > 0 { 1 } else { room };
         let rate = self.settings.rate_per_second;
-        let slots = match Slots::from(pace.next_at, watch.read(), rate, most) {
+        let slots = match Slots::from(pace.next_at, clock.read_ms(), rate, most) {
             Ok(slots) => slots,
             Err(rest) => {
                 return Ok(Batch { rest: Some(Duration::from_millis(rest)), ..Batch::default() });
             }
         };
-        let messages = self.take(&transaction, account, pace, slots, watch).await?;
+        let messages = self.take(&transaction, account, pace, slots, clock).await?;
         transaction.commit().await?;
         Ok(Batch { messages, rest: None })
     }
@@ -93,9 +93,10 @@ impl Push {
         account: AccountId,
         mut pace: Pace,
         slots: Slots,
-        watch: Watch,
+        clock: DatabaseClock,
     ) -> Result<Vec<Claimed>, store::Error> {
-        let (now, until) = (watch.read(), watch.read() + self.settings.hold.as_millis() as i64);
+        let (now, until) =
+            (clock.read_ms(), clock.read_ms() + self.settings.hold.as_millis() as i64);
         let stops = template_stops::list(transaction, account).await?;
         let mut sorter = Sorter::new(stops, slots.count, now, until);
         let due = messages::list_due(transaction, account, now, sorter.looks_at()).await?;
@@ -123,7 +124,7 @@ impl Push {
             tests_account,
             tests_template: leaving.tests_template,
             sends_at: slots.at(place),
-            watch,
+            clock,
         });
         Ok(claimed.collect())
     }
@@ -132,7 +133,7 @@ impl Push {
 impl Claimed {
     /// Whether it is too late to begin: another process may have the message, or is about to.
     pub(in crate::push) fn is_over(&self) -> bool {
-        self.watch.now() >= self.ends_at()
+        self.clock.now_ms() >= self.ends_at()
     }
 
     /// By when the attempt has to have an outcome.
@@ -181,7 +182,7 @@ mod tests {
         };
         let claim = Claim { id, attempt: 1, due_at };
         let (tests_account, tests_template) = (false, false);
-        let (sends_at, watch) = (NOW, Watch::set(NOW));
+        let (sends_at, clock) = (NOW, DatabaseClock::saying(NOW));
         Claimed {
             message,
             claim,
@@ -190,7 +191,7 @@ mod tests {
             tests_account,
             tests_template,
             sends_at,
-            watch,
+            clock,
         }
     }
 

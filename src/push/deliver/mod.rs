@@ -7,10 +7,7 @@
 mod attempt;
 mod claim;
 mod pace;
-mod watch;
 mod work;
 
 pub(super) use attempt::Answer;
 pub(super) use claim::{Claimed, SAFE_MS, lost_at};
-#[cfg(test)]
-pub(super) use watch::Watch;

@@ -43,7 +43,7 @@ impl Push {
         claimed: &Claimed,
         answer: &Answer,
     ) {
-        let (now, random) = (claimed.watch.now(), rand::random());
+        let (now, random) = (claimed.clock.now_ms(), rand::random());
         let settlement = Case { claimed, settings: &self.settings, now, random }.settle(answer);
         for attempt in 1.. {
             let error = match self.note(claimed, &settlement, answer.error(), now).await {

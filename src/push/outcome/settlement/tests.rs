@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::clock::DatabaseClock;
 use crate::model::Content;
-use crate::push::deliver::Watch;
 use crate::store::messages::{Claim, Message};
 use crate::wechat::{Class, Error, Fault, RetryPolicy};
 
@@ -56,7 +56,7 @@ fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
         tests_account: false,
         tests_template: false,
         sends_at: FIRST,
-        watch: Watch::set(FIRST),
+        clock: DatabaseClock::saying(FIRST),
     }
 }
 
