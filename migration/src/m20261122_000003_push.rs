@@ -68,13 +68,13 @@ fn message(columns: &Columns) -> TableCreateStatement {
 
 fn message_request(columns: &Columns) -> TableCreateStatement {
     table("message_request")
-        .col(columns.identifier("key_id").not_null())
+        .col(columns.identifier("owner").not_null())
         .col(columns.identifier("name").not_null())
         .col(columns.identifier("body").not_null())
         .col(columns.long_text("answer").not_null())
         .col(columns.number("in_flight_until").not_null())
         .col(columns.number("requested_at").not_null())
-        .primary_key(sea_query::Index::create().col("key_id").col("name"))
+        .primary_key(sea_query::Index::create().col("owner").col("name"))
         .take()
 }
 
