@@ -95,6 +95,7 @@ fn push_pace(columns: &Columns) -> TableCreateStatement {
         .col(columns.number("next_at").not_null().default(0))
         .col(columns.number("held_until").not_null().default(0))
         .col(columns.text("held_reason"))
+        .col(columns.number("passed_at").not_null().default(0))
         .take()
 }
 

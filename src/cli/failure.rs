@@ -15,6 +15,8 @@ pub(super) enum Exit {
     Failed,
     /// The configuration, here or in WeChat's console, has to change.
     Configuration,
+    /// The command line asks for what does not go together.
+    Usage,
 }
 
 impl Exit {
@@ -22,6 +24,7 @@ impl Exit {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::Paused => 75,
             Self::Configuration => 78,
         })

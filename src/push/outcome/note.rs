@@ -133,6 +133,7 @@ impl Noting<'_> {
             None if is_ours && next.is_decided() => {
                 pace.held_until = 0;
                 pace.held_reason = None;
+                pace.passed_at = self.now;
             }
             // WeChat was busy, or its answer was lost: the next message tests.
             None if is_ours => pace.held_until = self.now,
