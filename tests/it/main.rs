@@ -44,6 +44,7 @@ mod http_messages;
 mod http_messages_batch;
 mod http_messages_list;
 mod http_messages_named;
+mod http_messages_rare;
 mod http_resolve;
 mod http_slow;
 mod http_sync_runs;
