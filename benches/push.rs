@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench push                  each database; one of: sqlite postgres mysql
 //! BENCH_MESSAGES=20000 BENCH_CONCURRENCY=128 BENCH_ROUNDS=5 cargo bench --bench push
+//! BENCH_CHANNEL=subscribe cargo bench --bench push       a Mini Program's messages
 //! ```
 #![expect(unreachable_pub, reason = "a benchmark has no outside")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]

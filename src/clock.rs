@@ -69,9 +69,20 @@ impl DatabaseClock {
         Self { read_ms: now_ms, read_at: Instant::now() }
     }
 
+    /// What it said when it was read.
+    pub fn read_ms(&self) -> i64 {
+        self.read_ms
+    }
+
     /// What it says now, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
-        self.read_ms + self.age().as_millis() as i64
+        self.read_ms.saturating_add(self.age().as_millis() as i64)
+    }
+
+    /// When it will say `moment_ms`; when it was read, where that is past.
+    pub fn instant_of(&self, moment_ms: i64) -> Instant {
+        let ahead = u64::try_from(moment_ms.saturating_sub(self.read_ms)).unwrap_or_default();
+        self.read_at + Duration::from_millis(ahead)
     }
 
     /// How long ago it was read.

@@ -42,10 +42,11 @@
 //! # How a token flows
 //!
 //! Every call takes its token from a [`wechat::TokenSource`], which is [`token::Keeper`]: from
-//! memory, else from the database (sealed), else by one refresh for everybody under a lease. Near its
-//! end it is renewed while everybody goes on with the old one. When WeChat refuses a token the call
-//! hands in the one that failed: a newer one that is there already is the answer, otherwise one refresh
-//! is made, and the call is repeated once. [`http`] offers the same to the company's other programs.
+//! memory, which is compared with the database every few seconds, else from the database (sealed), else
+//! by one refresh for everybody under a lease. Near its end it is renewed while everybody goes on with the
+//! old one. When WeChat refuses a token the call hands in the one that failed: a newer one that is there
+//! already is the answer, otherwise one refresh is made, and the call is repeated once. [`http`] offers the
+//! same to the company's other programs.
 //!
 //! # How a login flows
 //!
@@ -65,9 +66,9 @@
 //! [`push::Push`] judges an order before anything is kept: the texts by the template's own keys and
 //! WeChat's rules, the person by [`resolve`]. What can be sent becomes a row, in one transaction with
 //! the Idempotency-Key that it came with. Any process claims it, at the account's pace, and sends it with
-//! its id as `client_msg_id`; the claim's commit comes first, so that whoever finds the row after a crash
-//! knows that WeChat may have taken it: it is sent again only while WeChat suppresses repetitions, and is
-//! `unknown` after that. WeChat's receipt, by a callback, ends it, whether it comes before the answer,
+//! its id as `client_msg_id`. Before its first byte leaves it is committed that WeChat may have it, so that
+//! whoever finds the row after a crash knows: it is `unknown`, and is sent again only while WeChat
+//! suppresses repetitions. WeChat's receipt, by a callback, ends it, whether it comes before the answer,
 //! late or three times.
 //!
 //! # How a callback flows

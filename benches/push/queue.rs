@@ -9,7 +9,7 @@ use unionid_bridge::config::{self, Sources};
 use unionid_bridge::model::{Channel, Content, Text};
 use unionid_bridge::push::{Accepted, Letter, Order};
 use unionid_bridge::resolve::User;
-use unionid_bridge::sandbox::{Call, Options, Sandbox};
+use unionid_bridge::sandbox::{Call, Options, Permission, Sandbox};
 
 use crate::base::Base;
 
@@ -26,6 +26,7 @@ pub struct Queue {
 impl Queue {
     pub async fn of(base: &Base, messages: u64, concurrency: u64, latency: Duration) -> Self {
         let options = Options::with_followers(messages).latency(Call::TemplateSend, latency);
+        let options = options.latency(Call::SubscribeSend, latency);
         let world = Sandbox::start(options).await.unwrap();
         let push = format!("[push]\nrate_per_second = 10000\nconcurrency = {concurrency}\n");
         let text = world.config_toml() + &base.config_toml() + &push;
@@ -57,22 +58,37 @@ impl Queue {
     }
 }
 
+/// A message to everybody: of the Official Account, or of the Mini Program where `BENCH_CHANNEL` says
+/// `subscribe`.
 fn orders(world: &Sandbox) -> Vec<Order> {
-    let account = world.main();
+    let is_subscribe = std::env::var("BENCH_CHANNEL").is_ok_and(|named| named == "subscribe");
+    let (channel, account) = match is_subscribe {
+        true => (Channel::Subscribe, world.mini_program().unwrap()),
+        false => (Channel::Template, world.main()),
+    };
     let appid: unionid_bridge::model::AppId = account.appid().parse().unwrap();
-    let texts = [("character_string1", "A-1"), ("thing2", "雨伞"), ("time3", "2026-01-01 12:00")];
+    let texts = match channel {
+        Channel::Template => vec![("time3", "2026-01-01 12:00")],
+        Channel::Subscribe => vec![("amount3", "¥12.50"), ("time4", "2026-01-01 12:00")],
+    };
+    let both = [("character_string1", "A-1"), ("thing2", "雨伞")];
     let text = |value: &str| Text { value: value.to_owned(), color: None };
-    let data = texts.map(|(key, value)| (key.to_owned(), text(value))).into();
+    let texts = both.into_iter().chain(texts);
+    let data = texts.map(|(key, value)| (key.to_owned(), text(value))).collect();
+    let template_id = &account.template_ids()[0];
     let letter = Letter {
-        channel: Channel::Template,
+        channel,
         sender: Some(appid.clone()),
-        template_id: account.template_ids()[0].parse().unwrap(),
+        template_id: template_id.parse().unwrap(),
         content: Content { data, ..Content::default() },
     };
-    let order = |openid: String| Order {
-        to: User::OpenId { appid: appid.clone(), openid: openid.parse().unwrap() },
-        message: letter.clone(),
-        fallback: None,
+    let order = |person: u64| {
+        if is_subscribe {
+            account.grant(person, template_id, Permission::Always);
+        }
+        let openid = account.person(person).openid.parse().unwrap();
+        let to = User::OpenId { appid: appid.clone(), openid };
+        Order { to, message: letter.clone(), fallback: None }
     };
-    account.followers().map(|person| order(person.openid.to_string())).collect()
+    world.main().followers().map(|follower| order(follower.number)).collect()
 }

@@ -11,6 +11,8 @@ pub struct Model {
     pub id: String,
     /// What the operator calls it.
     pub name: String,
+    /// The public part of the first of the keys that took one another's place: whose they are.
+    pub owner: String,
     /// A digest of the secret part, in hex.
     pub secret_hash: String,
     /// What it may do: words with commas between.

@@ -6,9 +6,9 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "message_request")]
 pub struct Model {
-    /// The API key that asked.
+    /// Whose API key asked: it stays when a key is rolled.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub key_id: String,
+    pub owner: String,
     /// A digest of the Idempotency-Key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,

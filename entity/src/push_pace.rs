@@ -15,6 +15,8 @@ pub struct Model {
     pub held_until: i64,
     /// Why, in words.
     pub held_reason: Option<String>,
+    /// When a message that went ahead last showed that nothing holds it up any more; 0 for never.
+    pub passed_at: i64,
 }
 
 /// None: joins are written where they are needed.

@@ -88,6 +88,7 @@ fn api_key(columns: &Columns) -> TableCreateStatement {
     table("api_key")
         .col(columns.identifier("id").not_null().primary_key())
         .col(columns.text("name").not_null())
+        .col(columns.identifier("owner").not_null())
         .col(columns.identifier("secret_hash").not_null())
         .col(columns.text("scopes").not_null())
         .col(columns.text("appids"))

@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::columns::Columns;
-use crate::tables::{Index, create_indexes, drop_tables, index, table};
+use crate::tables::{Index, create_indexes, drop_tables, index, table, where_set};
 
 /// The schema of pushes.
 #[derive(DeriveMigrationName)]
@@ -28,7 +28,8 @@ impl MigrationTrait for Migration {
         for table in tables {
             manager.create_table(table).await?;
         }
-        create_indexes(manager, indexes()).await
+        create_indexes(manager, indexes()).await?;
+        create_indexes(manager, indexes_of_states(columns.0)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -68,13 +69,13 @@ fn message(columns: &Columns) -> TableCreateStatement {
 
 fn message_request(columns: &Columns) -> TableCreateStatement {
     table("message_request")
-        .col(columns.identifier("key_id").not_null())
+        .col(columns.identifier("owner").not_null())
         .col(columns.identifier("name").not_null())
         .col(columns.identifier("body").not_null())
         .col(columns.long_text("answer").not_null())
         .col(columns.number("in_flight_until").not_null())
         .col(columns.number("requested_at").not_null())
-        .primary_key(sea_query::Index::create().col("key_id").col("name"))
+        .primary_key(sea_query::Index::create().col("owner").col("name"))
         .take()
 }
 
@@ -95,6 +96,7 @@ fn push_pace(columns: &Columns) -> TableCreateStatement {
         .col(columns.number("next_at").not_null().default(0))
         .col(columns.number("held_until").not_null().default(0))
         .col(columns.text("held_reason"))
+        .col(columns.number("passed_at").not_null().default(0))
         .take()
 }
 
@@ -122,10 +124,11 @@ fn consent(columns: &Columns) -> TableCreateStatement {
 }
 
 /// Each index of these tables.
-fn indexes() -> [Index; 8] {
+fn indexes() -> [Index; 9] {
     [
         // Ids rise with time: the list, and the counts of a day.
         index("message", "message_account_id", &["account_id", "id"]),
+        index("message", "message_account_template", &["account_id", "template_id", "id"]),
         index("message", "message_account_due", &["account_id", "due_at"]),
         index("message", "message_account_msgid", &["account_id", "msgid"]),
         // Erasures, and receipts of messages whose msgid was never learnt.
@@ -136,4 +139,22 @@ fn indexes() -> [Index; 8] {
         index("receipt", "receipt_account_openid", &["account_id", "openid"]),
         index("receipt", "receipt_received", &["received_at"]),
     ]
+}
+
+/// What leads to the messages that wait, that failed, and of which nobody knows, among many that arrived.
+///
+/// A state changes with each step of a message, and an index over it costs each step. PostgreSQL and SQLite
+/// are given the few rows alone, by columns that stay as they are when a message arrives: PostgreSQL then
+/// still need not touch any index for a receipt.
+fn indexes_of_states(backend: DbBackend) -> Vec<Index> {
+    let of = |name, columns| index("message", name, columns);
+    match backend {
+        DbBackend::MySql => {
+            vec![of("message_account_state", &["account_id", "state", "id"])]
+        }
+        _ => vec![
+            where_set(of("message_waiting", &["account_id", "id"]), "due_at"),
+            where_set(of("message_trouble", &["account_id", "id"]), "reason"),
+        ],
+    }
 }

@@ -29,6 +29,12 @@ pub(crate) fn covering(index: Index, beside: &[&'static str]) -> Index {
     Index(table, name, statement)
 }
 
+/// The same, over the rows alone of which `column` is not null; MySQL and MariaDB know no such index.
+pub(crate) fn where_set(index: Index, column: &'static str) -> Index {
+    let Index(table, name, mut statement) = index;
+    Index(table, name, statement.and_where(Expr::col(column).is_not_null()).take())
+}
+
 /// The same, over columns that no two rows share.
 pub(crate) fn unique(table: &'static str, name: &'static str, columns: &[&'static str]) -> Index {
     let Index(table, name, mut statement) = index(table, name, columns);

@@ -13,9 +13,6 @@ use crate::wechat::{self, Gate, RetryPolicy};
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
-/// What an attempt to send takes beside its calls: a token that is being refreshed, the database.
-const SPARE: Duration = Duration::from_secs(40);
-
 /// The calls of every account that sends, each kind with a gate of its own: a crawl does not wait for
 /// messages, nor they for it.
 pub(super) fn senders(
@@ -43,8 +40,7 @@ pub(super) fn settings(config: &Config, retry: RetryPolicy) -> Settings {
         concurrency: push.concurrency,
         expire_after: Duration::from_secs(u64::from(push.expire_after_hours) * HOUR),
         keep: Duration::from_secs(u64::from(push.keep_days) * DAY),
-        // A refused token makes two calls of one.
-        hold: 2 * config.wechat.timeout() + SPARE,
+        timeout: config.wechat.timeout(),
         retry,
     }
 }

@@ -10,7 +10,7 @@ use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
 use crate::http::answer::MessageResponse;
 use crate::model::{
-    AppId, Channel, Content, Jump, MessageId, MessageState, OpenId, TemplateId, UnionId,
+    AppId, Attempt, Channel, Content, Jump, MessageId, MessageState, OpenId, TemplateId, UnionId,
 };
 use crate::push::{Accepted, Letter, Order, Refusal, Shown};
 use crate::resolve::User;
@@ -38,13 +38,13 @@ pub(super) struct Send {
     /// The text of one of the template's keys; may be repeated
     #[arg(long = "data", value_name = "KEY=TEXT")]
     data: Vec<Pair>,
-    /// The link that a tap opens
+    /// The link that a tap on an Official Account's message opens
     #[arg(long)]
     url: Option<String>,
-    /// The Mini Program that a tap opens, by name or AppID
+    /// The Mini Program that a tap on an Official Account's message opens, by name or AppID
     #[arg(long, value_name = "ACCOUNT")]
     mini_program: Option<String>,
-    /// The page of the Mini Program that a tap opens
+    /// The page that a tap opens, of that Mini Program or of the one that sends
     #[arg(long, value_name = "PATH")]
     page: Option<String>,
     /// Seconds to wait for WeChat's answer
@@ -70,11 +70,28 @@ impl Send {
         }
     }
 
+    /// Refuses what the message would leave without a word: what a tap opens.
+    fn refuse_unused(&self, channel: Channel) -> Result<(), Failure> {
+        let (problem, hint) = match channel {
+            Channel::Template if self.page.is_some() && self.mini_program.is_none() => (
+                "--page is of no use without --mini-program",
+                "name the Mini Program that the page is of",
+            ),
+            Channel::Subscribe if self.url.is_some() || self.mini_program.is_some() => (
+                "a Mini Program's message opens that Mini Program: --url and --mini-program are of no use",
+                "name the page with --page, or the Official Account that sends with --app",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Failure::new(Exit::Usage, anyhow::anyhow!(problem), Some(hint.to_owned())))
+    }
+
     fn order(self, app: &App) -> Result<Order, Failure> {
         let config = &app.config;
         let sender = context::sender(config, self.app.as_deref())?;
         let is_official = config.official_accounts.iter().any(|known| known.appid == sender);
         let channel = if is_official { Channel::Template } else { Channel::Subscribe };
+        self.refuse_unused(channel)?;
         let opened = self.mini_program.as_deref().map(|named| named_program(app, named));
         let data = texts(&self.data);
         let content = match (channel, opened.transpose()?) {
@@ -122,8 +139,8 @@ async fn sent(app: &App, id: &MessageId, patience: Duration, json: bool) -> Resu
     print(&shown, json);
     Ok(match shown.state {
         MessageState::Sent | MessageState::Delivered => Exit::Done,
-        MessageState::Queued => Exit::Paused,
-        MessageState::Failed | MessageState::Unknown => Exit::Failed,
+        _ if shown.is_open() => Exit::Paused,
+        MessageState::Queued | MessageState::Failed | MessageState::Unknown => Exit::Failed,
     })
 }
 
@@ -133,14 +150,32 @@ fn print(shown: &Shown, json: bool) {
     }
     output::data(format_args!("{} {}", shown.id, shown.state));
     if let Some(reason) = &shown.reason {
-        output::talk(reason);
+        output::talk(format_args!(
+            "{reason}{}",
+            said(shown.attempts.last().filter(|attempt| attempt.outcome == *reason))
+        ));
     }
     match shown.state {
         MessageState::Queued => output::talk("it stays queued, and `serve` goes on with it"),
+        MessageState::Unknown if shown.is_open() => output::talk(
+            "WeChat may have taken it; it is sent again while WeChat suppresses a second copy, and \
+             `serve` goes on with that",
+        ),
         MessageState::Unknown => output::talk(
             "WeChat may have taken it: its receipt will tell, if callbacks are configured",
         ),
         _ => {}
+    }
+}
+
+/// What WeChat said to the latest attempt.
+fn said(attempt: Option<&Attempt>) -> String {
+    match attempt {
+        Some(Attempt { errcode: Some(errcode), errmsg: Some(said), .. }) => {
+            format!(": {errcode} {said}")
+        }
+        Some(Attempt { errmsg: Some(said), .. }) => format!(": {said}"),
+        _ => String::new(),
     }
 }
 

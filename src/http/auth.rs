@@ -45,9 +45,14 @@ pub(super) struct Caller<S> {
 }
 
 impl<S> Caller<S> {
-    /// The key's public part: the actor of the audit trail, and what tells callers apart.
+    /// The key's public part: the actor of the audit trail.
     pub(super) fn id(&self) -> &str {
         &self.grant.key().id
+    }
+
+    /// Who has the key, told from others also after it was rolled.
+    pub(super) fn owner(&self) -> &str {
+        self.grant.owner()
     }
 
     /// Whether the key is for this account.

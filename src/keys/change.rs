@@ -88,8 +88,8 @@ impl Keyring {
         Ok(key.into())
     }
 
-    /// Makes a key that may do what `id` may and lives as long as it was to live, and has `id` end
-    /// after `overlap`, in which both are good.
+    /// Makes a key that may do what `id` may, is the same owner's and lives as long as it was to live, and
+    /// has `id` end after `overlap`, in which both are good.
     pub async fn roll(&self, id: &str, overlap: Duration, actor: &str) -> Result<Rolled, Error> {
         if overlap > LONGEST {
             return Err(Error::Invalid("the overlap is at most 100 years"));
@@ -128,12 +128,13 @@ async fn find(connection: &impl Connection, id: &str) -> Result<ApiKey, Error> {
     found.ok_or_else(|| Error::NoSuchKey(id.chars().take(40).collect()))
 }
 
-/// A row without its public part and digest.
+/// A row without its public part, its owner and its digest.
 fn row(new: &NewKey, now: i64) -> ApiKey {
     let scopes: Vec<_> =
         Scope::ALL.into_iter().filter(|scope| new.scopes.contains(scope)).collect();
     ApiKey {
         id: String::new(),
+        owner: String::new(),
         name: new.name.trim().to_owned(),
         secret_hash: String::new(),
         scopes: joined(scopes.iter().map(|scope| scope.as_str())),
@@ -149,7 +150,9 @@ fn row(new: &NewKey, now: i64) -> ApiKey {
 /// Draws a secret for the row and stores it.
 async fn insert(connection: &impl Connection, row: ApiKey) -> Result<IssuedKey, Error> {
     let drawn = secret::draw();
-    let row = ApiKey { id: drawn.id, secret_hash: secret::to_hex(&drawn.digest), ..row };
+    // One that takes no other's place is the first of its own.
+    let owner = if row.owner.is_empty() { drawn.id.clone() } else { row.owner };
+    let row = ApiKey { id: drawn.id, owner, secret_hash: secret::to_hex(&drawn.digest), ..row };
     api_keys::insert(connection, row.clone()).await?;
     Ok(IssuedKey { key: row.into(), text: drawn.text })
 }

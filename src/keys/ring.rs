@@ -46,6 +46,11 @@ impl Grant {
         &self.key
     }
 
+    /// Whose it is: the same for a key and for those that it was rolled into.
+    pub fn owner(&self) -> &str {
+        &self.row.owner
+    }
+
     /// Whether it may do this.
     pub fn allows(&self, scope: Scope) -> bool {
         self.key.scopes.contains(&scope)

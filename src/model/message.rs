@@ -104,12 +104,29 @@ pub struct Jump {
 pub struct Attempt {
     /// When it ended.
     pub at: DateTime<Utc>,
-    /// What came of it: `accepted`, or why not.
+    /// Which way it went, where the message has gone another way since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// What came of it: [`Attempt::ACCEPTED`], or the reason why not.
     pub outcome: String,
     /// WeChat's error code, where it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errcode: Option<i64>,
+    /// What WeChat said with it, or what went wrong on the way to WeChat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errmsg: Option<String>,
     /// WeChat's number for the request, to be given to its support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
+}
+
+impl Attempt {
+    /// The outcome of an attempt that WeChat took.
+    pub const ACCEPTED: &str = "accepted";
+
+    /// One that ended like this, and of which nothing else is known.
+    pub fn ended(at: DateTime<Utc>, outcome: impl Into<String>) -> Self {
+        let (channel, errcode, errmsg, rid) = (None, None, None, None);
+        Self { at, channel, outcome: outcome.into(), errcode, errmsg, rid }
+    }
 }

@@ -3,8 +3,7 @@
 use super::word::word;
 
 word!(
-    /// Why a message waits, will not arrive, or may have arrived: the first word of its `reason`, after
-    /// which details may follow a colon.
+    /// Why a message waits, will not arrive, or may have arrived. What WeChat said stands with the attempt.
     Reason {
         /// Waits: WeChat is busy, or out of reach.
         Busy = "wechat_busy",
@@ -36,7 +35,7 @@ word!(
         TemplateBanned = "template_banned",
         /// Failed: WeChat does not let this text pass.
         ContentRefused = "content_refused",
-        /// Failed: a value does not fit its key; the key follows.
+        /// Failed: a value does not fit its key, which the attempt names.
         DataInvalid = "data_invalid",
         /// Failed: what a tap would open is not right.
         JumpInvalid = "jump_invalid",
@@ -44,7 +43,8 @@ word!(
         RequestInvalid = "request_invalid",
         /// Failed: WeChat has withdrawn this way of sending.
         Retired = "retired",
-        /// Failed: WeChat refuses it for a reason that is not documented.
+        /// Failed: WeChat refuses it for a reason that is not documented, or as it refuses an account while
+        /// the account's other messages pass.
         Refused = "refused",
         /// Failed: it could not be sent in time.
         Expired = "expired",

@@ -58,7 +58,7 @@ pub enum Refusal {
 /// What is wrong with one part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Which part, such as `data.thing2`.
+    /// Which part, such as `data.thing2` or `fallback.subscribe.data.thing2`.
     pub field: String,
     /// What is wrong with it.
     pub problem: String,
@@ -101,11 +101,11 @@ impl Refusal {
         matches!(self, Self::Unreachable(_) | Self::NotAUser | Self::RefusedByUser)
     }
 
-    /// The same, said of a fallback.
-    pub(super) fn of_fallback(self) -> Self {
+    /// The same, said of a part of the order: `subscribe`, say.
+    pub(super) fn within(self, part: &str) -> Self {
         let Self::DataInvalid(mistakes) = self else { return self };
         let named =
-            |Mistake { field, problem }| Mistake { field: format!("fallback.{field}"), problem };
+            |Mistake { field, problem }| Mistake { field: format!("{part}.{field}"), problem };
         Self::DataInvalid(mistakes.into_iter().map(named).collect())
     }
 

@@ -1,10 +1,11 @@
-//! Forgetting: messages and requests that were kept long enough.
+//! Forgetting: messages and requests that were kept long enough, and stops of templates that nobody sends any
+//! more.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Push;
-use crate::store::{self, accounts, message_requests, messages};
+use crate::store::{self, accounts, message_requests, messages, template_stops};
 
 /// How often it is looked for what was kept long enough.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
@@ -14,6 +15,9 @@ const FORGOTTEN_AT_ONCE: u64 = 1_000;
 
 /// For how long a request with an Idempotency-Key is answered the same.
 const REQUESTS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
+
+/// For how long a template's stop is kept that no message has ended.
+const STOPS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
 
 impl Push {
     /// Forgets every hour. Whichever process does it, the others find nothing.
@@ -35,6 +39,7 @@ impl Push {
         self.expire_abandoned(now).await?;
         let before = now - REQUESTS_KEPT_MS;
         while message_requests::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        template_stops::forget_before(writer, now - STOPS_KEPT_MS).await?;
         Ok(())
     }
 

@@ -50,8 +50,8 @@ pub struct Settings {
     pub expire_after: Duration,
     /// For how long messages are kept.
     pub keep: Duration,
-    /// For how long a process has a message to itself: longer than an attempt takes.
-    pub hold: Duration,
+    /// How long one call of WeChat's may take.
+    pub timeout: Duration,
     /// How soon a message is tried again.
     pub retry: wechat::RetryPolicy,
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Push;
+use super::deliver::lost_at;
 use super::error::Error;
 use crate::model::{
-    AppId, Attempt, Channel, Consent, MessageId, MessageState, OpenId, TemplateId, UnionId,
+    AppId, Attempt, Channel, Consent, MessageId, MessageState, OpenId, Reason, TemplateId, UnionId,
 };
 use crate::store::messages::{self, Count, Filter, Message};
 use crate::store::{self, AccountId, consents};
@@ -18,7 +19,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How long counting may take: a day of an account at WeChat's limit takes a quarter of a second.
-const COUNTING: Duration = Duration::from_secs(10);
+const COUNTING: Duration = Duration::from_secs(5);
+const COUNTING_EACH_DAY: Duration = Duration::from_millis(500);
+
+/// How long a list may take for which many messages may have to be passed over.
+const NARROWED: Duration = Duration::from_secs(5);
 
 /// A message, without what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +44,7 @@ pub struct Shown {
     pub template_id: TemplateId,
     /// WeChat's number for it, once known; beyond what a double can hold.
     pub msgid: Option<i64>,
-    /// Why it failed or waits: a word, and what there is to say.
+    /// Why it failed or waits: a word of [`Reason`](crate::model::Reason), or a receipt's `failed:…`.
     pub reason: Option<String>,
     /// What came of each attempt, the first first.
     pub attempts: Vec<Attempt>,
@@ -98,18 +103,22 @@ impl Push {
         let find = async {
             let found = messages::find(self.store.reader(), id).await?;
             let appids = self.accounts.by_number(&self.store).await?;
-            Ok(found.and_then(|message| shown(&appids, message)))
+            let owed_before = match &found {
+                Some(message) if message.sending_at.is_some() => self.owed_before().await?,
+                _ => 0,
+            };
+            Ok(found.and_then(|message| shown(&appids, message, owed_before)))
         };
         Ok(store::in_time(find).await?)
     }
 
-    /// A message, as soon as WeChat's answer to it is known, or after `patience` as it stands then.
+    /// A message, as soon as no other attempt at it is to come, or after `patience` as it stands then.
     pub async fn wait(&self, id: &MessageId, patience: Duration) -> Result<Option<Shown>, Error> {
         let deadline = tokio::time::Instant::now() + patience;
         let mut pause = LOOK_AGAIN;
         loop {
             let found = self.find(id).await?;
-            let is_open = found.as_ref().is_some_and(|shown| shown.state == MessageState::Queued);
+            let is_open = found.as_ref().is_some_and(Shown::is_open);
             if !is_open || tokio::time::Instant::now() >= deadline {
                 return Ok(found);
             }
@@ -126,15 +135,23 @@ impl Push {
         before: Option<&MessageId>,
         limit: u64,
     ) -> Result<Vec<Shown>, Error> {
+        let is_narrowed = wanted.state.is_some() || wanted.template_id.is_some();
+        let patience = if is_narrowed { NARROWED } else { store::PATIENCE };
         let list = async {
             let named = self.accounts.by_number(&self.store).await?;
             let Wanted { state, template_id, openid, unionid } = wanted;
-            let accounts = numbers(&named, appids);
-            let filter = Filter { accounts, state, template_id, openid, unionid };
+            let (accounts, owed_before) = (numbers(&named, appids), self.owed_before().await?);
+            let filter = Filter { accounts, state, owed_before, template_id, openid, unionid };
             let found = messages::list(self.store.reader(), &filter, before, limit).await?;
-            Ok(found.into_iter().filter_map(|message| shown(&named, message)).collect())
+            let found = found.into_iter();
+            Ok(found.filter_map(|message| shown(&named, message, owed_before)).collect())
         };
-        Ok(store::in_time(list).await?)
+        Ok(store::within(patience, list).await?)
+    }
+
+    /// Who has owed an answer since before this will not give it any more.
+    async fn owed_before(&self) -> Result<i64, store::Error> {
+        Ok(self.store.now().await? - self.settings.answered_within_ms())
     }
 
     /// Counts what these accounts sent, by day, template and state, from day to day, both included; the
@@ -155,7 +172,8 @@ impl Push {
             }
             Ok(counts)
         };
-        Ok(store::within(COUNTING, count).await?)
+        let days = u32::try_from(number_of(last) - number_of(first) + 1).unwrap_or(1);
+        Ok(store::within(COUNTING + COUNTING_EACH_DAY * days, count).await?)
     }
 
     /// What a person said to the templates of an account.
@@ -178,8 +196,16 @@ fn numbers(named: &HashMap<AccountId, &AppId>, appids: &[&AppId]) -> Vec<Account
     wanted.map(|(number, _)| *number).collect()
 }
 
+impl Shown {
+    /// Whether it is still to be sent, or sent again.
+    pub fn is_open(&self) -> bool {
+        self.next_attempt_at.is_some()
+    }
+}
+
 /// `None` where the account is no longer configured.
-fn shown(appids: &HashMap<AccountId, &AppId>, message: Message) -> Option<Shown> {
+fn shown(appids: &HashMap<AccountId, &AppId>, message: Message, owed_before: i64) -> Option<Shown> {
+    let message = told(message, owed_before);
     Some(Shown {
         id: message.id,
         state: message.state,
@@ -196,6 +222,18 @@ fn shown(appids: &HashMap<AccountId, &AppId>, message: Message) -> Option<Shown>
         finished_at: message.finished_at.map(instant),
         next_attempt_at: message.due_at.map(instant),
     })
+}
+
+/// A message as it is known to stand: where its process has owed an answer for longer than any takes,
+/// WeChat may have it, although nobody has taken it up since to note that.
+fn told(mut message: Message, owed_before: i64) -> Message {
+    let owed = message.sending_at.filter(|sending_at| *sending_at < owed_before);
+    if let (MessageState::Queued, Some(sending_at)) = (message.state, owed) {
+        message.state = MessageState::Unknown;
+        message.reason = Some(Reason::AnswerLost.to_string());
+        message.attempts.push(lost_at(sending_at));
+    }
+    message
 }
 
 fn counted(appids: &HashMap<AccountId, &AppId>, count: Count) -> Option<DayCount> {

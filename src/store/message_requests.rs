@@ -10,8 +10,8 @@ use super::{Connection, Error};
 /// A request as whoever sent it names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The API key that it came with.
-    pub key_id: String,
+    /// Whose API key it came with.
+    pub owner: String,
     /// A digest of its Idempotency-Key, at most 64 characters.
     pub name: String,
     /// A digest of what it asks for, at most 64 characters.
@@ -34,7 +34,7 @@ pub async fn find(
     connection: &impl Connection,
     request: &Request,
 ) -> Result<Option<Before>, Error> {
-    let id = (request.key_id.clone(), request.name.clone());
+    let id = (request.owner.clone(), request.name.clone());
     let row = Entity::find_by_id(id).one(connection).await?;
     Ok(row.map(|row| Before {
         body: row.body,
@@ -53,8 +53,8 @@ pub async fn claim(
     requested_at: i64,
 ) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
-    sql.insert_new("message_request (key_id, name, body, answer, in_flight_until, requested_at)");
-    sql.push(" VALUES (").bind(request.key_id.as_str()).push(", ").bind(request.name.as_str());
+    sql.insert_new("message_request (owner, name, body, answer, in_flight_until, requested_at)");
+    sql.push(" VALUES (").bind(request.owner.as_str()).push(", ").bind(request.name.as_str());
     sql.push(", ").bind(request.body.as_str()).push(", ").bind(answer);
     sql.push(", ").bind(in_flight_until).push(", ").bind(requested_at).push(")").or_nothing();
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
@@ -69,7 +69,7 @@ pub async fn settle(
     Entity::update_many()
         .col_expr(Column::Answer, Expr::value(answer))
         .col_expr(Column::InFlightUntil, Expr::value(0))
-        .filter(Column::KeyId.eq(request.key_id.as_str()))
+        .filter(Column::Owner.eq(request.owner.as_str()))
         .filter(Column::Name.eq(request.name.as_str()))
         .exec(connection)
         .await?;
@@ -88,7 +88,7 @@ pub async fn forget_before(
         sql.push("DELETE FROM message_request WHERE requested_at < ").bind(at);
         sql.push(" LIMIT ").bind(limit);
     } else {
-        sql.push("DELETE FROM message_request WHERE (key_id, name) IN (SELECT key_id, name");
+        sql.push("DELETE FROM message_request WHERE (owner, name) IN (SELECT owner, name");
         sql.push(" FROM message_request WHERE requested_at < ").bind(at);
         sql.push(" LIMIT ").bind(limit).push(")");
     }

@@ -3,6 +3,7 @@
 //! Ids are made by who accepts a message and rise with time (UUID version 7), so that a list needs no
 //! other order and a time is a place in it.
 
+mod count;
 mod list;
 mod progress;
 mod queue;
@@ -10,15 +11,20 @@ mod queue;
 use entity::message::{ActiveModel, Entity, Model};
 use sea_orm::{ActiveValue, EntityTrait};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::{
     Attempt, Channel, Content, MessageId, MessageState, OpenId, TemplateId, UnionId,
 };
 
-pub use list::{Count, Filter, count, list};
-pub use progress::{Claim, Progress, delete_before, give_back, record, reroute};
-pub use queue::{Outlook, claim, count_waiting, expire, list_due, lock_due, outlook, put_off};
+pub use count::{Count, count};
+pub use list::{Filter, list};
+pub use progress::{Claim, Progress, delete_before, depart, give_back, record, reroute};
+pub use queue::{
+    Due, Outlook, Term, claim, count_waiting, expire, give_up, list_due, lock_due, lock_ids,
+    outlook, put_off,
+};
 
 /// Messages written by one statement: well below every database's limit on values.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -159,4 +165,9 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
     let malformed = |_| Error::unexpected("a message in the database is malformed");
     serde_json::from_str(text).map_err(malformed)
+}
+
+/// Below the ids of every message accepted at an instant or later.
+fn first_id_at(at: i64) -> String {
+    Uuid::from_u128(u128::from(at.max(0).unsigned_abs()) << 80).simple().to_string()
 }

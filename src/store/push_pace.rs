@@ -15,6 +15,8 @@ pub struct Pace {
     pub held_until: i64,
     /// Why, in words.
     pub held_reason: Option<String>,
+    /// When a message that went ahead last showed that it is over; 0 for never.
+    pub passed_at: i64,
 }
 
 /// Makes the account's row where it has none.
@@ -30,7 +32,9 @@ pub async fn ensure(connection: &impl Connection, account: AccountId) -> Result<
 /// of the account takes it first, so that no two transactions wait for each other.
 pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<Pace, Error> {
     let mut sql = Sql::new(transaction);
-    sql.push("SELECT next_at, held_until, held_reason FROM push_pace WHERE account_id = ");
+    sql.push(
+        "SELECT next_at, held_until, held_reason, passed_at FROM push_pace WHERE account_id = ",
+    );
     sql.bind(account).for_update();
     let row = transaction.query_one_raw(sql.into_statement()).await?;
     let row = row.ok_or_else(|| Error::unexpected("an account that sends has no pace"))?;
@@ -38,16 +42,18 @@ pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<Pace,
         next_at: row.try_get_by_index(0)?,
         held_until: row.try_get_by_index(1)?,
         held_reason: row.try_get_by_index(2)?,
+        passed_at: row.try_get_by_index(3)?,
     })
 }
 
 /// Writes what [`lock`] gave back, changed.
 pub async fn save(transaction: &Transaction, account: AccountId, pace: &Pace) -> Result<(), Error> {
-    let Pace { next_at, held_until, held_reason } = pace;
+    let Pace { next_at, held_until, held_reason, passed_at } = pace;
     let mut sql = Sql::new(transaction);
     sql.push("UPDATE push_pace SET next_at = ").bind(*next_at);
     sql.push(", held_until = ").bind(*held_until);
     sql.push(", held_reason = ").bind(held_reason.as_deref());
+    sql.push(", passed_at = ").bind(*passed_at);
     sql.push(" WHERE account_id = ").bind(account);
     transaction.execute_raw(sql.into_statement()).await?;
     Ok(())
@@ -60,5 +66,6 @@ pub async fn find(connection: &impl Connection, account: AccountId) -> Result<Op
         next_at: row.next_at,
         held_until: row.held_until,
         held_reason: row.held_reason,
+        passed_at: row.passed_at,
     }))
 }

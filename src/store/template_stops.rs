@@ -22,7 +22,7 @@ pub struct Stop {
     pub reason: String,
 }
 
-/// Every template of the account that was stopped, and not sent since.
+/// Every template of the account that was stopped, and not sent since; for a day, unless it is tested.
 pub async fn list(connection: &impl Connection, account: AccountId) -> Result<Vec<Stop>, Error> {
     let rows = Entity::find().filter(Column::AccountId.eq(account)).all(connection).await?;
     let stop = |row: entity::template_stop::Model| {
@@ -88,4 +88,14 @@ pub async fn delete(
 ) -> Result<(), Error> {
     Entity::delete_by_id((account, template_id.to_string())).exec(connection).await?;
     Ok(())
+}
+
+/// Forgets stops that ended before `at` and that nothing has tested since. Returns how many.
+pub async fn forget_before(connection: &impl Connection, at: i64) -> Result<u64, Error> {
+    let forgotten = Entity::delete_many()
+        .filter(Column::UntilAt.lt(at))
+        .filter(Column::TestedUntil.lt(at))
+        .exec(connection)
+        .await?;
+    Ok(forgotten.rows_affected)
 }

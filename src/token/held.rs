@@ -23,6 +23,8 @@ pub(super) struct Held {
     pub(super) token: AccessToken,
     pub(super) obtained_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
+    /// Under which lease it was fetched: a later one has a later token.
+    pub(super) fence: i64,
     renew: Instant,
     expires: Instant,
 }
@@ -38,6 +40,7 @@ impl Held {
             token: token.granted_by(row.fence),
             obtained_at: DateTime::from_timestamp_millis(row.obtained_at).unwrap_or_default(),
             expires_at: DateTime::from_timestamp_millis(row.expires_at).unwrap_or_default(),
+            fence: row.fence,
             renew: Instant::now() + left.saturating_sub(margin),
             expires,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::Error;
@@ -46,10 +46,12 @@ pub struct Keeper {
 /// What is kept for one account.
 pub(super) struct Slot {
     pub(super) credentials: Credentials,
-    held: RwLock<Option<Held>>,
+    pub(super) held: RwLock<Option<Held>>,
     /// One caller at a time leaves memory. Holds when WeChat last gave a token again that somebody
     /// had seen it refuse.
     busy: Arc<Mutex<Option<Instant>>>,
+    /// When it was last compared with the database.
+    pub(super) compared: Mutex<Option<Instant>>,
 }
 
 impl Keeper {
@@ -60,8 +62,12 @@ impl Keeper {
         holder: Holder,
         accounts: impl IntoIterator<Item = (AppId, Credentials)>,
     ) -> Arc<Self> {
-        let slot =
-            |credentials| Slot { credentials, held: RwLock::default(), busy: Arc::default() };
+        let slot = |credentials| Slot {
+            credentials,
+            held: RwLock::default(),
+            busy: Arc::default(),
+            compared: Mutex::default(),
+        };
         let slots = accounts.into_iter().map(|(appid, credentials)| (appid, slot(credentials)));
         let slots = slots.collect();
         Arc::new_cyclic(|own| Self { store, client, holder, slots, own: own.clone() })
@@ -109,14 +115,46 @@ impl Keeper {
 
     async fn good(&self, appid: &AppId) -> Result<Held, Error> {
         let slot = self.slot(appid)?;
+        self.compare(appid, slot).await;
         if let Some(held) = slot.held().filter(Held::is_good) {
             if !held.is_fresh() {
                 self.renew_meanwhile(appid, slot);
             }
             return Ok(held);
         }
-        let _busy = slot.busy.lock().await;
-        self.renew_if_due(appid, slot).await
+        let busy = slot.busy.clone().lock_owned().await;
+        if let Some(held) = slot.held().filter(Held::is_fresh) {
+            return Ok(held);
+        }
+        self.apart(appid, busy, None).await
+    }
+
+    /// Renews the token, or replaces the one that was refused, in a task of its own: a caller who does not
+    /// stay for its end leaves the outcome to those who come next.
+    async fn apart(
+        &self,
+        appid: &AppId,
+        busy: OwnedMutexGuard<Option<Instant>>,
+        refused: Option<AccessToken>,
+    ) -> Result<Held, Error> {
+        let keeper = self.own.upgrade().ok_or_else(|| Error::Unknown(appid.clone()))?;
+        let (appid, own) = (appid.clone(), appid.clone());
+        let work = async move {
+            let (_busy, slot) = (busy, keeper.slot(&own)?);
+            match &refused {
+                None => keeper.renew_if_due(&own, slot).await,
+                Some(refused) => {
+                    let reason = Reason::Refused(refused);
+                    keeper.refresh_for_everybody(&own, slot, reason).await
+                }
+            }
+        };
+        match tokio::spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            // The process is ending.
+            Err(_) => Err(Error::Stuck(appid)),
+        }
     }
 
     /// Renews the token ahead of time while everybody goes on with the old one, which WeChat accepts
@@ -167,11 +205,11 @@ impl Keeper {
 
     async fn replaced(&self, appid: &AppId, refused: &AccessToken) -> Result<Held, Error> {
         let slot = self.slot(appid)?;
-        let _busy = slot.busy.lock().await;
+        let busy = slot.busy.clone().lock_owned().await;
         if let Some(held) = slot.held().filter(|held| held.replaces(refused)) {
             return Ok(held);
         }
-        self.refresh_for_everybody(appid, slot, Reason::Refused(refused)).await
+        self.apart(appid, busy, Some(refused.clone())).await
     }
 }
 

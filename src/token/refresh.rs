@@ -127,11 +127,21 @@ impl Keeper {
         slot: &Slot,
     ) -> Result<Option<(SealedToken, Held)>, Error> {
         let Some(row) = tokens::find(self.store.reader(), appid).await? else { return Ok(None) };
+        let held = self.opened(appid, slot, &row).await?;
+        Ok(held.map(|held| (row, held)))
+    }
+
+    /// The token of a row, if it opens.
+    pub(super) async fn opened(
+        &self,
+        appid: &AppId,
+        slot: &Slot,
+        row: &SealedToken,
+    ) -> Result<Option<Held>, Error> {
         let now_ms = self.store.now().await?;
         match slot.credentials.sealer.open(PURPOSE, &row.sealed) {
             Ok(plain) => {
-                let held = Held::from_row(AccessToken::new(plain.expose_secret()), &row, now_ms);
-                Ok(Some((row, held)))
+                Ok(Some(Held::from_row(AccessToken::new(plain.expose_secret()), row, now_ms)))
             }
             Err(error) => {
                 tracing::warn!(app.id = %appid, %error, "the stored access token does not open");

@@ -49,10 +49,16 @@ impl Account {
         self.0.lane.gate.limit()
     }
 
-    /// Has the account's token at hand, so that the next call need not wait for it.
-    pub async fn prepare(&self) -> Result<(), Error> {
-        self.0.tokens.token(&self.0.appid).await?;
-        Ok(())
+    pub(super) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    pub(super) fn tokens(&self) -> &dyn TokenSource {
+        &*self.0.tokens
+    }
+
+    pub(super) fn lane(&self) -> &Lane {
+        &self.0.lane
     }
 
     /// Calls with the account's token. If WeChat refuses it, the token is replaced, for everybody,

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::Link;
 use super::counts::Counts;
-use super::gate::{Gate, Signal};
+use super::gate::{Gate, Place, Signal};
 use super::request::Request;
 use super::retry::Repetitions;
 use super::{AccessToken, Class, Error, send};
@@ -85,6 +85,17 @@ async fn gated<T: DeserializeOwned>(
         return once(link, request, token).await;
     };
     let place = lane.gate.enter().await;
+    placed(link, request, token, lane, place).await
+}
+
+/// Calls once, from a place in the gate.
+pub(super) async fn placed<T: DeserializeOwned>(
+    link: &Link,
+    request: &Request<'_>,
+    token: Option<&AccessToken>,
+    lane: &Lane,
+    place: Place,
+) -> Result<T, Error> {
     lane.counts.add(request.call.name());
     let outcome = once(link, request, token).await;
     place.leave(signal(&outcome));

@@ -37,7 +37,7 @@ impl Class {
     /// The class of an errcode on an ordinary call; 0 is no error and does not belong here.
     pub fn of(errcode: i64) -> Self {
         match errcode {
-            -1 | 43108 => Self::Transient,
+            -1 => Self::Transient,
             40001 | 40014 | 41001 | 42001 => Self::Token,
             45009 | 48006 | 40038 => Self::Quota,
             45011 => Self::RateLimited,
@@ -97,7 +97,7 @@ fn is_person(errcode: i64) -> bool {
             | 42002 | 40030 | 42003 | 40029 | 40163 | 42007 | 87007 | 87009 // must log in again
             | 40226 | 43019 | 65302 // blocked
             | 43004 | 46004 | 50005 // does not follow, does not exist
-            | 43101 | 43117 | 48002 | 89300 // refuses, is asked too often, has no such order
+            | 43101 | 43108 | 43117 | 48002 | 89300 // refuses, is asked too often, has no such order
     )
 }
 
@@ -152,13 +152,13 @@ mod tests {
     fn what_stops_one_message_stops_no_account() {
         for (errcode, class) in [
             (-1, Class::Transient),
-            (43108, Class::Transient),
             (45011, Class::RateLimited),
             (45009, Class::Quota),
             (40241, Class::Duplicate),
             (43004, Class::Person),
             (43019, Class::Person),
             (43101, Class::Person),
+            (43108, Class::Person),
             (43117, Class::Person),
             (48002, Class::Person),
             (50005, Class::Person),

@@ -28,6 +28,13 @@ pub enum Error {
     /// There is no token to call with.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Its maker did not let it leave, or it had to wait for too long: a token was missing, or a place among
+    /// the calls in flight.
+    #[error("{call} was not made in time")]
+    NotMade {
+        /// The call, as the path below `/cgi-bin/`.
+        call: &'static str,
+    },
     /// The server, or something on the way to it, answered with an HTTP error.
     #[error("{call} was answered with HTTP status {status}")]
     Status {
@@ -66,7 +73,7 @@ impl Error {
             Self::Status { status, .. } => class_of_status(*status),
             Self::Transport { fault: Fault::Certificate(_), .. } => Class::Config,
             Self::Transport { fault: Fault::TooLong, .. } => Class::Undecodable,
-            Self::Transport { .. } => Class::Transient,
+            Self::Transport { .. } | Self::NotMade { .. } => Class::Transient,
             Self::Undecodable { .. } => Class::Undecodable,
         }
     }
@@ -92,19 +99,20 @@ impl Error {
     /// answer, an earlier attempt was taken.
     pub fn may_have_arrived(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::TokenRefused { .. } | Self::Token(_) => false,
+            Self::Refused { .. }
+            | Self::TokenRefused { .. }
+            | Self::Token(_)
+            | Self::NotMade { .. } => false,
             Self::Status { status, .. } => *status >= 500,
             Self::Transport { fault, .. } => fault.may_follow_sending(),
             Self::Undecodable { .. } => true,
         }
     }
 
-    /// The key of the message's value that WeChat does not take: `thing2`.
-    pub fn refused_field(&self) -> Option<&str> {
-        match self {
-            Self::Refused { upstream, .. } if upstream.errcode == 47003 => upstream.field(),
-            _ => None,
-        }
+    /// Whether it is an answer to the call itself, rather than to the question for its token or to nothing
+    /// that was sent.
+    pub fn is_about_the_call(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Status { .. })
     }
 
     /// Whether WeChat did not answer in time.
@@ -154,6 +162,7 @@ mod tests {
             (refused(999_999), false),
             (Error::TokenRefused { call: CALL, upstream: token_refused }, false),
             (Error::Token(no_token()), false),
+            (Error::NotMade { call: CALL }, false),
             (Error::Status { call: CALL, status: 302 }, false),
             (Error::Status { call: CALL, status: 404 }, false),
             (Error::Status { call: CALL, status: 429 }, false),
@@ -172,16 +181,6 @@ mod tests {
             (Error::Undecodable { call: CALL, problem: words() }, true),
         ] {
             assert_eq!(error.may_have_arrived(), may_have_arrived, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn only_a_refused_value_has_a_field() {
-        let errmsg = "argument invalid! data.thing2.value invalid";
-        for (errcode, field) in [(47003, Some("thing2")), (47001, None)] {
-            let upstream = Upstream::new(errcode, errmsg, std::iter::empty());
-            let error = Error::Refused { call: CALL, class: Class::Caller, upstream };
-            assert_eq!(error.refused_field(), field);
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::lenient::Integer;
 use super::request::{Call, Request};
-use super::{Account, Class, Error};
+use super::{Account, Class, Departure, Error};
 use crate::model::{OpenId, TemplateId, Text};
 
 const SEND: Call = Call::with_token("/cgi-bin/message/subscribe/send")
@@ -78,8 +78,9 @@ impl Account {
     pub async fn send_subscribe(
         &self,
         message: &SubscribeMessage<'_>,
+        departure: &dyn Departure,
     ) -> Result<Option<i64>, Error> {
-        let accepted: Accepted = self.call(&message.request()).await?;
+        let accepted: Accepted = self.call_once(&message.request(), departure).await?;
         Ok(accepted.msgid.0.or(accepted.msg_id.0).filter(|&msgid| msgid != 0))
     }
 }

@@ -83,3 +83,40 @@ async fn a_message_that_fails_or_waits_is_told_by_the_exit_code() {
     assert_eq!(queued.status.code(), Some(75), "{}", talk(&queued));
     assert!(talk(&queued).contains("stays queued"), "{}", talk(&queued));
 }
+
+#[tokio::test]
+async fn a_message_that_may_have_arrived_has_ended_only_where_it_is_not_sent_again() {
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    world.fail(Call::TemplateSend, 1, Fault::HttpStatus(502));
+    let sent = bridge.run(&words(&to_follower(&world, 3))).await;
+    assert_eq!(sent.status.code(), Some(0), "{}", talk(&sent));
+
+    world.fail(Call::TemplateSend, When::Always, Fault::HttpStatus(502));
+    let mut arguments = to_follower(&world, 5);
+    arguments.extend(["--wait", "3"].map(str::to_owned));
+    let unknown = bridge.run(&words(&arguments)).await;
+    assert_eq!(unknown.status.code(), Some(75), "{}", talk(&unknown));
+    let (data, said) = (String::from_utf8(unknown.stdout.clone()).unwrap(), talk(&unknown));
+    assert!(data.contains(" unknown") && said.contains("sent again"), "{data} {said}");
+    assert!(said.contains("answer_lost: ") && said.contains("502"), "{said}");
+}
+
+#[tokio::test]
+async fn what_a_message_would_leave_without_a_word_is_wrong_usage() {
+    let world = Sandbox::with_followers(20).await.unwrap();
+    let bridge = Bridge::against(&world, "");
+    for (added, told) in [
+        (vec!["--page", "pages/a"], "--mini-program"),
+        (vec!["--app", "shop", "--url", "https://example.com"], "--url"),
+        (vec!["--app", "shop", "--mini-program", "shop"], "--mini-program"),
+    ] {
+        let mut arguments = to_follower(&world, 3);
+        arguments.extend(added.into_iter().map(str::to_owned));
+        let refused = bridge.run(&words(&arguments)).await;
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        let said = talk(&refused);
+        assert!(said.contains(told) && said.contains("hint: "), "{said}");
+    }
+    assert!(world.sent_messages().is_empty());
+}

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use rstest::rstest;
 use sea_orm::EntityTrait;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use unionid_bridge::model::Scope;
-use unionid_bridge::sandbox::{Call, Options};
+use unionid_bridge::sandbox::{Call, Fault, Options};
 
 use crate::harness::{
     Answer, Backend, FOLLOWER, READER, STRANGER, Sender, Service, begun, refused, until,
@@ -215,4 +216,45 @@ async fn an_end_waits_for_those_who_wait() {
     };
     let (answer, ()) = tokio::join!(waiting, stopping);
     assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("sent")));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rolled_key_gets_the_answers_of_the_one_before(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(sender) = Sender::on(backend).await else { return };
+    let message = sender.message(sender.user(FOLLOWER));
+    let first = sender.send_named("k", message.clone()).await;
+    let mut key = sender.key.clone();
+    for _ in 0..2 {
+        let id = key.split('_').nth(1).unwrap().to_owned();
+        let rolled = sender.app.app.keys.roll(&id, Duration::from_secs(3_600), "test").await;
+        key = rolled.unwrap().new.text.expose_secret().to_owned();
+        let named = async |message: &Value| {
+            let call = sender.service.post("/v1/messages", message.clone()).key(&key);
+            call.header("idempotency-key", "k").send().await
+        };
+        assert_eq!(named(&message).await.text, first.text);
+        let other = sender.message(sender.user(STRANGER));
+        assert_eq!(refused(&named(&other).await), (422, "idempotency_key_reused".into()));
+    }
+    assert_eq!(sender.ids("").await.len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_answer_that_was_lost_is_not_the_end_where_the_message_is_sent_again(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(sender) = Sender::on(backend).await else { return };
+    let _worker = sender.app.worker();
+    sender.world.fail(Call::TemplateSend, 1, Fault::HttpStatus(502));
+    let message = sender.message(sender.user(FOLLOWER));
+    let first = sender.wait_at(&sender.service, "k", &message).await;
+    assert_eq!((first.status, &first.json()["state"]), (200, &json!("sent")), "{first:?}");
+    let attempts = first.json()["attempts"].as_array().unwrap().clone();
+    let outcomes: Vec<_> = attempts.iter().map(|made| made["outcome"].as_str()).collect();
+    assert_eq!(outcomes, [Some("answer_lost"), Some("accepted")]);
+    assert_eq!(sender.wait_at(&sender.service, "k", &message).await.text, first.text);
 }

@@ -148,7 +148,8 @@ async fn assert_sent_once_in_spite_of(app: &TestApp, world: &Sandbox, fault: Fau
     let id = app.queue(&world.main(), [0]).await.remove(0);
     let _worker = app.worker();
     let message = app.ends(&id, MessageState::Sent).await;
-    assert!(message.attempts[0].outcome.starts_with("answer_lost"), "{message:?}");
+    assert_eq!(message.attempts[0].outcome, "answer_lost");
+    assert!(message.attempts[0].errmsg.is_some(), "{message:?}");
     assert_eq!((world.sent_messages().len(), world.requests(Call::TemplateSend)), (1, 3));
     assert_eq!(message.attempts.len(), 3, "{message:?}");
 }
@@ -168,4 +169,49 @@ async fn what_may_have_arrived_does_not_go_by_its_other_way_too() {
     assert_eq!((world.struck(refusing), message.attempts.len()), (1, 2));
     // The first was taken, and its person has it.
     assert_eq!((world.sent_messages().len(), world.requests(Call::SubscribeSend)), (1, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_number_that_is_known_stays_when_wechat_says_no_more_than_that_it_has_the_message(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let id = app.queue(&world.main(), [0]).await.remove(0);
+    abandoned(&app, 5).await;
+    // Its answer was late, and told the number.
+    app.execute("UPDATE message SET msgid = 77").await;
+    world.fail(Call::TemplateSend, 1, Fault::Errcode(40241));
+    let _worker = app.worker();
+    let sent = app.ends(&id, MessageState::Sent).await;
+    assert_eq!(sent.msgid, Some(77));
+    assert_eq!(sent.attempts.last().unwrap().outcome, "accepted");
+}
+
+/// A message that WeChat refused for its token has not left: it waits for the next token as long as it may,
+/// and is then tried again, of either kind.
+#[rstest]
+#[tokio::test]
+async fn what_was_refused_for_its_token_is_not_in_doubt_however_long_the_next_one_takes(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(1).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let program = world.mini_program().unwrap();
+    program.grant(0, &program.template_ids()[0], Permission::Always);
+    let _worker = app.worker();
+    let before = app.queue(&program, [0]).await.remove(0);
+    app.ends(&before, MessageState::Sent).await;
+    program.invalidate_tokens();
+    let slow = world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_secs(7)));
+    let id = app.queue(&program, [0]).await.remove(0);
+    until("the refusal", || world.struck(slow) == 1).await;
+    let sent = app.ends(&id, MessageState::Sent).await;
+    assert_eq!((sent.attempts.len(), sent.attempt), (1, 1), "{sent:?}");
+    // It was given back, as one that never left, and taken up once more.
+    assert!(sent.first_sent_at.unwrap() >= sent.accepted_at + 4_900, "{sent:?}");
+    assert_eq!(world.sent_messages().len(), 2);
+    // The question that was slow was waited for, and not asked again.
+    assert_eq!(world.requests(Call::StableToken), 2);
 }

@@ -149,36 +149,7 @@ async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
 
 #[rstest]
 #[tokio::test]
-async fn what_could_not_be_sent_in_time_is_given_up(
-    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
-) {
-    let world = sends_at_once(3).await;
-    let Some(app) = TestApp::on(&world, backend).await else { return };
-    let ids = app.queue(&world.main(), 0..3).await;
-    let day = 24 * 3_600_000;
-    let now = app.app.store.now().await.unwrap();
-    let late = now - day - 1;
-    // The second waits for something, the third may have been sent.
-    app.execute(&format!(
-        "UPDATE message SET accepted_at = {late} WHERE id IN ('{}', '{}')",
-        ids[0], ids[1]
-    ))
-    .await;
-    app.execute(&format!("UPDATE message SET due_at = {} WHERE id = '{}'", now + day, ids[1]))
-        .await;
-    let _worker = app.worker();
-    for id in &ids[..2] {
-        let message = app.ends(id, MessageState::Failed).await;
-        assert_eq!(message.reason.as_deref(), Some("expired"));
-        assert!(message.finished_at.is_some() && message.attempt == 0);
-    }
-    app.ends(&ids[2], MessageState::Sent).await;
-    assert_eq!(world.sent_messages().len(), 1);
-}
-
-#[rstest]
-#[tokio::test]
-async fn messages_and_requests_are_kept_so_long_and_no_longer(
+async fn messages_requests_and_stops_are_kept_so_long_and_no_longer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = sends_at_once(2).await;
@@ -205,19 +176,30 @@ async fn messages_and_requests_are_kept_so_long_and_no_longer(
         ))
         .await;
     }
+    for (name, age) in [("old", 25 * hour), ("newer", 23 * hour)] {
+        app.execute(&format!(
+            "INSERT INTO template_stop VALUES (1, '{name}', {}, 0, 43107, 'banned')",
+            now - age
+        ))
+        .await;
+    }
     let _worker = app.worker();
-    app.ends(&newer.id, MessageState::Sent).await;
+    // Too old to be sent, and too young to be forgotten.
+    app.ends(&newer.id, MessageState::Failed).await;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let messages = entity::message::Entity::find().all(store.reader()).await.unwrap();
         let requests = entity::message_request::Entity::find().all(store.reader()).await.unwrap();
+        let stops = entity::template_stop::Entity::find().all(store.reader()).await.unwrap();
+        let stops: Vec<_> = stops.iter().map(|stop| stop.template_id.as_str()).collect();
         let messages: Vec<_> = messages.iter().map(|message| message.id.as_str()).collect();
         let requests: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
-        if messages.len() + requests.len() <= 2 {
-            assert_eq!((messages, requests), (vec![newer.id.as_str()], vec!["newer"]));
+        if messages.len() + requests.len() + stops.len() <= 3 {
+            let left = (messages, requests, stops);
+            assert_eq!(left, (vec![newer.id.as_str()], vec!["newer"], vec!["newer"]));
             return;
         }
-        assert!(Instant::now() < deadline, "{messages:?} {requests:?}");
+        assert!(Instant::now() < deadline, "{messages:?} {requests:?} {stops:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -166,7 +166,8 @@ async fn a_token_that_dies_while_both_are_at_work_is_replaced_once(
     let stats = two.world.stats();
     for (call, calls) in [(Call::UserInfoBatchget, CALLERS), (Call::TemplateSend, 2 * CALLERS)] {
         let refused = stats.errors(call, 40001);
-        assert!(refused > 0, "{call}");
+        // The other service may learn of the next token before it has called with the old one.
+        assert!(refused > 0 || call == Call::TemplateSend, "{call}");
         assert_eq!(two.world.requests(call), calls + refused, "{call}");
     }
     assert_eq!(two.world.sent_messages().len() as u64, 2 * CALLERS);

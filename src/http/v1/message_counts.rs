@@ -93,7 +93,9 @@ struct MessageCount {
 
 /// How many messages have come how far
 ///
-/// By template and by the day on which they were accepted here.
+/// By template and by the day on which they were accepted here. A day of an account that sends 100,000
+/// messages a day takes up to a quarter of a second; an answer takes 5 s at most and half a second more for
+/// each day asked for, or else it is a 503: ask for fewer days or for one account then.
 #[utoipa::path(
     get, path = "/v1/message-counts", tag = "messages", security(("api_key" = ["push"])),
     params(CountsQuery),

@@ -88,7 +88,12 @@ impl Push {
             Channel::Subscribe => Vec::new(),
         };
         let way = |((_, letter), found): (&(&User, &Letter), Result<Reached, Refusal>)| {
-            check(appid, template_id, &known, &letter.content)?;
+            let checked = check(appid, template_id, &known, &letter.content);
+            checked.map_err(|refusal| match letter.channel {
+                Channel::Template => refusal,
+                // As the request names its parts.
+                Channel::Subscribe => refusal.within("subscribe"),
+            })?;
             let Reached { openid, unionid } = found?;
             if refused.contains(&openid) {
                 return Err(Refusal::RefusedByUser);
@@ -136,7 +141,7 @@ fn sendable(
     fallback: Option<Result<Way, Refusal>>,
 ) -> Result<Sendable, Refusal> {
     let fallback = match fallback {
-        Some(Err(refusal)) if !refusal.is_of_person() => return Err(refusal.of_fallback()),
+        Some(Err(refusal)) if !refusal.is_of_person() => return Err(refusal.within("fallback")),
         other => other.and_then(Result::ok),
     };
     match (message, fallback) {

@@ -19,6 +19,25 @@ pub(super) struct Reached {
     pub(super) unionid: Option<UnionId>,
 }
 
+/// How far a person is known across accounts.
+enum Known {
+    /// By this unionid.
+    As(UnionId),
+    /// Seen in the account of their openid, and nowhere else.
+    Nowhere,
+    /// Never seen.
+    Not,
+}
+
+impl Known {
+    fn unionid(&self) -> Option<&UnionId> {
+        match self {
+            Self::As(unionid) => Some(unionid),
+            Self::Nowhere | Self::Not => None,
+        }
+    }
+}
+
 /// What was found of each person asked about, in that order.
 pub(super) type Found = Vec<Result<Reached, Refusal>>;
 
@@ -72,29 +91,28 @@ impl Push {
 
     /// Where these people are reached in a Mini Program.
     async fn reach_users(&self, target: &AppId, users: &[&User]) -> Result<Found, store::Error> {
-        let unionids = self.unionids(users, target).await?;
+        let people = self.people(users, target).await?;
         let number = self.accounts.number(&self.store, target).await?;
-        let wanted: Vec<&UnionId> = unionids.iter().flatten().collect();
+        let wanted: Vec<&UnionId> = people.iter().filter_map(Known::unionid).collect();
         let known =
             mini_program_users::list_by_unionids(self.store.reader(), number, &wanted).await?;
-        let found = users.iter().zip(&unionids).map(|(user, unionid)| {
-            let reached =
-                |openid: &OpenId| Reached { openid: openid.clone(), unionid: unionid.clone() };
-            match (own(user, target), unionid) {
+        let found = users.iter().zip(&people).map(|(user, person)| {
+            let unionid = person.unionid().cloned();
+            let reached = |openid: &OpenId| Reached { openid: openid.clone(), unionid };
+            match (own(user, target), person) {
                 (Some(openid), _) => Ok(reached(openid)),
-                (None, Some(unionid)) => known.get(unionid).map(reached).ok_or(Refusal::NotAUser),
-                (None, None) => Err(Refusal::Unreachable(Resolution::NoUnionid)),
+                (None, Known::As(unionid)) => {
+                    known.get(unionid).map(reached).ok_or(Refusal::NotAUser)
+                }
+                (None, Known::Nowhere) => Err(Refusal::Unreachable(Resolution::NoUnionid)),
+                (None, Known::Not) => Err(Refusal::Unreachable(Resolution::UserUnknown)),
             }
         });
         Ok(found.collect())
     }
 
-    /// The unionid of each of these people, where it is known.
-    async fn unionids(
-        &self,
-        users: &[&User],
-        target: &AppId,
-    ) -> Result<Vec<Option<UnionId>>, store::Error> {
+    /// How far each of these people is known.
+    async fn people(&self, users: &[&User], target: &AppId) -> Result<Vec<Known>, store::Error> {
         let mut by_account: HashMap<&AppId, Vec<&OpenId>> = HashMap::new();
         for user in users {
             if let User::OpenId { appid, openid } = user {
@@ -109,11 +127,16 @@ impl Push {
             let reader = self.store.reader();
             links.insert(appid, identities::list(reader, source, account, &openids, number).await?);
         }
-        let unionid = |user: &&User| match user {
-            User::Unionid(unionid) => Some(unionid.clone()),
-            User::OpenId { appid, openid } => links.get(appid)?.get(openid)?.unionid.clone(),
+        let person = |user: &&User| match user {
+            User::Unionid(unionid) => Known::As(unionid.clone()),
+            User::OpenId { appid, openid } => {
+                match links.get(appid).and_then(|found| found.get(openid)) {
+                    Some(link) => link.unionid.clone().map_or(Known::Nowhere, Known::As),
+                    None => Known::Not,
+                }
+            }
         };
-        Ok(users.iter().map(unionid).collect())
+        Ok(users.iter().map(person).collect())
     }
 
     fn source(&self, appid: &AppId) -> Option<Source> {

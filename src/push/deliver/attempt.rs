@@ -1,17 +1,26 @@
 //! One attempt at one message: at its moment, once, and with an outcome in time.
+//!
+//! A message may have been sent from the moment on at which its bytes may leave. Whatever it waits for
+//! before, a token or a place among the calls in flight, it waits for with an end, and is given back then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use crate::failpoint::failpoint;
-use crate::model::{AppId, Channel, Content, MessageId};
+use crate::model::{AppId, Channel, Content};
 use crate::push::Push;
-use crate::store::messages::{Message, Route, give_back};
+use crate::store::messages::{self, Message, Route};
 use crate::wechat::subscribe::SubscribeMessage;
 use crate::wechat::template::TemplateMessage;
-use crate::wechat::{self, Account};
+use crate::wechat::{self, Account, Departure};
+
+/// How soon it is tried again to give a message back.
+const GIVE_BACK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What WeChat said.
 pub(in crate::push) enum Answer {
@@ -43,17 +52,13 @@ impl Push {
         stop: CancellationToken,
     ) {
         let Some(sender) = self.senders.get(&appid) else { return };
-        let leaves_at = claimed.watch.instant_of(claimed.sends_at);
+        let leaves_at = claimed.clock.instant_of(claimed.sends_at);
         tokio::select! {
             biased;
             () = stop.cancelled() => return self.give_back(&claimed).await,
             () = tokio::time::sleep_until(leaves_at) => {}
         }
-        // A process that was stopped for a while wakes here.
-        if claimed.is_over() {
-            return self.give_back(&claimed).await;
-        }
-        let Some(answer) = attempt(&sender.wechat, &claimed).await else {
+        let Some(answer) = self.attempt(&sender.wechat, &claimed).await else {
             return self.give_back(&claimed).await;
         };
         if let Answer::Accepted(_) = answer {
@@ -62,37 +67,74 @@ impl Push {
         self.settle(sender, &claimed, &answer).await;
     }
 
-    /// What is not given back is in doubt when its claim ends.
+    /// `None` where nothing left, or nothing that WeChat did not refuse for its token.
+    async fn attempt(&self, account: &Account, claimed: &Claimed) -> Option<Answer> {
+        let leaving = Leaving { push: self, claimed };
+        let ends_at = claimed.clock.instant_of(claimed.ends_at());
+        match timeout_at(ends_at, send(account, &claimed.message, &leaving)).await {
+            Ok(Ok(msgid)) => Some(Answer::Accepted(msgid)),
+            Ok(Err(wechat::Error::NotMade { .. })) => None,
+            Ok(Err(error)) => Some(Answer::Failed(error)),
+            Err(_) => Some(Answer::Nothing),
+        }
+    }
+
+    /// What is not given back is in doubt when its claim ends, so this is tried until then.
     async fn give_back(&self, claimed: &Claimed) {
-        let given = give_back(self.store.writer(), &claimed.claim, &claimed.message).await;
-        if let Err(error) = given {
-            tracing::warn!(message.id = %claimed.claim.id, %error, "a message was not given back");
+        loop {
+            let (claim, message) = (&claimed.claim, &claimed.message);
+            let given = messages::give_back(self.store.writer(), claim, message).await;
+            let Err(error) = given else { return };
+            tracing::warn!(message.id = %claim.id, %error, "a message was not given back");
+            if !error.is_passing() || claimed.clock.now_ms() >= claim.due_at {
+                return;
+            }
+            tokio::time::sleep(GIVE_BACK_AGAIN).await;
         }
     }
 }
 
-/// `None` where its time was over before anything could leave: there was no token to call with.
-async fn attempt(account: &Account, claimed: &Claimed) -> Option<Answer> {
-    let ends_at = claimed.watch.instant_of(claimed.ends_at());
-    match tokio::time::timeout_at(ends_at, account.prepare()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Some(Answer::Failed(error)),
-        Err(_) => return None,
+/// A message that is about to leave.
+struct Leaving<'a> {
+    push: &'a Push,
+    claimed: &'a Claimed,
+}
+
+#[async_trait]
+impl Departure for Leaving<'_> {
+    fn latest(&self) -> Instant {
+        self.claimed.clock.instant_of(self.claimed.leaves_by)
     }
-    let Message { id, route, .. } = &claimed.message;
-    Some(match tokio::time::timeout_at(ends_at, send(account, id, route)).await {
-        Ok(Ok(msgid)) => Answer::Accepted(msgid),
-        Ok(Err(error)) => Answer::Failed(error),
-        Err(_) => Answer::Nothing,
-    })
+
+    /// Not after its time, when another process may have the message: one that was stopped for a while
+    /// wakes here. What WeChat could not tell from a second copy is noted to be under way only now.
+    async fn begin(&self) -> bool {
+        let Claimed { claim, clock, .. } = self.claimed;
+        if self.claimed.is_late() {
+            return false;
+        }
+        if self.claimed.message.route.channel == Channel::Template {
+            return true;
+        }
+        let store = self.push.store.writer();
+        let noted = timeout_at(self.latest(), messages::depart(store, claim, clock.now_ms())).await;
+        match noted {
+            Ok(Ok(is_ours)) => is_ours,
+            Ok(Err(error)) => {
+                tracing::warn!(message.id = %claim.id, %error, "a message waits for the database");
+                false
+            }
+            Err(_) => false,
+        }
+    }
 }
 
 async fn send(
     account: &Account,
-    id: &MessageId,
-    route: &Route,
+    message: &Message,
+    leaving: &Leaving<'_>,
 ) -> Result<Option<i64>, wechat::Error> {
-    let Route { channel, openid, template_id, content, .. } = route;
+    let Message { id, route: Route { channel, openid, template_id, content, .. }, .. } = message;
     let Content { data, url, miniprogram, page, miniprogram_state, lang } = content;
     match channel {
         Channel::Template => {
@@ -104,7 +146,7 @@ async fn send(
                 miniprogram: miniprogram.as_ref(),
                 client_msg_id: Some(id.as_str()),
             };
-            account.send_template(&message).await.map(Some)
+            account.send_template(&message, leaving).await.map(Some)
         }
         Channel::Subscribe => {
             let message = SubscribeMessage {
@@ -115,7 +157,7 @@ async fn send(
                 miniprogram_state: miniprogram_state.as_deref(),
                 lang: lang.as_deref(),
             };
-            account.send_subscribe(&message).await
+            account.send_subscribe(&message, leaving).await
         }
     }
 }

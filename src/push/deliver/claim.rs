@@ -1,205 +1,150 @@
 //! Taking messages up, so that each is sent by one process, and all processes together keep the pace.
 //!
-//! The account's row is locked while messages are taken, and not while they are sent. Once the claim is
-//! committed WeChat may have the messages: one whose claim ends without a word from its process is in
-//! doubt, and is sent again only as long as WeChat suppresses a second copy.
+//! The account's row is locked while messages are taken, and not while they are sent. Once the claim of a
+//! template message is committed WeChat may have it; a subscribe message notes that for itself when it
+//! leaves, because WeChat could not tell it from a second copy. A message whose claim ends without a word
+//! from its process is in doubt then, and is sent again only as long as WeChat suppresses a second copy.
 
+mod claimed;
 mod sort;
+mod write;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::pace::Slots;
-use super::watch::Watch;
+use crate::clock::DatabaseClock;
+use crate::model::{Channel, OpenId};
 use crate::push::Push;
-use crate::store::messages::{self, Claim, Message};
+use crate::store::messages::{self, Claim};
 use crate::store::push_pace::{self, Pace};
 use crate::store::template_stops;
 use crate::store::{self, AccountId, Transaction};
 
-use sort::Sorter;
+use sort::{Bounds, Sorter};
 
-pub(in crate::push) use sort::lost_at;
+pub(in crate::push) use claimed::{Claimed, SAFE_MS};
+pub(in crate::push) use write::lost_at;
 
-/// WeChat delivers one of several messages with the same `client_msg_id` for ten minutes; until a minute
-/// before their end a message in doubt is taken up once more.
-pub(in crate::push) const SAFE_MS: i64 = 9 * 60_000;
+/// Messages looked at where not all that are due may leave: some wait for their template, or for another
+/// message to the same person.
+const LOOKED_AT: usize = 4_096;
 
-/// By half a minute before their end it has left.
-const SAFE_UNDER_WAY_MS: i64 = SAFE_MS + 30_000;
-
-/// Between the end of an attempt and that of its claim: time to note what came of it.
-const NOTING_MS: i64 = 5_000;
-
-/// A message taken up.
-#[derive(Debug, Clone)]
-pub(in crate::push) struct Claimed {
-    /// As it stood before.
-    pub(in crate::push) message: Message,
-    /// What this process holds of it.
-    pub(in crate::push) claim: Claim,
-    /// Whether an earlier attempt may have arrived.
-    pub(in crate::push) in_doubt: bool,
-    /// Since when WeChat may have it.
-    pub(in crate::push) first_sent_at: i64,
-    /// Whether it shows if the account is still to be held.
-    pub(in crate::push) tests_account: bool,
-    /// Whether it shows if its template is still to be stopped.
-    pub(in crate::push) tests_template: bool,
-    /// When it may leave.
-    pub(in crate::push) sends_at: i64,
-    /// The database's clock.
-    pub(in crate::push) watch: Watch,
-}
-
-/// What was taken up.
+/// What was taken up, and what else was found.
 #[derive(Debug, Default)]
 pub(in crate::push) struct Batch {
     /// The messages, in the order in which they leave.
     pub(in crate::push) messages: Vec<Claimed>,
     /// For how long there is no need to look for more, where the pace says so.
     pub(in crate::push) rest: Option<Duration>,
+    /// Messages put off, given up or lost: those behind them may be due too.
+    pub(in crate::push) passed_over: usize,
+    /// Messages that were given up because they were not sent in time.
+    pub(in crate::push) expired: u64,
+    /// Messages that are in doubt since now.
+    pub(in crate::push) doubted: u64,
+    /// Whether messages wait for another one to the same person.
+    pub(in crate::push) is_person_busy: bool,
+}
+
+/// Who takes messages up, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::push) struct Taker<'a> {
+    pub(in crate::push) account: AccountId,
+    pub(in crate::push) channel: Channel,
+    /// How many there are places for.
+    pub(in crate::push) room: usize,
+    /// People to whom a message is under way here.
+    pub(in crate::push) busy: &'a HashSet<OpenId>,
 }
 
 impl Push {
-    /// Takes up to `room` messages of the account up.
-    pub(in crate::push) async fn claim(
-        &self,
-        account: AccountId,
-        room: usize,
-    ) -> Result<Batch, store::Error> {
+    /// Takes messages of the account up.
+    pub(in crate::push) async fn claim(&self, taker: Taker<'_>) -> Result<Batch, store::Error> {
         let transaction = self.store.begin().await?;
-        let pace = push_pace::lock(&transaction, account).await?;
-        let watch = Watch::set(store::now(&transaction).await?);
-        if pace.held_until > watch.read() {
+        let pace = push_pace::lock(&transaction, taker.account).await?;
+        let clock = DatabaseClock::saying(store::now(&transaction).await?);
+        if pace.held_until > clock.read_ms() {
             return Ok(Batch::default());
         }
         // Where the account was held, one message goes ahead.
-        let most = if pace.held_until > 0 { 1 } else { room };
+        let most = if pace.held_until > 0 { 1 } else { taker.room };
         let rate = self.settings.rate_per_second;
-        let slots = match Slots::from(pace.next_at, watch.read(), rate, most) {
+        let slots = match Slots::from(pace.next_at, clock.read_ms(), rate, most) {
             Ok(slots) => slots,
             Err(rest) => {
                 return Ok(Batch { rest: Some(Duration::from_millis(rest)), ..Batch::default() });
             }
         };
-        let messages = self.take(&transaction, account, pace, slots, watch).await?;
+        let batch = self.take(&transaction, taker, pace, slots, clock).await?;
         transaction.commit().await?;
-        Ok(Batch { messages, rest: None })
+        Ok(batch)
     }
 
     async fn take(
         &self,
         transaction: &Transaction,
-        account: AccountId,
+        taker: Taker<'_>,
         mut pace: Pace,
         slots: Slots,
-        watch: Watch,
-    ) -> Result<Vec<Claimed>, store::Error> {
-        let (now, until) = (watch.read(), watch.read() + self.settings.hold.as_millis() as i64);
-        let stops = template_stops::list(transaction, account).await?;
-        let mut sorter = Sorter::new(stops, slots.count, now, until);
-        let due = messages::list_due(transaction, account, now, sorter.looks_at()).await?;
-        for message in messages::lock_due(transaction, &due, now).await? {
-            sorter.sort(message);
-        }
-        let leaving = sorter.write(transaction, account).await?;
+        clock: DatabaseClock,
+    ) -> Result<Batch, store::Error> {
+        let now = clock.read_ms();
+        let bounds = Bounds {
+            now,
+            until: self.settings.held_until(now),
+            most: slots.count,
+            expired_before: now - self.settings.expire_after.as_millis() as i64,
+            channel: taker.channel,
+            busy: taker.busy,
+        };
+        let sorter = look(transaction, taker.account, bounds.clone()).await?;
+        let (mut batch, leaving) = sorter.write(transaction, taker.account).await?;
         if leaving.is_empty() {
-            return Ok(Vec::new());
+            return Ok(batch);
         }
         let tests_account = pace.held_until > 0;
         pace.next_at = slots.at(leaving.len());
         // Nobody else tries until this one is back, or given up.
-        pace.held_until = if tests_account { until } else { 0 };
-        push_pace::save(transaction, account, &pace).await?;
+        pace.held_until = if tests_account { bounds.until } else { 0 };
+        push_pace::save(transaction, taker.account, &pace).await?;
         let claimed = leaving.into_iter().enumerate().map(|(place, leaving)| Claimed {
             claim: Claim {
                 id: leaving.message.id.clone(),
                 attempt: leaving.message.attempt + 1,
-                due_at: until,
+                due_at: bounds.until,
             },
             first_sent_at: leaving.message.first_sent_at.unwrap_or(now),
             message: leaving.message,
             in_doubt: leaving.in_doubt,
             tests_account,
             tests_template: leaving.tests_template,
+            passed_at: pace.passed_at,
             sends_at: slots.at(place),
-            watch,
+            leaves_by: self.settings.leaves_by(now),
+            clock,
         });
-        Ok(claimed.collect())
+        batch.messages = claimed.map(Claimed::within_safety).collect();
+        Ok(batch)
     }
 }
 
-impl Claimed {
-    /// Whether it is too late to begin: another process may have the message, or is about to.
-    pub(in crate::push) fn is_over(&self) -> bool {
-        self.watch.now() >= self.ends_at()
-    }
-
-    /// By when the attempt has to have an outcome.
-    pub(in crate::push) fn ends_at(&self) -> i64 {
-        let noted = self.claim.due_at - NOTING_MS;
-        match self.in_doubt {
-            true => noted.min(self.first_sent_at + SAFE_UNDER_WAY_MS),
-            false => noted,
+/// Looks at what is due: at as many as may leave, and at more where fewer than half of those do.
+async fn look<'a>(
+    transaction: &Transaction,
+    account: AccountId,
+    bounds: Bounds<'a>,
+) -> Result<Sorter<'a>, store::Error> {
+    let stops = template_stops::list(transaction, account).await?;
+    let (mut window, widest) = (bounds.most, LOOKED_AT.max(bounds.most));
+    loop {
+        let mut sorter = Sorter::new(stops.clone(), bounds.clone());
+        let due = messages::list_due(transaction, account, bounds.now, window).await?;
+        let is_all = due.len() < window || window == widest;
+        due.into_iter().for_each(|due| sorter.sort(due));
+        if is_all || 2 * sorter.leaving.len() >= bounds.most {
+            return Ok(sorter);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Channel, Content, MessageId, MessageState};
-    use crate::store::messages::Route;
-
-    const NOW: i64 = 1_700_000_000_000;
-
-    fn claimed(due_at: i64, first_sent_at: i64, in_doubt: bool) -> Claimed {
-        let id = MessageId::new(NOW.unsigned_abs(), [0; 10]);
-        let route = Route {
-            channel: Channel::Template,
-            account: 1,
-            openid: "oA".parse().unwrap(),
-            template_id: "T1".parse().unwrap(),
-            content: Content::default(),
-        };
-        let message = Message {
-            id: id.clone(),
-            state: MessageState::Queued,
-            route,
-            fallback: None,
-            unionid: None,
-            msgid: None,
-            reason: None,
-            attempt: 0,
-            attempts: Vec::new(),
-            due_at: Some(NOW),
-            sending_at: None,
-            first_sent_at: None,
-            accepted_at: NOW,
-            sent_at: None,
-            finished_at: None,
-        };
-        let claim = Claim { id, attempt: 1, due_at };
-        let (tests_account, tests_template) = (false, false);
-        let (sends_at, watch) = (NOW, Watch::set(NOW));
-        Claimed {
-            message,
-            claim,
-            in_doubt,
-            first_sent_at,
-            tests_account,
-            tests_template,
-            sends_at,
-            watch,
-        }
-    }
-
-    #[test]
-    fn nothing_leaves_where_its_outcome_could_not_be_noted_or_its_copy_not_be_suppressed() {
-        let far = NOW + 60_000 + NOTING_MS;
-        assert!(!claimed(far, NOW, false).is_over());
-        assert!(!claimed(far, NOW - SAFE_MS, true).is_over());
-        assert!(claimed(NOW + NOTING_MS, NOW, false).is_over());
-        assert!(claimed(far, NOW - SAFE_UNDER_WAY_MS, true).is_over());
+        window = widest.min(8 * window);
     }
 }

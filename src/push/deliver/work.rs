@@ -4,17 +4,17 @@
 //! soon as a call has ended, while what came of that is noted. Where nothing is due, the queue costs one
 //! look a second.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use metrics::gauge;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::claim::Batch;
-use crate::model::{AppId, MessageState, Reason};
+use super::claim::{Claimed, Taker};
+use crate::model::{AppId, OpenId, Reason};
 use crate::push::outcome::{count_failed, count_unknown};
 use crate::push::{Push, Sender};
 use crate::store::messages::{self, Outlook};
@@ -26,14 +26,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon it is looked at again where others took what was due.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How soon it is looked again whether a message to the same person has its answer: that wakes the queue.
+const LOOK_FOR_ANSWER: Duration = Duration::from_millis(250);
+
 /// Of the calls that may be under way, how many more messages are taken up: one in so many.
 const ONE_BEYOND: usize = 2;
-
-/// How often messages are looked for that were not sent in time.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
-
-/// Messages given up at once.
-const EXPIRED_AT_ONCE: usize = 500;
 
 /// How long messages under way may take to end, once the process was asked to.
 const LONGEST_END: Duration = Duration::from_secs(8);
@@ -70,6 +67,8 @@ struct Queue<'a> {
     /// Known once the database answered.
     account: Option<AccountId>,
     flights: JoinSet<()>,
+    /// To whom.
+    people: HashMap<Id, OpenId>,
     expires_at: Instant,
 }
 
@@ -87,8 +86,8 @@ enum Rest {
 
 impl<'a> Queue<'a> {
     fn new(push: &'a Arc<Push>, sender: &'a Sender, stop: &'a CancellationToken) -> Self {
-        let (flights, expires_at) = (JoinSet::new(), Instant::now());
-        Self { push, sender, stop, account: None, flights, expires_at }
+        let (flights, people, expires_at) = (JoinSet::new(), HashMap::new(), Instant::now());
+        Self { push, sender, stop, account: None, flights, people, expires_at }
     }
 
     fn appid(&self) -> &AppId {
@@ -99,10 +98,11 @@ impl<'a> Queue<'a> {
     async fn advance(&mut self) -> Result<Rest, store::Error> {
         let account = self.account().await?;
         if self.expires_at <= Instant::now() {
-            self.expire(account).await?;
-            self.expires_at = Instant::now() + EXPIRE_EVERY;
+            self.expires_at = Instant::now() + self.push.expire(self.appid(), account).await;
         }
-        while self.flights.try_join_next().is_some() {}
+        while let Some(landed) = self.flights.try_join_next_with_id() {
+            self.landed(&landed);
+        }
         // Where WeChat is busy fewer calls may be.
         let calls = self.push.settings.concurrency.min(self.sender.wechat.places());
         let room = (calls + calls.div_ceil(ONE_BEYOND)).saturating_sub(self.flights.len());
@@ -113,21 +113,45 @@ impl<'a> Queue<'a> {
         if let Some(wait) = wait(&outlook) {
             return Ok(Rest::Unless(wait.min(LOOK_EVERY)));
         }
-        let Batch { messages, rest } = self.push.claim(account, room).await?;
-        if let Some(rest) = rest {
+        self.take_up(account, room).await
+    }
+
+    async fn take_up(&mut self, account: AccountId, room: usize) -> Result<Rest, store::Error> {
+        let busy = self.people.values().cloned().collect();
+        let channel = self.sender.channel;
+        let batch = self.push.claim(Taker { account, channel, room, busy: &busy }).await?;
+        if batch.expired > 0 {
+            count_failed(self.appid(), Reason::Expired.as_str(), batch.expired);
+        }
+        if batch.doubted > 0 {
+            count_unknown(self.appid(), batch.doubted);
+        }
+        if let Some(rest) = batch.rest {
             return Ok(Rest::For(rest.min(LOOK_EVERY)));
         }
-        if messages.is_empty() {
-            return Ok(Rest::Unless(LOOK_AGAIN));
-        }
-        for claimed in messages {
-            if claimed.in_doubt && claimed.message.state != MessageState::Unknown {
-                count_unknown(self.appid());
-            }
-            let (push, appid) = (self.push.clone(), self.appid().clone());
-            self.flights.spawn(push.deliver(appid, claimed, self.stop.clone()));
-        }
-        Ok(Rest::None)
+        let is_empty = batch.messages.is_empty();
+        batch.messages.into_iter().for_each(|claimed| self.spawn(claimed));
+        Ok(match is_empty {
+            true if batch.passed_over > 0 => Rest::None,
+            true if batch.is_person_busy => Rest::Unless(LOOK_FOR_ANSWER),
+            true => Rest::Unless(LOOK_AGAIN),
+            false => Rest::None,
+        })
+    }
+
+    fn spawn(&mut self, claimed: Claimed) {
+        let openid = claimed.message.route.openid.clone();
+        let (push, appid) = (self.push.clone(), self.appid().clone());
+        let flight = self.flights.spawn(push.deliver(appid, claimed, self.stop.clone()));
+        self.people.insert(flight.id(), openid);
+    }
+
+    fn landed(&mut self, landed: &Result<(Id, ()), JoinError>) {
+        let id = match landed {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.people.remove(&id);
     }
 
     async fn account(&mut self) -> Result<AccountId, store::Error> {
@@ -142,11 +166,13 @@ impl<'a> Queue<'a> {
     }
 
     async fn rest(&mut self, rest: Rest) {
+        let people = &mut self.people;
         let landing = async {
-            match self.flights.join_next().await {
-                Some(_) => {}
+            match self.flights.join_next_with_id().await {
+                Some(Ok((id, ()))) => people.remove(&id),
+                Some(Err(error)) => people.remove(&error.id()),
                 None => std::future::pending().await,
-            }
+            };
         };
         let wait = async {
             match rest {
@@ -161,28 +187,6 @@ impl<'a> Queue<'a> {
             }
         };
         self.stop.run_until_cancelled(wait).await;
-    }
-
-    /// Gives up what was not sent in time, and tells how much waits.
-    async fn expire(&self, account: AccountId) -> Result<(), store::Error> {
-        let (store, settings) = (&self.push.store, &self.push.settings);
-        let now = store.now().await?;
-        let before = now - settings.expire_after.as_millis() as i64;
-        loop {
-            let expired =
-                messages::expire(store.writer(), account, before, now, EXPIRED_AT_ONCE).await?;
-            count_failed(self.appid(), Reason::Expired.as_str(), expired);
-            if expired < EXPIRED_AT_ONCE as u64 {
-                break;
-            }
-        }
-        let waiting = messages::count_waiting(store.reader(), account).await?;
-        let outlook = messages::outlook(store.reader(), account).await?;
-        let late = outlook.due_at.map_or(0, |due_at| (outlook.now - due_at).max(0));
-        let appid = || self.appid().to_string();
-        gauge!("push_waiting", "app_id" => appid()).set(waiting as f64);
-        gauge!("push_late_seconds", "app_id" => appid()).set(late as f64 / 1_000.0);
-        Ok(())
     }
 
     /// Waits for what is under way.

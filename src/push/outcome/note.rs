@@ -43,7 +43,7 @@ impl Push {
         claimed: &Claimed,
         answer: &Answer,
     ) {
-        let (now, random) = (claimed.watch.now(), rand::random());
+        let (now, random) = (claimed.clock.now_ms(), rand::random());
         let settlement = Case { claimed, settings: &self.settings, now, random }.settle(answer);
         for attempt in 1.. {
             let error = match self.note(claimed, &settlement, answer.error(), now).await {
@@ -133,6 +133,7 @@ impl Noting<'_> {
             None if is_ours && next.is_decided() => {
                 pace.held_until = 0;
                 pace.held_reason = None;
+                pace.passed_at = self.now;
             }
             // WeChat was busy, or its answer was lost: the next message tests.
             None if is_ours => pace.held_until = self.now,

@@ -5,8 +5,7 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::settlement::Case;
-use super::verdict::{Hold, Pause};
-use crate::model::Attempt;
+use super::verdict::{Hold, Past, Pause};
 use crate::wechat::{RetryPolicy, next_renewal};
 
 /// The longest pause before a message is tried again because WeChat was busy.
@@ -30,8 +29,7 @@ impl Case<'_> {
             }
             Pause::Minute => self.minutes(1),
             Pause::Person => {
-                let told = |attempt: &&Attempt| attempt.errcode == Some(43117);
-                let times = self.claimed.message.attempts.iter().filter(told).count() as u32;
+                let times = Past::of(self.claimed).times(43117) as u32;
                 let doubled = FIRST_REST.saturating_mul(2_u32.saturating_pow(times));
                 self.minutes(doubled.min(LONGEST_REST))
             }

@@ -5,12 +5,14 @@ mod tests;
 
 use chrono::DateTime;
 
-use super::verdict::{News, Pause, Verdict, in_words, is_about_reach, judge};
+use super::verdict::{
+    Hold, News, Past, Pause, Verdict, is_about_content, is_about_reach, judge, words,
+};
 use crate::model::{Attempt, Channel, MessageState, Reason};
 use crate::push::Settings;
 use crate::push::deliver::{Answer, Claimed, SAFE_MS, lost_at};
 use crate::store::messages::{Progress, Route};
-use crate::wechat::{self, Upstream};
+use crate::wechat::{self, Class};
 
 /// Attempts kept of a message: of more, the latest.
 const ATTEMPTS_KEPT: usize = 100;
@@ -49,47 +51,43 @@ impl Case<'_> {
     /// What the answer comes to.
     pub(super) fn settle(&self, answer: &Answer) -> Settlement {
         match answer {
-            Answer::Accepted(msgid) => self.accepted(*msgid, "accepted".to_owned(), None),
-            Answer::Nothing => self.in_doubt(Reason::AnswerLost.to_string(), None),
+            Answer::Accepted(msgid) => self.accepted(*msgid, self.ended(None)),
+            Answer::Nothing => self.in_doubt(self.ended(Some(Reason::AnswerLost))),
             Answer::Failed(error) => self.failed(error),
         }
     }
 
     fn failed(&self, error: &wechat::Error) -> Settlement {
-        let channel = self.claimed.message.route.channel;
-        let verdict = judge(error, channel, &self.claimed.message.attempts);
+        let verdict = judge(error, Past::of(self.claimed));
         let said = error.upstream();
-        let words =
-            verdict.reason().map_or_else(|| error.to_string(), |reason| in_words(reason, error));
+        let attempt = Attempt {
+            errcode: said.map(|said| said.errcode),
+            errmsg: Some(words(error)),
+            rid: said.and_then(|said| said.rid.clone()),
+            ..self.ended(verdict.reason())
+        };
         match verdict {
-            Verdict::Accepted => self.accepted(None, words, said),
-            Verdict::InDoubt => self.in_doubt(words, said),
-            Verdict::Again(_, pause) => {
+            Verdict::Accepted => self.accepted(None, attempt),
+            Verdict::InDoubt => self.in_doubt(attempt),
+            Verdict::Again(reason, pause) => {
                 let due_at = self.now + self.pause(pause);
-                plain(self.waits(self.claimed.in_doubt, words, due_at, said))
+                plain(self.waits(self.claimed.in_doubt, reason, due_at, attempt))
             }
-            Verdict::Held(_, hold) => {
-                // In its place in the queue, for when the account goes on.
-                let due_at = self.claimed.message.due_at.unwrap_or(self.now);
-                let until = self.hold_until(hold);
-                let due_at = if self.claimed.in_doubt { until } else { due_at };
-                let waits = self.waits(self.claimed.in_doubt, words.clone(), due_at, said);
-                Settlement { hold: Some((until, words)), ..plain(waits) }
-            }
+            Verdict::Held(reason, hold) => self.held(reason, hold, attempt),
             Verdict::Refused(reason, news) => {
                 let stop_until = self.stop_until();
-                let next = self.refused(reason, words, said);
+                let next = self.refused(reason, error.class(), attempt);
                 Settlement { next, hold: None, news, stop_until }
             }
         }
     }
 
-    fn accepted(&self, msgid: Option<i64>, outcome: String, said: Option<&Upstream>) -> Settlement {
+    fn accepted(&self, msgid: Option<i64>, attempt: Attempt) -> Settlement {
         plain(Progress {
             state: MessageState::Sent,
             msgid,
             reason: None,
-            attempts: self.attempts(outcome, said),
+            attempts: self.attempts(attempt),
             due_at: None,
             first_sent_at: Some(self.claimed.first_sent_at),
             sent_at: Some(self.now),
@@ -97,24 +95,38 @@ impl Case<'_> {
         })
     }
 
-    fn in_doubt(&self, words: String, said: Option<&Upstream>) -> Settlement {
+    fn in_doubt(&self, attempt: Attempt) -> Settlement {
         let due_at = self.now + self.pause(Pause::BackOff);
-        plain(self.waits(true, words, due_at, said))
+        plain(self.waits(true, Reason::AnswerLost, due_at, attempt))
+    }
+
+    fn held(&self, reason: Reason, hold: Hold, attempt: Attempt) -> Settlement {
+        let until = self.hold_until(hold);
+        // A message keeps its place in the queue for when the account goes on. One that may itself be why
+        // WeChat refuses leaves it, so that the next test is made with another.
+        let may_be_why = self.claimed.tests_account || reason == Reason::AccountRefused;
+        let due_at = match self.claimed.in_doubt || may_be_why {
+            true => until,
+            false => self.claimed.message.due_at.unwrap_or(self.now),
+        };
+        let told = match &attempt {
+            Attempt { errcode: Some(errcode), errmsg: Some(said), .. } => {
+                format!("{reason}: {errcode} {said}")
+            }
+            Attempt { errmsg: Some(said), .. } => format!("{reason}: {said}"),
+            _ => reason.to_string(),
+        };
+        let waits = self.waits(self.claimed.in_doubt, reason, due_at, attempt);
+        Settlement { hold: Some((until, told)), ..plain(waits) }
     }
 
     /// To be tried again; what is in doubt, only while WeChat suppresses a second copy.
-    fn waits(
-        &self,
-        in_doubt: bool,
-        words: String,
-        due_at: i64,
-        said: Option<&Upstream>,
-    ) -> Progress {
+    fn waits(&self, in_doubt: bool, reason: Reason, due_at: i64, attempt: Attempt) -> Progress {
         let waits = Progress {
             state: MessageState::Queued,
             msgid: None,
-            attempts: self.attempts(words.clone(), said),
-            reason: Some(words),
+            attempts: self.attempts(attempt),
+            reason: Some(reason.to_string()),
             due_at: Some(due_at),
             first_sent_at: None,
             sent_at: None,
@@ -135,23 +147,27 @@ impl Case<'_> {
         }
     }
 
-    fn refused(&self, reason: Reason, words: String, said: Option<&Upstream>) -> Next {
-        if self.claimed.in_doubt && is_about_reach(reason) {
-            // The person cannot be reached now; when an earlier attempt was made, they may have been. The
-            // other way would then be a second message.
-            return Next::Stands(self.waits(true, words, i64::MAX, said));
+    fn refused(&self, reason: Reason, class: Class, attempt: Attempt) -> Next {
+        if self.claimed.in_doubt && !is_about_content(class) {
+            // WeChat does not take it now; an earlier attempt it may have taken. Neither has the message
+            // failed, nor may it go its other way: that would be a second one.
+            return Next::Stands(self.waits(true, reason, i64::MAX, attempt));
         }
-        let attempts = self.attempts(words.clone(), said);
-        if let Some(fallback) = &self.claimed.message.fallback
+        let message = &self.claimed.message;
+        if let Some(fallback) = &message.fallback
             && is_about_reach(reason)
         {
+            let mut attempts = self.attempts(attempt);
+            for attempt in &mut attempts {
+                attempt.channel.get_or_insert(message.route.channel);
+            }
             return Next::Goes(fallback.clone(), attempts);
         }
         Next::Stands(Progress {
             state: MessageState::Failed,
             msgid: None,
-            reason: Some(words),
-            attempts,
+            reason: Some(reason.to_string()),
+            attempts: self.attempts(attempt),
             due_at: None,
             first_sent_at: Some(self.claimed.first_sent_at),
             sent_at: None,
@@ -159,16 +175,17 @@ impl Case<'_> {
         })
     }
 
-    fn attempts(&self, outcome: String, said: Option<&Upstream>) -> Vec<Attempt> {
+    /// This attempt: accepted, or ended for a reason.
+    fn ended(&self, reason: Option<Reason>) -> Attempt {
+        let at = DateTime::from_timestamp_millis(self.now).unwrap_or_default();
+        Attempt::ended(at, reason.map_or(Attempt::ACCEPTED, Reason::as_str))
+    }
+
+    fn attempts(&self, last: Attempt) -> Vec<Attempt> {
         let message = &self.claimed.message;
         let mut attempts = message.attempts.clone();
         attempts.extend(message.sending_at.map(lost_at));
-        attempts.push(Attempt {
-            at: DateTime::from_timestamp_millis(self.now).unwrap_or_default(),
-            outcome,
-            errcode: said.map(|said| said.errcode),
-            rid: said.and_then(|said| said.rid.clone()),
-        });
+        attempts.push(last);
         let too_many = attempts.len().saturating_sub(ATTEMPTS_KEPT);
         attempts.drain(..too_many);
         attempts

@@ -49,7 +49,7 @@ fn count(appid: &AppId, state: MessageState, reason: Option<&str>, was_in_doubt:
             counter!("push_sent_total", "app_id" => appid.to_string()).increment(1);
         }
         MessageState::Failed => count_failed(appid, reason.unwrap_or_default(), 1),
-        MessageState::Unknown if !was_in_doubt => count_unknown(appid),
+        MessageState::Unknown if !was_in_doubt => count_unknown(appid, 1),
         _ => {}
     }
 }
@@ -61,7 +61,7 @@ pub(in crate::push) fn count_failed(appid: &AppId, reason: &str, messages: u64) 
         .increment(messages);
 }
 
-/// Counts a message that may have arrived.
-pub(in crate::push) fn count_unknown(appid: &AppId) {
-    counter!("push_unknown_total", "app_id" => appid.to_string()).increment(1);
+/// Counts messages that may have arrived, and of which that was not known before.
+pub(in crate::push) fn count_unknown(appid: &AppId, messages: u64) {
+    counter!("push_unknown_total", "app_id" => appid.to_string()).increment(messages);
 }

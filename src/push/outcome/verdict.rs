@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::model::{Attempt, Channel, Reason};
+use crate::push::deliver::Claimed;
 use crate::wechat::{Class, Error};
 
 /// What an attempt that WeChat did not accept comes to.
@@ -58,22 +59,70 @@ pub(super) enum News {
     TemplateStopped,
 }
 
-/// Judges an error; `attempts` are those before it.
-pub(super) fn judge(error: &Error, channel: Channel, attempts: &[Attempt]) -> Verdict {
+/// What is known of a message when WeChat's answer to it is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Past<'a> {
+    /// Which way it goes.
+    pub(super) channel: Channel,
+    /// The attempts before, by whichever way.
+    pub(super) attempts: &'a [Attempt],
+    /// Whether it shows if its template is still to be stopped.
+    pub(super) tests_template: bool,
+    /// When WeChat last took a message of the account after it had refused the account.
+    pub(super) passed_at: i64,
+}
+
+impl<'a> Past<'a> {
+    pub(super) fn of(claimed: &'a Claimed) -> Self {
+        Self {
+            channel: claimed.message.route.channel,
+            attempts: &claimed.message.attempts,
+            tests_template: claimed.tests_template,
+            passed_at: claimed.passed_at,
+        }
+    }
+
+    /// The attempts by the way that the message goes now.
+    fn of_this_way(&self) -> impl DoubleEndedIterator<Item = &'a Attempt> + use<'a> {
+        self.attempts.iter().filter(|attempt| attempt.channel.is_none())
+    }
+
+    /// How often WeChat gave this errcode before.
+    pub(super) fn times(&self, errcode: i64) -> usize {
+        self.of_this_way().filter(|attempt| attempt.errcode == Some(errcode)).count()
+    }
+
+    /// Whether it is this message that WeChat refuses, in words about the account: it did so twice before,
+    /// and took another message of the account since.
+    fn is_alone(&self, errcode: Option<i64>) -> bool {
+        let refused = Reason::AccountRefused.as_str();
+        let before = self.of_this_way().rev();
+        let mut before =
+            before.filter(|attempt| attempt.outcome == refused && attempt.errcode == errcode);
+        let latest = before.next().map(|attempt| attempt.at.timestamp_millis());
+        latest.is_some_and(|at| at < self.passed_at) && before.next().is_some()
+    }
+}
+
+/// Judges an error.
+pub(super) fn judge(error: &Error, past: Past<'_>) -> Verdict {
     if error.may_have_arrived() {
         return Verdict::InDoubt;
     }
-    let errcode = error.upstream().map_or(0, |upstream| upstream.errcode);
-    let was_told = attempts.iter().any(|attempt| attempt.errcode == Some(errcode));
+    let said = error.upstream().map(|upstream| upstream.errcode);
+    let errcode = said.unwrap_or(0);
     // Said once, it may be chance.
-    let said_twice = |reason| match was_told {
-        true => Verdict::Refused(reason, News::None),
-        false => Verdict::Again(Reason::Doubted, Pause::Minute),
+    let said_twice = |reason, news| match past.times(errcode) {
+        0 => Verdict::Again(Reason::Doubted, Pause::Minute),
+        _ => Verdict::Refused(reason, news),
     };
     match error.class() {
         Class::Transient | Class::Undecodable => Verdict::Again(Reason::Busy, Pause::BackOff),
         Class::RateLimited => Verdict::Held(Reason::RateLimited, Hold::Minute),
         Class::Quota => Verdict::Held(Reason::QuotaSpent, Hold::Day),
+        Class::Config if error.is_about_the_call() && past.is_alone(said) => {
+            Verdict::Refused(Reason::Refused, News::None)
+        }
         Class::Config | Class::Token => Verdict::Held(Reason::AccountRefused, Hold::TenMinutes),
         // Neither is a word about the message: without a token it did not leave, and what answers with
         // an HTTP error is not what judges messages.
@@ -82,13 +131,15 @@ pub(super) fn judge(error: &Error, channel: Channel, attempts: &[Attempt]) -> Ve
         }
         _ if matches!(error, Error::Status { .. }) => Verdict::Again(Reason::Busy, Pause::BackOff),
         Class::Duplicate => Verdict::Accepted,
-        Class::Person if errcode == 40003 => said_twice(Reason::OpenidUnknown),
-        Class::Person => of_person(errcode, channel),
-        Class::Template if matches!(errcode, 40036 | 40037) => said_twice(Reason::TemplateUnknown),
+        Class::Person if errcode == 40003 => said_twice(Reason::OpenidUnknown, News::None),
+        Class::Person => of_person(errcode, past.channel),
+        Class::Template if matches!(errcode, 40036 | 40037) && !past.tests_template => {
+            said_twice(Reason::TemplateUnknown, News::TemplateStopped)
+        }
         Class::Template => of_template(errcode),
         Class::Caller | Class::ListSize => Verdict::Refused(of_request(errcode), News::None),
         Class::Retired => Verdict::Refused(Reason::Retired, News::None),
-        Class::Unknown => said_twice(Reason::Refused),
+        Class::Unknown => said_twice(Reason::Refused, News::None),
     }
 }
 
@@ -100,6 +151,8 @@ fn of_person(errcode: i64, channel: Channel) -> Verdict {
         48002 => (Reason::RefusedByUser, News::None),
         46004 | 49003 => (Reason::OpenidUnknown, News::None),
         40226 | 43019 | 65302 => (Reason::UserBlocked, News::None),
+        // Another message to the same person was under way.
+        43108 => return Verdict::Again(Reason::Busy, Pause::BackOff),
         43117 => return Verdict::Again(Reason::TooFrequent, Pause::Person),
         40038 => return Verdict::Again(Reason::TooFrequent, Pause::Day),
         _ => (Reason::Refused, News::None),
@@ -109,6 +162,7 @@ fn of_person(errcode: i64, channel: Channel) -> Verdict {
 
 fn of_template(errcode: i64) -> Verdict {
     match errcode {
+        40036 | 40037 => Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped),
         // The words of this message; those of others may pass.
         45013 | 45168 => Verdict::Refused(Reason::ContentRefused, News::None),
         40249 => Verdict::Refused(Reason::ContentRefused, News::TemplateStopped),
@@ -143,14 +197,16 @@ pub(super) fn is_about_reach(reason: Reason) -> bool {
     matches!(reason, Reason::Unfollowed | Reason::RefusedByUser | Reason::OpenidUnknown)
 }
 
-/// The reason with what WeChat said, in words.
-pub(super) fn in_words(reason: Reason, error: &Error) -> String {
-    if let Some(field) = error.refused_field() {
-        return format!("{reason}: {field}");
-    }
-    match (error.upstream(), error.hint()) {
-        (_, Some(hint)) if reason == Reason::Retired => format!("{reason}: {hint}"),
-        (Some(upstream), _) => format!("{reason}: {} {}", upstream.errcode, upstream.errmsg),
-        (None, _) => format!("{reason}: {error}"),
+/// Whether WeChat would have refused every copy of the message alike: the fault is in what it says.
+pub(super) fn is_about_content(class: Class) -> bool {
+    matches!(class, Class::Caller | Class::ListSize)
+}
+
+/// What WeChat said, or what went wrong on the way to it.
+pub(super) fn words(error: &Error) -> String {
+    let Some(upstream) = error.upstream() else { return error.to_string() };
+    match error.hint().filter(|_| error.class() == Class::Retired) {
+        Some(hint) => format!("{}: {hint}", upstream.errmsg),
+        None => upstream.errmsg.clone(),
     }
 }

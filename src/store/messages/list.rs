@@ -1,19 +1,14 @@
-//! Messages by the page, and how many there are of each template and day.
+//! Messages by the page.
+//!
+//! Of each account the ids are looked up first, so that what the messages say is read for one page alone.
 
 use entity::message::{Column, Entity};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{Message, message};
 use crate::model::{MessageId, MessageState, OpenId, TemplateId, UnionId};
 use crate::store::sql::Sql;
-use crate::store::{AccountId, Connection, Error, parsed};
-
-/// WeChat's day begins at midnight, UTC+8.
-const DAY_OFFSET_MS: i64 = 8 * 3_600_000;
-
-/// A day in milliseconds.
-const DAY_MS: i64 = 86_400_000;
+use crate::store::{AccountId, Connection, Error};
 
 /// Which messages are listed; an empty one lists all of these accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,12 +17,38 @@ pub struct Filter {
     pub accounts: Vec<AccountId>,
     /// In this state.
     pub state: Option<MessageState>,
+    /// A message that is queued, and for which an answer has been owed since before this, is unknown.
+    pub owed_before: i64,
     /// By this template.
     pub template_id: Option<TemplateId>,
     /// To this person, in the account that sent.
     pub openid: Option<OpenId>,
     /// To this person, across accounts.
     pub unionid: Option<UnionId>,
+}
+
+/// The part of a state that one index leads to.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Whatever the state.
+    Any,
+    /// This state as it is stored.
+    Stored(MessageState),
+    /// Queued, and nobody can expect an answer any more.
+    Owed,
+}
+
+impl Filter {
+    fn parts(&self) -> &'static [Part] {
+        match self.state {
+            None => &[Part::Any],
+            Some(MessageState::Queued) => &[Part::Stored(MessageState::Queued)],
+            Some(MessageState::Sent) => &[Part::Stored(MessageState::Sent)],
+            Some(MessageState::Delivered) => &[Part::Stored(MessageState::Delivered)],
+            Some(MessageState::Failed) => &[Part::Stored(MessageState::Failed)],
+            Some(MessageState::Unknown) => &[Part::Stored(MessageState::Unknown), Part::Owed],
+        }
+    }
 }
 
 /// The newest messages first, from below `before` on.
@@ -37,80 +58,84 @@ pub async fn list(
     before: Option<&MessageId>,
     limit: u64,
 ) -> Result<Vec<Message>, Error> {
-    let Filter { accounts, state, template_id, openid, unionid } = filter;
-    let mut query = Entity::find().filter(Column::AccountId.is_in(accounts.iter().copied()));
-    if let Some(state) = state {
-        query = query.filter(Column::State.eq(state.as_str()));
+    let mut ids: Vec<String> = Vec::new();
+    for account in &filter.accounts {
+        for part in filter.parts() {
+            ids.extend(list_ids(connection, filter, *account, *part, before, limit).await?);
+        }
     }
-    if let Some(template_id) = template_id {
-        query = query.filter(Column::TemplateId.eq(template_id.as_str()));
-    }
-    if let Some(openid) = openid {
-        query = query.filter(Column::Openid.eq(openid.as_str()));
-    }
-    if let Some(unionid) = unionid {
-        query = query.filter(Column::Unionid.eq(unionid.as_str()));
-    }
-    if let Some(before) = before {
-        query = query.filter(Column::Id.lt(before.as_str()));
-    }
-    let rows = query.order_by_desc(Column::Id).limit(limit).all(connection).await?;
-    rows.into_iter().map(message).collect()
-}
-
-/// How many messages of one template, accepted on one day, have come how far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
-    /// The account that sends.
-    pub account: AccountId,
-    /// The template.
-    pub template_id: TemplateId,
-    /// Days since 1970-01-01, at UTC+8.
-    pub day: i64,
-    /// How far they have come.
-    pub state: MessageState,
-    /// How many.
-    pub messages: u64,
-}
-
-/// Counts the messages of these accounts that were accepted on a day, counted at UTC+8.
-///
-/// A day is a range of ids; over several, no database knows how many groups to expect, and sorts.
-pub async fn count(
-    connection: &impl Connection,
-    accounts: &[AccountId],
-    day: i64,
-) -> Result<Vec<Count>, Error> {
-    if accounts.is_empty() {
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.truncate(limit as usize);
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let rows = Entity::find().filter(Column::Id.is_in(ids)).order_by_desc(Column::Id);
+    rows.all(connection).await?.into_iter().map(message).collect()
+}
+
+async fn list_ids(
+    connection: &impl Connection,
+    filter: &Filter,
+    account: AccountId,
+    part: Part,
+    before: Option<&MessageId>,
+    limit: u64,
+) -> Result<Vec<String>, Error> {
+    let Filter { template_id, openid, unionid, .. } = filter;
     let mut sql = Sql::new(connection);
-    sql.push("SELECT account_id, template_id, state, COUNT(*) FROM message WHERE account_id IN ");
-    sql.bind_list(accounts.iter().copied());
-    sql.push(" AND id >= ").bind(first_id(day)).push(" AND id < ").bind(first_id(day + 1));
-    sql.push(" GROUP BY account_id, template_id, state ORDER BY account_id, template_id, state");
+    sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
+    narrow(&mut sql, part, filter.owed_before);
+    if let Some(template_id) = template_id {
+        sql.push(" AND ");
+        if filter.state.is_some_and(is_rare) {
+            // There are fewer messages in this state than by a template.
+            sql.past_index();
+        }
+        sql.push("template_id = ").bind(template_id.as_str());
+    }
+    if let Some(openid) = openid {
+        sql.push(" AND openid = ").bind(openid.as_str());
+    }
+    if let Some(unionid) = unionid {
+        sql.push(" AND unionid = ").bind(unionid.as_str());
+    }
+    if let Some(before) = before {
+        sql.push(" AND id < ").bind(before.as_str());
+    }
+    sql.push(" ORDER BY ");
+    if openid.is_some() || unionid.is_some() {
+        // A person has few messages: they are found by the person, and put in order.
+        sql.past_index();
+    }
+    sql.push("id DESC LIMIT ").bind(limit.cast_signed());
     let rows = connection.query_all_raw(sql.into_statement()).await?;
-    rows.iter().map(|row| counted(row, day)).collect()
+    rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }
 
-fn counted(row: &sea_orm::QueryResult, day: i64) -> Result<Count, Error> {
-    let state: String = row.try_get_by_index(2)?;
-    let unknown = || Error::unexpected("a message in the database is in no known state");
-    Ok(Count {
-        account: row.try_get_by_index(0)?,
-        template_id: parsed(row.try_get_by_index(1)?)?,
-        day,
-        state: MessageState::from_word(&state).ok_or_else(unknown)?,
-        messages: row.try_get_by_index::<i64>(3)?.unsigned_abs(),
-    })
+/// Whether an index leads to the messages in this state alone.
+fn is_rare(state: MessageState) -> bool {
+    matches!(state, MessageState::Queued | MessageState::Failed | MessageState::Unknown)
 }
 
-/// Below the ids of every message of a day.
-fn first_id(day: i64) -> String {
-    first_id_at(day * DAY_MS - DAY_OFFSET_MS)
-}
-
-/// Below the ids of every message accepted at an instant or later.
-pub(super) fn first_id_at(at: i64) -> String {
-    Uuid::from_u128(u128::from(at.max(0).unsigned_abs()) << 80).simple().to_string()
+/// Names a state in the words of the index that leads to it: messages that wait are due some time, and
+/// those that met with trouble have a reason.
+fn narrow(sql: &mut Sql, part: Part, owed_before: i64) {
+    let state = match part {
+        Part::Any => return,
+        Part::Stored(state) => state,
+        Part::Owed => MessageState::Queued,
+    };
+    sql.push(" AND state = ").bind(state.as_str());
+    let has_partial = sql.backend() != DbBackend::MySql;
+    match (part, state) {
+        (Part::Owed, _) => sql.push(" AND due_at IS NOT NULL AND sending_at < ").bind(owed_before),
+        (_, MessageState::Queued) => {
+            sql.push(" AND due_at IS NOT NULL AND (sending_at IS NULL OR sending_at >= ");
+            sql.bind(owed_before).push(")")
+        }
+        (_, MessageState::Failed | MessageState::Unknown) if has_partial => {
+            sql.push(" AND reason IS NOT NULL")
+        }
+        _ => sql,
+    };
 }

@@ -25,7 +25,7 @@ pub struct Claim {
 pub struct Progress {
     /// How far it has come.
     pub state: MessageState,
-    /// WeChat's number for it.
+    /// WeChat's number for it; one that is known already stays where this is `None`.
     pub msgid: Option<i64>,
     /// Why it waits, failed, or may have arrived.
     pub reason: Option<String>,
@@ -41,6 +41,16 @@ pub struct Progress {
     pub finished_at: Option<i64>,
 }
 
+/// Notes that the message leaves now, and that WeChat may have it. `false` where the claim was lost.
+pub async fn depart(connection: &impl Connection, claim: &Claim, now: i64) -> Result<bool, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("UPDATE message SET sending_at = ").bind(now);
+    sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(") WHERE id = ");
+    sql.bind(claim.id.as_str()).push(" AND attempt = ").bind(claim.attempt);
+    sql.push(" AND due_at = ").bind(claim.due_at);
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
+}
+
 /// Ends a claim with how the message stands now. `false` where the claim was lost, and nothing is
 /// written.
 pub async fn record(
@@ -50,7 +60,8 @@ pub async fn record(
 ) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET sending_at = NULL, state = ").bind(progress.state.as_str());
-    sql.push(", msgid = ").bind(progress.msgid);
+    // One that is known, from a receipt or a late answer, stays.
+    sql.push(", msgid = COALESCE(").bind(progress.msgid).push(", msgid)");
     sql.push(", reason = ").bind(progress.reason.as_deref());
     sql.push(", attempts = ").bind(json(&progress.attempts)?);
     sql.push(", due_at = ").bind(progress.due_at);
@@ -131,7 +142,7 @@ pub async fn delete_before(
     at: i64,
     limit: u64,
 ) -> Result<u64, Error> {
-    let first = super::list::first_id_at(at);
+    let first = super::first_id_at(at);
     let mut sql = Sql::new(connection);
     if sql.backend() == DbBackend::MySql {
         sql.push("DELETE FROM message WHERE id < ").bind(first);

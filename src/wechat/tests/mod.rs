@@ -19,7 +19,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AccessToken, Account, Client, Gate, Options, RetryPolicy, TokenError, TokenSource};
+use tokio::time::Instant;
+
+use super::{
+    AccessToken, Account, Client, Departure, Gate, Options, RetryPolicy, TokenError, TokenSource,
+};
 use crate::model::AppId;
 
 const APPID: &str = "wx0a00000000000001";
@@ -49,6 +53,20 @@ impl TokenSource for Tokens {
             current.push_str("-newer");
         }
         Ok(AccessToken::new(current.clone()))
+    }
+}
+
+/// A call that may leave whenever it can.
+struct Anytime;
+
+#[async_trait]
+impl Departure for Anytime {
+    fn latest(&self) -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    async fn begin(&self) -> bool {
+        true
     }
 }
 

@@ -1,9 +1,18 @@
 //! A message is sent once: whoever asked decides about the next attempt, and has to know enough for it.
 
-use super::super::{Class, Error, Gate};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::super::template::TemplateMessage;
+use super::super::{AccessToken, Class, Departure, Error, Gate, TokenError, TokenSource};
 use super::messages::{SENDS, SENT, Send, body, send, sent};
 use super::server::{Reply, Server, json, ok, status};
 use super::{Tokens, account, account_of, client};
+use crate::model::AppId;
 
 const STALE: &str = r#"{"errcode":42001,"errmsg":"access_token expired"}"#;
 
@@ -64,6 +73,79 @@ async fn a_busy_wechat_gets_fewer_messages_at_once() {
     let account = account_of(client(&server.base_url), tokens, gate.clone());
     send(Send::Template, &account).await.unwrap_err();
     assert_eq!(gate.limit(), 8);
+}
+
+#[tokio::test]
+async fn two_messages_to_one_person_at_once_say_nothing_of_how_busy_wechat_is() {
+    let refused = json(r#"{"errcode":43108,"errmsg":"concurrent send"}"#);
+    let server = Server::answering([refused]).await;
+    let gate = Gate::new(16);
+    let account = account_of(client(&server.base_url), Tokens::starting_with("a"), gate.clone());
+    send(Send::Template, &account).await.unwrap_err();
+    assert_eq!(gate.limit(), 16);
+}
+
+/// Waits no longer than that for a token and a place, and then lets the call leave or not.
+struct Impatient(bool);
+
+#[async_trait]
+impl Departure for Impatient {
+    fn latest(&self) -> Instant {
+        Instant::now() + Duration::from_millis(200)
+    }
+
+    async fn begin(&self) -> bool {
+        self.0
+    }
+}
+
+/// A source whose first token is refused, and whose next never comes.
+struct Dry;
+
+#[async_trait]
+impl TokenSource for Dry {
+    async fn token(&self, _: &AppId) -> Result<AccessToken, TokenError> {
+        Ok(AccessToken::new("stale"))
+    }
+
+    async fn replace(&self, _: &AppId, _: &AccessToken) -> Result<AccessToken, TokenError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
+    let (touser, template_id) = ("oA".parse().unwrap(), "T1".parse().unwrap());
+    let data = BTreeMap::new();
+    let (url, miniprogram, client_msg_id) = (None, None, None);
+    let message = TemplateMessage {
+        touser: &touser,
+        template_id: &template_id,
+        data: &data,
+        url,
+        miniprogram,
+        client_msg_id,
+    };
+    let server = Server::answering([json(STALE)]).await;
+    let appid = || "wx0a00000000000001".parse().unwrap();
+    let gate = Gate::new(1);
+    // Refused for its token, and no other comes.
+    let account = client(&server.base_url).account(appid(), Arc::new(Dry), gate.clone());
+    let sent = account.send_template(&message, &Impatient(true)).await;
+    let error = sent.unwrap_err();
+    assert!(matches!(error, Error::NotMade { .. }) && !error.may_have_arrived(), "{error:?}");
+    assert_eq!(server.requests().len(), 1);
+    // No place comes free.
+    let tokens = Tokens::starting_with("a");
+    let account = client(&server.base_url).account(appid(), tokens, gate.clone());
+    let place = gate.enter().await;
+    let sent = account.send_template(&message, &Impatient(true)).await;
+    assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
+    drop(place);
+    // Its maker does not let it leave.
+    let sent = account.send_template(&message, &Impatient(false)).await;
+    assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

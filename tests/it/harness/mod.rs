@@ -38,7 +38,7 @@ pub use rival::{answering, take_over};
 pub use sender::{FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, ids, refused};
 pub use sent::{accept, account_id, openid_of, send};
 pub use server::{Ending, Server};
-pub use service::{Answer, Service};
+pub use service::{Answer, Service, call_at};
 pub use serving::Serving;
 pub use timed::{Watch, beat, move_to, next_tick, stopped_clock};
 pub use wire::{begun, endless, exchanged, rest, trickled};

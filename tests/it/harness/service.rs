@@ -183,6 +183,11 @@ impl Answer {
     }
 }
 
+/// A request of any method, without a body, to whatever listens at that address.
+pub fn call_at(address: SocketAddr, method: &str, path: &str) -> Call {
+    Call::at(&client(), address, method, path)
+}
+
 pub(super) fn client() -> Client {
     builder().timeout(Duration::from_secs(30)).build().unwrap()
 }

@@ -62,7 +62,7 @@ impl IdempotencyKey {
         let asked = serde_json::to_vec(asked).map_err(|error| Problem::internal(&error))?;
         let body = Sha256::new().chain_update(route).chain_update("\n").chain_update(asked);
         let request = Request {
-            key_id: caller.id().to_owned(),
+            owner: caller.owner().to_owned(),
             name: URL_SAFE_NO_PAD.encode(Sha256::digest(name)),
             body: URL_SAFE_NO_PAD.encode(body.finalize()),
         };

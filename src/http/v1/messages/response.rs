@@ -58,7 +58,8 @@ pub struct MessageResponse {
     /// The same as text
     #[schema(required = true)]
     msgid_text: Option<String>,
-    /// Why it failed or waits
+    /// Why it failed or waits, in a word such as `unfollowed`, or as the receipt says: `failed:user block`.
+    /// What WeChat said to an attempt stands with that
     #[schema(required = true)]
     reason: Option<String>,
     /// What came of each attempt, the first first
@@ -83,10 +84,15 @@ pub struct MessageResponse {
 pub(super) struct MessageAttempt {
     /// When it ended
     at: DateTime<Utc>,
-    /// `accepted`, or why not
+    /// Which way it went, `template` or `subscribe`, where the message has gone another way since
+    #[schema(value_type = Option<String>, pattern = "^(template|subscribe)$")]
+    channel: Option<Channel>,
+    /// `accepted`, or why not, in a word
     outcome: String,
     /// WeChat's error code, where it gave one
     errcode: Option<i64>,
+    /// What WeChat said with it, or what went wrong on the way to WeChat
+    errmsg: Option<String>,
     /// WeChat's number for the request, to be given to its support
     rid: Option<String>,
 }
@@ -141,8 +147,10 @@ mod tests {
     fn an_attempt_is_described_as_the_model_writes_it() {
         let attempt = Attempt {
             at: DateTime::UNIX_EPOCH,
-            outcome: "refused".to_owned(),
+            channel: Some(Channel::Template),
+            outcome: "unfollowed".to_owned(),
             errcode: Some(43_004),
+            errmsg: Some("require subscribe".to_owned()),
             rid: Some("1-2-3".to_owned()),
         };
         let written = serde_json::to_value(attempt).unwrap();

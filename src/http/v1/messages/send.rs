@@ -18,7 +18,7 @@ use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
 use crate::http::parameters::Query;
-use crate::model::{MessageId, MessageState};
+use crate::model::MessageId;
 use crate::push::{Accepted, Named, Order, Push};
 
 /// How long WeChat's answer is waited for, where it is waited for.
@@ -136,10 +136,11 @@ async fn send(
     Ok(answer)
 }
 
-/// The message once WeChat has answered; `None` where it has not in time.
+/// The message once WeChat has answered; `None` where it has not in time, or the message is to be sent
+/// again.
 async fn look(push: &Push, id: &MessageId) -> Option<MessageResponse> {
     match push.wait(id, PATIENCE).await {
-        Ok(shown) => shown.filter(|shown| shown.state != MessageState::Queued).map(Into::into),
+        Ok(shown) => shown.filter(|shown| !shown.is_open()).map(Into::into),
         Err(error) => {
             tracing::warn!(message.id = %id, %error, "could not wait for a message");
             None

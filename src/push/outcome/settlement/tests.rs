@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::clock::DatabaseClock;
 use crate::model::Content;
-use crate::push::deliver::Watch;
 use crate::store::messages::{Claim, Message};
-use crate::wechat::{Class, Error, Fault, RetryPolicy};
+use crate::wechat::{Class, Error, Fault, RetryPolicy, Upstream};
 
 /// When the message was first taken up.
 const FIRST: i64 = 1_700_000_000_000;
@@ -17,7 +17,7 @@ fn settings() -> Settings {
         concurrency: 32,
         expire_after: Duration::from_secs(86_400),
         keep: Duration::from_secs(86_400),
-        hold: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
         retry: RetryPolicy::default(),
     }
 }
@@ -55,8 +55,10 @@ fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
         first_sent_at: FIRST,
         tests_account: false,
         tests_template: false,
+        passed_at: 0,
         sends_at: FIRST,
-        watch: Watch::set(FIRST),
+        leaves_by: FIRST + 5_000,
+        clock: DatabaseClock::saying(FIRST),
     }
 }
 
@@ -116,15 +118,75 @@ fn what_is_in_doubt_stays_so_until_wechat_judges_the_message() {
         let stands = stands(&claimed, &answer, 1_000);
         assert_eq!((stands.state, stands.first_sent_at), (MessageState::Unknown, Some(FIRST)));
     }
-    for (errcode, state) in [(40241, MessageState::Sent), (47003, MessageState::Failed)] {
-        assert_eq!(stands(&claimed, &refused(errcode), 1_000).state, state);
+    // What WeChat says of the person, the template or the account is no word about the first copy; that the
+    // data is wrong is one.
+    for errcode in [43004, 43019, 43101, 43107, 40037, 45168, 45109] {
+        let mut claimed = claimed.clone();
+        claimed.message.attempts = vec![said(errcode)];
+        let stands = stands(&claimed, &refused(errcode), 1_000);
+        assert_eq!((stands.state, stands.due_at), (MessageState::Unknown, None), "{errcode}");
+        assert_eq!(stands.reason.as_deref(), Some("answer_lost"));
+        assert_eq!(stands.attempts[1].errcode, Some(errcode));
+    }
+    for (errcode, state) in [
+        (40241, MessageState::Sent),
+        (47003, MessageState::Failed),
+        (47001, MessageState::Failed),
+        (40165, MessageState::Failed),
+    ] {
+        assert_eq!(stands(&claimed, &refused(errcode), 1_000).state, state, "{errcode}");
+    }
+}
+
+fn said(errcode: i64) -> Attempt {
+    let at = DateTime::UNIX_EPOCH;
+    Attempt { errcode: Some(errcode), ..Attempt::ended(at, "tried_once_more") }
+}
+
+#[test]
+fn a_message_of_an_account_that_waits_keeps_its_place_unless_it_may_be_why() {
+    let until = |errcode, tests_account| {
+        let claimed = Claimed { tests_account, ..claimed(0, false) };
+        let case =
+            Case { claimed: &claimed, settings: &settings(), now: FIRST + 5_000, random: 1.0 };
+        let settlement = case.settle(&refused(errcode));
+        let Next::Stands(stands) = settlement.next else { panic!("{settlement:?}") };
+        assert_eq!(stands.state, MessageState::Queued);
+        (stands.due_at.unwrap(), settlement.hold.unwrap().0)
+    };
+    for errcode in [45009, 45011] {
+        assert_eq!(until(errcode, false).0, FIRST);
+    }
+    for (errcode, tests_account) in [(45009, true), (45011, true), (48001, false), (48001, true)] {
+        let (due_at, held_until) = until(errcode, tests_account);
+        assert_eq!(due_at, held_until, "{errcode}");
     }
 }
 
 #[test]
-fn a_message_of_an_account_that_waits_keeps_its_place() {
-    let stands = stands(&claimed(0, false), &refused(45009), 5_000);
-    assert_eq!((stands.state, stands.due_at), (MessageState::Queued, Some(FIRST)));
+fn a_reason_is_a_word_and_what_wechat_said_stands_with_the_attempt() {
+    let failed = stands(&claimed(0, false), &refused(43019), 0);
+    assert_eq!(failed.reason.as_deref(), Some("user_blocked"));
+    let attempt = &failed.attempts[0];
+    assert_eq!((attempt.outcome.as_str(), attempt.errcode), ("user_blocked", Some(43019)));
+    assert_eq!(attempt.errmsg.as_deref(), Some("no"));
+    let sent = stands(&claimed(0, false), &refused(40241), 0);
+    assert_eq!((sent.state, sent.reason), (MessageState::Sent, None));
+    let attempt = &sent.attempts[0];
+    assert_eq!((attempt.outcome.as_str(), attempt.errcode), ("accepted", Some(40241)));
+}
+
+#[test]
+fn what_goes_another_way_says_which_way_it_went_before() {
+    let mut claimed = claimed(1, false);
+    claimed.message.attempts = vec![said(-1)];
+    let route = Route { channel: Channel::Subscribe, ..claimed.message.route.clone() };
+    claimed.message.fallback = Some(route.clone());
+    let case = Case { claimed: &claimed, settings: &settings(), now: FIRST, random: 1.0 };
+    let Next::Goes(to, attempts) = case.settle(&refused(43101)).next else { panic!() };
+    assert_eq!(to, route);
+    assert!(attempts.iter().all(|attempt| attempt.channel == Some(Channel::Template)));
+    assert_eq!(attempts.len(), 2);
 }
 
 #[test]

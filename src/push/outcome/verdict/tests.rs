@@ -8,12 +8,23 @@ fn refused(errcode: i64, class: Class) -> Error {
     Error::Refused { call: "message/template/send", class, upstream }
 }
 
+/// Of a message to which nothing was answered yet.
+fn first(channel: Channel) -> Past<'static> {
+    Past { channel, attempts: &[], tests_template: false, passed_at: 0 }
+}
+
 fn on_template(errcode: i64) -> Verdict {
-    judge(&refused(errcode, Class::of_template_send(errcode)), Channel::Template, &[])
+    judge(&refused(errcode, Class::of_template_send(errcode)), first(Channel::Template))
 }
 
 fn on_subscribe(errcode: i64) -> Verdict {
-    judge(&refused(errcode, Class::of_subscribe_send(errcode)), Channel::Subscribe, &[])
+    judge(&refused(errcode, Class::of_subscribe_send(errcode)), first(Channel::Subscribe))
+}
+
+/// An attempt that many milliseconds after 1970.
+fn before(at: i64, outcome: &str, errcode: Option<i64>) -> Attempt {
+    let at = chrono::DateTime::from_timestamp_millis(at).unwrap();
+    Attempt { errcode, ..Attempt::ended(at, outcome) }
 }
 
 fn no(reason: Reason) -> Verdict {
@@ -82,29 +93,61 @@ fn a_subscribe_message_knows_no_followers_and_a_limit_per_person() {
 
 #[test]
 fn what_may_be_chance_is_believed_the_second_time() {
-    let before = |errcode| Attempt {
-        at: chrono::DateTime::UNIX_EPOCH,
-        outcome: String::new(),
-        errcode: Some(errcode),
-        rid: None,
-    };
-    for (errcode, reason) in [
-        (40003, Reason::OpenidUnknown),
-        (40037, Reason::TemplateUnknown),
-        (1_119_003, Reason::Refused),
+    let template = Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped);
+    for (errcode, verdict) in [
+        (40003, no(Reason::OpenidUnknown)),
+        (40036, template),
+        (40037, template),
+        (1_119_003, no(Reason::Refused)),
     ] {
         let error = refused(errcode, Class::of_template_send(errcode));
-        let judged = |before: &[Attempt]| judge(&error, Channel::Template, before);
-        assert_eq!(judged(&[before(errcode)]), no(reason), "{errcode}");
-        assert_ne!(judged(&[before(-1)]), no(reason), "{errcode}");
+        let judged =
+            |attempts: &[Attempt]| judge(&error, Past { attempts, ..first(Channel::Template) });
+        let said = |errcode| before(0, "tried_once_more", Some(errcode));
+        assert_eq!(judged(&[said(errcode)]), verdict, "{errcode}");
+        let once_more = Verdict::Again(Reason::Doubted, Pause::Minute);
+        assert_eq!(judged(&[said(-1)]), once_more, "{errcode}");
+        // To the openid and the template of another way.
+        let elsewhere = Attempt { channel: Some(Channel::Template), ..said(errcode) };
+        assert_eq!(judged(&[elsewhere]), once_more, "{errcode}");
     }
+}
+
+#[test]
+fn a_template_that_is_stopped_for_being_unknown_stays_so_by_one_message() {
+    let error = refused(40037, Class::Template);
+    let past = Past { tests_template: true, ..first(Channel::Template) };
+    let stopped = Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped);
+    assert_eq!(judge(&error, past), stopped);
+}
+
+#[test]
+fn a_message_that_alone_is_refused_as_an_account_is_given_up_the_third_time() {
+    let error = refused(48001, Class::Config);
+    let held = Verdict::Held(Reason::AccountRefused, Hold::TenMinutes);
+    let refused_at = |at, errcode| before(at, "account_refused", Some(errcode));
+    let judged = |error: &Error, attempts: &[Attempt], passed_at| {
+        judge(error, Past { attempts, passed_at, ..first(Channel::Template) })
+    };
+    let twice = [refused_at(1, 48001), refused_at(3, 48001)];
+    assert_eq!(judged(&error, &twice, 4), no(Reason::Refused));
+    // Once; twice, and nothing passed since; twice, for another reason once.
+    assert_eq!(judged(&error, &twice[1..], 4), held);
+    assert_eq!(judged(&error, &twice, 2), held);
+    assert_eq!(judged(&error, &[refused_at(1, 48001), refused_at(3, 50002)], 4), held);
+    // Without a token it is not the message.
+    let no_token = Error::Token(TokenError::Wechat(Box::new(refused(48001, Class::Config))));
+    assert_eq!(judged(&no_token, &twice, 4), held);
+    let barred = Error::Status { call: "message/template/send", status: 403 };
+    let twice = [1, 3].map(|at| before(at, "account_refused", None));
+    assert_eq!(judged(&barred, &twice, 4), no(Reason::Refused));
 }
 
 #[test]
 fn a_message_is_in_doubt_only_where_it_may_have_left() {
     let call = "message/template/send";
     let transport = |fault| Error::Transport { call, fault, source: None };
-    let lost = |error: &Error| judge(error, Channel::Template, &[]) == Verdict::InDoubt;
+    let lost = |error: &Error| judge(error, first(Channel::Template)) == Verdict::InDoubt;
     assert!(lost(&transport(Fault::Timeout)));
     assert!(lost(&transport(Fault::Broken)));
     assert!(lost(&Error::Status { call, status: 502 }));
@@ -114,22 +157,19 @@ fn a_message_is_in_doubt_only_where_it_may_have_left() {
     let answer = Box::new(Error::Undecodable { call: "stable_token", problem: String::new() });
     let no_token = Error::Token(TokenError::Wechat(answer));
     assert_eq!(
-        judge(&no_token, Channel::Template, &[]),
+        judge(&no_token, first(Channel::Template)),
         Verdict::Again(Reason::Busy, Pause::BackOff)
     );
 }
 
 #[test]
-fn a_reason_begins_with_its_word() {
-    let error = refused(43107, Class::Template);
-    assert_eq!(in_words(Reason::TemplateBanned, &error), "template_banned: 43107 no");
-    let upstream = Upstream {
-        errcode: 47003,
-        errmsg: "argument invalid! data.thing2.value invalid".to_owned(),
-        rid: None,
-    };
-    let error = Error::Refused { call: "message/template/send", class: Class::Caller, upstream };
-    assert_eq!(in_words(Reason::DataInvalid, &error), "data_invalid: thing2");
+fn what_was_said_is_told_beside_the_reason() {
+    assert_eq!(words(&refused(43107, Class::Template)), "no");
+    let retired = words(&refused(45109, Class::Retired));
+    assert!(retired.starts_with("no: ") && retired.len() > 20, "{retired}");
+    let call = "message/template/send";
+    let lost = Error::Transport { call, fault: Fault::Timeout, source: None };
+    assert!(words(&lost).starts_with("message/template/send did not get through"));
 }
 
 #[test]
@@ -139,12 +179,12 @@ fn what_says_nothing_of_the_message_does_not_end_it() {
         let refused = refused(errcode, Class::of_secret_endpoint(errcode));
         let no_token = Error::Token(TokenError::Wechat(Box::new(refused)));
         for channel in [Channel::Template, Channel::Subscribe] {
-            let verdict = judge(&no_token, channel, &[]);
+            let verdict = judge(&no_token, first(channel));
             assert_eq!(verdict, Verdict::Held(Reason::AccountRefused, Hold::TenMinutes));
         }
     }
     for status in [400, 405, 412, 413, 418] {
-        let verdict = judge(&Error::Status { call, status }, Channel::Template, &[]);
+        let verdict = judge(&Error::Status { call, status }, first(Channel::Template));
         assert_eq!(verdict, Verdict::Again(Reason::Busy, Pause::BackOff), "{status}");
     }
 }

@@ -1,0 +1,178 @@
+//! T25, end to end: `serve` is killed while WeChat has a message, and what the API says of it afterwards.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use unionid_bridge::model::MessageState;
+use unionid_bridge::sandbox::{Call, Permission, Sandbox};
+use unionid_bridge::store::Store;
+
+use crate::harness::{
+    Backend, Bridge, Serving, TestDatabase, begun, by_openid, ends, ids, message, new, queue,
+    route, until,
+};
+
+/// How long WeChat's answer may take: a claim on a message lasts ten seconds more.
+const TIMEOUT: (&str, &str) = ("UNIONID_BRIDGE__WECHAT__TIMEOUT_SECONDS", "2");
+
+/// A `serve` that does not live to note WeChat's answer, and one that comes after it.
+struct Deaths {
+    world: Sandbox,
+    _database: TestDatabase,
+    store: Store,
+    dying: Bridge,
+    next: Bridge,
+    key: String,
+}
+
+impl Deaths {
+    async fn on(backend: Backend, toml: &str) -> Option<Self> {
+        let database = TestDatabase::new(backend).await?;
+        let world = Sandbox::with_followers(3).await.unwrap();
+        let store = database.store().await;
+        let bridge = || Bridge::on(&world, &database.url, toml).with(TIMEOUT.0, TIMEOUT.1);
+        let (dying, next) = (bridge().with("FAILPOINTS", "push.accepted=return"), bridge());
+        let key = next.key("push,metrics").await;
+        Some(Self { world, _database: database, store, dying, next, key })
+    }
+
+    /// Runs the first to its death.
+    async fn die(&self, serve: Serving) {
+        let (status, said) = serve.died().await;
+        assert_eq!(status.signal(), Some(9), "{}", String::from_utf8_lossy(&said));
+        assert_eq!(self.world.sent_messages().len(), 1);
+    }
+
+    async fn get(&self, serve: &Serving, path: &str) -> Value {
+        let answer = serve.call("GET", path).key(&self.key).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_that_its_process_took_along_is_unknown_by_itself_and_then_known_to_be_sent(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(deaths) = Deaths::on(backend, "").await else { return };
+    let (world, store) = (&deaths.world, &deaths.store);
+    let id = queue(store, &[new(route(store, &world.main(), 0).await, None)]).await.remove(0);
+    let (began, serve) = (Instant::now(), Serving::start(&deaths.dying).await);
+    deaths.die(serve).await;
+    let serve = Serving::start(&deaths.next).await;
+    let mut states: Vec<String> = Vec::new();
+    loop {
+        let shown = deaths.get(&serve, &format!("/v1/messages/{id}")).await;
+        let state = shown["state"].as_str().unwrap().to_owned();
+        if state == "unknown" {
+            assert_eq!(shown["reason"], "answer_lost");
+            assert_eq!(shown["attempts"][0]["outcome"], "answer_lost");
+            assert!(shown["next_attempt_at"].is_string(), "{shown}");
+        }
+        if states.last() != Some(&state) {
+            states.push(state.clone());
+        }
+        let of = async |state: &str| {
+            ids(&deaths.get(&serve, &format!("/v1/messages?state={state}")).await)
+        };
+        if state == "unknown" && states.len() == 2 {
+            assert_eq!((of("unknown").await.len(), of("queued").await.len()), (1, 0));
+        }
+        if state == "sent" {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(40), "{states:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(states, ["queued", "unknown", "sent"]);
+    // WeChat said that it has it: the same message was offered once more.
+    assert_eq!(world.stats().errors(Call::TemplateSend, 40241), 1);
+    assert_eq!(world.sent_messages().len(), 1);
+    let sent = message(store, &id).await;
+    let outcomes: Vec<_> = sent.attempts.iter().map(|made| made.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["answer_lost", "accepted"]);
+    assert_eq!(serve.stop().await.0, Some(0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_request_repeated_after_the_death_is_in_flight_and_then_answered_and_sends_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let Some(deaths) = Deaths::on(backend, "").await else { return };
+    let main = deaths.world.main();
+    let data = json!({ "character_string1": "A-1", "thing2": "雨伞", "time3": "2026-01-01 12:00" });
+    let template = &main.template_ids()[0];
+    let body = json!({ "to": by_openid(&main, 0), "template_id": template, "data": data });
+    let body = body.to_string();
+    let serve = Serving::start(&deaths.dying).await;
+    let request = format!(
+        "POST /v1/messages?wait=true HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nIdempotency-Key: k\r\nContent-Length: {}\r\n\r\n{body}",
+        deaths.key,
+        body.len()
+    );
+    let _caller = begun(serve.address, &request).await;
+    deaths.die(serve).await;
+
+    let serve = Serving::start(&deaths.next).await;
+    let repeat = async || {
+        let call = serve.call("POST", "/v1/messages?wait=true").key(&deaths.key);
+        let call = call.header("content-type", "application/json").body(body.clone());
+        call.header("idempotency-key", "k").send().await
+    };
+    let (began, mut in_flight) = (Instant::now(), 0);
+    let first = loop {
+        let answer = repeat().await;
+        if answer.status != 409 {
+            break answer;
+        }
+        assert_eq!(answer.code(), "request_in_flight");
+        in_flight += 1;
+        assert!(began.elapsed() < Duration::from_secs(40));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert!(in_flight > 0);
+    assert_eq!((first.status, &first.json()["state"]), (202, &json!("queued")));
+    let id = first.json()["id"].as_str().unwrap().parse().unwrap();
+    ends(&deaths.store, &id, MessageState::Sent).await;
+    assert_eq!(repeat().await.text, first.text);
+    assert_eq!(deaths.world.sent_messages().len(), 1);
+    assert_eq!(ids(&deaths.get(&serve, "/v1/messages").await), [id.as_str()]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_subscribe_messages_only_those_that_had_left_are_in_doubt(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    // Two are taken up together, and the second would have left after the first.
+    let Some(deaths) = Deaths::on(backend, "[push]\nconcurrency = 1").await else { return };
+    let (world, store) = (&deaths.world, &deaths.store);
+    let program = world.mini_program().unwrap();
+    let mut both = Vec::new();
+    for person in 0..2 {
+        program.grant(person, &program.template_ids()[0], Permission::Always);
+        both.push(new(route(store, &program, person).await, None));
+    }
+    let ids = queue(store, &both).await;
+    let serve = Serving::start(&deaths.dying).await;
+    deaths.die(serve).await;
+    let mut left = [message(store, &ids[0]).await, message(store, &ids[1]).await];
+    left.sort_by_key(|message| message.sending_at.is_none());
+    assert_eq!(left.each_ref().map(|message| message.attempt), [1, 1]);
+    assert!(left[0].sending_at.is_some() && left[1].sending_at.is_none(), "{left:?}");
+
+    let serve = Serving::start(&deaths.next).await;
+    ends(store, &left[1].id, MessageState::Sent).await;
+    let lost = ends(store, &left[0].id, MessageState::Unknown).await;
+    assert_eq!(lost.reason.as_deref(), Some("answer_lost"));
+    assert_eq!(world.requests(Call::SubscribeSend), 2);
+    until("both", || world.sent_messages().len() == 2).await;
+    let counted = serve.call("GET", "/metrics").key(&deaths.key).send().await.text;
+    let unknown = format!("push_unknown_total{{app_id=\"{}\"}} 1", program.appid());
+    assert!(counted.contains(&unknown), "{counted}");
+}
