@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sync", &["wechat", "store", "lease", "model", "clock", "failpoint"]),
     ("resolve", &["store", "model"]),
     ("login", &["bucket", "resolve", "wechat", "store", "seal", "model"]),
-    ("push", &["resolve", "wechat", "store", "model", "failpoint"]),
+    ("push", &["resolve", "wechat", "store", "model", "clock", "failpoint"]),
     ("inbox", &["wechat", "store", "model"]),
     // The features put together from the configuration.
     (
