@@ -83,7 +83,7 @@ impl Sealer {
 impl Key {
     fn configured(bytes: &SecretSlice<u8>) -> Self {
         let digest = Sha256::digest(bytes.expose_secret());
-        let id = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&digest[..4]);
         Self { id, bytes: bytes.clone() }
     }
 

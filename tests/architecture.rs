@@ -61,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "wechat::callback",
             // In which words a caller is told what WeChat said.
-            "wechat::Trouble",
+            "wechat::FailureKind",
             "wechat::Upstream",
         ],
     ),

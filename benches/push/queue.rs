@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use unionid_bridge::app::App;
 use unionid_bridge::config::{self, Sources};
 use unionid_bridge::model::{Channel, Content, Text};
-use unionid_bridge::push::{Accepted, Letter, Order};
+use unionid_bridge::push::{Accepted, MessageSpec, SendRequest};
 use unionid_bridge::resolve::User;
 use unionid_bridge::sandbox::{Call, Options, Permission, Sandbox};
 
@@ -20,7 +20,7 @@ const TOGETHER: usize = 1_000;
 pub struct Queue {
     app: Arc<App>,
     world: Sandbox,
-    orders: Vec<Order>,
+    orders: Vec<SendRequest>,
 }
 
 impl Queue {
@@ -60,7 +60,7 @@ impl Queue {
 
 /// A message to everybody: of the Official Account, or of the Mini Program where `BENCH_CHANNEL` says
 /// `subscribe`.
-fn orders(world: &Sandbox) -> Vec<Order> {
+fn orders(world: &Sandbox) -> Vec<SendRequest> {
     let is_subscribe = std::env::var("BENCH_CHANNEL").is_ok_and(|named| named == "subscribe");
     let (channel, account) = match is_subscribe {
         true => (Channel::Subscribe, world.mini_program().unwrap()),
@@ -76,7 +76,7 @@ fn orders(world: &Sandbox) -> Vec<Order> {
     let texts = both.into_iter().chain(texts);
     let data = texts.map(|(key, value)| (key.to_owned(), text(value))).collect();
     let template_id = &account.template_ids()[0];
-    let letter = Letter {
+    let spec = MessageSpec {
         channel,
         sender: Some(appid.clone()),
         template_id: template_id.parse().unwrap(),
@@ -88,7 +88,7 @@ fn orders(world: &Sandbox) -> Vec<Order> {
         }
         let openid = account.person(person).openid.parse().unwrap();
         let to = User::OpenId { appid: appid.clone(), openid };
-        Order { to, message: letter.clone(), fallback: None }
+        SendRequest { to, message: spec.clone(), fallback: None }
     };
     world.main().followers().map(|follower| order(follower.number)).collect()
 }

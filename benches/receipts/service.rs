@@ -110,16 +110,16 @@ impl Service {
         let main = self.world.main();
         let push = |msgid: &i64| {
             let person = (msgid % PEOPLE).unsigned_abs();
-            let letter = main.letter(Event::template_sent(person, *msgid, "success")).unwrap();
+            let envelope = main.envelope(Event::template_sent(person, *msgid, "success")).unwrap();
             let mut request = format!(
                 "POST /v1/callbacks/{}?{} HTTP/1.1\r\nHost: bench\r\nContent-Type: text/xml\r\n\
                  Content-Length: {}\r\n\r\n",
                 main.appid(),
-                letter.query,
-                letter.body.len()
+                envelope.query,
+                envelope.body.len()
             )
             .into_bytes();
-            request.extend(letter.body);
+            request.extend(envelope.body);
             request
         };
         Vec::leak(msgids.iter().map(push).collect())

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use unionid_bridge::wechat::callback::{Error, Forgery, LONGEST_BODY, Push, Query};
+use unionid_bridge::wechat::callback::{Error, Forgery, LONGEST_BODY, Notification, Query};
 use unionid_bridge_fuzz::{PLAIN, SAFE, encrypt, first_line, signed, signed_over};
 
 fuzz_target!(|input: &[u8]| {
@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// What holds of every push that was read.
-fn check(push: &Push) {
+fn check(push: &Notification) {
     assert_eq!(push.fingerprint().len(), 64);
     assert!(push.created_at >= 0);
     for text in [&push.to, &push.from] {

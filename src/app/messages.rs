@@ -7,13 +7,13 @@ use crate::config::Config;
 use crate::model::{AppId, Channel};
 use crate::push::Settings;
 use crate::token::Keeper;
-use crate::wechat::{self, Gate, RetryPolicy};
+use crate::wechat::{self, ConcurrencyLimit, RetryPolicy};
 
 /// An hour and a day in seconds.
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
-/// The calls of every account that sends, each kind with a gate of its own: a crawl does not wait for
+/// The calls of every account that sends, each kind with a concurrency limit of its own: a crawl does not wait for
 /// messages, nor they for it.
 pub(super) fn senders(
     config: &Config,
@@ -21,8 +21,8 @@ pub(super) fn senders(
     tokens: &Arc<Keeper>,
 ) -> Vec<(Channel, wechat::Account)> {
     let sender = |channel, appid: &AppId| {
-        let gate = Gate::new(config.push.concurrency);
-        (channel, client.account(appid.clone(), tokens.clone(), gate))
+        let concurrency = ConcurrencyLimit::new(config.push.concurrency);
+        (channel, client.account(appid.clone(), tokens.clone(), concurrency))
     };
     let official = config.official_accounts.iter();
     let programs = config.mini_programs.iter();

@@ -12,7 +12,7 @@ use crate::http::answer::MessageResponse;
 use crate::model::{
     AppId, Attempt, Channel, Content, Jump, MessageId, MessageState, OpenId, TemplateId, UnionId,
 };
-use crate::push::{Accepted, Letter, Order, Refusal, Shown};
+use crate::push::{Accepted, MessageSpec, MessageView, Refusal, SendRequest};
 use crate::resolve::User;
 
 /// To whom, by whom, and what.
@@ -56,8 +56,8 @@ impl Send {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let app = context::opened(global).await?;
         let patience = Duration::from_secs(self.wait);
-        let order = self.order(&app)?;
-        let accepted = app.push.accept(&[order], None, |_| String::new()).await?;
+        let request = self.request(&app)?;
+        let accepted = app.push.accept(&[request], None, |_| String::new()).await?;
         let verdict = match accepted {
             Accepted::Now(verdicts) => verdicts.into_iter().next(),
             // Only what has an Idempotency-Key came before.
@@ -86,7 +86,7 @@ impl Send {
         Err(Failure::new(Exit::Usage, anyhow::anyhow!(problem), Some(hint.to_owned())))
     }
 
-    fn order(self, app: &App) -> Result<Order, Failure> {
+    fn request(self, app: &App) -> Result<SendRequest, Failure> {
         let config = &app.config;
         let sender = context::sender(config, self.app.as_deref())?;
         let is_official = config.official_accounts.iter().any(|known| known.appid == sender);
@@ -113,7 +113,11 @@ impl Send {
             _ => return Err(Failure::new(Exit::Failed, anyhow::anyhow!("nobody is named"), None)),
         };
         let (sender, template_id) = (Some(sender), self.template_id);
-        Ok(Order { to, message: Letter { channel, sender, template_id, content }, fallback: None })
+        Ok(SendRequest {
+            to,
+            message: MessageSpec { channel, sender, template_id, content },
+            fallback: None,
+        })
     }
 }
 
@@ -144,7 +148,7 @@ async fn sent(app: &App, id: &MessageId, patience: Duration, json: bool) -> Resu
     })
 }
 
-fn print(shown: &Shown, json: bool) {
+fn print(shown: &MessageView, json: bool) {
     if json {
         return output::json(&MessageResponse::from(shown.clone()));
     }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
-use crate::token::Standing;
+use crate::token::TokenStatus;
 
 /// An account's access token.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ impl Token {
     }
 }
 
-fn print(standing: &Standing, json: bool) {
+fn print(standing: &TokenStatus, json: bool) {
     if json {
         return output::json(standing);
     }

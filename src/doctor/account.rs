@@ -4,7 +4,7 @@ use futures::StreamExt;
 
 use super::check::{either, told, within};
 use super::tokens::{Granted, Tokens};
-use super::{Check, NO_CLIENT, Name, State, Ward, quota};
+use super::{Check, Context, NO_CLIENT, Name, State, quota};
 use crate::config::{OfficialAccount, ProfileApi};
 use crate::model::{OpenId, Profile};
 use crate::wechat::{self, Class, FollowerPage};
@@ -17,12 +17,12 @@ const UNLISTED: &str = "the followers could not be listed";
 const NAMES: [Name; 4] = [Name::AccessToken, Name::FollowerList, Name::Quota, Name::Unionids];
 
 pub(super) async fn examine(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     tokens: Option<&Tokens<'_>>,
     account: &OfficialAccount,
 ) -> Vec<Check> {
     let mut checks = match tokens {
-        Some(tokens) => ask(ward, tokens, account).await,
+        Some(tokens) => ask(context, tokens, account).await,
         None => NAMES.map(|name| Check::skipped(name, NO_CLIENT)).into(),
     };
     for check in &mut checks {
@@ -31,8 +31,8 @@ pub(super) async fn examine(
     checks
 }
 
-async fn ask(ward: &Ward<'_>, tokens: &Tokens<'_>, account: &OfficialAccount) -> Vec<Check> {
-    let limit = ward.limit();
+async fn ask(context: &Context<'_>, tokens: &Tokens<'_>, account: &OfficialAccount) -> Vec<Check> {
+    let limit = context.limit();
     let granted = match within(limit, Name::AccessToken, grant(tokens, account)).await {
         Ok(granted) => granted,
         Err(check) => return skip_rest([check], "there is no access token"),
@@ -46,8 +46,8 @@ async fn ask(ward: &Ward<'_>, tokens: &Tokens<'_>, account: &OfficialAccount) ->
     };
     let followers = page.as_ref().map(|page| page.total);
     let (quota, unionids) = tokio::join!(
-        within(limit, Name::Quota, quota::examine(ward, account, &calls, followers)),
-        within(limit, Name::Unionids, unionids(ward, &calls, page.as_ref())),
+        within(limit, Name::Quota, quota::examine(context, account, &calls, followers)),
+        within(limit, Name::Unionids, unionids(context, &calls, page.as_ref())),
     );
     vec![token, list, either(quota), either(unionids)]
 }
@@ -90,7 +90,7 @@ pub(super) fn refused(name: Name, error: &wechat::Error) -> Check {
 }
 
 async fn unionids(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     calls: &wechat::Account,
     page: Option<&FollowerPage>,
 ) -> Result<Check, Check> {
@@ -100,16 +100,17 @@ async fn unionids(
     if handful.is_empty() {
         return Ok(Check::skipped(name, "nobody follows"));
     }
-    let profiles = profiles(ward, calls, &handful).await.map_err(|error| match error.class() {
-        // Somebody among them may just have left.
-        Class::Person => Check::warn(name, told(&error), "run `doctor` again"),
-        Class::Quota => Check::skipped(name, told(&error)),
-        Class::Config => refused(name, &error).noting(
-            "the account may not be allowed this call: look at its permissions in WeChat's \
+    let profiles =
+        profiles(context, calls, &handful).await.map_err(|error| match error.class() {
+            // Somebody among them may just have left.
+            Class::Person => Check::warn(name, told(&error), "run `doctor` again"),
+            Class::Quota => Check::skipped(name, told(&error)),
+            Class::Config => refused(name, &error).noting(
+                "the account may not be allowed this call: look at its permissions in WeChat's \
              console, or set sync.profile_api to the other one",
-        ),
-        _ => refused(name, &error),
-    })?;
+            ),
+            _ => refused(name, &error),
+        })?;
     let asked = profiles.iter().filter(|profile| profile.subscribed).count();
     let known = profiles.iter().filter(|profile| profile.subscribed && profile.unionid.is_some());
     Ok(judge(known.count(), asked))
@@ -146,11 +147,11 @@ fn handful(openids: &[String]) -> Vec<OpenId> {
 
 /// Asks by the call that the account is synced with.
 async fn profiles(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     calls: &wechat::Account,
     openids: &[OpenId],
 ) -> Result<Vec<Profile>, wechat::Error> {
-    if ward.config.sync.profile_api == ProfileApi::Batchget {
+    if context.config.sync.profile_api == ProfileApi::Batchget {
         return calls.profiles(openids).await;
     }
     let asked = futures::stream::iter(openids).then(|openid| calls.profile(openid));

@@ -5,12 +5,12 @@ use secrecy::SecretString;
 
 use super::check::{either, within};
 use super::database::failed;
-use super::{Check, DATABASE_LIMIT, Name, Ward};
+use super::{Check, Context, DATABASE_LIMIT, Name};
 use crate::model::AppId;
 use crate::store::{Store, callbacks};
 
 /// An account's part of the console's server configuration.
-struct Mailbox<'a> {
+struct CallbackSetup<'a> {
     appid: &'a AppId,
     token: Option<&'a SecretString>,
     key: Option<&'a SecretString>,
@@ -18,14 +18,14 @@ struct Mailbox<'a> {
     without: &'static str,
 }
 
-pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
-    let official = ward.config.official_accounts.iter().map(|account| Mailbox {
+pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
+    let official = context.config.official_accounts.iter().map(|account| CallbackSetup {
         appid: &account.appid,
         token: account.callback_token.as_ref(),
         key: account.encoding_aes_key.as_ref(),
         without: "who follows and who leaves is noticed by the nightly sync",
     });
-    let programs = ward.config.mini_programs.iter().map(|program| Mailbox {
+    let programs = context.config.mini_programs.iter().map(|program| CallbackSetup {
         appid: &program.appid,
         token: program.callback_token.as_ref(),
         key: program.encoding_aes_key.as_ref(),
@@ -33,19 +33,19 @@ pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
     });
     let mut checks = Vec::new();
     for mailbox in official.chain(programs) {
-        let check = within(DATABASE_LIMIT, Name::Callbacks, look_into(ward, &mailbox)).await;
+        let check = within(DATABASE_LIMIT, Name::Callbacks, look_into(context, &mailbox)).await;
         checks.push(either(check).about(mailbox.appid));
     }
     checks
 }
 
-async fn look_into(ward: &Ward<'_>, mailbox: &Mailbox<'_>) -> Result<Check, Check> {
+async fn look_into(context: &Context<'_>, mailbox: &CallbackSetup<'_>) -> Result<Check, Check> {
     let name = Name::Callbacks;
     if mailbox.token.is_none() {
         let why = format!("callback_token is not set: {}", mailbox.without);
         return Ok(Check::skipped(name, why));
     }
-    let store = ward.base.ready().map_err(|why| Check::skipped(name, why))?;
+    let store = context.base.ready().map_err(|why| Check::skipped(name, why))?;
     let mode = match mailbox.key {
         Some(_) => "safe or compatible mode",
         None => "plain mode: encoding_aes_key is not set",

@@ -2,7 +2,7 @@
 
 use super::check::{either, within};
 use super::database::failed;
-use super::{Check, DATABASE_LIMIT, Name, Ward};
+use super::{Check, Context, DATABASE_LIMIT, Name};
 use crate::model::AppId;
 use crate::store::{self, Store, accounts, coverage};
 
@@ -14,15 +14,15 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Records that are looked at, of all accounts.
 const MOST: u64 = 100_000;
 
-pub(super) async fn examine(ward: &Ward<'_>, appid: &AppId) -> Check {
-    let step = look(ward, appid);
+pub(super) async fn examine(context: &Context<'_>, appid: &AppId) -> Check {
+    let step = look(context, appid);
     let check = within(DATABASE_LIMIT, Name::UnionidConflicts, step).await;
     either(check).about(appid)
 }
 
-async fn look(ward: &Ward<'_>, appid: &AppId) -> Result<Check, Check> {
+async fn look(context: &Context<'_>, appid: &AppId) -> Result<Check, Check> {
     let name = Name::UnionidConflicts;
-    let store = ward.base.ready().map_err(|why| Check::skipped(name, why))?;
+    let store = context.base.ready().map_err(|why| Check::skipped(name, why))?;
     let changed = count(store, appid).await.map_err(|error| failed(name, &error))?;
     Ok(match changed {
         0 => Check::ok(name, format!("no unionid changed in {NEWS_DAYS} days")),

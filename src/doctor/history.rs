@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::check::within;
 use super::database::failed;
-use super::{Check, DATABASE_LIMIT, Name, Ward};
+use super::{Check, Context, DATABASE_LIMIT, Name};
 use crate::config::{OfficialAccount, Sync};
 use crate::model::{Run, RunState};
 use crate::store::{self, AccountId, Store, accounts, runs};
@@ -29,10 +29,10 @@ struct History {
     held: Option<Run>,
 }
 
-pub(super) async fn examine(ward: &Ward<'_>, account: &OfficialAccount) -> Vec<Check> {
-    let checks: Vec<_> = match ward.base.ready() {
+pub(super) async fn examine(context: &Context<'_>, account: &OfficialAccount) -> Vec<Check> {
+    let checks: Vec<_> = match context.base.ready() {
         Ok(store) => match within(DATABASE_LIMIT, Name::LastRun, read(store, account)).await {
-            Ok(history) => judge(&ward.config.sync, &history).into(),
+            Ok(history) => judge(&context.config.sync, &history).into(),
             Err(check) => skip_rest(check),
         },
         Err(why) => NAMES.map(|name| Check::skipped(name, why)).into(),

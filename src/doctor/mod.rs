@@ -17,6 +17,7 @@ mod check;
 mod clocks;
 mod conflicts;
 mod database;
+mod forecast;
 mod history;
 mod names;
 mod people;
@@ -25,7 +26,6 @@ mod quota;
 mod reach;
 mod settings;
 mod tokens;
-mod tonight;
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ impl Report {
 }
 
 /// What the checks of one process work with.
-struct Ward<'a> {
+struct Context<'a> {
     config: &'a Config,
     clock: &'a Clock,
     base: Base,
@@ -80,7 +80,7 @@ struct Ward<'a> {
     client: Option<Client>,
 }
 
-impl Ward<'_> {
+impl Context<'_> {
     /// How long a check that asks WeChat may take: two attempts, and some for the database.
     fn limit(&self) -> Duration {
         self.config.wechat.timeout() * 2 + Duration::from_secs(5)
@@ -116,9 +116,9 @@ fn nothing_configured(name: Name) -> &'static str {
 async fn examine_world(config: &Config, clock: &Clock) -> Vec<Check> {
     let (unprepared, client) = prepare(config);
     let (base_checks, base) = database::examine(config, clock).await;
-    let ward = Ward { config, clock, base, client };
-    let (reached, found) = tokio::join!(reach::examine(&ward), examine_accounts(&ward));
-    ward.base.close().await;
+    let context = Context { config, clock, base, client };
+    let (reached, found) = tokio::join!(reach::examine(&context), examine_accounts(&context));
+    context.base.close().await;
     unprepared.into_iter().chain(base_checks).chain(reached).chain(found).collect()
 }
 
@@ -137,18 +137,18 @@ fn prepare(config: &Config) -> (Option<Check>, Option<Client>) {
 }
 
 /// What is to be said of each account, all of them at once.
-async fn examine_accounts(ward: &Ward<'_>) -> Vec<Check> {
-    let (official, programs) = (&ward.config.official_accounts, &ward.config.mini_programs);
-    let tokens = tokens::Tokens::of(ward);
+async fn examine_accounts(context: &Context<'_>) -> Vec<Check> {
+    let (official, programs) = (&context.config.official_accounts, &context.config.mini_programs);
+    let tokens = tokens::Tokens::of(context);
     let appids = official.iter().map(|found| &found.appid);
     let appids = appids.chain(programs.iter().map(|found| &found.appid));
     let (asked, histories, logins, conflicts, callbacks, people) = tokio::join!(
-        join_all(official.iter().map(|found| account::examine(ward, tokens.as_ref(), found))),
-        join_all(official.iter().map(|found| history::examine(ward, found))),
-        join_all(programs.iter().map(|found| program::examine(ward, found))),
-        join_all(appids.map(|appid| conflicts::examine(ward, appid))),
-        callbacks::examine(ward),
-        people::examine(ward),
+        join_all(official.iter().map(|found| account::examine(context, tokens.as_ref(), found))),
+        join_all(official.iter().map(|found| history::examine(context, found))),
+        join_all(programs.iter().map(|found| program::examine(context, found))),
+        join_all(appids.map(|appid| conflicts::examine(context, appid))),
+        callbacks::examine(context),
+        people::examine(context),
     );
     let of_accounts = asked.into_iter().chain(histories).flatten();
     of_accounts.chain(logins).chain(conflicts).chain(callbacks).chain(people).collect()

@@ -5,7 +5,7 @@
 
 use super::check::{either, within};
 use super::database::failed;
-use super::{Check, DATABASE_LIMIT, Name, Ward};
+use super::{Check, Context, DATABASE_LIMIT, Name};
 use crate::config::{MiniProgram, OfficialAccount};
 use crate::store::coverage::{self, Side};
 use crate::store::{self, AccountId, Store, accounts};
@@ -16,11 +16,11 @@ const SAMPLE: u64 = 2_000;
 /// With fewer on a side, none in common says nothing.
 const MANY: usize = 100;
 
-pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
+pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
-    for account in &ward.config.official_accounts {
-        for program in &ward.config.mini_programs {
-            let step = compare(ward, account, program);
+    for account in &context.config.official_accounts {
+        for program in &context.config.mini_programs {
+            let step = compare(context, account, program);
             let check = either(within(DATABASE_LIMIT, Name::SharedUnionids, step).await);
             checks.push(check.about(format!("{} + {}", account.appid, program.appid)));
         }
@@ -29,12 +29,12 @@ pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
 }
 
 async fn compare(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     account: &OfficialAccount,
     program: &MiniProgram,
 ) -> Result<Check, Check> {
     let name = Name::SharedUnionids;
-    let store = ward.base.ready().map_err(|why| Check::skipped(name, why))?;
+    let store = context.base.ready().map_err(|why| Check::skipped(name, why))?;
     let failed = |error: store::Error| failed(name, &error);
     let reader = store.reader();
     let account = accounts::find(reader, &account.appid).await.map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Whether WeChat takes a Mini Program's AppID and AppSecret.
 
 use super::check::{either, told, within};
-use super::{Check, NO_CLIENT, Name, Ward};
+use super::{Check, Context, NO_CLIENT, Name};
 use crate::config::MiniProgram;
 use crate::wechat::login::{InvalidLoginCode, LoginCode, LoginRefusal};
 use crate::wechat::{Class, Client, Error};
@@ -9,10 +9,10 @@ use crate::wechat::{Class, Client, Error};
 /// A code that WeChat never gave anybody.
 const DUMMY: &str = "unionid-bridge-doctor";
 
-pub(super) async fn examine(ward: &Ward<'_>, program: &MiniProgram) -> Check {
+pub(super) async fn examine(context: &Context<'_>, program: &MiniProgram) -> Check {
     let name = Name::LoginSecret;
-    let check = match &ward.client {
-        Some(client) => either(within(ward.limit(), name, try_secret(client, program)).await),
+    let check = match &context.client {
+        Some(client) => either(within(context.limit(), name, try_secret(client, program)).await),
         None => Check::skipped(name, NO_CLIENT),
     };
     check.about(&program.appid)

@@ -2,8 +2,8 @@
 
 use super::account::refused;
 use super::database::failed;
-use super::tonight::{Known, Need, Reach};
-use super::{Check, Name, State, Ward};
+use super::forecast::{Known, Need, Reach};
+use super::{Check, Context, Name, State};
 use crate::config::{OfficialAccount, ProfileApi};
 use crate::model::RunState;
 use crate::store::{self, Store, accounts, runs};
@@ -18,19 +18,19 @@ struct Needed {
 }
 
 pub(super) async fn examine(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     account: &OfficialAccount,
     calls: &wechat::Account,
     followers: Option<u64>,
 ) -> Result<Check, Check> {
-    let known = known(ward, account, followers).await;
+    let known = known(context, account, followers).await;
     let known = known.map_err(|error| failed(Name::Quota, &error))?;
-    let mut standings = Vec::new();
-    for needed in needed(ward, Need::of(known)) {
+    let mut statuses = Vec::new();
+    for needed in needed(context, Need::of(known)) {
         let quota = calls.quota(needed.path).await.map_err(|error| unasked(&error))?;
-        standings.push((needed, quota));
+        statuses.push((needed, quota));
     }
-    Ok(judge(&standings))
+    Ok(judge(&statuses))
 }
 
 /// Without the answer nothing is known, but nothing is wrong with the sync either.
@@ -41,13 +41,13 @@ fn unasked(error: &wechat::Error) -> Check {
 
 /// From the database where there is one; otherwise as before the first sync.
 async fn known(
-    ward: &Ward<'_>,
+    context: &Context<'_>,
     account: &OfficialAccount,
     followers: Option<u64>,
 ) -> Result<Known, store::Error> {
-    let refresh_days = u64::from(ward.config.sync.refresh_after_days);
+    let refresh_days = u64::from(context.config.sync.refresh_after_days);
     let unknown = Known { followers: 0, mirrored: None, missing: 0, refresh_days, nights: 1 };
-    let known = match ward.base.ready() {
+    let known = match context.base.ready() {
         Ok(store) => from_history(store, account, unknown).await?,
         Err(_) => unknown,
     };
@@ -79,8 +79,8 @@ async fn from_history(
     })
 }
 
-fn needed(ward: &Ward<'_>, need: Need) -> [Needed; 2] {
-    let profiles = match ward.config.sync.profile_api {
+fn needed(context: &Context<'_>, need: Need) -> [Needed; 2] {
+    let profiles = match context.config.sync.profile_api {
         ProfileApi::Batchget => {
             Needed { path: "/cgi-bin/user/info/batchget", calls: need.batches() }
         }
@@ -89,19 +89,19 @@ fn needed(ward: &Ward<'_>, need: Need) -> [Needed; 2] {
     [Needed { path: "/cgi-bin/user/get", calls: need.pages }, profiles]
 }
 
-fn judge(standings: &[(Needed, Quota)]) -> Check {
+fn judge(statuses: &[(Needed, Quota)]) -> Check {
     let name = Name::Quota;
-    let shown: Vec<_> = standings.iter().map(|(needed, quota)| shown(needed, *quota)).collect();
+    let shown: Vec<_> = statuses.iter().map(|(needed, quota)| shown(needed, *quota)).collect();
     let detail = format!("the next sync needs {}", shown.join(", "));
     let reach = |(needed, quota): &(Needed, Quota)| {
         Reach::of(needed.calls, quota.remain, quota.daily_limit)
     };
-    if standings.iter().any(|standing| reach(standing) == Reach::Never) {
+    if statuses.iter().any(|standing| reach(standing) == Reach::Never) {
         let hint = "a sync will pause and go on the next day: ask WeChat for a higher quota, or \
                     raise sync.refresh_after_days";
         return Check::fail(name, detail, hint);
     }
-    if standings.iter().any(|standing| reach(standing) == Reach::AfterReset) {
+    if statuses.iter().any(|standing| reach(standing) == Reach::AfterReset) {
         let hint = "a sync before WeChat counts from 0 again, at midnight, UTC+8, will pause until \
                     then; look at what else calls for this account";
         return Check::warn(name, detail, hint);

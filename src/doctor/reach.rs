@@ -3,25 +3,26 @@
 use chrono::{DateTime, Utc};
 
 use super::check::{told, within};
-use super::{Check, NO_CLIENT, Name, Ward, clocks};
-use crate::wechat::{Client, Error, Fault, Probe, Resolved};
+use super::{Check, Context, NO_CLIENT, Name, clocks};
+use crate::wechat::{Client, Error, Probe, Resolved, TransportError};
 
 const NAMES: [Name; 4] = [Name::WechatDns, Name::WechatTls, Name::WechatAnswer, Name::ClockWechat];
 
-pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
-    let Some(client) = &ward.client else {
+pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
+    let Some(client) = &context.client else {
         return NAMES.map(|name| Check::skipped(name, NO_CLIENT)).into();
     };
-    let base_url = ward.config.wechat.base_url.as_str().trim_end_matches('/');
-    let probed = within(ward.limit(), Name::WechatAnswer, async { Ok(probe(ward, client).await) });
-    let resolved = within(ward.limit(), Name::WechatDns, async { Ok(client.resolve().await) });
+    let base_url = context.config.wechat.base_url.as_str().trim_end_matches('/');
+    let probed =
+        within(context.limit(), Name::WechatAnswer, async { Ok(probe(context, client).await) });
+    let resolved = within(context.limit(), Name::WechatDns, async { Ok(client.resolve().await) });
     let (probed, resolved) = tokio::join!(probed, resolved);
     let is_reached = probed.as_ref().is_ok_and(|(probe, ..)| is_connected(&probe.answer));
     let dns = resolved.map_or_else(|late| late, |found| dns(found, is_reached));
     let about = |check: Check| check.about(base_url);
     match probed {
         Ok((probe, ours)) => {
-            let tls = tls(ward, &probe.answer);
+            let tls = tls(context, &probe.answer);
             let clock = clock(probe.server_time, ours);
             [dns, tls, answer(&probe.answer), clock].map(about).into()
         }
@@ -35,10 +36,10 @@ pub(super) async fn examine(ward: &Ward<'_>) -> Vec<Check> {
 
 type Readings = (DateTime<Utc>, DateTime<Utc>);
 
-async fn probe(ward: &Ward<'_>, client: &Client) -> (Probe, Readings) {
-    let before = ward.clock.now();
+async fn probe(context: &Context<'_>, client: &Client) -> (Probe, Readings) {
+    let before = context.clock.now();
     let probe = client.probe().await;
-    (probe, (before, ward.clock.now()))
+    (probe, (before, context.clock.now()))
 }
 
 fn dns(resolved: Option<Resolved>, is_reached: bool) -> Check {
@@ -75,20 +76,22 @@ enum Stage {
     Answer,
 }
 
-fn stage(fault: &Fault) -> Stage {
+fn stage(fault: &TransportError) -> Stage {
     match fault {
-        Fault::Certificate(_) | Fault::Tls(_) | Fault::BrokenTls(_) => Stage::Tls,
-        Fault::Timeout | Fault::Broken | Fault::TooLong => Stage::Answer,
-        Fault::NameNotResolved
-        | Fault::ConnectionRefused
-        | Fault::NotConnected
-        | Fault::ConnectTimeout => Stage::Connection,
+        TransportError::Certificate(_) | TransportError::Tls(_) | TransportError::BrokenTls(_) => {
+            Stage::Tls
+        }
+        TransportError::Timeout | TransportError::Broken | TransportError::TooLong => Stage::Answer,
+        TransportError::NameNotResolved
+        | TransportError::ConnectionRefused
+        | TransportError::NotConnected
+        | TransportError::ConnectTimeout => Stage::Connection,
     }
 }
 
-fn tls(ward: &Ward<'_>, answer: &Result<(), Error>) -> Check {
+fn tls(context: &Context<'_>, answer: &Result<(), Error>) -> Check {
     let name = Name::WechatTls;
-    if ward.config.wechat.base_url.scheme() != "https" {
+    if context.config.wechat.base_url.scheme() != "https" {
         return Check::skipped(name, "wechat.base_url is http, to this machine itself");
     }
     match answer {
@@ -115,7 +118,7 @@ fn answer(answer: &Result<(), Error>) -> Check {
 
 fn hint(answer: &Result<(), Error>) -> String {
     let hint = match answer {
-        Err(Error::Transport { fault: Fault::Tls(_), .. }) => {
+        Err(Error::Transport { fault: TransportError::Tls(_), .. }) => {
             "what is there does not speak TLS as WeChat does: look at the port in wechat.base_url \
              and at proxies"
         }

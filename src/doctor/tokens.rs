@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Ward;
+use super::Context;
 use super::check::told;
 use crate::app;
 use crate::config::OfficialAccount;
 use crate::model::AppId;
 use crate::token::Keeper;
-use crate::wechat::{self, AccessToken, Client, Gate, TokenError, TokenSource};
+use crate::wechat::{self, AccessToken, Client, ConcurrencyLimit, TokenError, TokenSource};
 
 /// Calls in flight for one account.
 const CONCURRENCY: usize = 2;
@@ -36,10 +36,10 @@ pub(super) struct Refused {
 
 impl<'a> Tokens<'a> {
     /// `None` where calls cannot be prepared.
-    pub(super) fn of(ward: &'a Ward<'_>) -> Option<Self> {
-        let client = ward.client.as_ref()?;
-        let keeper = ward.base.ready().ok();
-        let keeper = keeper.map(|store| app::keeper(ward.config, store, client));
+    pub(super) fn of(context: &'a Context<'_>) -> Option<Self> {
+        let client = context.client.as_ref()?;
+        let keeper = context.base.ready().ok();
+        let keeper = keeper.map(|store| app::keeper(context.config, store, client));
         Some(Self { client, keeper })
     }
 
@@ -61,7 +61,7 @@ impl<'a> Tokens<'a> {
                 (Arc::new(Single(granted.token)), granted.expires_in)
             }
         };
-        let calls = self.client.account(appid.clone(), tokens, Gate::new(CONCURRENCY));
+        let calls = self.client.account(appid.clone(), tokens, ConcurrencyLimit::new(CONCURRENCY));
         Ok(Granted { calls, expires_in })
     }
 }

@@ -44,19 +44,19 @@
 mod auth;
 mod background;
 mod body;
-mod census;
 mod client;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
-mod meters;
 mod metrics;
 mod observe;
 mod openapi;
 mod paging;
 mod parameters;
+mod request_metrics;
 mod server;
+mod stats_cache;
 mod v1;
 
 use std::ops::Deref;
@@ -73,9 +73,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::telemetry::Metrics;
 use background::Background;
-use census::Census;
+use stats_cache::StatsCache;
 use error::Problem;
-use meters::Meters;
+use request_metrics::RequestMetrics;
 
 pub use client::{Client, ClientError, Health, health};
 
@@ -98,12 +98,12 @@ struct Context(Arc<Shared>);
 struct Shared {
     app: Arc<App>,
     metrics: Metrics,
-    meters: Meters,
+    request_metrics: RequestMetrics,
     document: String,
     migrated: AtomicBool,
     draining: CancellationToken,
     background: Background,
-    census: Census,
+    stats: StatsCache,
 }
 
 impl Context {
@@ -111,11 +111,11 @@ impl Context {
         Self(Arc::new(Shared {
             app,
             metrics,
-            meters: Meters::default(),
+            request_metrics: RequestMetrics::default(),
             document: document(),
             migrated: AtomicBool::new(false),
             background: Background::new(draining.clone()),
-            census: Census::default(),
+            stats: StatsCache::default(),
             draining,
         }))
     }

@@ -85,7 +85,7 @@ pub(super) async fn observe(
         }
         finish(&context, &mut response, id);
         let (route, spent) = (route.as_ref().map(MatchedPath::as_str), began.elapsed());
-        context.meters.record(route, &method, response.status(), spent);
+        context.request_metrics.record(route, &method, response.status(), spent);
         let status = response.status().as_u16();
         tracing::debug!(http.method = %method, http.route = route, status, ?spent, "answered");
         response

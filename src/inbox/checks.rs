@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Inbox, Mailbox};
+use super::{CallbackAccount, Inbox};
 use crate::model::{Follower, Profile, UnionId};
 use crate::store::erasures;
 use crate::store::followers::{self, Row};
@@ -24,7 +24,7 @@ const AGAIN_AFTER_MS: [i64; 2] = [60_000, 3_600_000];
 /// When WeChat is asked again where it refuses every call.
 const AFTER_REFUSAL: Duration = Duration::from_mins(10);
 
-impl Mailbox {
+impl CallbackAccount {
     /// Whether WeChat refused every call of the account a short while ago.
     pub(super) fn is_refused(&self) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,36 +41,36 @@ impl Inbox {
     /// ends by itself.
     pub(super) async fn check(
         &self,
-        mailbox: &Mailbox,
+        account: &CallbackAccount,
         followers: &wechat::Account,
         check: &Check,
     ) -> Result<(), store::Error> {
-        if mailbox.is_refused() {
+        if account.is_refused() {
             return Ok(());
         }
         let asked_at = self.store.now().await?;
         match followers.profile(&check.openid).await {
             Ok(profile) => self.record(check, profile, asked_at).await,
-            Err(error) => self.put_off(mailbox, check, &error, asked_at).await,
+            Err(error) => self.put_off(account, check, &error, asked_at).await,
         }
     }
 
     async fn put_off(
         &self,
-        mailbox: &Mailbox,
+        account: &CallbackAccount,
         check: &Check,
         error: &wechat::Error,
         asked_at: i64,
     ) -> Result<(), store::Error> {
         tracing::warn!(
-            app.id = %mailbox.appid,
+            app.id = %account.appid,
             %error,
             hint = error.hint(),
             "WeChat did not tell a follower's profile"
         );
         let again_at = match error.class() {
             Class::Quota | Class::Config | Class::Token => {
-                mailbox.note_refusal();
+                account.note_refusal();
                 return Ok(());
             }
             Class::Transient | Class::RateLimited => return Ok(()),

@@ -26,7 +26,7 @@ use crate::model::AppId;
 use crate::store::{self, AccountId, Store, accounts};
 use crate::wechat;
 use crate::wechat::callback::{Query, Receiver};
-use receipts::{Bundle, Gatherer};
+use receipts::{ReceiptBatch, ReceiptWriter};
 
 pub use error::Error;
 
@@ -45,11 +45,11 @@ pub struct Settings {
 /// Receives callbacks of all accounts.
 pub struct Inbox {
     store: Store,
-    mailboxes: HashMap<AppId, Mailbox>,
-    receipts: Gatherer,
+    accounts: HashMap<AppId, CallbackAccount>,
+    receipts: ReceiptWriter,
 }
 
-struct Mailbox {
+struct CallbackAccount {
     appid: AppId,
     receiver: Receiver,
     followers: Option<wechat::Account>,
@@ -61,9 +61,9 @@ struct Mailbox {
 }
 
 /// A callback whose signature may be good, before its body is read.
-pub struct Letter<'a> {
+pub struct PendingCallback<'a> {
     inbox: &'a Inbox,
-    mailbox: &'a Mailbox,
+    account: &'a CallbackAccount,
     query: Query,
 }
 
@@ -71,13 +71,12 @@ impl Inbox {
     /// An inbox for these accounts. Starts the tasks that commit receipts.
     pub fn new(
         store: Store,
-        accounts: impl IntoIterator<Item = Settings>,
+        settings: impl IntoIterator<Item = Settings>,
     ) -> Result<Arc<Self>, wechat::callback::SetupError> {
-        let mut mailboxes = HashMap::new();
-        for account in accounts {
-            let Settings { appid, token, encoding_aes_key, followers } = account;
+        let mut accounts = HashMap::new();
+        for Settings { appid, token, encoding_aes_key, followers } in settings {
             let receiver = Receiver::new(appid.clone(), token, encoding_aes_key.as_ref())?;
-            let mailbox = Mailbox {
+            let account = CallbackAccount {
                 appid: appid.clone(),
                 receiver,
                 followers,
@@ -85,45 +84,45 @@ impl Inbox {
                 wanted: Notify::new(),
                 refused: Mutex::default(),
             };
-            mailboxes.insert(appid, mailbox);
+            accounts.insert(appid, account);
         }
-        let receipts = Gatherer::spawn(&store);
-        Ok(Arc::new(Self { store, mailboxes, receipts }))
+        let receipts = ReceiptWriter::spawn(&store);
+        Ok(Arc::new(Self { store, accounts, receipts }))
     }
 
     /// WeChat's check of the URL: the `echostr` to answer with.
     pub fn echo(&self, appid: &AppId, query: &str) -> Result<String, Error> {
-        let mailbox = self.mailbox(appid)?;
-        Ok(mailbox.receiver.echo(&query.parse()?)?)
+        let account = self.account(appid)?;
+        Ok(account.receiver.echo(&query.parse()?)?)
     }
 
     /// Judges a callback by its query, as far as that goes.
-    pub fn admit(&self, appid: &AppId, query: &str) -> Result<Letter<'_>, Error> {
-        let mailbox = self.mailbox(appid)?;
+    pub fn admit(&self, appid: &AppId, query: &str) -> Result<PendingCallback<'_>, Error> {
+        let account = self.account(appid)?;
         let query = query.parse()?;
-        mailbox.receiver.admit(&query)?;
-        Ok(Letter { inbox: self, mailbox, query })
+        account.receiver.admit(&query)?;
+        Ok(PendingCallback { inbox: self, account, query })
     }
 
-    fn mailbox(&self, appid: &AppId) -> Result<&Mailbox, Error> {
-        self.mailboxes.get(appid).ok_or_else(|| Error::UnknownAccount(appid.clone()))
+    fn account(&self, appid: &AppId) -> Result<&CallbackAccount, Error> {
+        self.accounts.get(appid).ok_or_else(|| Error::UnknownAccount(appid.clone()))
     }
 }
 
-impl Letter<'_> {
+impl PendingCallback<'_> {
     /// Judges, opens and handles the callback. When this returns `Ok`, its effect is committed.
     pub async fn receive(self, body: &[u8]) -> Result<(), Error> {
-        let Self { inbox, mailbox, query } = self;
-        let push = mailbox.receiver.open(&query, body)?;
-        let account = store::in_time(mailbox.number(&inbox.store)).await?;
-        match Bundle::of(&push, &mailbox.appid, account) {
-            Some(bundle) => Ok(inbox.receipts.record(bundle).await?),
-            None => Ok(store::in_time(inbox.handle(mailbox, account, push)).await?),
+        let Self { inbox, account, query } = self;
+        let notification = account.receiver.open(&query, body)?;
+        let number = store::in_time(account.number(&inbox.store)).await?;
+        match ReceiptBatch::of(&notification, &account.appid, number) {
+            Some(batch) => Ok(inbox.receipts.record(batch).await?),
+            None => Ok(store::in_time(inbox.handle(account, number, notification)).await?),
         }
     }
 }
 
-impl Mailbox {
+impl CallbackAccount {
     async fn number(&self, store: &Store) -> Result<AccountId, store::Error> {
         let number = self.number.get_or_try_init(|| accounts::find_or_insert(store, &self.appid));
         Ok(*number.await?)

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::receipts::join_for_ever;
-use super::{Inbox, Mailbox};
+use super::{CallbackAccount, Inbox};
 use crate::store::{self, callbacks, profile_checks, receipts};
 
 /// How often the queue is looked at without being told to: other processes get events too.
@@ -41,19 +41,19 @@ impl Inbox {
     /// Works on the queue until `stop` fires. What is claimed and not done then is left to others.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         // Each account for itself: one may wait for WeChat for long.
-        let checks = join_all(self.mailboxes.values().map(|mailbox| self.check_for_ever(mailbox)));
+        let checks = join_all(self.accounts.values().map(|account| self.check_for_ever(account)));
         let joins = join_for_ever(&self.store);
         let work = async { tokio::join!(checks, joins, self.forget_for_ever()) };
         stop.run_until_cancelled(work).await;
     }
 
-    async fn check_for_ever(&self, mailbox: &Mailbox) -> Infallible {
+    async fn check_for_ever(&self, account: &CallbackAccount) -> Infallible {
         loop {
-            if let Err(error) = self.check_all(mailbox).await {
-                tracing::warn!(app.id = %mailbox.appid, %error, "profile checks wait");
+            if let Err(error) = self.check_all(account).await {
+                tracing::warn!(app.id = %account.appid, %error, "profile checks wait");
             }
             // Told to look, or not: both are a reason.
-            let _ = tokio::time::timeout(LOOK_EVERY, mailbox.wanted.notified()).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, account.wanted.notified()).await;
         }
     }
 
@@ -76,21 +76,21 @@ impl Inbox {
     }
 
     /// Works on what is due for one account.
-    async fn check_all(&self, mailbox: &Mailbox) -> Result<(), store::Error> {
-        let Some(followers) = &mailbox.followers else { return Ok(()) };
-        let account = mailbox.number(&self.store).await?;
-        while !mailbox.is_refused() {
+    async fn check_all(&self, account: &CallbackAccount) -> Result<(), store::Error> {
+        let Some(followers) = &account.followers else { return Ok(()) };
+        let number = account.number(&self.store).await?;
+        while !account.is_refused() {
             let now = self.store.now().await?;
             let checks =
-                profile_checks::claim_due(&self.store, account, now, HOLD_MS, CLAIMED_AT_ONCE)
+                profile_checks::claim_due(&self.store, number, now, HOLD_MS, CLAIMED_AT_ONCE)
                     .await?;
             if checks.is_empty() {
                 return Ok(());
             }
             stream::iter(checks)
                 .for_each_concurrent(CONCURRENCY, |check| async move {
-                    if let Err(error) = self.check(mailbox, followers, &check).await {
-                        tracing::warn!(app.id = %mailbox.appid, %error, "a profile check waits");
+                    if let Err(error) = self.check(account, followers, &check).await {
+                        tracing::warn!(app.id = %account.appid, %error, "a profile check waits");
                     }
                 })
                 .await;

@@ -152,7 +152,7 @@ async fn insert(connection: &impl Connection, row: ApiKey) -> Result<IssuedKey, 
     let drawn = secret::draw();
     // One that takes no other's place is the first of its own.
     let owner = if row.owner.is_empty() { drawn.id.clone() } else { row.owner };
-    let row = ApiKey { id: drawn.id, owner, secret_hash: secret::to_hex(&drawn.digest), ..row };
+    let row = ApiKey { id: drawn.id, owner, secret_hash: hex::encode(drawn.digest), ..row };
     api_keys::insert(connection, row.clone()).await?;
     Ok(IssuedKey { key: row.into(), text: drawn.text })
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use hex::FromHex;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -172,7 +173,7 @@ impl Keyring {
         };
         let used = before.map(|grant| grant.used.clone()).unwrap_or_default();
         // A digest that is none matches no secret.
-        let digest = secret::from_hex(&row.secret_hash).unwrap_or_default();
+        let digest = <[u8; 32]>::from_hex(&row.secret_hash).unwrap_or_default();
         Arc::new(Grant { key, row, digest, limit, used })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::UnclearAccount;
 use crate::wechat::login::{InvalidLoginCode, LoginRefusal, SealedDataError};
-use crate::wechat::{self, Trouble, Upstream};
+use crate::wechat::{self, FailureKind, Upstream};
 use crate::{seal, store};
 
 /// Why nobody was logged in. Holds no code, and nothing of who tried.
@@ -133,7 +133,7 @@ impl From<wechat::Error> for Error {
 
 /// Whether an operator has to act.
 fn is_refusal(error: &wechat::Error) -> bool {
-    matches!(error.trouble(), Trouble::Misconfigured | Trouble::Refused)
+    matches!(error.failure_kind(), FailureKind::Misconfigured | FailureKind::Refused)
 }
 
 impl From<store::Error> for Error {

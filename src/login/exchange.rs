@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument;
 
-use super::memory::{Exchange, Progress};
+use super::code_cache::{Exchange, Progress};
 use super::{Answer, Asked, Error, Shared};
 use crate::model::AccountKind;
 use crate::wechat::login::{LoginRefusal, Session};
@@ -34,7 +34,7 @@ impl Shared {
     }
 
     async fn exchange_of(&self, caller: &str, asked: &Asked) -> Result<Arc<Exchange>, Error> {
-        let exchange = self.memory.find_or_begin(&asked.appid, &asked.code, caller).await;
+        let exchange = self.codes.find_or_begin(&asked.appid, &asked.code, caller).await;
         // A code is one user's secret: whoever has it second is not the one it was given to.
         match *exchange.caller == *caller {
             true => Ok(exchange),

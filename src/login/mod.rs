@@ -10,9 +10,9 @@
 //! its answer. Knows nothing of HTTP.
 
 mod budget;
+mod code_cache;
 mod error;
 mod exchange;
-mod memory;
 mod record;
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ use crate::wechat;
 use crate::wechat::login::LoginCode;
 
 use budget::Budgets;
-use memory::Memory;
+use code_cache::CodeCache;
 
 pub use error::Error;
 
@@ -131,7 +131,7 @@ struct Shared {
     accounts: Arc<Accounts>,
     programs: HashMap<AppId, Program>,
     settings: Settings,
-    memory: Memory,
+    codes: CodeCache,
     budgets: Budgets,
     places: Semaphore,
 }
@@ -159,7 +159,7 @@ impl Login {
             accounts,
             programs: programs.collect(),
             settings,
-            memory: Memory::new(settings.remember),
+            codes: CodeCache::new(settings.remember),
             budgets: Budgets::new(settings.refused_codes_per_minute),
             places: Semaphore::new(MOST_AT_ONCE),
         }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{AppId, TemplateId, UnclearAccount};
 use crate::resolve::{self, Resolution};
 use crate::store;
-use crate::wechat::{self, Trouble};
+use crate::wechat::{self, FailureKind};
 
 /// Why nothing was accepted, or not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -75,7 +75,7 @@ impl Error {
         match self {
             Self::Resolve(resolve::Error::Store(_)) => false,
             Self::Resolve(_) | Self::Account(_) => true,
-            Self::Wechat(error) => error.trouble() == Trouble::Misconfigured,
+            Self::Wechat(error) => error.failure_kind() == FailureKind::Misconfigured,
             Self::OtherRequest | Self::InFlight | Self::Store(_) => false,
         }
     }
@@ -101,7 +101,7 @@ impl Refusal {
         matches!(self, Self::Unreachable(_) | Self::NotAUser | Self::RefusedByUser)
     }
 
-    /// The same, said of a part of the order: `subscribe`, say.
+    /// The same, said of a part of the request: `subscribe`, say.
     pub(super) fn within(self, part: &str) -> Self {
         let Self::DataInvalid(mistakes) = self else { return self };
         let named =

@@ -1,14 +1,14 @@
 //! Push: a message to a person, kept until WeChat has taken it, and its fate until the receipt.
 //!
 //! ```text
-//! order → checked against the template → person resolved → row, with its Idempotency-Key
+//! request → checked against the template → person resolved → row, with its Idempotency-Key
 //!         `work`: claimed at the account's pace → sent with `client_msg_id` → outcome → receipt (inbox)
 //! ```
 //!
-//! Three rooms, in the order of a message's way: `accept`, from an order to a row; `deliver`, from the row
+//! Three rooms, in the order of a message's way: `accept`, from a request to a row; `deliver`, from the row
 //! to WeChat; `outcome`, from WeChat's answer to the row.
 //!
-//! An order is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
+//! A request is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
 //! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
 
 mod accept;
@@ -16,8 +16,8 @@ mod deliver;
 mod error;
 mod forget;
 mod outcome;
-mod shown;
 mod templates;
+mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,14 +30,14 @@ use crate::resolve::{Accounts, Resolver};
 use crate::store::{self, AccountId, Store};
 use crate::wechat;
 
-use accept::Catalogue;
+use accept::TemplateCache;
 
-pub use accept::{Accepted, Letter, Named, Order, Verdicts};
+pub use accept::{AcceptResults, Accepted, IdempotentRequest, MessageSpec, SendRequest};
 pub use error::{Error, Mistake, Refusal};
-pub use shown::{DayCount, Said, Shown, Wanted};
 pub use templates::{
     Category, Industries, Industry, Keyword, LibraryTitle, SubscribeTemplate, Template,
 };
+pub use view::{ConsentView, DayCount, MessageFilter, MessageView};
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ struct Sender {
     wechat: wechat::Account,
     /// Fires when a message was accepted here.
     wanted: Notify,
-    catalogue: Catalogue,
+    templates: TemplateCache,
 }
 
 impl Push {
@@ -93,16 +93,16 @@ impl Push {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, resolver, accounts, senders, settings } = parts;
         let senders = senders.into_iter().map(|(channel, wechat)| {
-            let (wanted, catalogue) = (Notify::new(), Catalogue::default());
-            (wechat.appid().clone(), Sender { channel, wechat, wanted, catalogue })
+            let (wanted, templates) = (Notify::new(), TemplateCache::default());
+            (wechat.appid().clone(), Sender { channel, wechat, wanted, templates })
         });
         let senders = senders.collect();
         Arc::new(Self { store, resolver, accounts, senders, settings })
     }
 
-    /// The account that sends a letter: the one it names, or the only one of its kind.
-    pub fn sends(&self, letter: &Letter) -> Result<&AppId, Error> {
-        Ok(self.sender(letter.channel, letter.sender.as_ref())?.wechat.appid())
+    /// The account that sends a spec: the one it names, or the only one of its kind.
+    pub fn sends(&self, spec: &MessageSpec) -> Result<&AppId, Error> {
+        Ok(self.sender(spec.channel, spec.sender.as_ref())?.wechat.appid())
     }
 
     /// The account that is to send: the one named, or the only one of its kind.

@@ -33,7 +33,7 @@ impl Push {
     ) -> Result<TemplateId, Error> {
         let sender = self.official(appid)?;
         let id = sender.wechat.add_template(short_id, keywords).await?;
-        sender.catalogue.forget().await;
+        sender.templates.forget().await;
         Ok(id)
     }
 
@@ -41,7 +41,7 @@ impl Push {
     pub async fn delete_template(&self, appid: &AppId, id: &TemplateId) -> Result<(), Error> {
         let sender = self.official(appid)?;
         sender.wechat.delete_template(id).await?;
-        sender.catalogue.forget().await;
+        sender.templates.forget().await;
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Push {
     ) -> Result<TemplateId, Error> {
         let sender = self.program(appid)?;
         let id = sender.wechat.add_subscribe_template(tid, keywords, scene).await?;
-        sender.catalogue.forget().await;
+        sender.templates.forget().await;
         Ok(id)
     }
 
@@ -116,7 +116,7 @@ impl Push {
     ) -> Result<(), Error> {
         let sender = self.program(appid)?;
         sender.wechat.delete_subscribe_template(id).await?;
-        sender.catalogue.forget().await;
+        sender.templates.forget().await;
         Ok(())
     }
 

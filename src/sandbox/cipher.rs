@@ -34,8 +34,7 @@ pub(crate) fn aes_key(encoding_aes_key: &str) -> Option<AesKey> {
 /// SHA-1, in hex, of the parts in the order of their bytes.
 pub(crate) fn signature<const N: usize>(mut parts: [&str; N]) -> String {
     parts.sort_unstable();
-    let digest = Sha1::digest(parts.concat());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha1::digest(parts.concat()))
 }
 
 /// A push's message as its `Encrypt`: random bytes, length, message and AppID, padded to 32.

@@ -49,7 +49,7 @@ pub use options::{
     OFFICIAL_ACCOUNT_SECRET, OfficialAccount, Options,
 };
 pub use push::{
-    Answer, Callback, CallbackFormat, CallbackMode, Event, InvalidCallback, Letter, Undelivered,
+    Answer, Callback, CallbackFormat, CallbackMode, Envelope, Event, InvalidCallback, Undelivered,
 };
 pub use world::{
     Attempt, CallStats, Drift, InvalidWorld, Permission, Push, PushId, PushState, SentMessage,

@@ -10,10 +10,10 @@
 //! so that the accounts spread over them.
 
 mod daily;
+mod stagger;
 mod time;
 mod timetable;
-mod turns;
-mod unread;
+mod unscheduled;
 mod work;
 
 use std::collections::HashMap;
@@ -36,12 +36,12 @@ use crate::store::{self, accounts, leases};
 use crate::sync;
 
 use daily::Daily;
+use stagger::Stagger;
 use time::Time;
-use turns::Turns;
 use work::{Reason, work};
 
 pub use timetable::{Due, Timetable};
-pub use unread::Unread;
+pub use unscheduled::Unscheduled;
 
 /// A beat a second, by this machine's clock.
 const BEATS: &str = "* * * * * *";
@@ -107,7 +107,7 @@ pub struct Schedule {
     time: Time,
     timetables: HashMap<AppId, Timetable>,
     working: HashMap<AppId, JoinHandle<()>>,
-    turns: Arc<Turns>,
+    stagger: Arc<Stagger>,
     daily: Daily,
     beats: u32,
 }
@@ -122,7 +122,7 @@ impl Schedule {
             time: Time::default(),
             timetables: HashMap::new(),
             working: HashMap::new(),
-            turns: Arc::default(),
+            stagger: Arc::default(),
             daily: Daily::default(),
             beats: 0,
         }
@@ -132,7 +132,7 @@ impl Schedule {
     ///
     /// # Errors
     /// The accounts for which the database did not answer; the others have had their turn.
-    pub async fn beat(&mut self) -> Result<(), Vec<Unread>> {
+    pub async fn beat(&mut self) -> Result<(), Vec<Unscheduled>> {
         self.working.retain(|_, work| !work.is_finished());
         let rescue = self.beats.is_multiple_of(RESCUE_EVERY_BEATS);
         if self.beats.is_multiple_of(DAILY_EVERY_BEATS) {
@@ -146,7 +146,7 @@ impl Schedule {
         for account in &accounts {
             let beaten = match &now {
                 Ok(now) => self.beat_of(account, *now, rescue).await,
-                Err(source) => Err(Unread::new(account, None, source.clone())),
+                Err(source) => Err(Unscheduled::new(account, None, source.clone())),
             };
             unread.extend(beaten.err());
         }
@@ -158,8 +158,8 @@ impl Schedule {
         account: &OfficialAccount,
         now: DateTime<Utc>,
         rescue: bool,
-    ) -> Result<(), Unread> {
-        let unread = |tick| move |source| Unread::new(account, tick, Arc::new(source));
+    ) -> Result<(), Unscheduled> {
+        let unread = |tick| move |source| Unscheduled::new(account, tick, Arc::new(source));
         if let Some(due) = self.due(account, now).await.map_err(unread(None))? {
             self.tick(account, due, now).await.map_err(unread(Some(due.at)))?;
         }
@@ -230,8 +230,8 @@ impl Schedule {
             return;
         }
         let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
-        let (appid, turns) = (account.appid.clone(), self.turns.clone());
-        self.working.insert(appid, tokio::spawn(work(app, account, reason, turns, stop)));
+        let (appid, stagger) = (account.appid.clone(), self.stagger.clone());
+        self.working.insert(appid, tokio::spawn(work(app, account, reason, stagger, stop)));
     }
 
     async fn is_paused(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::turns::Turns;
+use super::stagger::Stagger;
 use super::{Due, skipped};
 use crate::app::{self, App};
 use crate::config::OfficialAccount;
@@ -46,13 +46,13 @@ pub(super) async fn work(
     app: Arc<App>,
     account: OfficialAccount,
     reason: Reason,
-    turns: Arc<Turns>,
+    stagger: Arc<Stagger>,
     stop: CancellationToken,
 ) {
     let appid = account.appid.clone();
     let tick = reason.tick().map(tracing::field::display);
     loop {
-        let Err(error) = sync_once(&app, &account, reason, &turns, &stop).await else { return };
+        let Err(error) = sync_once(&app, &account, reason, &stagger, &stop).await else { return };
         match (&error, reason.tick()) {
             _ if error.is_passing() => {
                 tracing::warn!(
@@ -110,11 +110,11 @@ async fn sync_once(
     app: &App,
     account: &OfficialAccount,
     reason: Reason,
-    turns: &Turns,
+    stagger: &Stagger,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let job = app.sync_job(account, stop.clone(), Arc::new(|_, _| {})).await?;
-    let Some(turn) = stop.run_until_cancelled(turns.next(&account.appid)).await else {
+    let Some(turn) = stop.run_until_cancelled(stagger.next(&account.appid)).await else {
         return Ok(());
     };
     let begun = match reason {

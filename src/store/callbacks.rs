@@ -1,8 +1,7 @@
 //! Which callbacks were handled, so that each is handled once by any number of processes.
 
-use sea_orm::DbBackend;
 
-use super::sql::Sql;
+use super::sql::{self, Sql};
 use super::{Connection, Error};
 
 /// Claims an event by its fingerprint, in the transaction of its effect. `false` where it was
@@ -25,16 +24,7 @@ pub async fn forget_before(
     at: i64,
     limit: u64,
 ) -> Result<u64, Error> {
-    let mut sql = Sql::new(connection);
-    let limit = limit.cast_signed();
-    if sql.backend() == DbBackend::MySql {
-        sql.push("DELETE FROM callback_seen WHERE received_at < ").bind(at);
-        sql.push(" LIMIT ").bind(limit);
-    } else {
-        sql.push("DELETE FROM callback_seen WHERE event IN (SELECT event FROM callback_seen");
-        sql.push(" WHERE received_at < ").bind(at).push(" LIMIT ").bind(limit).push(")");
-    }
-    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
+    sql::delete_below(connection, "callback_seen", "event", "received_at", at, limit).await
 }
 
 /// When the latest event came that is still remembered, whichever account it was for.

@@ -10,9 +10,9 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::sqlx::{Connection, Sqlite};
 
 use super::Error;
-use super::release::{Line, Phrases, watched};
-use super::renewal::Connections;
-use super::traffic::{Doubt, Traffic};
+use super::connection_check::{Server, SessionStatements, watched};
+use super::pool_recovery::Connections;
+use super::pool_state::{PoolUsage, RecentTimeouts};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The second: while a statement waits for a lock, the server does not notice that its connection is gone;
 /// those that callers gave up would pile up on the server until it takes no more. From version 14 on it
 /// can look once a second, where the system lets it.
-const POSTGRES: Phrases = Phrases {
+const POSTGRES: SessionStatements = SessionStatements {
     first: "SET idle_in_transaction_session_timeout = 10000",
     wish: "SELECT set_config(name, '1000', false) FROM pg_settings \
            WHERE name = 'client_connection_check_interval'",
@@ -69,7 +69,7 @@ const POSTGRES: Phrases = Phrases {
 /// The same of MySQL's family. MariaDB alone has a limit for idle transactions; MySQL and TiDB read no
 /// more than a variable nobody asks for. None of them notices that a waiting statement's connection is
 /// gone, so none waits for a lock much longer than callers do.
-const MYSQL: Phrases = Phrases {
+const MYSQL: SessionStatements = SessionStatements {
     first: "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */",
     wish: "SET SESSION innodb_lock_wait_timeout = 3, SESSION lock_wait_timeout = 3",
     end: "ROLLBACK",
@@ -94,9 +94,12 @@ impl Options {
 }
 
 /// A server's connections, to read and to write.
-pub(super) async fn connect_server(options: &Options, doubt: &Doubt) -> Result<Connections, Error> {
-    let (mut server, traffic) = (common(options), Arc::<Traffic>::default());
-    let line = |phrases| Line {
+pub(super) async fn connect_server(
+    options: &Options,
+    doubt: &RecentTimeouts,
+) -> Result<Connections, Error> {
+    let (mut server, traffic) = (common(options), Arc::<PoolUsage>::default());
+    let line = |phrases| Server {
         url: options.url.as_str().into(),
         phrases,
         doubt: doubt.clone(),

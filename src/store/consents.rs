@@ -14,7 +14,7 @@ const IDS_PER_STATEMENT: usize = 1_000;
 
 /// A person's word to a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct ConsentRecord {
     /// The template.
     pub template_id: TemplateId,
     /// What was said.
@@ -28,9 +28,9 @@ pub async fn record(
     connection: &impl Connection,
     account: AccountId,
     openid: &OpenId,
-    word: &Word,
+    word: &ConsentRecord,
 ) -> Result<(), Error> {
-    let Word { template_id, consent, changed_at } = word;
+    let ConsentRecord { template_id, consent, changed_at } = word;
     let mut sql = Sql::new(connection);
     sql.push("INSERT INTO consent (account_id, openid, template_id, status, changed_at) VALUES (");
     sql.bind(account).push(", ").bind(openid.as_str()).push(", ").bind(template_id.as_str());
@@ -58,7 +58,7 @@ pub async fn list_by_openids(
     account: AccountId,
     template_id: &TemplateId,
     openids: &[&OpenId],
-) -> Result<HashMap<OpenId, Word>, Error> {
+) -> Result<HashMap<OpenId, ConsentRecord>, Error> {
     let mut found = HashMap::new();
     for chunk in openids.chunks(IDS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
@@ -68,7 +68,7 @@ pub async fn list_by_openids(
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let consent = consent(&row.try_get_by_index::<String>(1)?)?;
             let changed_at = row.try_get_by_index(2)?;
-            let word = Word { template_id: template_id.clone(), consent, changed_at };
+            let word = ConsentRecord { template_id: template_id.clone(), consent, changed_at };
             found.insert(parsed(row.try_get_by_index(0)?)?, word);
         }
     }
@@ -80,7 +80,7 @@ pub async fn list(
     connection: &impl Connection,
     account: AccountId,
     openid: &OpenId,
-) -> Result<Vec<Word>, Error> {
+) -> Result<Vec<ConsentRecord>, Error> {
     let rows = Entity::find()
         .filter(Column::AccountId.eq(account))
         .filter(Column::Openid.eq(openid.as_str()))
@@ -88,7 +88,7 @@ pub async fn list(
         .all(connection)
         .await?;
     let word = |row: entity::consent::Model| {
-        Ok(Word {
+        Ok(ConsentRecord {
             template_id: parsed(row.template_id)?,
             consent: consent(&row.status)?,
             changed_at: row.changed_at,

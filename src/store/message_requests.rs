@@ -2,9 +2,9 @@
 
 use entity::message_request::{Column, Entity};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::sql::Sql;
+use super::sql::{self, Sql};
 use super::{Connection, Error};
 
 /// A request as whoever sent it names it.
@@ -82,15 +82,5 @@ pub async fn forget_before(
     at: i64,
     limit: u64,
 ) -> Result<u64, Error> {
-    let mut sql = Sql::new(connection);
-    let limit = limit.cast_signed();
-    if sql.backend() == DbBackend::MySql {
-        sql.push("DELETE FROM message_request WHERE requested_at < ").bind(at);
-        sql.push(" LIMIT ").bind(limit);
-    } else {
-        sql.push("DELETE FROM message_request WHERE (owner, name) IN (SELECT owner, name");
-        sql.push(" FROM message_request WHERE requested_at < ").bind(at);
-        sql.push(" LIMIT ").bind(limit).push(")");
-    }
-    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
+    sql::delete_below(connection, "message_request", "owner, name", "requested_at", at, limit).await
 }

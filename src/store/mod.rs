@@ -9,10 +9,11 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod callbacks;
-pub mod census;
 mod connect;
+mod connection_check;
 pub mod consents;
 pub mod coverage;
+mod deadline;
 pub mod erasures;
 mod error;
 pub mod followers;
@@ -22,32 +23,31 @@ pub mod leases;
 pub mod message_requests;
 pub mod messages;
 pub mod mini_program_users;
-mod patience;
 mod pool;
+mod pool_recovery;
+mod pool_state;
 pub mod profile_checks;
 pub mod push_pace;
 pub mod quarantine;
 pub mod receipts;
-mod release;
-mod renewal;
 pub mod runs;
 pub mod schema;
 pub mod server;
 mod sql;
+pub mod statistics;
 pub mod template_stops;
 pub mod tokens;
-mod traffic;
 
 pub use connect::Options;
+pub use deadline::{AdaptiveTimeout, DEADLINE, in_time, within};
 pub use error::Error;
-pub use patience::{GrowingPatience, PATIENCE, in_time, within};
 pub use pool::{Pool, Transaction};
 pub use sea_orm::ConnectionTrait as Connection;
 
 use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 
 use sql::Sql;
-use traffic::Doubt;
+use pool_state::RecentTimeouts;
 
 /// The number that rows use for an account.
 pub type AccountId = i32;
@@ -67,7 +67,7 @@ pub struct Store {
 impl Store {
     /// Connects. A SQLite file is made where there is none and the URL says `mode=rwc`.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
-        let (doubt, limit) = (Doubt::default(), options.statement_limit);
+        let (doubt, limit) = (RecentTimeouts::default(), options.statement_limit);
         if options.is_file() {
             let (writer, readers) = connect::connect_file(options).await?;
             let readers = Pool::new(readers, limit, doubt.clone());
@@ -75,7 +75,7 @@ impl Store {
         }
         let connections = connect::connect_server(options, &doubt).await?;
         let pool = Pool::new(connections, limit, doubt.clone());
-        renewal::spawn(pool.shared(), options, &doubt);
+        pool_recovery::spawn(pool.shared(), options, &doubt);
         Ok(Self { writer: pool.clone(), readers: pool })
     }
 

@@ -15,8 +15,8 @@ use sea_orm::{
 };
 
 use super::Error;
-use super::renewal::{Connections, Renewable};
-use super::traffic::Doubt;
+use super::pool_recovery::{Connections, ReplaceablePool};
+use super::pool_state::RecentTimeouts;
 
 /// What a statement that looks at many rows may take longer for each: a server with a slow disk reads
 /// 50,000 a second.
@@ -25,7 +25,7 @@ const ROW: Duration = Duration::from_micros(20);
 /// Connections, each statement on which is limited.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    shared: Arc<Renewable>,
+    shared: Arc<ReplaceablePool>,
     limits: Limits,
 }
 
@@ -39,17 +39,20 @@ pub struct Transaction {
 #[derive(Debug, Clone)]
 struct Limits {
     statement: Option<Duration>,
-    doubt: Doubt,
+    doubt: RecentTimeouts,
 }
 
 impl Pool {
-    pub(super) fn new(connections: Connections, limit: Duration, doubt: Doubt) -> Self {
+    pub(super) fn new(connections: Connections, limit: Duration, doubt: RecentTimeouts) -> Self {
         let is_file = connections.inner.get_database_backend() == DbBackend::Sqlite;
         let statement = (!is_file).then_some(limit);
-        Self { shared: Arc::new(Renewable::new(connections)), limits: Limits { statement, doubt } }
+        Self {
+            shared: Arc::new(ReplaceablePool::new(connections)),
+            limits: Limits { statement, doubt },
+        }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Renewable> {
+    pub(super) fn shared(&self) -> &Arc<ReplaceablePool> {
         &self.shared
     }
 
@@ -125,7 +128,7 @@ fn too_slow() -> DbErr {
 }
 
 /// Notes a statement that nobody waits for any more.
-struct GivenUp<'a>(&'a Doubt);
+struct GivenUp<'a>(&'a RecentTimeouts);
 
 impl Drop for GivenUp<'_> {
     fn drop(&mut self) {

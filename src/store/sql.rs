@@ -4,6 +4,8 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
+use super::{Connection, Error};
+
 /// A statement under construction: text, and values behind its placeholders.
 pub(super) struct Sql {
     backend: DbBackend,
@@ -135,4 +137,27 @@ impl Sql {
     pub(super) fn into_statement(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.text, self.values)
     }
+}
+
+/// Deletes up to `limit` rows of `table` whose `column` is below `bound`, and returns how many. `key` is
+/// the table's primary key.
+pub(super) async fn delete_below(
+    connection: &impl Connection,
+    table: &str,
+    key: &str,
+    column: &str,
+    bound: impl Into<Value>,
+    limit: u64,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("DELETE FROM ").push(table).push(" WHERE ");
+    // MySQL has no LIMIT within IN, the others have none on DELETE.
+    if sql.backend() == DbBackend::MySql {
+        sql.push(column).push(" < ").bind(bound).push(" LIMIT ").bind(limit.cast_signed());
+    } else {
+        sql.push("(").push(key).push(") IN (SELECT ").push(key).push(" FROM ").push(table);
+        sql.push(" WHERE ").push(column).push(" < ").bind(bound);
+        sql.push(" LIMIT ").bind(limit.cast_signed()).push(")");
+    }
+    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
 }

@@ -11,7 +11,7 @@ use super::list::Walk;
 use super::plan::Planner;
 use super::refresh::Window;
 use super::run::Began;
-use super::{Error, Job, profiles, sink};
+use super::{Error, Job, profiles, write_page};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;
@@ -135,7 +135,7 @@ pub(super) async fn crawl(
         };
         failpoint!("sync.page_fetched");
         let (last, empty) = (page.planned.listed.last, page.planned.openids == 0);
-        sink::commit(crawl, record, lease, page).await?;
+        write_page::commit(crawl, record, lease, page).await?;
         failpoint!("sync.page_committed");
         if !empty {
             (crawl.job.observer)(&record.run, record.total_last);

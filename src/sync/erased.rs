@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::settle::SettledPage;
+use super::reconcile::SettledPage;
 use crate::model::OpenId;
 use crate::store::followers::Row;
 use crate::store::quarantine::{Conflict, Entry};

@@ -12,24 +12,24 @@
 //! A partial crawl is never read as "the rest left": only a list walked to a consistent end is
 //! swept, and a sweep that looks wrong waits for an operator. Knows nothing of HTTP or cron.
 
+mod active;
 mod crawl;
-mod decide;
 mod dry_run;
-mod ending;
 mod erased;
 mod error;
+mod finish;
 mod list;
-mod patience;
+mod operator;
 mod plan;
 mod probe;
 mod profiles;
+mod reconcile;
 mod refresh;
+mod retry;
 mod run;
-mod settle;
-mod sink;
 mod start;
-mod started;
 mod sweep;
+mod write_page;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,12 +42,12 @@ use crate::model::{Run, Trigger};
 use crate::store::{AccountId, Store};
 use crate::wechat;
 
-pub use decide::{cancel, confirm};
+pub use active::{ActiveRun, begin, resume, run};
 pub use dry_run::{Forecast, dry_run};
 pub use error::Error;
+pub use operator::{cancel, confirm};
 pub use run::Outcome;
 pub use start::lease_name;
-pub use started::{Started, begin, resume, run};
 
 /// What `user/info/batchget` takes at most.
 const BATCH: usize = 100;

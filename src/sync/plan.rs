@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 
 use super::crawl::{Crawl, Stage};
 use super::list::ListedPage;
-use super::patience::patiently;
+use super::retry::with_retry;
 use super::{BATCH, Error, ProfileApi};
 use crate::model::{Follower, OpenId};
 use crate::store::erasures;
-use crate::store::followers::{self, Standing};
+use crate::store::followers::{self, FollowerStatus};
 
 /// A page, and what is to be asked with it.
 #[derive(Debug)]
@@ -78,9 +78,9 @@ impl Planner {
     pub(super) async fn plan(&mut self, mut listed: ListedPage) -> Result<PlannedPage, Error> {
         let openids = std::mem::take(&mut listed.openids);
         let count = (openids.len() + listed.malformed.len()) as u64;
-        let standings = self.crawl.standings(&openids).await?;
+        let statuses = self.crawl.statuses(&openids).await?;
         let left_over: HashSet<_> = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        let gone = self.crawl.erased(&openids, &standings).await?;
+        let gone = self.crawl.erased(&openids, &statuses).await?;
         let (mut known, mut asked) = (RoaringTreemap::new(), Vec::new());
         let (mut repeated, mut erased) = (0, 0);
         for openid in openids {
@@ -88,7 +88,7 @@ impl Planner {
                 repeated += 1;
                 continue;
             }
-            match standings.get(&openid) {
+            match statuses.get(&openid) {
                 Some(standing) if !self.crawl.is_to_be_asked(standing) => {
                     known.insert(standing.id);
                 }
@@ -117,29 +117,29 @@ fn leave_over(asks: &mut Vec<Ask>) -> Vec<Ask> {
 }
 
 impl Crawl {
-    async fn standings(&self, openids: &[OpenId]) -> Result<HashMap<OpenId, Standing>, Error> {
+    async fn statuses(&self, openids: &[OpenId]) -> Result<HashMap<OpenId, FollowerStatus>, Error> {
         if self.first_load {
             return Ok(HashMap::new());
         }
         let (store, account) = (&self.job.store, self.job.account);
-        let list = || followers::list_standings(store.reader(), account, openids);
-        patiently(&self.job, list).await
+        let list = || followers::list_statuses(store.reader(), account, openids);
+        with_retry(&self.job, list).await
     }
 
     /// Who of the page is not known because they were erased.
     async fn erased(
         &self,
         openids: &[OpenId],
-        standings: &HashMap<OpenId, Standing>,
+        statuses: &HashMap<OpenId, FollowerStatus>,
     ) -> Result<HashSet<OpenId>, Error> {
-        let is_unknown = |openid: &&OpenId| !standings.contains_key(*openid);
+        let is_unknown = |openid: &&OpenId| !statuses.contains_key(*openid);
         let unknown: Vec<_> = openids.iter().filter(is_unknown).collect();
         let (store, account) = (&self.job.store, self.job.account);
         let list = || erasures::list_erased(store.reader(), account, &unknown);
-        patiently(&self.job, list).await
+        with_retry(&self.job, list).await
     }
 
-    fn is_to_be_asked(&self, stored: &Standing) -> bool {
+    fn is_to_be_asked(&self, stored: &FollowerStatus) -> bool {
         let lacks_unionid = !stored.has_unionid && self.unionids.are_given();
         // Who had left and is listed has come back.
         !stored.subscribed || lacks_unionid || self.full || self.window.is_due(stored.id)
@@ -151,7 +151,7 @@ impl Crawl {
         if !self.first_load && !openids.is_empty() {
             let (store, account) = (&self.job.store, self.job.account);
             let list = || followers::list_by_openids(store.reader(), account, &openids);
-            let found = patiently(&self.job, list).await?;
+            let found = with_retry(&self.job, list).await?;
             stored.extend(found.into_iter().map(|follower| (follower.openid.clone(), follower)));
         }
         let ask = |openid: OpenId| {

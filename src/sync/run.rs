@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, Unionids, crawl};
 use super::erased::allowed_rows;
-use super::patience::patiently;
+use super::retry::with_retry;
 use super::probe::probe;
 use super::refresh::Window;
 use super::sweep::{Departures, doubt, find_departures};
-use super::{Error, Job, Request, ending, profiles, start};
+use super::{Error, Job, Request, finish, profiles, start};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;
@@ -51,10 +51,10 @@ pub(super) async fn work_out(
         Ok(()) => Outcome { run: record.run, error: None },
         Err(error) => {
             began.book(job, &mut record);
-            ending::stopped(job, record, error).await?
+            finish::stopped(job, record, error).await?
         }
     };
-    ending::make_index(job).await;
+    finish::make_index(job).await;
     Ok(outcome)
 }
 
@@ -89,9 +89,9 @@ impl Began {
 
 async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> Result<(), Error> {
     let list = || runs::list_pages(job.store.reader(), record.run.id);
-    let committed = patiently(job, list).await?;
+    let committed = with_retry(job, list).await?;
     let prepare = || unless_ended(job, lease, prepare(job, record, began));
-    let prepared = patiently(job, prepare).await?;
+    let prepared = with_retry(job, prepare).await?;
     if prepared.rebound {
         note_rebound(record);
     }
@@ -108,13 +108,13 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> R
     let departures = match shared.first_load {
         // Nobody was known before.
         true => Departures::default(),
-        false => patiently(job, || find_departures(job, record)).await?,
+        false => with_retry(job, || find_departures(job, record)).await?,
     };
     began.book(job, record);
-    let stored = patiently(job, || count_stored(job, record)).await?;
+    let stored = with_retry(job, || count_stored(job, record)).await?;
     match doubt(record, &departures, stored, job.settings.max_unfollow_ratio)? {
-        Some(doubt) => ending::hold(job, record, doubt).await,
-        None => ending::conclude(job, record, &departures).await,
+        Some(doubt) => finish::hold(job, record, doubt).await,
+        None => finish::conclude(job, record, &departures).await,
     }
 }
 

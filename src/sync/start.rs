@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::patience::patiently;
+use super::retry::with_retry;
 use super::{Error, Job, Request};
 use crate::lease::Lease;
 use crate::model::{AppId, Mode, RunId, RunState};
@@ -201,9 +201,9 @@ async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result
 /// Patiently, since a process that was stopped in a transaction keeps the row until the server ends that.
 pub(super) async fn take_over(job: &Job, lease: &Lease, id: RunId) -> Result<Record, Error> {
     let writer = job.store.writer();
-    if !patiently(job, || runs::take_over(writer, id, lease.fence())).await? {
+    if !with_retry(job, || runs::take_over(writer, id, lease.fence())).await? {
         return Err(Error::LeaseLost(job.wechat.appid().clone()));
     }
     // By the writer: a replica of the database that reads come from may be behind.
-    patiently(job, || runs::find(writer, id)).await?.ok_or(Error::NoSuchRun(id))
+    with_retry(job, || runs::find(writer, id)).await?.ok_or(Error::NoSuchRun(id))
 }

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use roaring::RoaringTreemap;
 
 use super::list::least_expected;
-use super::patience::patiently;
+use super::retry::with_retry;
 use super::{Error, Job};
 use crate::failpoint::failpoint;
 use crate::store::runs::Record;
@@ -102,10 +102,10 @@ pub(super) async fn sweep(
     departures: &Departures,
 ) -> Result<Record, Error> {
     // Walks through the account, which is not locked yet: callbacks would wait.
-    let without_unionid = patiently(job, || WithoutUnionid::count(job, record)).await?;
+    let without_unionid = with_retry(job, || WithoutUnionid::count(job, record)).await?;
     failpoint!("sync.before_sweep");
     let write = || write(job, record, departures, without_unionid);
-    let (transaction, swept) = patiently(job, write).await?;
+    let (transaction, swept) = with_retry(job, write).await?;
     failpoint!("sync.before_close");
     // Once: where its answer is lost, it may be done.
     transaction.commit().await?;

@@ -1,7 +1,7 @@
 //! Why there is no token, and what an operator can do about it.
 
 use crate::model::AppId;
-use crate::wechat::{Class, TokenError, Trouble, Upstream};
+use crate::wechat::{Class, FailureKind, TokenError, Upstream};
 use crate::{seal, store, wechat};
 
 /// Why there is no token.
@@ -34,11 +34,11 @@ pub enum Error {
 
 impl Error {
     /// What kept WeChat from giving a token; `None` where it was not WeChat.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn failure_kind(&self) -> Option<FailureKind> {
         match self {
-            Self::Wechat { source, .. } => Some(source.trouble()),
-            Self::Contested(_) => Some(Trouble::Spent),
-            Self::Stuck(_) => Some(Trouble::TooSlow),
+            Self::Wechat { source, .. } => Some(source.failure_kind()),
+            Self::Contested(_) => Some(FailureKind::Spent),
+            Self::Stuck(_) => Some(FailureKind::TooSlow),
             Self::Unknown(_) | Self::Store(_) | Self::Seal(_) => None,
         }
     }

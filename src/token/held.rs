@@ -81,7 +81,7 @@ fn millis(count: i64) -> Duration {
 /// An account's token, as `token show` gives it. Holds the token itself: for the terminal of the
 /// operator who asked, never for a log.
 #[derive(Clone, Serialize)]
-pub struct Standing {
+pub struct TokenStatus {
     /// The account.
     pub appid: AppId,
     /// The token.
@@ -94,7 +94,7 @@ pub struct Standing {
     pub obtained_at: DateTime<Utc>,
 }
 
-impl Standing {
+impl TokenStatus {
     pub(super) fn of(appid: &AppId, held: &Held) -> Self {
         Self {
             appid: appid.clone(),

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::Error;
-use super::held::{Held, Standing};
+use super::held::{Held, TokenStatus};
 use super::refresh::Reason;
 use crate::lease::Holder;
 use crate::model::AppId;
@@ -74,23 +74,23 @@ impl Keeper {
     }
 
     /// The account's token, fetched if need be.
-    pub async fn show(&self, appid: &AppId) -> Result<Standing, Error> {
+    pub async fn show(&self, appid: &AppId) -> Result<TokenStatus, Error> {
         let held = self.good(appid).await?;
-        Ok(Standing::of(appid, &held))
+        Ok(TokenStatus::of(appid, &held))
     }
 
     /// Asks WeChat again for an operator. `force` has WeChat make a new token and kill the present
     /// one at once: for a leaked one. It allows that 20 times a day.
-    pub async fn refresh(&self, appid: &AppId, force: bool) -> Result<Standing, Error> {
+    pub async fn refresh(&self, appid: &AppId, force: bool) -> Result<TokenStatus, Error> {
         let slot = self.slot(appid)?;
         let _busy = slot.busy.lock().await;
         let held = self.refresh_for_everybody(appid, slot, Reason::Asked { force }).await?;
-        Ok(Standing::of(appid, &held))
+        Ok(TokenStatus::of(appid, &held))
     }
 
     /// A token in place of `stale`, which one of the company's programs saw WeChat refuse: the one at
     /// hand if that is another, otherwise the outcome of one refresh made for everybody.
-    pub async fn replace_stale(&self, appid: &AppId, stale: &str) -> Result<Standing, Error> {
+    pub async fn replace_stale(&self, appid: &AppId, stale: &str) -> Result<TokenStatus, Error> {
         let slot = self.slot(appid)?;
         let stale = AccessToken::new(stale);
         let mut busy = slot.busy.lock().await;
@@ -106,7 +106,7 @@ impl Keeper {
             None => self.refresh_for_everybody(appid, slot, Reason::Due).await?,
         };
         *busy = (held.token == stale).then(Instant::now);
-        Ok(Standing::of(appid, &held))
+        Ok(TokenStatus::of(appid, &held))
     }
 
     fn slot(&self, appid: &AppId) -> Result<&Slot, Error> {

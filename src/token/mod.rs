@@ -14,5 +14,5 @@ mod keeper;
 mod refresh;
 
 pub use error::Error;
-pub use held::Standing;
+pub use held::TokenStatus;
 pub use keeper::{Credentials, Keeper};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::attempts::{Lane, repeated};
+use super::attempts::{Shared, repeated};
 use super::client::Link;
 use super::request::Request;
 use super::{Class, Error, TokenSource};
 use crate::model::AppId;
 
-/// The calls of one account; clones share their gate and their counts.
+/// The calls of one account; clones share their concurrency limit and their counts.
 #[derive(Clone)]
 pub struct Account(Arc<Inner>);
 
@@ -20,7 +20,7 @@ struct Inner {
     link: Arc<Link>,
     appid: AppId,
     tokens: Arc<dyn TokenSource>,
-    lane: Lane,
+    shared: Shared,
 }
 
 impl Account {
@@ -28,9 +28,9 @@ impl Account {
         link: Arc<Link>,
         appid: AppId,
         tokens: Arc<dyn TokenSource>,
-        lane: Lane,
+        shared: Shared,
     ) -> Self {
-        Self(Arc::new(Inner { link, appid, tokens, lane }))
+        Self(Arc::new(Inner { link, appid, tokens, shared }))
     }
 
     /// The account.
@@ -41,12 +41,12 @@ impl Account {
     /// Requests sent so far, repetitions included, by the path below `/cgi-bin/`: `user/get`,
     /// `user/info/batchget`. An attempt that got no connection counts too.
     pub fn calls(&self) -> BTreeMap<String, u64> {
-        self.0.lane.counts.all()
+        self.0.shared.counts.all()
     }
 
-    /// How many calls its gate lets be in flight now.
-    pub fn places(&self) -> usize {
-        self.0.lane.gate.limit()
+    /// How many calls its concurrency limit lets be in flight now.
+    pub fn concurrency(&self) -> usize {
+        self.0.shared.concurrency.limit()
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -57,8 +57,8 @@ impl Account {
         &*self.0.tokens
     }
 
-    pub(super) fn lane(&self) -> &Lane {
-        &self.0.lane
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// Calls with the account's token. If WeChat refuses it, the token is replaced, for everybody,
@@ -68,14 +68,14 @@ impl Account {
         &self,
         request: &Request<'_>,
     ) -> Result<T, Error> {
-        let Inner { link, appid, tokens, lane } = &*self.0;
+        let Inner { link, appid, tokens, shared } = &*self.0;
         let token = tokens.token(appid).await?;
-        match repeated(link, request, Some(&token), Some(lane)).await {
+        match repeated(link, request, Some(&token), Some(shared)).await {
             Err(error) if error.class() == Class::Token => {}
             outcome => return outcome,
         }
         let newer = tokens.replace(appid, &token).await?;
-        match repeated(link, request, Some(&newer), Some(lane)).await {
+        match repeated(link, request, Some(&newer), Some(shared)).await {
             Err(Error::Refused { call, class: Class::Token, upstream }) => {
                 Err(Error::TokenRefused { call, upstream })
             }

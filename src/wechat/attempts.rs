@@ -1,20 +1,20 @@
-//! The attempts at one call: each with a place in the gate, with pauses between them.
+//! The attempts at one call: each with a permit, with pauses between them.
 
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::client::Link;
+use super::concurrency::{ConcurrencyLimit, Permit, Signal};
 use super::counts::Counts;
-use super::gate::{Gate, Place, Signal};
 use super::request::Request;
 use super::retry::Repetitions;
 use super::{AccessToken, Class, Error, send};
 
 /// What the calls of one account share.
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) gate: Gate,
+pub(super) struct Shared {
+    pub(super) concurrency: ConcurrencyLimit,
     pub(super) counts: Counts,
 }
 
@@ -24,12 +24,12 @@ pub(super) async fn repeated<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
-    lane: Option<&Lane>,
+    shared: Option<&Shared>,
 ) -> Result<T, Error> {
     let mut repetitions = Repetitions::default();
     let mut attempt = 1_u32;
     loop {
-        let error = match gated(link, request, token, lane).await {
+        let error = match once_when_permitted(link, request, token, shared).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -75,30 +75,30 @@ pub(super) async fn once<T: DeserializeOwned>(
     send::ask(link, request, token).await
 }
 
-async fn gated<T: DeserializeOwned>(
+async fn once_when_permitted<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
-    lane: Option<&Lane>,
+    shared: Option<&Shared>,
 ) -> Result<T, Error> {
-    let Some(lane) = lane else {
+    let Some(shared) = shared else {
         return once(link, request, token).await;
     };
-    let place = lane.gate.enter().await;
-    placed(link, request, token, lane, place).await
+    let permit = shared.concurrency.acquire().await;
+    once_with_permit(link, request, token, shared, permit).await
 }
 
-/// Calls once, from a place in the gate.
-pub(super) async fn placed<T: DeserializeOwned>(
+/// Calls once, from a permit.
+pub(super) async fn once_with_permit<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
-    lane: &Lane,
-    place: Place,
+    shared: &Shared,
+    permit: Permit,
 ) -> Result<T, Error> {
-    lane.counts.add(request.call.name());
+    shared.counts.add(request.call.name());
     let outcome = once(link, request, token).await;
-    place.leave(signal(&outcome));
+    permit.finish(signal(&outcome));
     outcome
 }
 

@@ -7,11 +7,12 @@ use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 use secrecy::SecretString;
 
-use super::attempts::Lane;
+use super::attempts::Shared;
 use super::counts::Counts;
 use super::options::check_base_url;
 use super::{
-    Account, BuildError, Error, Gate, GrantedToken, Options, RetryPolicy, TokenSource, tls, token,
+    Account, BuildError, ConcurrencyLimit, Error, GrantedToken, Options, RetryPolicy, TokenSource,
+    tls, token,
 };
 use crate::clock::Clock;
 use crate::model::AppId;
@@ -66,9 +67,14 @@ impl Client {
     }
 
     /// One account's calls, counted from 0.
-    pub fn account(&self, appid: AppId, tokens: Arc<dyn TokenSource>, gate: Gate) -> Account {
-        let lane = Lane { gate, counts: Counts::default() };
-        Account::new(Arc::clone(&self.0), appid, tokens, lane)
+    pub fn account(
+        &self,
+        appid: AppId,
+        tokens: Arc<dyn TokenSource>,
+        concurrency: ConcurrencyLimit,
+    ) -> Account {
+        let shared = Shared { concurrency, counts: Counts::default() };
+        Account::new(Arc::clone(&self.0), appid, tokens, shared)
     }
 }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::json_repair::repair;
 use super::lenient::{Integer, Text};
-use super::sanitise::sanitise;
 
 /// What an answer holds.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, St
     let strict = std::str::from_utf8(bytes).ok().and_then(|text| read(text).ok());
     match strict {
         Some(decoded) => Ok(decoded),
-        None => read(&sanitise(bytes)).map_err(|error| describe(bytes, &error)),
+        None => read(&repair(bytes)).map_err(|error| describe(bytes, &error)),
     }
 }
 

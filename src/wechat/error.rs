@@ -1,6 +1,6 @@
 //! Why a call gave no answer.
 
-use super::{Class, Fault, TokenError, Upstream, hint};
+use super::{Class, TokenError, TransportError, Upstream, hint};
 
 /// Why a call gave no answer, after whatever repetitions its class allows.
 ///
@@ -49,7 +49,7 @@ pub enum Error {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
         /// Why.
-        fault: Fault,
+        fault: TransportError,
         /// The client's own error, without its URL.
         source: Option<reqwest::Error>,
     },
@@ -71,8 +71,8 @@ impl Error {
             Self::TokenRefused { .. } => Class::Token,
             Self::Token(error) => error.class(),
             Self::Status { status, .. } => class_of_status(*status),
-            Self::Transport { fault: Fault::Certificate(_), .. } => Class::Config,
-            Self::Transport { fault: Fault::TooLong, .. } => Class::Undecodable,
+            Self::Transport { fault: TransportError::Certificate(_), .. } => Class::Config,
+            Self::Transport { fault: TransportError::TooLong, .. } => Class::Undecodable,
             Self::Transport { .. } | Self::NotMade { .. } => Class::Transient,
             Self::Undecodable { .. } => Class::Undecodable,
         }
@@ -119,7 +119,7 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Transport { fault, .. } => {
-                matches!(fault, Fault::Timeout | Fault::ConnectTimeout)
+                matches!(fault, TransportError::Timeout | TransportError::ConnectTimeout)
             }
             Self::Token(TokenError::Wechat(error)) => error.is_timeout(),
             _ => false,
@@ -147,7 +147,7 @@ mod tests {
         Error::Refused { call: CALL, class: Class::of(errcode), upstream }
     }
 
-    fn transport(fault: Fault) -> Error {
+    fn transport(fault: TransportError) -> Error {
         Error::Transport { call: CALL, fault, source: None }
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn what_wechat_cannot_have_taken_is_told_from_what_it_may_have_taken() {
         let words = String::new;
         let token_refused = Upstream::new(40001, "no", std::iter::empty());
-        let no_token = || TokenError::Wechat(Box::new(transport(Fault::Timeout)));
+        let no_token = || TokenError::Wechat(Box::new(transport(TransportError::Timeout)));
         for (error, may_have_arrived) in [
             (refused(-1), false),
             (refused(40241), false),
@@ -168,16 +168,16 @@ mod tests {
             (Error::Status { call: CALL, status: 429 }, false),
             (Error::Status { call: CALL, status: 500 }, true),
             (Error::Status { call: CALL, status: 504 }, true),
-            (transport(Fault::NameNotResolved), false),
-            (transport(Fault::ConnectionRefused), false),
-            (transport(Fault::NotConnected), false),
-            (transport(Fault::ConnectTimeout), false),
-            (transport(Fault::Certificate(words())), false),
-            (transport(Fault::Tls(words())), false),
-            (transport(Fault::BrokenTls(words())), true),
-            (transport(Fault::Timeout), true),
-            (transport(Fault::Broken), true),
-            (transport(Fault::TooLong), true),
+            (transport(TransportError::NameNotResolved), false),
+            (transport(TransportError::ConnectionRefused), false),
+            (transport(TransportError::NotConnected), false),
+            (transport(TransportError::ConnectTimeout), false),
+            (transport(TransportError::Certificate(words())), false),
+            (transport(TransportError::Tls(words())), false),
+            (transport(TransportError::BrokenTls(words())), true),
+            (transport(TransportError::Timeout), true),
+            (transport(TransportError::Broken), true),
+            (transport(TransportError::TooLong), true),
             (Error::Undecodable { call: CALL, problem: words() }, true),
         ] {
             assert_eq!(error.may_have_arrived(), may_have_arrived, "{error:?}");

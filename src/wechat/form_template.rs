@@ -77,8 +77,8 @@ impl<'a> LegacyMessage<'a> {
     fn request(&self) -> Request<'a> {
         let texts = self.data.values().map(|value| value.value.as_str());
         Request::post(SEND, self)
-            .hiding([self.touser.as_str(), self.form_id])
-            .hiding(self.page.into_iter().chain(texts))
+            .redacting([self.touser.as_str(), self.form_id])
+            .redacting(self.page.into_iter().chain(texts))
     }
 }
 
@@ -89,7 +89,7 @@ struct Part {
 }
 
 #[derive(Serialize)]
-struct Wanted<'a> {
+struct RequestBody<'a> {
     id: &'a str,
 }
 
@@ -147,7 +147,7 @@ impl Account {
 
     /// A template of the library with its keywords.
     pub async fn legacy_library_template(&self, id: &str) -> Result<LegacyLibraryTemplate, Error> {
-        let found: Found = self.call(&Request::post(LIBRARY_GET, &Wanted { id })).await?;
+        let found: Found = self.call(&Request::post(LIBRARY_GET, &RequestBody { id })).await?;
         let keyword = |row: KeywordRow| {
             let (name, example) = (row.name.0, row.example.0);
             Some(LegacyKeyword { id: row.keyword_id.0?, name, example })

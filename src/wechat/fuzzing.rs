@@ -5,42 +5,42 @@
 use serde::de::DeserializeOwned;
 
 use super::decode::{Decoded, decode};
+use super::json_repair::repair;
 use super::profile::Row;
-use super::sanitise::sanitise;
 use super::{FollowerPage, Upstream, login, quota, subscribe, template, token, users};
 
 /// What was read: an answer, or WeChat's words about a failure, or what is wrong with the bytes.
 pub type Outcome = Result<Option<Upstream>, String>;
 
-/// Reads the bytes as the answer of each kind of call; `hidden` is what the request says must not be repeated.
-pub fn read_answer(bytes: &[u8], hidden: &str) -> [Outcome; 8] {
+/// Reads the bytes as the answer of each kind of call; `redacted` is what the request says must not be repeated.
+pub fn read_answer(bytes: &[u8], redacted: &str) -> [Outcome; 8] {
     [
-        read::<users::Page>(bytes, hidden, |page| drop(FollowerPage::from(page))),
-        read::<users::Batch>(bytes, hidden, drop),
-        read::<Row>(bytes, hidden, drop),
-        read::<quota::Answer>(bytes, hidden, drop),
-        read::<token::Granted>(bytes, hidden, |granted| drop(granted.into_token())),
-        read::<template::Templates>(bytes, hidden, |templates| {
+        read::<users::Page>(bytes, redacted, |page| drop(FollowerPage::from(page))),
+        read::<users::Batch>(bytes, redacted, drop),
+        read::<Row>(bytes, redacted, drop),
+        read::<quota::Answer>(bytes, redacted, drop),
+        read::<token::Granted>(bytes, redacted, |granted| drop(granted.into_token())),
+        read::<template::Templates>(bytes, redacted, |templates| {
             templates.into_list().iter().for_each(|template| drop(template.keys()));
         }),
-        read::<subscribe::Accepted>(bytes, hidden, drop),
-        read::<login::Granted>(bytes, hidden, |granted| drop(granted.into_session())),
+        read::<subscribe::Accepted>(bytes, redacted, drop),
+        read::<login::Granted>(bytes, redacted, |granted| drop(granted.into_session())),
     ]
 }
 
 /// The bytes as JSON, mended where they were none.
 pub fn mend(bytes: &[u8]) -> String {
-    sanitise(bytes)
+    json_repair(bytes)
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8], hidden: &str, make: impl FnOnce(T)) -> Outcome {
+fn read<T: DeserializeOwned>(bytes: &[u8], redacted: &str, make: impl FnOnce(T)) -> Outcome {
     match decode::<T>(bytes)? {
         Decoded::Answer(answer) => {
             make(answer);
             Ok(None)
         }
         Decoded::Refusal { errcode, errmsg } => {
-            let upstream = Upstream::new(errcode, &errmsg, std::iter::once(hidden));
+            let upstream = Upstream::new(errcode, &errmsg, std::iter::once(redacted));
             upstream.seen_address();
             Ok(Some(upstream))
         }

@@ -1,7 +1,7 @@
 //! The typed client of WeChat's server API: calls, their errors by what the caller can do, retries.
 //!
 //! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
-//! take their token from a [`TokenSource`] and their place in the queue from a [`Gate`]. Every request
+//! take their token from a [`TokenSource`] and their place in the queue from a [`ConcurrencyLimit`]. Every request
 //! leaves through `send.rs`. [`template`] sends an Official Account's messages, [`subscribe`] a Mini
 //! Program's, and [`form_template`] those that WeChat withdrew; [`login`] exchanges a Mini Program's
 //! login codes, [`callback`] reads what WeChat pushes. Knows nothing of the database, of who keeps the
@@ -14,36 +14,36 @@
 mod account;
 mod answer;
 mod attempts;
+mod before_send;
 pub mod callback;
 mod cipher;
 mod class;
 mod client;
+mod concurrency;
 mod counts;
 mod decode;
-mod departure;
 mod error;
-mod fault;
+mod failure_kind;
 pub mod form_template;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod gate;
-mod hiding;
 mod hint;
+mod json_repair;
 mod lenient;
 pub mod login;
 mod options;
 mod probe;
 mod profile;
 mod quota;
+mod redact;
 mod request;
 mod retry;
-mod sanitise;
 mod send;
 pub mod subscribe;
 pub mod template;
 mod tls;
 mod token;
-mod trouble;
+mod transport_error;
 mod upstream;
 mod users;
 
@@ -51,17 +51,17 @@ mod users;
 mod tests;
 
 pub use account::Account;
+pub use before_send::BeforeSend;
 pub use class::Class;
 pub use client::Client;
-pub use departure::Departure;
+pub use concurrency::ConcurrencyLimit;
 pub use error::Error;
-pub use fault::Fault;
-pub use gate::Gate;
+pub use failure_kind::FailureKind;
+pub use transport_error::TransportError;
 pub use options::{BuildError, Options};
 pub use probe::{Probe, Resolved};
 pub use quota::{Quota, RateLimit, next_renewal};
 pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
-pub use trouble::Trouble;
 pub use upstream::Upstream;
 pub use users::FollowerPage;

@@ -41,7 +41,7 @@ pub fn next_renewal(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 #[derive(Serialize)]
-struct Wanted<'a> {
+struct RequestBody<'a> {
     cgi_path: &'a str,
 }
 
@@ -69,7 +69,7 @@ struct Rate {
 impl Account {
     /// What is left of a call's allowance; `cgi_path` is its path, such as `/cgi-bin/user/get`.
     pub async fn quota(&self, cgi_path: &str) -> Result<Quota, Error> {
-        let request = Request::post(QUOTA_GET, &Wanted { cgi_path });
+        let request = Request::post(QUOTA_GET, &RequestBody { cgi_path });
         let Answer { quota, rate_limit } = self.call(&request).await?;
         let daily = quota.unwrap_or_default();
         let rate_limit = rate_limit.and_then(|rate| {

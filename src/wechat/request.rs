@@ -52,12 +52,12 @@ pub(super) struct Request<'a> {
     pub(super) query: Vec<(&'static str, &'a str)>,
     pub(super) body: Option<Bytes>,
     /// Values of the body that an error must not repeat.
-    pub(super) hidden: Vec<&'a str>,
+    pub(super) redacted: Vec<&'a str>,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn get(call: Call) -> Self {
-        Self { call, query: Vec::new(), body: None, hidden: Vec::new() }
+        Self { call, query: Vec::new(), body: None, redacted: Vec::new() }
     }
 
     /// The body is raw UTF-8 JSON: WeChat refuses texts escaped as `\uXXXX` on some calls.
@@ -73,13 +73,13 @@ impl<'a> Request<'a> {
         self
     }
 
-    pub(super) fn hiding(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
-        self.hidden.extend(values);
+    pub(super) fn redacting(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        self.redacted.extend(values);
         self
     }
 
     /// The values that an error must not repeat.
-    pub(super) fn hidden(&self) -> impl Iterator<Item = &'a str> {
-        self.query.iter().map(|(_, value)| *value).chain(self.hidden.iter().copied())
+    pub(super) fn redacted(&self) -> impl Iterator<Item = &'a str> {
+        self.query.iter().map(|(_, value)| *value).chain(self.redacted.iter().copied())
     }
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::client::Link;
 use super::decode::{Decoded, decode};
 use super::request::Request;
-use super::{AccessToken, Error, Fault, Upstream};
+use super::{AccessToken, Error, TransportError, Upstream};
 
 /// The longest answer that is read. A full page of openids has 350 KB.
 const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
@@ -36,12 +36,13 @@ pub(super) async fn understand<T: DeserializeOwned>(
         return Err(Error::Status { call, status: status.as_u16() });
     }
     let body = read(response).await.map_err(|error| transport(call, error))?;
-    let body = body.ok_or(Error::Transport { call, fault: Fault::TooLong, source: None })?;
+    let body =
+        body.ok_or(Error::Transport { call, fault: TransportError::TooLong, source: None })?;
     match decode(&body) {
         Ok(Decoded::Answer(answer)) => Ok(answer),
         Ok(Decoded::Refusal { errcode, errmsg }) => {
-            let hidden = request.hidden().chain(token.map(AccessToken::expose));
-            let upstream = Upstream::new(errcode, &errmsg, hidden);
+            let redacted = request.redacted().chain(token.map(AccessToken::expose));
+            let upstream = Upstream::new(errcode, &errmsg, redacted);
             Err(Error::Refused { call, class: (request.call.class_of)(errcode), upstream })
         }
         Err(problem) => Err(Error::Undecodable { call, problem }),
@@ -89,5 +90,5 @@ async fn read(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
 }
 
 fn transport(call: &'static str, error: reqwest::Error) -> Error {
-    Error::Transport { call, fault: Fault::of(&error), source: Some(error) }
+    Error::Transport { call, fault: TransportError::of(&error), source: Some(error) }
 }

@@ -54,7 +54,7 @@ impl Eq for AccessToken {}
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken([hidden])")
+        f.write_str("AccessToken([redacted])")
     }
 }
 
@@ -115,7 +115,7 @@ const STABLE_TOKEN: Call = Call::with_secret("/cgi-bin/stable_token");
 const LONGEST_LIFE_SECONDS: u64 = 7_200;
 
 #[derive(Serialize)]
-struct Wanted<'a> {
+struct RequestBody<'a> {
     grant_type: &'static str,
     appid: &'a str,
     secret: &'a str,
@@ -144,9 +144,13 @@ pub(super) async fn stable_token(
     force_refresh: bool,
 ) -> Result<GrantedToken, Error> {
     let secret = secret.expose_secret();
-    let wanted =
-        Wanted { grant_type: "client_credential", appid: appid.as_str(), secret, force_refresh };
-    let request = Request::post(STABLE_TOKEN, &wanted).hiding([secret]);
+    let wanted = RequestBody {
+        grant_type: "client_credential",
+        appid: appid.as_str(),
+        secret,
+        force_refresh,
+    };
+    let request = Request::post(STABLE_TOKEN, &wanted).redacting([secret]);
     let granted: Granted = match force_refresh {
         true => attempts::once(link, &request, None).await?,
         false => attempts::repeated(link, &request, None, None).await?,

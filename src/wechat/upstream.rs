@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
-use super::hiding::{HIDDEN, fields, hide};
+use super::redact::{REDACTED, fields, redact};
 
 /// WeChat's own words about a failure, without the parts that vary from call to call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,14 +26,14 @@ const ERRMSG_LENGTH: usize = 200;
 const IDENTIFIER_LENGTH: usize = 20;
 
 impl Upstream {
-    /// Reads an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`; `hidden` are values
+    /// Reads an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`; `redacted` are values
     /// of the request that must not be repeated.
     pub(super) fn new<'a>(
         errcode: i64,
         errmsg: &str,
-        hidden: impl Iterator<Item = &'a str>,
+        redacted: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let errmsg = hide(errmsg, hidden);
+        let errmsg = redact(errmsg, redacted);
         let (text, tail) = split_tail(&errmsg);
         let words: Vec<&str> = text.split_whitespace().chain(after_hint(tail)).map(shown).collect();
         let errmsg = words.join(" ").chars().take(ERRMSG_LENGTH).collect();
@@ -98,7 +98,7 @@ fn shown(word: &str) -> &str {
     let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
     let is_identifier =
         |part: &str| part.len() >= IDENTIFIER_LENGTH && part.contains(|c: char| c.is_ascii_digit());
-    if word.split(is_separator).any(is_identifier) { HIDDEN } else { word }
+    if word.split(is_separator).any(is_identifier) { REDACTED } else { word }
 }
 
 #[cfg(test)]
@@ -157,11 +157,11 @@ mod tests {
     fn links_and_identifiers_are_not_repeated() {
         let seen = upstream("invalid oTESTopenid0000000000000001, see https://example.com/x?a=b");
         assert_eq!(seen.errmsg, "invalid […] see [link]");
-        let hidden = ["s3cret"];
-        let seen = Upstream::new(1, "secret 's3cret' is wrong", hidden.into_iter());
+        let redacted = ["s3cret"];
+        let seen = Upstream::new(1, "secret 's3cret' is wrong", redacted.into_iter());
         assert_eq!(seen.errmsg, "secret '[…]' is wrong");
-        let hidden = ["0123abcd"];
-        let seen = Upstream::new(1, "wrong rid: 0123abcd", hidden.into_iter());
+        let redacted = ["0123abcd"];
+        let seen = Upstream::new(1, "wrong rid: 0123abcd", redacted.into_iter());
         assert_eq!(seen.rid, None);
     }
 }

@@ -62,7 +62,7 @@ fn trimmed(text: String) -> String {
 }
 
 #[derive(Serialize)]
-struct Wanted<'a> {
+struct RequestBody<'a> {
     user_list: Vec<Person<'a>>,
 }
 
@@ -98,8 +98,8 @@ impl Account {
             return Ok(Vec::new());
         }
         let user_list = openids.iter().map(|openid| Person { openid: openid.as_str() }).collect();
-        let request =
-            Request::post(BATCH, &Wanted { user_list }).hiding(openids.iter().map(OpenId::as_str));
+        let request = Request::post(BATCH, &RequestBody { user_list })
+            .redacting(openids.iter().map(OpenId::as_str));
         let batch: Batch = self.call(&request).await?;
         Ok(batch.user_info_list.into_iter().filter_map(|row| row.0).collect())
     }

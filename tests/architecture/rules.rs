@@ -176,7 +176,7 @@ mod tests {
         let uses = scan("src/http/mod.rs", "use crate::wechat::callback;\nuse axum::Router;");
         let unused = unused(&uses);
         let has = |line: &str| unused.iter().any(|found| found == line);
-        assert!(!has("http → wechat::callback") && has("http → wechat::Trouble"), "{unused:?}");
+        assert!(!has("http → wechat::callback") && has("http → wechat::FailureKind"), "{unused:?}");
         assert!(!has("axum is not used in http") && has("axum is not used in sandbox"));
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Problem, Upstream};
 use crate::keys::Refusal;
 use crate::store;
-use crate::wechat::{Trouble, Upstream as Said};
+use crate::wechat::{FailureKind, Upstream as Said};
 
 /// How soon to try again once the database was away.
 const DATABASE_RETRY: Duration = Duration::from_secs(2);
@@ -22,13 +22,16 @@ const SPENT_RETRY: Duration = Duration::from_secs(300);
 
 impl Problem {
     /// 502, 503 or 504: WeChat did not do it.
-    pub(in crate::http) fn wechat(trouble: Trouble, detail: impl Into<Cow<'static, str>>) -> Self {
-        match trouble {
-            Trouble::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
-            Trouble::Spent => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
-            Trouble::TooSlow => Self::too_slow("wechat_too_slow", detail),
-            Trouble::NotUnderstood => Self::not_understood("wechat_not_understood", detail),
-            Trouble::Misconfigured | Trouble::Refused => {
+    pub(in crate::http) fn wechat(
+        failure_kind: FailureKind,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        match failure_kind {
+            FailureKind::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
+            FailureKind::Spent => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
+            FailureKind::TooSlow => Self::too_slow("wechat_too_slow", detail),
+            FailureKind::NotUnderstood => Self::not_understood("wechat_not_understood", detail),
+            FailureKind::Misconfigured | FailureKind::Refused => {
                 Self::not_understood("wechat_refused", detail)
             }
         }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::meters;
+use super::request_metrics;
 use stalled::Impatient;
 
 /// How long a client may take to send its request's head, the wait for its next one included.
@@ -107,7 +107,7 @@ struct Open(Gauge);
 
 impl Open {
     fn new() -> Self {
-        let connections = meters::connections();
+        let connections = request_metrics::connections();
         connections.increment(1);
         Self(connections)
     }

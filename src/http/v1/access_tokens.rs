@@ -21,8 +21,8 @@ use crate::http::observe::RequestId;
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::model::{AccountKind, AppId};
 use crate::store::{self, audit};
-use crate::token::{Error, Standing};
-use crate::wechat::Trouble;
+use crate::token::{Error, TokenStatus};
+use crate::wechat::FailureKind;
 
 use super::accounts;
 
@@ -171,7 +171,7 @@ async fn admit(
 }
 
 async fn answer(
-    asked: impl Future<Output = Result<Standing, Error>>,
+    asked: impl Future<Output = Result<TokenStatus, Error>>,
 ) -> Result<Json<AccessTokenResponse>, Problem> {
     let standing = tokio::time::timeout(DEADLINE, asked).await.map_err(|_| too_slow())??;
     Ok(Json(standing.into()))
@@ -182,9 +182,9 @@ fn too_slow() -> Problem {
         .hint("try again; a token that is there already is given without asking WeChat")
 }
 
-impl From<Standing> for AccessTokenResponse {
-    fn from(standing: Standing) -> Self {
-        let Standing { appid, access_token, expires_in, expires_at, obtained_at } = standing;
+impl From<TokenStatus> for AccessTokenResponse {
+    fn from(standing: TokenStatus) -> Self {
+        let TokenStatus { appid, access_token, expires_in, expires_at, obtained_at } = standing;
         Self { appid, access_token, expires_in, expires_at, obtained_at }
     }
 }
@@ -192,12 +192,12 @@ impl From<Standing> for AccessTokenResponse {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
-        let problem = match (error.trouble(), &error) {
-            (Some(Trouble::TooSlow), _) => too_slow(),
-            (Some(Trouble::Spent), Error::Contested(_)) => {
+        let problem = match (error.failure_kind(), &error) {
+            (Some(FailureKind::TooSlow), _) => too_slow(),
+            (Some(FailureKind::Spent), Error::Contested(_)) => {
                 Self::unavailable("token_contested", detail, CONTESTED_RETRY)
             }
-            (Some(trouble), _) => Self::wechat(trouble, detail),
+            (Some(failure_kind), _) => Self::wechat(failure_kind, detail),
             (None, Error::Unknown(_)) => Self::not_found("account_unknown", detail),
             (None, _) => match error {
                 Error::Store(error) => return error.into(),

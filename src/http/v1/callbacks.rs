@@ -82,9 +82,9 @@ async fn receive_callback(
     request: Request,
 ) -> Result<Text, Problem> {
     // Who cannot sign does not get as far as having a body read.
-    let letter = context.app.inbox.admit(&appid, &query.unwrap_or_default())?;
+    let pending = context.app.inbox.admit(&appid, &query.unwrap_or_default())?;
     let Raw::<CALLBACK>(body) = Raw::from_request(request, &()).await?;
-    letter.receive(&body).await?;
+    pending.receive(&body).await?;
     Ok(text(SUCCESS.to_owned()))
 }
 

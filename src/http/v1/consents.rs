@@ -15,7 +15,7 @@ use crate::http::error::Problem;
 use crate::http::paging::{Limit, MOST_CUT, Page, Position};
 use crate::http::parameters::Query;
 use crate::model::{AccountKind, AppId, Consent, OpenId, TemplateId};
-use crate::push::Said;
+use crate::push::ConsentView;
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(list_consents))
@@ -73,7 +73,7 @@ async fn list_consents(
     let ConsentsQuery { appid, openid, limit, cursor } = asked;
     accounts::meant(&context, &caller, AccountKind::Any, Some(&appid))?;
     let said = context.app.push.consents(&appid, &openid).await?;
-    let response = |Said { template_id, status, changed_at }| ConsentResponse {
+    let response = |ConsentView { template_id, status, changed_at }| ConsentResponse {
         template_id,
         status,
         changed_at,

@@ -150,7 +150,9 @@ impl From<Error> for Problem {
             }
             Error::TooManyAtOnce => Self::unavailable("login_busy", detail, BUSY),
             Error::TimedOut => Self::too_slow("wechat_too_slow", detail),
-            Error::Wechat(source) => Self::wechat(source.trouble(), detail).caused_by(&*source),
+            Error::Wechat(source) => {
+                Self::wechat(source.failure_kind(), detail).caused_by(&*source)
+            }
         };
         problem.said(upstream.as_ref()).maybe_hint(hint)
     }

@@ -95,7 +95,7 @@ async fn get_stats(
     State(context): State<Context>,
     _: Query<Nothing>,
 ) -> Result<Json<StatsResponse>, Problem> {
-    let count = context.census.take(&context.app).await?;
+    let count = context.stats.take(&context.app).await?;
     let config = &context.app.config;
     let official = config.official_accounts.iter().filter(|account| caller.allows(&account.appid));
     let programs = config.mini_programs.iter().filter(|program| caller.allows(&program.appid));

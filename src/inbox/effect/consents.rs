@@ -1,12 +1,12 @@
 //! What people say to templates: whether messages may come.
 
-use super::Arrival;
+use super::EventContext;
 use crate::model::{Consent, OpenId};
-use crate::store::consents::{self, Word};
+use crate::store::consents::{self, ConsentRecord};
 use crate::store::{self, accounts};
 use crate::wechat::callback;
 
-impl Arrival<'_> {
+impl EventContext<'_> {
     /// Somebody was asked, and answered: they are there, and act.
     pub(super) async fn answer(
         &self,
@@ -47,12 +47,12 @@ impl Arrival<'_> {
         Ok(())
     }
 
-    fn word(&self, said: &callback::Consent) -> Option<Word> {
+    fn word(&self, said: &callback::Consent) -> Option<ConsentRecord> {
         let word = said.template_id.parse().ok().zip(Consent::from_word(&said.status));
         let Some((template_id, consent)) = word else {
             tracing::warn!(app.id = %self.appid, said.status, "a word to a template is not understood");
             return None;
         };
-        Some(Word { template_id, consent, changed_at: self.created_at * 1_000 })
+        Some(ConsentRecord { template_id, consent, changed_at: self.created_at * 1_000 })
     }
 }

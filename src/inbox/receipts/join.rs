@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::count;
 use crate::model::MessageId;
-use crate::store::receipts::{self, Kept};
-use crate::store::{AccountId, Error, GrowingPatience, Store};
+use crate::store::receipts::{self, Matched};
+use crate::store::{AccountId, AdaptiveTimeout, Error, Store};
 
 /// How often kept receipts are looked at, as long as a look is quick.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const JOINED_AT_ONCE: u64 = 1_000;
 /// Joins kept receipts to their messages until it is dropped. The first look is at all of them: those
 /// of when no process was at work.
 pub(in crate::inbox) async fn join_for_ever(store: &Store) -> Infallible {
-    let (mut back_ms, mut patience) = (i64::MAX, GrowingPatience::default());
+    let (mut back_ms, mut patience) = (i64::MAX, AdaptiveTimeout::default());
     loop {
         let began = Instant::now();
         match patience.keep(look(store, back_ms)).await {
@@ -73,10 +73,10 @@ pub(super) async fn join_all(store: &Store, since: i64) -> Result<(), Error> {
     }
 }
 
-async fn join(store: &Store, kept: Vec<Kept>) -> Result<(), Error> {
+async fn join(store: &Store, kept: Vec<Matched>) -> Result<(), Error> {
     let mut endings: BTreeMap<(String, i64), Vec<MessageId>> = BTreeMap::new();
     let mut numbers: BTreeMap<AccountId, Vec<i64>> = BTreeMap::new();
-    for Kept { account, msgid, status, received_at, message } in kept {
+    for Matched { account, msgid, status, received_at, message } in kept {
         endings.entry((status, received_at)).or_default().push(message);
         numbers.entry(account).or_default().push(msgid);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Bundle, count};
+use super::{ReceiptBatch, count};
 use crate::inbox::effect::is_too_old;
 use crate::model::{MessageId, OpenId};
 use crate::store::receipts::{self, Receipt};
@@ -16,9 +16,12 @@ type Endings = BTreeMap<String, Vec<MessageId>>;
 
 /// Records the receipts of many pushes: those whose message is known end it, the others are kept. Returns
 /// when they were kept, if any were.
-pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<Option<i64>, Error> {
+pub(super) async fn record(
+    store: &Store,
+    batches: Vec<ReceiptBatch>,
+) -> Result<Option<i64>, Error> {
     let received_at = store.now().await?;
-    let (endings, unknown) = look_up(store, firsts(bundles, received_at)).await?;
+    let (endings, unknown) = look_up(store, firsts(batches, received_at)).await?;
     if endings.is_empty() && unknown.is_empty() {
         return Ok(None);
     }
@@ -37,9 +40,9 @@ pub(super) async fn record(store: &Store, bundles: Vec<Bundle>) -> Result<Option
     Ok((!unknown.is_empty()).then_some(received_at))
 }
 
-fn firsts(bundles: Vec<Bundle>, received_at: i64) -> Firsts {
+fn firsts(batches: Vec<ReceiptBatch>, received_at: i64) -> Firsts {
     let mut firsts = Firsts::new();
-    for Bundle { appid, created_at, receipts } in bundles {
+    for ReceiptBatch { appid, created_at, receipts } in batches {
         if is_too_old(&appid, created_at, received_at) {
             continue;
         }

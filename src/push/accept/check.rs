@@ -1,6 +1,6 @@
 //! What WeChat would refuse of a message, found before it is sent: every mistake at once.
 
-use super::catalogue::Known;
+use super::template_cache::Known;
 use super::values::Rule;
 use crate::model::{AppId, Content, TemplateId};
 use crate::push::error::{Mistake, Refusal};

@@ -1,15 +1,15 @@
-//! Judging orders: by their sender's templates, by who their person is, and by what that person wants.
+//! Judging requests: by their sender's templates, by who their person is, and by what that person wants.
 
 use std::collections::HashMap;
 
 use super::check::check;
-use super::order::{Letter, Order};
 use super::reach::Reached;
+use super::request::{MessageSpec, SendRequest};
 use crate::model::{AccountKind, AppId, Channel, Consent, OpenId, TemplateId, UnionId};
 use crate::push::error::{Error, Refusal};
 use crate::push::{Push, Sender};
 use crate::resolve::User;
-use crate::store::consents::{self, Word};
+use crate::store::consents::{self, ConsentRecord};
 use crate::store::messages::Route;
 use crate::store::{self, AccountId};
 
@@ -25,39 +25,43 @@ pub(super) struct Sendable {
     pub(super) fallback: Option<Route>,
 }
 
-/// One way for an order, and where it leads.
+/// One way for a request, and where it leads.
 type Way = (Route, Option<UnionId>);
 
 impl Push {
-    /// What can be sent of each order, in their order.
+    /// What can be sent of each request, in their order.
     pub(super) async fn judge(
         &self,
-        orders: &[Order],
+        requests: &[SendRequest],
     ) -> Result<Vec<Result<Sendable, Refusal>>, Error> {
-        let messages: Vec<_> = orders.iter().map(|order| (&order.to, &order.message)).collect();
+        let messages: Vec<_> =
+            requests.iter().map(|request| (&request.to, &request.message)).collect();
         let with_fallback =
-            orders.iter().filter_map(|order| Some((&order.to, order.fallback.as_ref()?)));
+            requests.iter().filter_map(|request| Some((&request.to, request.fallback.as_ref()?)));
         let fallbacks: Vec<_> = with_fallback.collect();
         let messages = self.ways(&messages).await?;
         let mut fallbacks = self.ways(&fallbacks).await?.into_iter();
-        let judged = orders.iter().zip(messages).map(|(order, message)| {
-            let fallback = order.fallback.as_ref().and_then(|_| fallbacks.next());
+        let judged = requests.iter().zip(messages).map(|(request, message)| {
+            let fallback = request.fallback.as_ref().and_then(|_| fallbacks.next());
             sendable(message, fallback)
         });
         Ok(judged.collect())
     }
 
-    /// The way of each letter to its person, or why there is none.
-    async fn ways(&self, letters: &[(&User, &Letter)]) -> Result<Vec<Result<Way, Refusal>>, Error> {
+    /// The way of each spec to its person, or why there is none.
+    async fn ways(
+        &self,
+        specs: &[(&User, &MessageSpec)],
+    ) -> Result<Vec<Result<Way, Refusal>>, Error> {
         let mut groups: HashMap<(&AppId, &TemplateId), Vec<usize>> = HashMap::new();
-        for (place, (user, letter)) in letters.iter().enumerate() {
+        for (place, (user, spec)) in specs.iter().enumerate() {
             self.know(user)?;
-            let sender = self.sender(letter.channel, letter.sender.as_ref())?;
-            groups.entry((sender.wechat.appid(), &letter.template_id)).or_default().push(place);
+            let sender = self.sender(spec.channel, spec.sender.as_ref())?;
+            groups.entry((sender.wechat.appid(), &spec.template_id)).or_default().push(place);
         }
-        let mut ways: Vec<Option<Result<Way, Refusal>>> = vec![None; letters.len()];
+        let mut ways: Vec<Option<Result<Way, Refusal>>> = vec![None; specs.len()];
         for ((appid, template_id), places) in groups {
-            let group: Vec<_> = places.iter().map(|place| letters[*place]).collect();
+            let group: Vec<_> = places.iter().map(|place| specs[*place]).collect();
             let sender = &self.senders[appid];
             for (place, way) in places.iter().zip(self.ways_of(sender, template_id, &group).await?)
             {
@@ -67,16 +71,16 @@ impl Push {
         Ok(ways.into_iter().flatten().collect())
     }
 
-    /// The same, of letters that use one template of one sender.
+    /// The same, of specs that use one template of one sender.
     async fn ways_of(
         &self,
         sender: &Sender,
         template_id: &TemplateId,
-        letters: &[(&User, &Letter)],
+        specs: &[(&User, &MessageSpec)],
     ) -> Result<Vec<Result<Way, Refusal>>, Error> {
         let appid = sender.wechat.appid();
-        let known = sender.catalogue.find(sender.channel, &sender.wechat, template_id).await;
-        let users: Vec<&User> = letters.iter().map(|(user, _)| *user).collect();
+        let known = sender.templates.find(sender.channel, &sender.wechat, template_id).await;
+        let users: Vec<&User> = specs.iter().map(|(user, _)| *user).collect();
         let found = self.reach(sender, &users).await?;
         let reached: Vec<&OpenId> = found.iter().flatten().map(|reached| &reached.openid).collect();
         let number = self.number(appid).await?;
@@ -87,9 +91,9 @@ impl Push {
             // Consent comes and goes with every prompt there, so WeChat is asked.
             Channel::Subscribe => Vec::new(),
         };
-        let way = |((_, letter), found): (&(&User, &Letter), Result<Reached, Refusal>)| {
-            let checked = check(appid, template_id, &known, &letter.content);
-            checked.map_err(|refusal| match letter.channel {
+        let way = |((_, spec), found): (&(&User, &MessageSpec), Result<Reached, Refusal>)| {
+            let checked = check(appid, template_id, &known, &spec.content);
+            checked.map_err(|refusal| match spec.channel {
                 Channel::Template => refusal,
                 // As the request names its parts.
                 Channel::Subscribe => refusal.within("subscribe"),
@@ -98,11 +102,11 @@ impl Push {
             if refused.contains(&openid) {
                 return Err(Refusal::RefusedByUser);
             }
-            let (channel, content) = (letter.channel, letter.content.clone());
+            let (channel, content) = (spec.channel, spec.content.clone());
             let template_id = template_id.clone();
             Ok((Route { channel, account: number, openid, template_id, content }, unionid))
         };
-        Ok(letters.iter().zip(found).map(way).collect())
+        Ok(specs.iter().zip(found).map(way).collect())
     }
 
     /// Who of these people refused the template lately.
@@ -118,7 +122,7 @@ impl Push {
             true => 0,
             false => self.store.now().await?,
         };
-        let holds = |word: &Word| {
+        let holds = |word: &ConsentRecord| {
             word.consent == Consent::Refused && now - word.changed_at < REFUSAL_HOLDS_MS
         };
         Ok(words.into_iter().filter(|(_, word)| holds(word)).map(|(openid, _)| openid).collect())

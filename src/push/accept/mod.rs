@@ -1,10 +1,10 @@
 //! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
 
-mod catalogue;
 mod check;
 mod judge;
-mod order;
 mod reach;
+mod request;
+mod template_cache;
 mod values;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,8 +20,8 @@ use crate::store::{self, AccountId, Transaction, accounts, erasures};
 
 use judge::Sendable;
 
-pub(super) use catalogue::Catalogue;
-pub use order::{Letter, Order};
+pub use request::{MessageSpec, SendRequest};
+pub(super) use template_cache::TemplateCache;
 
 /// For how long the first request with a key may wait for its answer; a process that died gives none.
 const IN_FLIGHT_MS: i64 = 20_000;
@@ -30,12 +30,12 @@ const IN_FLIGHT_MS: i64 = 20_000;
 /// tenth of a second.
 const PATIENCE_EACH: Duration = Duration::from_millis(5);
 
-/// What became of each order, in their order.
-pub type Verdicts = Vec<Result<MessageId, Refusal>>;
+/// What became of each request, in their order.
+pub type AcceptResults = Vec<Result<MessageId, Refusal>>;
 
 /// A request that its sender named by an Idempotency-Key.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct IdempotentRequest {
     /// The name, and what is asked for.
     pub request: Request,
     /// Whether its answer waits for WeChat's: until [`Push::note_answer`], repetitions are told to come later.
@@ -46,25 +46,25 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// It was judged now.
-    Now(Verdicts),
+    Now(AcceptResults),
     /// It came before, and was answered with this.
     Before(String),
 }
 
 impl Push {
-    /// Judges each order and keeps those that can be sent. `answer` is what the sender is told; it is kept
+    /// Judges each request and keeps those that can be sent. `answer` is what the sender is told; it is kept
     /// with the name of the request. A request of which nothing was accepted is not remembered.
     pub async fn accept(
         &self,
-        orders: &[Order],
-        named: Option<&Named>,
-        answer: impl Fn(&Verdicts) -> String,
+        requests: &[SendRequest],
+        named: Option<&IdempotentRequest>,
+        answer: impl Fn(&AcceptResults) -> String,
     ) -> Result<Accepted, Error> {
         if let Some(answer) = self.find_answer(named).await? {
             return Ok(Accepted::Before(answer));
         }
-        let judged = self.judge(orders).await?;
-        let patience = store::PATIENCE + PATIENCE_EACH * (orders.len() as u32).saturating_sub(1);
+        let judged = self.judge(requests).await?;
+        let patience = store::DEADLINE + PATIENCE_EACH * (requests.len() as u32).saturating_sub(1);
         let keep = self.keep(judged, named, answer);
         let Some(verdicts) = store::within(patience, keep).await? else {
             // Another request with this name was faster.
@@ -84,8 +84,11 @@ impl Push {
     }
 
     /// What a request with this name was answered with, if one came before.
-    async fn find_answer(&self, named: Option<&Named>) -> Result<Option<String>, Error> {
-        let Some(Named { request, .. }) = named else { return Ok(None) };
+    async fn find_answer(
+        &self,
+        named: Option<&IdempotentRequest>,
+    ) -> Result<Option<String>, Error> {
+        let Some(IdempotentRequest { request, .. }) = named else { return Ok(None) };
         let find = async {
             match message_requests::find(self.store.reader(), request).await? {
                 Some(before) => Ok(Some((before, self.store.now().await?))),
@@ -104,9 +107,9 @@ impl Push {
     async fn keep(
         &self,
         judged: Vec<Result<Sendable, Refusal>>,
-        named: Option<&Named>,
-        answer: impl Fn(&Verdicts) -> String,
-    ) -> Result<Option<Verdicts>, store::Error> {
+        named: Option<&IdempotentRequest>,
+        answer: impl Fn(&AcceptResults) -> String,
+    ) -> Result<Option<AcceptResults>, store::Error> {
         if judged.iter().all(Result::is_err) {
             let refused = judged.into_iter().filter_map(Result::err).map(Err);
             return Ok(Some(refused.collect()));
@@ -126,7 +129,7 @@ impl Push {
         if kept.is_empty() {
             return Ok(Some(verdicts));
         }
-        if let Some(Named { request, waits }) = named {
+        if let Some(IdempotentRequest { request, waits }) = named {
             let in_flight_until = if *waits { now + IN_FLIGHT_MS } else { 0 };
             let answer = answer(&verdicts);
             if !message_requests::claim(&transaction, request, &answer, in_flight_until, now)

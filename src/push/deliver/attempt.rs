@@ -17,7 +17,7 @@ use crate::push::Push;
 use crate::store::messages::{self, Message, Route};
 use crate::wechat::subscribe::SubscribeMessage;
 use crate::wechat::template::TemplateMessage;
-use crate::wechat::{self, Account, Departure};
+use crate::wechat::{self, Account, BeforeSend};
 
 /// How soon it is tried again to give a message back.
 const GIVE_BACK_AGAIN: Duration = Duration::from_millis(500);
@@ -69,7 +69,7 @@ impl Push {
 
     /// `None` where nothing left, or nothing that WeChat did not refuse for its token.
     async fn attempt(&self, account: &Account, claimed: &Claimed) -> Option<Answer> {
-        let leaving = Leaving { push: self, claimed };
+        let leaving = AttemptGuard { push: self, claimed };
         let ends_at = claimed.clock.instant_of(claimed.ends_at());
         match timeout_at(ends_at, send(account, &claimed.message, &leaving)).await {
             Ok(Ok(msgid)) => Some(Answer::Accepted(msgid)),
@@ -95,14 +95,14 @@ impl Push {
 }
 
 /// A message that is about to leave.
-struct Leaving<'a> {
+struct AttemptGuard<'a> {
     push: &'a Push,
     claimed: &'a Claimed,
 }
 
 #[async_trait]
-impl Departure for Leaving<'_> {
-    fn latest(&self) -> Instant {
+impl BeforeSend for AttemptGuard<'_> {
+    fn deadline(&self) -> Instant {
         self.claimed.clock.instant_of(self.claimed.leaves_by)
     }
 
@@ -117,7 +117,7 @@ impl Departure for Leaving<'_> {
             return true;
         }
         let store = self.push.store.writer();
-        let noted = timeout_at(self.latest(), messages::depart(store, claim, clock.now_ms())).await;
+        let noted = timeout_at(self.deadline(), messages::depart(store, claim, clock.now_ms())).await;
         match noted {
             Ok(Ok(is_ours)) => is_ours,
             Ok(Err(error)) => {
@@ -132,7 +132,7 @@ impl Departure for Leaving<'_> {
 async fn send(
     account: &Account,
     message: &Message,
-    leaving: &Leaving<'_>,
+    leaving: &AttemptGuard<'_>,
 ) -> Result<Option<i64>, wechat::Error> {
     let Message { id, route: Route { channel, openid, template_id, content, .. }, .. } = message;
     let Content { data, url, miniprogram, page, miniprogram_state, lang } = content;

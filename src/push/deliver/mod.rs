@@ -8,7 +8,7 @@ mod attempt;
 mod claim;
 mod expire;
 mod pace;
-mod work;
+mod worker;
 
 pub(super) use attempt::Answer;
 pub(super) use claim::{Claimed, SAFE_MS, lost_at};

@@ -51,11 +51,11 @@ pub(crate) struct Plan {
     seed: u64,
     /// Whether there is anything to look through.
     any: AtomicBool,
-    book: Mutex<Book>,
+    book: Mutex<RuleStore>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct RuleStore {
     rules: Vec<Rule>,
     made: u64,
 }

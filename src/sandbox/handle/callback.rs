@@ -1,7 +1,7 @@
 //! An account's callback, and what is pushed to it.
 
 use super::Account;
-use crate::sandbox::push::{self, Answer, Callback, Event, InvalidCallback, Letter, Undelivered};
+use crate::sandbox::push::{self, Answer, Callback, Envelope, Event, InvalidCallback, Undelivered};
 use crate::sandbox::world::{Push, PushId};
 
 impl Account {
@@ -57,12 +57,12 @@ impl Account {
     }
 
     /// The event signed and encrypted, without sending it.
-    pub fn letter(&self, event: Event) -> Result<Letter, Undelivered> {
-        push::letter(&self.world, self.inner(), &event)
+    pub fn envelope(&self, event: Event) -> Result<Envelope, Undelivered> {
+        push::envelope(&self.world, self.inner(), &event)
     }
 
-    /// Sends a letter once, as it is.
-    pub async fn post(&self, letter: &Letter) -> Result<Answer, Undelivered> {
-        push::post(&self.world, self.inner(), letter).await
+    /// Sends an envelope once, as it is.
+    pub async fn post(&self, envelope: &Envelope) -> Result<Answer, Undelivered> {
+        push::post(&self.world, self.inner(), envelope).await
     }
 }

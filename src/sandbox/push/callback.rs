@@ -90,8 +90,8 @@ impl Callback {
     /// A callback in safe mode whose token and key are made from a world's seed, for each account
     /// others.
     pub fn made(url: &str, seed: u64, appid: &str) -> Self {
-        let token = letters(derive(seed ^ 0x70, appid), 32);
-        let mut key = letters(derive(seed ^ 0x71, appid), 42);
+        let token = envelopes(derive(seed ^ 0x70, appid), 32);
+        let mut key = envelopes(derive(seed ^ 0x71, appid), 42);
         // Bits that stand for nothing and are not zero, as many of the vendor's keys have them.
         key.push('Z');
         Self::safe(url, &token, &key)
@@ -135,9 +135,9 @@ fn is_http(url: &str) -> bool {
     uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
 }
 
-fn letters(key: u64, count: u64) -> String {
-    let letter = |place| char::from(LETTERS[(mix(key ^ place) % 62) as usize]);
-    (0..count).map(letter).collect()
+fn envelopes(key: u64, count: u64) -> String {
+    let envelope = |place| char::from(LETTERS[(mix(key ^ place) % 62) as usize]);
+    (0..count).map(envelope).collect()
 }
 
 #[cfg(test)]

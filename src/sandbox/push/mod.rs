@@ -2,14 +2,14 @@
 //! they come up to three times.
 //!
 //! Each attempt is sealed anew, so that a receiver cannot tell a repetition by its bytes; to send
-//! the same bytes twice, there is [`Letter`]. Nothing is pushed in order.
+//! the same bytes twice, there is [`Envelope`]. Nothing is pushed in order.
 
 mod callback;
 mod consent;
 mod delivery;
+mod envelope;
 mod event;
 mod follow;
-mod letter;
 mod message;
 mod post;
 mod receipt;
@@ -18,14 +18,14 @@ pub use callback::{Callback, CallbackFormat, CallbackMode, InvalidCallback};
 pub(crate) use consent::{grant, revoke};
 use delivery::{announce, start_after};
 pub(crate) use delivery::{deliver, start};
+pub use envelope::Envelope;
 pub use event::Event;
 pub(crate) use follow::{join, leave, leave_any, rejoin};
-pub use letter::Letter;
 pub use post::{Answer, Undelivered};
 pub(crate) use receipt::{Report, report};
 
 use super::world::{Account, World};
-use letter::Seal;
+use envelope::Seal;
 
 /// What a message says of the account and the person.
 #[derive(Debug)]
@@ -74,10 +74,10 @@ impl Draft {
         Ok(Self { callback, context, message })
     }
 
-    fn seal(&self, world: &World) -> Result<Letter, Undelivered> {
+    fn seal(&self, world: &World) -> Result<Envelope, Undelivered> {
         let draws = [world.draw(), world.draw(), world.draw()];
         let seal = Seal { timestamp: world.now() / 1_000, draws };
-        Ok(letter::seal(&self.callback, &self.context, self.message.clone(), seal)?)
+        Ok(envelope::seal(&self.callback, &self.context, self.message.clone(), seal)?)
     }
 }
 
@@ -92,21 +92,21 @@ fn url_of(account: &Account) -> Result<String, Undelivered> {
 }
 
 /// The event signed and encrypted, and not sent.
-pub(crate) fn letter(
+pub(crate) fn envelope(
     world: &World,
     account: &Account,
     event: &Event,
-) -> Result<Letter, Undelivered> {
+) -> Result<Envelope, Undelivered> {
     Draft::new(world, account, event)?.seal(world)
 }
 
-/// Sends a letter once.
+/// Sends an envelope once.
 pub(crate) async fn post(
     world: &World,
     account: &Account,
-    letter: &Letter,
+    envelope: &Envelope,
 ) -> Result<Answer, Undelivered> {
-    post::post(&url_of(account)?, letter, world.push_timeout).await
+    post::post(&url_of(account)?, envelope, world.push_timeout).await
 }
 
 /// The query of a URL check with that `echostr`.
@@ -116,7 +116,7 @@ pub(crate) fn check_query(
     echostr: &str,
 ) -> Result<String, Undelivered> {
     let (timestamp, nonce) = ((world.now() / 1_000).to_string(), (world.draw() >> 32).to_string());
-    let query = letter::signed_query(&callback_of(account)?.token, &timestamp, &nonce);
+    let query = envelope::signed_query(&callback_of(account)?.token, &timestamp, &nonce);
     Ok(format!("{query}&echostr={echostr}"))
 }
 

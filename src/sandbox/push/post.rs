@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::InvalidCallback;
-use super::letter::Letter;
+use super::envelope::Envelope;
 
 /// More than any answer that the vendor understands.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -66,12 +66,12 @@ pub(super) async fn get(url: &str, query: &str, limit: Duration) -> Result<Answe
 /// A push: `POST`.
 pub(super) async fn post(
     url: &str,
-    letter: &Letter,
+    envelope: &Envelope,
     limit: Duration,
 ) -> Result<Answer, Undelivered> {
-    let request = Request::post(target(url, &letter.query))
-        .header(CONTENT_TYPE, &letter.content_type)
-        .body(Full::new(Bytes::from(letter.body.clone())))
+    let request = Request::post(target(url, &envelope.query))
+        .header(CONTENT_TYPE, &envelope.content_type)
+        .body(Full::new(Bytes::from(envelope.body.clone())))
         .map_err(failed)?;
     within(limit, url, request).await
 }

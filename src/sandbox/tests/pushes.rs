@@ -232,13 +232,13 @@ async fn a_letter_can_be_sent_twice_and_altered() {
     let receiver = Receiver::answering(&[Reaction::Answer(418, "teapot")]).await;
     let world = safe_world(&receiver).await;
     let main = world.main();
-    let mut letter = main.letter(Event::subscribe(3)).unwrap();
+    let mut envelope = main.envelope(Event::subscribe(3)).unwrap();
     for _ in 0..2 {
-        let answer = main.post(&letter).await.unwrap();
+        let answer = main.post(&envelope).await.unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (418, &b"teapot"[..]));
     }
-    letter.query = letter.query.replace("timestamp=17", "timestamp=16");
-    main.post(&letter).await.unwrap();
+    envelope.query = envelope.query.replace("timestamp=17", "timestamp=16");
+    main.post(&envelope).await.unwrap();
     let lines: Vec<_> = receiver.received().into_iter().map(|request| request.line).collect();
     assert!(lines[0] == lines[1] && lines[1] != lines[2]);
     assert!(world.pushes().is_empty());
@@ -276,7 +276,7 @@ async fn an_account_without_a_callback_pushes_nothing() {
     world.set_callback_url("http://127.0.0.1:9/").unwrap();
     assert_eq!(main.callback(), None);
     main.set_callback_url("").unwrap();
-    assert!(main.letter(Event::subscribe(3)).is_ok());
+    assert!(main.envelope(Event::subscribe(3)).is_ok());
     assert!(matches!(main.check_callback().await, Err(Undelivered::NoUrl(_))));
     main.leave([2]);
     let https = main.set_callback_url("https://127.0.0.1/");

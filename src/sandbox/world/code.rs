@@ -52,12 +52,12 @@ struct Code {
 #[derive(Debug)]
 pub(crate) struct Codes {
     rules: Rules,
-    book: Mutex<Book>,
+    book: Mutex<CodeStore>,
     salt: u64,
 }
 
 #[derive(Debug)]
-struct Book {
+struct CodeStore {
     codes: HashMap<String, Code>,
     minted: u64,
     sweep_at: usize,
@@ -65,7 +65,7 @@ struct Book {
 
 impl Codes {
     pub(crate) fn new(rules: Rules, salt: u64) -> Self {
-        let book = Book { codes: HashMap::new(), minted: 0, sweep_at: SWEEP_AT };
+        let book = CodeStore { codes: HashMap::new(), minted: 0, sweep_at: SWEEP_AT };
         Self { rules, book: Mutex::new(book), salt }
     }
 
@@ -109,7 +109,7 @@ impl Codes {
     }
 }
 
-impl Book {
+impl CodeStore {
     fn insert(&mut self, text: String, code: Code, rules: Rules) {
         if self.codes.len() >= self.sweep_at {
             let oldest = code.minted_at - rules.lifetime_millis - REMEMBERED_MILLIS;

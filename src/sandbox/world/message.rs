@@ -41,11 +41,11 @@ pub struct SentMessage {
 /// All sent messages of the world.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    book: Mutex<Book>,
+    book: Mutex<MessageStore>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct MessageStore {
     sent: VecDeque<SentMessage>,
     accepted: i64,
     client_ids: HashMap<(u64, String), i64>,

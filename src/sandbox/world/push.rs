@@ -65,18 +65,18 @@ pub struct Push {
 /// All pushes of the world.
 #[derive(Debug)]
 pub(crate) struct Pushes {
-    book: Arc<Mutex<Book>>,
+    book: Arc<Mutex<PushStore>>,
     under_way: watch::Sender<u64>,
     turns: Semaphore,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct PushStore {
     pushes: VecDeque<Push>,
     made: u64,
 }
 
-impl Book {
+impl PushStore {
     fn find(&mut self, id: PushId) -> Option<&mut Push> {
         let place = self.pushes.binary_search_by_key(&id, |push| push.id).ok()?;
         self.pushes.get_mut(place)
@@ -88,7 +88,7 @@ impl Book {
 pub(crate) struct UnderWay {
     id: PushId,
     state: PushState,
-    book: Arc<Mutex<Book>>,
+    book: Arc<Mutex<PushStore>>,
     under_way: watch::Sender<u64>,
 }
 

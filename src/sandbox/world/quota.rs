@@ -16,18 +16,18 @@ const CLEAR_DAYS: i64 = 30;
 /// What an account has used of its quotas today.
 #[derive(Debug)]
 pub(crate) struct Quotas {
-    book: Mutex<Book>,
+    book: Mutex<QuotaStore>,
 }
 
 #[derive(Debug)]
-struct Book {
+struct QuotaStore {
     limits: BTreeMap<Call, u64>,
     used: BTreeMap<Call, u64>,
     day: i64,
     cleared: Vec<i64>,
 }
 
-impl Book {
+impl QuotaStore {
     fn turn_to(&mut self, day: i64) {
         if self.day != day {
             self.day = day;
@@ -39,7 +39,7 @@ impl Book {
 impl Quotas {
     pub(crate) fn new(limits: BTreeMap<Call, u64>) -> Self {
         let (used, cleared) = (BTreeMap::new(), Vec::new());
-        Self { book: Mutex::new(Book { limits, used, day: 0, cleared }) }
+        Self { book: Mutex::new(QuotaStore { limits, used, day: 0, cleared }) }
     }
 
     /// Charges one call, or refuses it with 45009.

@@ -63,11 +63,11 @@ impl Template {
 #[derive(Debug)]
 pub(crate) struct Templates {
     seed: u64,
-    book: Mutex<Book>,
+    book: Mutex<TemplateStore>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct TemplateStore {
     shelves: HashMap<(usize, Shelf), Vec<Template>>,
     /// What a message with a banned template is refused with.
     bans: HashMap<(usize, String), i64>,

@@ -38,7 +38,7 @@ impl Key {
 /// WeChat's identifiers are random and long: none can be guessed from its digest.
 fn digest(account: AccountId, id: &str) -> String {
     let text = format!("unionid-bridge/erasure/1/{account}/{id}");
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 /// A key, and the person behind it.

@@ -2,11 +2,11 @@
 
 use entity::message::{Column, Entity};
 use sea_orm::sea_query::{Expr, SimpleExpr};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, UpdateMany};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany};
 
 use super::{Message, Route, json};
 use crate::model::{Attempt, MessageId, MessageState};
-use crate::store::sql::Sql;
+use crate::store::sql::{self, Sql};
 use crate::store::{Connection, Error};
 
 /// What one process has taken up, told from what another may take up later.
@@ -142,14 +142,5 @@ pub async fn delete_before(
     at: i64,
     limit: u64,
 ) -> Result<u64, Error> {
-    let first = super::first_id_at(at);
-    let mut sql = Sql::new(connection);
-    if sql.backend() == DbBackend::MySql {
-        sql.push("DELETE FROM message WHERE id < ").bind(first);
-        sql.push(" LIMIT ").bind(limit.cast_signed());
-    } else {
-        sql.push("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE id < ").bind(first);
-        sql.push(" LIMIT ").bind(limit.cast_signed()).push(")");
-    }
-    Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
+    sql::delete_below(connection, "message", "id", "id", super::first_id_at(at), limit).await
 }

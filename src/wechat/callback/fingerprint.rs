@@ -30,7 +30,7 @@ pub(super) fn of(fields: &Fields) -> String {
     for row in all_rows(fields) {
         add(&mut hash, row, &TELLING_ROWS);
     }
-    hex(&hash.finalize())
+    hex::encode(hash.finalize())
 }
 
 /// Its length before each text keeps two of them from running into each other. What is no text in an
@@ -41,9 +41,4 @@ fn add(hash: &mut Sha256, fields: &Fields, names: &[&'static str]) {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
-}
-
-/// The bytes as small hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::aes_key::AesKey;
 use super::fields::Fields;
 use super::signature::{check_message, check_query, moment};
-use super::{Error, Forgery, Push, Query, body};
+use super::{Error, Forgery, Notification, Query, body};
 use crate::model::AppId;
 
 /// Judges and opens what is pushed to one account.
@@ -76,7 +76,7 @@ impl Receiver {
     }
 
     /// Verifies, decrypts and reads a push.
-    pub fn open(&self, query: &Query, body: &[u8]) -> Result<Push, Error> {
+    pub fn open(&self, query: &Query, body: &[u8]) -> Result<Notification, Error> {
         self.admit(query)?;
         let outer = body::read(body)?;
         let Some(key) = &self.key else {
@@ -85,16 +85,16 @@ impl Receiver {
         let encrypted = outer.text("Encrypt")?.ok_or(Forgery::Plain)?;
         check_message(query, &self.token, encrypted)?;
         let message = key.open(encrypted, &self.appid)?;
-        Ok(Push::read(&body::read(&message)?)?)
+        Ok(Notification::read(&body::read(&message)?)?)
     }
 
     /// In compatible mode the plain fields stand beside the encrypted ones, and count where no key is
     /// configured.
-    fn open_plain(&self, outer: &Fields) -> Result<Push, Error> {
+    fn open_plain(&self, outer: &Fields) -> Result<Notification, Error> {
         if outer.has("Encrypt") && !outer.has("FromUserName") {
             return Err(Forgery::Encrypted.into());
         }
-        Ok(Push::read(outer)?)
+        Ok(Notification::read(outer)?)
     }
 }
 

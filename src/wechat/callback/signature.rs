@@ -4,7 +4,6 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-use super::fingerprint::hex;
 use super::{Forgery, Query};
 
 /// Whether `claimed` is the signature of these texts and the token, in a time that does not depend on
@@ -16,7 +15,7 @@ fn is_signature(claimed: &str, token: &SecretString, texts: &[&str]) -> bool {
     for part in parts {
         hash.update(part.as_bytes());
     }
-    let expected = hex(&hash.finalize());
+    let expected = hex::encode(hash.finalize());
     expected.as_bytes().ct_eq(claimed.as_bytes()).into()
 }
 

@@ -59,7 +59,7 @@ impl FromStr for LoginCode {
 
 impl fmt::Debug for LoginCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LoginCode([hidden])")
+        f.write_str("LoginCode([redacted])")
     }
 }
 

@@ -62,6 +62,6 @@ impl From<&str> for SessionKey {
 
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKey([hidden])")
+        f.write_str("SessionKey([redacted])")
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Jump, OpenId, TemplateId, Text};
 use crate::wechat::lenient::Integer;
 use crate::wechat::request::{Call, Request};
-use crate::wechat::{Account, Class, Departure, Error};
+use crate::wechat::{Account, BeforeSend, Class, Error};
 
 /// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>
 const SEND: Call =
@@ -38,8 +38,8 @@ impl<'a> TemplateMessage<'a> {
         let page = self.miniprogram.and_then(|jump| jump.pagepath.as_deref());
         let texts = self.data.values().map(|value| value.value.as_str());
         Request::post(SEND, self)
-            .hiding([self.touser.as_str()])
-            .hiding(self.url.into_iter().chain(page).chain(texts))
+            .redacting([self.touser.as_str()])
+            .redacting(self.url.into_iter().chain(page).chain(texts))
     }
 }
 
@@ -54,9 +54,9 @@ impl Account {
     pub async fn send_template(
         &self,
         message: &TemplateMessage<'_>,
-        departure: &dyn Departure,
+        before_send: &dyn BeforeSend,
     ) -> Result<i64, Error> {
-        let Sent { msgid } = self.call_once(&message.request(), departure).await?;
+        let Sent { msgid } = self.call_once(&message.request(), before_send).await?;
         msgid.0.filter(|&msgid| msgid != 0).ok_or_else(|| Error::Undecodable {
             call: SEND.name(),
             problem: "it has no msgid".to_owned(),

@@ -12,7 +12,7 @@ use super::super::form_template::LegacyMessage;
 use super::super::login::{LoginCode, SessionKey};
 use super::super::subscribe::SubscribeMessage;
 use super::super::template::TemplateMessage;
-use super::super::{Account, Error, Gate};
+use super::super::{Account, ConcurrencyLimit, Error};
 use super::server::{Reply, Server, json, ok, status};
 use super::{APPID, Anytime, Tokens, account_of, client};
 use crate::model::{Jump, Text};
@@ -68,7 +68,8 @@ async fn errors_of(base_url: &str) -> Vec<Error> {
     options.timeout = std::time::Duration::from_millis(40);
     options.retry.transient = 1;
     let client = super::Client::new(options).unwrap();
-    let account = account_of(client.clone(), Tokens::starting_with(TOKEN), Gate::new(4));
+    let account =
+        account_of(client.clone(), Tokens::starting_with(TOKEN), ConcurrencyLimit::new(4));
     let openid = OPENID.parse().unwrap();
     let secret = SecretString::from(SECRET);
     let (appid, code) = (APPID.parse().unwrap(), CODE.parse().unwrap());
@@ -123,8 +124,11 @@ async fn no_error_repeats_what_a_message_holds() {
     ] {
         let reply = json(format!(r#"{{"errcode":47003,"errmsg":"{errmsg}"}}"#));
         let server = Server::answering([reply]).await;
-        let account =
-            account_of(client(&server.base_url), Tokens::starting_with("t"), Gate::new(1));
+        let account = account_of(
+            client(&server.base_url),
+            Tokens::starting_with("t"),
+            ConcurrencyLimit::new(1),
+        );
         for error in errors_of_messages(&account).await {
             assert_silent(&everything_said(&error));
             assert!(error.to_string().contains("data.thing2.value"), "{error}");
@@ -139,8 +143,11 @@ async fn what_holds_a_secret_does_not_show_it() {
     let token = super::AccessToken::new(TOKEN);
     let granted =
         super::super::GrantedToken { token: token.clone(), expires_in: Default::default() };
-    let account =
-        account_of(client("http://127.0.0.1:1"), Tokens::starting_with(TOKEN), Gate::new(1));
+    let account = account_of(
+        client("http://127.0.0.1:1"),
+        Tokens::starting_with(TOKEN),
+        ConcurrencyLimit::new(1),
+    );
     let code: LoginCode = CODE.parse().unwrap();
     let key = SessionKey::from(SESSION_KEY);
     let said = format!("{token:?} {granted:?} {account:?} {code:?} {key:?}");

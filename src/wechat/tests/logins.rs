@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::super::login::{LoginCode, LoginRefusal, Session};
-use super::super::{Class, Client, Error, Fault};
+use super::super::{Class, Client, Error, TransportError};
 use super::server::{Reply, Server, json, ok, status};
 use super::{APPID, client};
 
@@ -113,7 +113,10 @@ async fn a_code_that_never_left_is_tried_again() {
 
     options.retry = super::RetryPolicy::never();
     let error = log_in_by(&Client::new(options).unwrap()).await.unwrap_err();
-    assert!(matches!(error, Error::Transport { fault: Fault::ConnectionRefused, .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::Transport { fault: TransportError::ConnectionRefused, .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{
-    AccessToken, Account, Client, Departure, Gate, Options, RetryPolicy, TokenError, TokenSource,
+    AccessToken, Account, BeforeSend, Client, ConcurrencyLimit, Options, RetryPolicy, TokenError,
+    TokenSource,
 };
 use crate::model::AppId;
 
@@ -60,8 +61,8 @@ impl TokenSource for Tokens {
 struct Anytime;
 
 #[async_trait]
-impl Departure for Anytime {
-    fn latest(&self) -> Instant {
+impl BeforeSend for Anytime {
+    fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
 
@@ -90,9 +91,9 @@ fn client(base_url: &str) -> Client {
 }
 
 fn account(base_url: &str) -> Account {
-    account_of(client(base_url), Tokens::starting_with("token"), Gate::new(16))
+    account_of(client(base_url), Tokens::starting_with("token"), ConcurrencyLimit::new(16))
 }
 
-fn account_of(client: Client, tokens: Arc<Tokens>, gate: Gate) -> Account {
-    client.account(APPID.parse().unwrap(), tokens, gate)
+fn account_of(client: Client, tokens: Arc<Tokens>, concurrency: ConcurrencyLimit) -> Account {
+    client.account(APPID.parse().unwrap(), tokens, concurrency)
 }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::super::template::TemplateMessage;
-use super::super::{AccessToken, Class, Departure, Error, Gate, TokenError, TokenSource};
+use super::super::{
+    AccessToken, BeforeSend, Class, ConcurrencyLimit, Error, TokenError, TokenSource,
+};
 use super::messages::{SENDS, SENT, Send, body, send, sent};
 use super::server::{Reply, Server, json, ok, status};
 use super::{Tokens, account, account_of, client};
@@ -46,8 +48,11 @@ async fn a_message_is_sent_once_whatever_becomes_of_it() {
 async fn a_refused_token_is_replaced_once_and_the_message_sent_once_more() {
     for (kind, call) in SENDS {
         let server = Server::answering([json(STALE), json(SENT)]).await;
-        let account =
-            account_of(client(&server.base_url), Tokens::starting_with("a"), Gate::new(1));
+        let account = account_of(
+            client(&server.base_url),
+            Tokens::starting_with("a"),
+            ConcurrencyLimit::new(1),
+        );
         send(kind, &account).await.unwrap();
         let requests = server.requests();
         assert!(requests[1].contains("?access_token=a-newer "), "{requests:?}");
@@ -68,29 +73,30 @@ async fn a_refused_token_is_replaced_once_and_the_message_sent_once_more() {
 #[tokio::test]
 async fn a_busy_wechat_gets_fewer_messages_at_once() {
     let server = Server::answering([status("503 Busy")]).await;
-    let gate = Gate::new(16);
+    let concurrency = ConcurrencyLimit::new(16);
     let tokens = Tokens::starting_with("token");
-    let account = account_of(client(&server.base_url), tokens, gate.clone());
+    let account = account_of(client(&server.base_url), tokens, concurrency.clone());
     send(Send::Template, &account).await.unwrap_err();
-    assert_eq!(gate.limit(), 8);
+    assert_eq!(concurrency.limit(), 8);
 }
 
 #[tokio::test]
 async fn two_messages_to_one_person_at_once_say_nothing_of_how_busy_wechat_is() {
     let refused = json(r#"{"errcode":43108,"errmsg":"concurrent send"}"#);
     let server = Server::answering([refused]).await;
-    let gate = Gate::new(16);
-    let account = account_of(client(&server.base_url), Tokens::starting_with("a"), gate.clone());
+    let concurrency = ConcurrencyLimit::new(16);
+    let account =
+        account_of(client(&server.base_url), Tokens::starting_with("a"), concurrency.clone());
     send(Send::Template, &account).await.unwrap_err();
-    assert_eq!(gate.limit(), 16);
+    assert_eq!(concurrency.limit(), 16);
 }
 
 /// Waits no longer than that for a token and a place, and then lets the call leave or not.
 struct Impatient(bool);
 
 #[async_trait]
-impl Departure for Impatient {
-    fn latest(&self) -> Instant {
+impl BeforeSend for Impatient {
+    fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_millis(200)
     }
 
@@ -128,17 +134,17 @@ async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
     };
     let server = Server::answering([json(STALE)]).await;
     let appid = || "wx0a00000000000001".parse().unwrap();
-    let gate = Gate::new(1);
+    let concurrency = ConcurrencyLimit::new(1);
     // Refused for its token, and no other comes.
-    let account = client(&server.base_url).account(appid(), Arc::new(Dry), gate.clone());
+    let account = client(&server.base_url).account(appid(), Arc::new(Dry), concurrency.clone());
     let sent = account.send_template(&message, &Impatient(true)).await;
     let error = sent.unwrap_err();
     assert!(matches!(error, Error::NotMade { .. }) && !error.may_have_arrived(), "{error:?}");
     assert_eq!(server.requests().len(), 1);
     // No place comes free.
     let tokens = Tokens::starting_with("a");
-    let account = client(&server.base_url).account(appid(), tokens, gate.clone());
-    let place = gate.enter().await;
+    let account = client(&server.base_url).account(appid(), tokens, concurrency.clone());
+    let place = concurrency.acquire().await;
     let sent = account.send_template(&message, &Impatient(true)).await;
     assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
     drop(place);

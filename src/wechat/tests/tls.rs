@@ -11,9 +11,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::{Class, Error, Fault};
+use super::super::{Class, Error, TransportError};
 use super::server::{ok, read_request};
-use super::{Client, Gate, Tokens, account_of, options};
+use super::{Client, ConcurrencyLimit, Tokens, account_of, options};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -56,7 +56,7 @@ fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
 async fn list_at(base_url: &str, root: &Authority) -> (Result<u64, Error>, u64) {
     let options = super::Options { ca_file_pem: Some(root.pem().into()), ..options(base_url) };
     let client = Client::new(options).unwrap();
-    let account = account_of(client, Tokens::starting_with("token"), Gate::new(1));
+    let account = account_of(client, Tokens::starting_with("token"), ConcurrencyLimit::new(1));
     let outcome = account.list_followers(None).await.map(|page| page.total);
     (outcome, account.calls()["user/get"])
 }
@@ -168,6 +168,6 @@ async fn a_server_without_tls_has_heard_nothing() {
         }
     });
     let error = list_at(&base_url, &authority()).await.0.unwrap_err();
-    assert!(matches!(error, Error::Transport { fault: Fault::Tls(_), .. }), "{error:?}");
+    assert!(matches!(error, Error::Transport { fault: TransportError::Tls(_), .. }), "{error:?}");
     assert!(!error.may_have_arrived());
 }

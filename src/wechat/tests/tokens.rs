@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use secrecy::SecretString;
 
-use super::super::{Class, Error, Gate};
+use super::super::{Class, ConcurrencyLimit, Error};
 use super::server::{Reply, Server, json};
 use super::{APPID, Tokens, account_of, client};
 
@@ -87,7 +87,7 @@ async fn a_forced_refresh_is_never_repeated() {
 async fn a_refused_token_is_replaced_and_the_call_repeated() {
     let server = Server::answering([json(STALE), json(EMPTY)]).await;
     let tokens = Tokens::starting_with("a");
-    let account = account_of(client(&server.base_url), tokens, Gate::new(1));
+    let account = account_of(client(&server.base_url), tokens, ConcurrencyLimit::new(1));
     account.list_followers(None).await.unwrap();
     let requests = server.requests();
     assert!(requests[0].contains("access_token=a "), "{requests:?}");
@@ -100,7 +100,7 @@ async fn calls_refused_together_share_one_refresh() {
     let stale = std::iter::repeat_n(json(STALE), 16);
     let server = Server::answering(stale.chain([json(EMPTY)])).await;
     let tokens = Tokens::starting_with("a");
-    let account = account_of(client(&server.base_url), tokens.clone(), Gate::new(16));
+    let account = account_of(client(&server.base_url), tokens.clone(), ConcurrencyLimit::new(16));
     for outcome in join_all((0..16).map(|_| account.list_followers(None))).await {
         outcome.unwrap();
     }
@@ -112,7 +112,7 @@ async fn calls_refused_together_share_one_refresh() {
 async fn a_token_that_is_always_refused_ends_after_one_replacement() {
     let server = Server::answering([json(STALE)]).await;
     let tokens = Tokens::starting_with("a");
-    let account = account_of(client(&server.base_url), tokens, Gate::new(1));
+    let account = account_of(client(&server.base_url), tokens, ConcurrencyLimit::new(1));
     let error = account.list_followers(None).await.unwrap_err();
     assert!(matches!(error, Error::TokenRefused { .. }), "{error:?}");
     assert_eq!((error.class(), server.requests().len()), (Class::Token, 2));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Class, Error, Fault, Gate};
+use super::super::{Class, ConcurrencyLimit, Error, TransportError};
 use super::server::{Reply, Server, json, ok, status};
 use super::{Tokens, account, account_of, client};
 
@@ -67,7 +67,7 @@ async fn what_is_no_json_is_asked_for_once_more() {
 async fn an_answer_without_end_is_not_read_to_its_end() {
     let (outcome, _) = list([json(vec![b' '; 9 * 1024 * 1024])]).await;
     let error = outcome.unwrap_err();
-    assert!(matches!(error, Error::Transport { fault: Fault::TooLong, .. }), "{error:?}");
+    assert!(matches!(error, Error::Transport { fault: TransportError::TooLong, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -81,12 +81,12 @@ async fn a_gateway_that_fails_for_a_while_is_waited_for() {
 async fn a_busy_wechat_is_given_up_after_five_repetitions_and_gets_fewer_calls_at_once() {
     for busy in [json(r#"{"errcode":-1,"errmsg":"system error"}"#), status("503 Busy")] {
         let server = Server::answering([busy]).await;
-        let gate = Gate::new(16);
+        let concurrency = ConcurrencyLimit::new(16);
         let tokens = Tokens::starting_with("token");
-        let account = account_of(client(&server.base_url), tokens, gate.clone());
+        let account = account_of(client(&server.base_url), tokens, concurrency.clone());
         let error = account.list_followers(None).await.unwrap_err();
         assert_eq!((error.class(), server.requests().len()), (Class::Transient, 6));
-        assert_eq!(gate.limit(), 1);
+        assert_eq!(concurrency.limit(), 1);
     }
 }
 
@@ -120,7 +120,7 @@ async fn silence_ends_at_the_deadline() {
     options.timeout = Duration::from_millis(50);
     options.retry = super::RetryPolicy::never();
     let client = super::Client::new(options).unwrap();
-    let account = account_of(client, Tokens::starting_with("token"), Gate::new(1));
+    let account = account_of(client, Tokens::starting_with("token"), ConcurrencyLimit::new(1));
     let error = account.list_followers(None).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert_eq!(error.to_string(), "user/get did not get through: the answer did not come in time");

@@ -108,10 +108,10 @@ impl<'a> Load<'a> {
     /// Each time another person unfollows who was never known.
     async fn call_back(&self, turn: u64) -> Answer {
         let main = self.world.main();
-        let letter = main.letter(Event::unsubscribe(STRANGERS + turn)).unwrap();
-        let path = format!("/v1/callbacks/{}?{}", main.appid(), letter.query);
+        let envelope = main.envelope(Event::unsubscribe(STRANGERS + turn)).unwrap();
+        let path = format!("/v1/callbacks/{}?{}", main.appid(), envelope.query);
         let call = self.serving.call("POST", &path).header("content-type", "text/xml");
-        let answer = call.body(letter.body).send().await;
+        let answer = call.body(envelope.body).send().await;
         assert!(answer.status != 200 || answer.text == "success", "{answer:?}");
         answer
     }

@@ -1,4 +1,4 @@
-//! Callbacks without HTTP: the sandbox's letters, handed to the inbox.
+//! Callbacks without HTTP: the sandbox's envelopes, handed to the inbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use unionid_bridge::inbox;
-use unionid_bridge::sandbox::{Account, Callback, Event, Letter, Options, Sandbox};
+use unionid_bridge::sandbox::{Account, Callback, Envelope, Event, Options, Sandbox};
 
 use super::TestApp;
 use super::mirror::Mirrored;
@@ -19,16 +19,20 @@ pub async fn calling_back(followers: u64) -> Sandbox {
 }
 
 impl TestApp {
-    /// What becomes of a letter.
-    pub async fn receive(&self, account: &Account, letter: &Letter) -> Result<(), inbox::Error> {
+    /// What becomes of an envelope.
+    pub async fn receive(
+        &self,
+        account: &Account,
+        envelope: &Envelope,
+    ) -> Result<(), inbox::Error> {
         let appid = account.appid().parse().unwrap();
-        self.app.inbox.admit(&appid, &letter.query)?.receive(&letter.body).await
+        self.app.inbox.admit(&appid, &envelope.query)?.receive(&envelope.body).await
     }
 
     /// Has an event arrive, which must be taken.
     pub async fn arrives(&self, account: &Account, event: Event) {
-        let letter = account.letter(event).unwrap();
-        self.receive(account, &letter).await.unwrap();
+        let envelope = account.envelope(event).unwrap();
+        self.receive(account, &envelope).await.unwrap();
     }
 
     /// Asks for profiles after events, until it is dropped.

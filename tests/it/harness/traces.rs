@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use unionid_bridge::model::Consent;
 use unionid_bridge::sandbox::Account;
-use unionid_bridge::store::consents::{self, Word};
+use unionid_bridge::store::consents::{self, ConsentRecord};
 use unionid_bridge::store::receipts::{self, Receipt};
 
 use super::{TestApp, accept, account_id, openid_of};
@@ -25,7 +25,7 @@ impl TestApp {
         let receipt = Receipt { account: number, msgid, openid: openid.clone(), status };
         receipts::keep(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
         let template_id = "template-1".parse().unwrap();
-        let word = Word { template_id, consent: Consent::Accept, changed_at: 1 };
+        let word = ConsentRecord { template_id, consent: Consent::Accept, changed_at: 1 };
         consents::record(store.writer(), number, &openid, &word).await.unwrap();
     }
 

@@ -43,22 +43,26 @@ impl TestApp {
         self.sync_stoppable(CancellationToken::new(), observer).await
     }
 
-    /// One sync whose calls pass through a gate of the test's own.
-    pub async fn sync_through(&self, world: &Sandbox, gate: wechat::Gate) -> Outcome {
-        self.sync_at(world.base_url(), gate).await
+    /// One sync whose calls pass through a concurrency limit of the test's own.
+    pub async fn sync_through(
+        &self,
+        world: &Sandbox,
+        concurrency: wechat::ConcurrencyLimit,
+    ) -> Outcome {
+        self.sync_at(world.base_url(), concurrency).await
     }
 
     /// One sync of what another server answers.
     pub async fn sync_from(&self, base_url: String) -> Outcome {
-        self.sync_at(base_url, wechat::Gate::new(4)).await
+        self.sync_at(base_url, wechat::ConcurrencyLimit::new(4)).await
     }
 
-    async fn sync_at(&self, base_url: String, gate: wechat::Gate) -> Outcome {
+    async fn sync_at(&self, base_url: String, concurrency: wechat::ConcurrencyLimit) -> Outcome {
         let options =
             wechat::Options { base_url, retry: impatient(), ..wechat::Options::default() };
         let client = wechat::Client::new(options).unwrap();
         let tokens = self.app.tokens.clone();
-        let account = client.account(self.account.appid.clone(), tokens, gate);
+        let account = client.account(self.account.appid.clone(), tokens, concurrency);
         let job = self.job(CancellationToken::new()).await;
         sync::run(&sync::Job { wechat: account, ..job }, manual()).await.unwrap()
     }

@@ -225,17 +225,17 @@ impl Town {
         let joined = main.join(1).start;
         main.leave([12]);
         for event in [Event::subscribe(joined), Event::unsubscribe(12), Event::text(13, "hello")] {
-            let answer = main.post(&main.letter(event).unwrap()).await.unwrap();
+            let answer = main.post(&main.envelope(event).unwrap()).await.unwrap();
             assert_eq!(answer.body, b"success");
         }
-        let letter = main.letter(Event::unsubscribe(14)).unwrap();
-        let signed = main.letter(Event::raw("<xml><no end")).unwrap();
+        let envelope = main.envelope(Event::unsubscribe(14)).unwrap();
+        let signed = main.envelope(Event::raw("<xml><no end")).unwrap();
         let key = self.key.clone();
         for (query, body) in [
-            (letter.query.replace("msg_signature=", "msg_signature=0"), letter.body.clone()),
-            (format!("token={CALLBACK_TOKEN}&key={key}"), letter.body.clone()),
-            (letter.query.clone(), b"<xml><Encrypt>AAAA</Encrypt></xml>".to_vec()),
-            (letter.query.clone(), ENCODING_AES_KEY.into()),
+            (envelope.query.replace("msg_signature=", "msg_signature=0"), envelope.body.clone()),
+            (format!("token={CALLBACK_TOKEN}&key={key}"), envelope.body.clone()),
+            (envelope.query.clone(), b"<xml><Encrypt>AAAA</Encrypt></xml>".to_vec()),
+            (envelope.query.clone(), ENCODING_AES_KEY.into()),
             (signed.query, signed.body),
         ] {
             let path = format!("/v1/callbacks/{OFFICIAL_ACCOUNT}?{query}");

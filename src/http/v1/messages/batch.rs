@@ -16,7 +16,7 @@ use crate::http::body::{BATCH, Json};
 use crate::http::error::{FieldError, Problem, fit};
 use crate::http::parameters::{Nothing, Query};
 use crate::model::{MessageId, MessageState};
-use crate::push::{Accepted, Named, Order, Push, Refusal};
+use crate::push::{Accepted, IdempotentRequest, Push, Refusal, SendRequest};
 
 /// What became of each target, in the order asked
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -95,23 +95,23 @@ pub(super) async fn send_messages(
     Json(request): Json<MessageBatchRequest, BATCH>,
 ) -> Result<Json<MessageBatchResponse>, Problem> {
     let named = key.name(&caller, "POST /v1/messages/batch", &request, false)?;
-    let orders = request.into_orders()?;
+    let requests = request.into_requests()?;
     let push = context.app.push.clone();
-    orders.iter().try_for_each(|order| allow(&caller, &push, order))?;
-    let sent = context.background.whole(send(push, orders, named));
+    requests.iter().try_for_each(|request| allow(&caller, &push, request))?;
+    let sent = context.background.whole(send(push, requests, named));
     sent.await.map_err(|panicked| Problem::internal(&panicked))?.map(Json)
 }
 
 async fn send(
     push: Arc<Push>,
-    orders: Vec<Order>,
-    named: Option<Named>,
+    requests: Vec<SendRequest>,
+    named: Option<IdempotentRequest>,
 ) -> Result<MessageBatchResponse, Problem> {
     let told = |verdicts: &Vec<_>| MessageBatchResponse {
         results: verdicts.iter().map(TargetResult::from).collect(),
     };
     let kept = |verdicts: &Vec<_>| serde_json::to_string(&told(verdicts)).unwrap_or_default();
-    match push.accept(&orders, named.as_ref(), kept).await? {
+    match push.accept(&requests, named.as_ref(), kept).await? {
         Accepted::Now(verdicts) => Ok(told(&verdicts)),
         Accepted::Before(kept) => {
             serde_json::from_str(&kept).map_err(|error| Problem::internal(&error))

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::auth::{self, Caller};
 use crate::http::error::Problem;
-use crate::push::Named;
+use crate::push::IdempotentRequest;
 use crate::store::message_requests::Request;
 
 const HEADER: &str = "idempotency-key";
@@ -57,7 +57,7 @@ impl IdempotencyKey {
         route: &str,
         asked: &impl Serialize,
         waits: bool,
-    ) -> Result<Option<Named>, Problem> {
+    ) -> Result<Option<IdempotentRequest>, Problem> {
         let Some(name) = &self.0 else { return Ok(None) };
         let asked = serde_json::to_vec(asked).map_err(|error| Problem::internal(&error))?;
         let body = Sha256::new().chain_update(route).chain_update("\n").chain_update(asked);
@@ -66,7 +66,7 @@ impl IdempotencyKey {
             name: URL_SAFE_NO_PAD.encode(Sha256::digest(name)),
             body: URL_SAFE_NO_PAD.encode(body.finalize()),
         };
-        Ok(Some(Named { request, waits }))
+        Ok(Some(IdempotentRequest { request, waits }))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::http::paging::{Limit, MessageCursor, Page};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::accounts;
 use crate::model::{AccountKind, AppId, MessageId, MessageState, OpenId, TemplateId, UnionId};
-use crate::push::{Shown, Wanted};
+use crate::push::{MessageFilter, MessageView};
 
 /// Messages on a page, unless it is said how many.
 const USUAL: u64 = 50;
@@ -69,14 +69,14 @@ pub(super) async fn list_messages(
     let limit = asked.limit.map_or(USUAL, Limit::get);
     let before = asked.cursor.as_ref().map(MessageCursor::id);
     let MessagesQuery { state, template_id, openid, unionid, .. } = &asked;
-    let wanted = Wanted {
+    let wanted = MessageFilter {
         state: *state,
         template_id: template_id.clone(),
         openid: openid.clone(),
         unionid: unionid.clone(),
     };
     let found = context.app.push.list(&appids, wanted, before, limit + 1).await?;
-    let after = |shown: &Shown| MessageCursor::after(shown.id.clone()).into();
+    let after = |shown: &MessageView| MessageCursor::after(shown.id.clone()).into();
     Ok(Json(Page::of_rows(found, limit, after, MessageResponse::from)))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::http::error::{FieldError, Problem, fit};
 use crate::push::{Error, Mistake, Refusal};
-use crate::wechat::Trouble;
+use crate::wechat::FailureKind;
 
 /// How soon a request in flight may have its answer.
 const IN_FLIGHT_RETRY: Duration = Duration::from_secs(1);
@@ -44,10 +44,10 @@ impl From<Error> for Problem {
             Error::InFlight => {
                 Self::conflict("request_in_flight", detail).retry_after(IN_FLIGHT_RETRY)
             }
-            Error::Wechat(error) => match error.trouble() {
+            Error::Wechat(error) => match error.failure_kind() {
                 // Of an account that works: it is the request that WeChat does not like.
-                Trouble::Refused => Self::unprocessable("wechat_refused_request", detail),
-                trouble => Self::wechat(trouble, detail),
+                FailureKind::Refused => Self::unprocessable("wechat_refused_request", detail),
+                failure_kind => Self::wechat(failure_kind, detail),
             }
             .said(error.upstream())
             .caused_by(&error),

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::data::{Data, KeyText};
-use super::letter::{Members, MessageFallback, MiniProgramPage, SubscribeMessage};
+use super::spec::{Members, MessageFallback, MiniProgramPage, SubscribeMessage};
 use crate::http::error::Problem;
 use crate::http::v1::line::{Line, none_if_empty};
 use crate::http::v1::user::NamedUser;
 use crate::model::{AppId, TemplateId};
-use crate::push::Order;
+use crate::push::SendRequest;
 
 /// Targets of one request.
 const MOST_TARGETS: usize = 1_000;
@@ -83,20 +83,20 @@ pub(super) struct MessageTarget {
 }
 
 impl MessageRequest {
-    /// The order.
-    pub(super) fn into_order(self) -> Result<Order, Problem> {
+    /// The request.
+    pub(super) fn into_request(self) -> Result<SendRequest, Problem> {
         let Self { to, official_account, template_id, data, url, miniprogram, fallback, subscribe } =
             self;
         let members =
             Members { official_account, template_id, data, url, miniprogram, fallback, subscribe };
-        let (message, fallback) = members.into_letters()?;
-        Ok(Order { to: to.into(), message, fallback })
+        let (message, fallback) = members.into_specs()?;
+        Ok(SendRequest { to: to.into(), message, fallback })
     }
 }
 
 impl MessageBatchRequest {
-    /// The orders, in the order of the targets.
-    pub(super) fn into_orders(self) -> Result<Vec<Order>, Problem> {
+    /// The requests, in the order of the targets.
+    pub(super) fn into_requests(self) -> Result<Vec<SendRequest>, Problem> {
         let Self {
             targets,
             official_account,
@@ -110,13 +110,13 @@ impl MessageBatchRequest {
         refuse_count(targets.len())?;
         let members =
             Members { official_account, template_id, data, url, miniprogram, fallback, subscribe };
-        let (message, fallback) = members.into_letters()?;
-        let orders = targets.into_iter().map(|MessageTarget { to, data }| {
+        let (message, fallback) = members.into_specs()?;
+        let requests = targets.into_iter().map(|MessageTarget { to, data }| {
             let mut message = message.clone();
             message.content.data.extend(data.unwrap_or_default().into_texts());
-            Order { to: to.into(), message, fallback: fallback.clone() }
+            SendRequest { to: to.into(), message, fallback: fallback.clone() }
         });
-        Ok(orders.collect())
+        Ok(requests.collect())
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{AppId, Attempt, Channel, MessageId, MessageState, OpenId, TemplateId, UnionId};
-use crate::push::Shown;
+use crate::push::MessageView;
 
 /// A message that was accepted
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -97,8 +97,8 @@ pub(super) struct MessageAttempt {
     rid: Option<String>,
 }
 
-impl From<Shown> for MessageResponse {
-    fn from(shown: Shown) -> Self {
+impl From<MessageView> for MessageResponse {
+    fn from(shown: MessageView) -> Self {
         Self {
             id: shown.id,
             state: shown.state,
@@ -131,7 +131,7 @@ impl MessageResponse {
     }
 
     /// As it was answered the first time: with the person again.
-    pub(super) fn with_person_of(self, shown: Shown) -> Self {
+    pub(super) fn with_person_of(self, shown: MessageView) -> Self {
         Self { openid: Some(shown.openid), unionid: shown.unionid, ..self }
     }
 }

@@ -19,7 +19,7 @@ use crate::http::body::Json;
 use crate::http::error::Problem;
 use crate::http::parameters::Query;
 use crate::model::MessageId;
-use crate::push::{Accepted, Named, Order, Push};
+use crate::push::{Accepted, IdempotentRequest, Push, SendRequest};
 
 /// How long WeChat's answer is waited for, where it is waited for.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -93,23 +93,23 @@ pub(super) async fn send_message(
     Json(request): Json<MessageRequest>,
 ) -> Result<Answer, Problem> {
     let named = key.name(&caller, "POST /v1/messages", &request, wait)?;
-    let order = request.into_order()?;
+    let request = request.into_request()?;
     let push = context.app.push.clone();
-    allow(&caller, &push, &order)?;
+    allow(&caller, &push, &request)?;
     // Its key would stay in flight where the client hangs up.
-    let sent = context.background.whole(send(push, order, named, wait));
+    let sent = context.background.whole(send(push, request, named, wait));
     sent.await.map_err(|panicked| Problem::internal(&panicked))?
 }
 
 async fn send(
     push: Arc<Push>,
-    order: Order,
-    named: Option<Named>,
+    request: SendRequest,
+    named: Option<IdempotentRequest>,
     wait: bool,
 ) -> Result<Answer, Problem> {
     let accepted = |id: &MessageId| Answer::Accepted(AcceptedMessage::new(id.clone()));
-    let orders = [order];
-    let answered = push.accept(&orders, named.as_ref(), |verdicts| match verdicts.first() {
+    let requests = [request];
+    let answered = push.accept(&requests, named.as_ref(), |verdicts| match verdicts.first() {
         Some(Ok(id)) => kept(&accepted(id)),
         _ => String::new(),
     });
@@ -117,7 +117,7 @@ async fn send(
         Accepted::Before(kept) => return repeat(&push, &kept).await,
         Accepted::Now(verdicts) => verdicts,
     };
-    // Of one order, one.
+    // Of one request, one.
     let id = verdicts.swap_remove(0)?;
     if !wait {
         return Ok(accepted(&id));
@@ -126,7 +126,7 @@ async fn send(
     let answer = settled
         .as_ref()
         .map_or_else(|| accepted(&id), |settled| Answer::Settled(Box::new(settled.clone())));
-    if let Some(Named { request, .. }) = named {
+    if let Some(IdempotentRequest { request, .. }) = named {
         let without_person = settled.map(|settled| Box::new(settled.without_person()));
         let keep = without_person.map_or_else(|| accepted(&id), Answer::Settled);
         if let Err(error) = push.note_answer(&request, &kept(&keep)).await {

@@ -165,7 +165,7 @@ async fn job(
     }
     let stop = context.background.stop().clone();
     let job = context.app.sync_job(account, stop, std::sync::Arc::new(|_, _| {}));
-    match tokio::time::timeout(store::PATIENCE, job).await {
+    match tokio::time::timeout(store::DEADLINE, job).await {
         Ok(Ok(job)) => Ok(job),
         Ok(Err(app::Error::Store(error))) => Err(error.into()),
         Ok(Err(error)) => Err(Problem::internal(&error)),

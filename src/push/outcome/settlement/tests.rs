@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::DatabaseClock;
 use crate::model::Content;
 use crate::store::messages::{Claim, Message};
-use crate::wechat::{Class, Error, Fault, RetryPolicy, Upstream};
+use crate::wechat::{Class, Error, RetryPolicy, TransportError, Upstream};
 
 /// When the message was first taken up.
 const FIRST: i64 = 1_700_000_000_000;
@@ -79,7 +79,7 @@ fn refused(errcode: i64) -> Answer {
 
 fn lost() -> Answer {
     let call = "message/template/send";
-    Answer::Failed(Error::Transport { call, fault: Fault::Timeout, source: None })
+    Answer::Failed(Error::Transport { call, fault: TransportError::Timeout, source: None })
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Every errcode that a send may meet, and what comes of it.
 
 use super::*;
-use crate::wechat::{Fault, TokenError, Upstream};
+use crate::wechat::{TokenError, TransportError, Upstream};
 
 fn refused(errcode: i64, class: Class) -> Error {
     let upstream = Upstream { errcode, errmsg: "no".to_owned(), rid: None };
@@ -148,12 +148,12 @@ fn a_message_is_in_doubt_only_where_it_may_have_left() {
     let call = "message/template/send";
     let transport = |fault| Error::Transport { call, fault, source: None };
     let lost = |error: &Error| judge(error, first(Channel::Template)) == Verdict::InDoubt;
-    assert!(lost(&transport(Fault::Timeout)));
-    assert!(lost(&transport(Fault::Broken)));
+    assert!(lost(&transport(TransportError::Timeout)));
+    assert!(lost(&transport(TransportError::Broken)));
     assert!(lost(&Error::Status { call, status: 502 }));
     assert!(lost(&Error::Undecodable { call, problem: String::new() }));
-    assert!(!lost(&transport(Fault::ConnectionRefused)));
-    assert!(!lost(&transport(Fault::ConnectTimeout)));
+    assert!(!lost(&transport(TransportError::ConnectionRefused)));
+    assert!(!lost(&transport(TransportError::ConnectTimeout)));
     let answer = Box::new(Error::Undecodable { call: "stable_token", problem: String::new() });
     let no_token = Error::Token(TokenError::Wechat(answer));
     assert_eq!(
@@ -168,7 +168,7 @@ fn what_was_said_is_told_beside_the_reason() {
     let retired = words(&refused(45109, Class::Retired));
     assert!(retired.starts_with("no: ") && retired.len() > 20, "{retired}");
     let call = "message/template/send";
-    let lost = Error::Transport { call, fault: Fault::Timeout, source: None };
+    let lost = Error::Transport { call, fault: TransportError::Timeout, source: None };
     assert!(words(&lost).starts_with("message/template/send did not get through"));
 }
 

@@ -4,12 +4,12 @@
 //! works on for five minutes. Stable: everybody gets the same one until its last five minutes,
 //! unless somebody forces a new one.
 
-mod book;
+mod store;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use book::{Book, looks_like_a_token};
+use store::{TokenStore, looks_like_a_token};
 
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
@@ -28,14 +28,14 @@ pub(crate) struct Issued {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     lifetime_millis: i64,
-    book: Mutex<Book>,
+    book: Mutex<TokenStore>,
 }
 
 impl Tokens {
     /// No tokens yet. A salt that differs from start to start keeps tokens of an earlier world
     /// from coming alive again.
     pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
-        let book = Mutex::new(Book::new(accounts, salt));
+        let book = Mutex::new(TokenStore::new(accounts, salt));
         Self { lifetime_millis: lifetime.as_millis() as i64, book }
     }
 

@@ -33,7 +33,7 @@ fn any_document_type_is_refused() {
 fn entities_are_xmls_own_five_and_numbers() {
     let scene =
         |text: &str| match read(xml(&format!("<Event>SCAN</Event><EventKey>{text}</EventKey>"))) {
-            Ok(Push { event: Event::Scan { scene }, .. }) => Ok(scene.unwrap()),
+            Ok(Notification { event: Event::Scan { scene }, .. }) => Ok(scene.unwrap()),
             other => Err(other.unwrap_err()),
         };
     assert_eq!(scene("&lt;&gt;&amp;&quot;&apos;&#24215;&#x94fa;").unwrap(), "<>&\"'店铺");

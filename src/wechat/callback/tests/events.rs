@@ -106,30 +106,34 @@ fn an_event_about_data_is_about_its_subject_and_not_about_its_sender() {
         ("user_authorization_cancellation", ["openid", "unionid", "AppId"]),
     ] {
         let [openid, unionid, appid] = keys;
-        let push = read(json(&format!(
+        let notification = read(json(&format!(
             r#""Event":"{name}","{openid}":"oSubject","{unionid}":"uSubject","{appid}":"wx01","RevokeInfo":"1""#
         )))
         .unwrap();
-        let subject = push.event.subject().unwrap();
+        let subject = notification.event.subject().unwrap();
         assert_eq!(subject.openid, "oSubject".parse().ok());
         assert_eq!(subject.unionid, "uSubject".parse().ok());
         assert_eq!(subject.appid, "wx01".parse().ok());
-        assert_eq!(push.person(), "oSubject".parse().ok());
+        assert_eq!(notification.person(), "oSubject".parse().ok());
     }
-    let push = read(xml("<Event>user_info_modified</Event><RevokeInfo>1</RevokeInfo>")).unwrap();
-    assert_eq!(push.event, Event::UserInfoModified(DataSubject::default()));
-    assert_eq!(push.person(), None);
+    let notification =
+        read(xml("<Event>user_info_modified</Event><RevokeInfo>1</RevokeInfo>")).unwrap();
+    assert_eq!(notification.event, Event::UserInfoModified(DataSubject::default()));
+    assert_eq!(notification.person(), None);
 }
 
 #[test]
 fn what_we_do_not_know_is_read_and_named() {
     let body =
         xml("<Event>wxa_media_check</Event><detail><a>1</a></detail><detail><a>2</a></detail>");
-    let push = read(body).unwrap();
-    assert_eq!((push.person(), push.event), (None, Event::Unknown("wxa_media_check".to_owned())));
-    let push =
+    let notification = read(body).unwrap();
+    assert_eq!(
+        (notification.person(), notification.event),
+        (None, Event::Unknown("wxa_media_check".to_owned()))
+    );
+    let notification =
         read(json(r#""Event":"new\u0000","TemplateId":["a"],"EventKey":null,"x":{"y":[1.5]}"#));
-    assert_eq!(push.unwrap().event, Event::Unknown("new".to_owned()));
+    assert_eq!(notification.unwrap().event, Event::Unknown("new".to_owned()));
     let long = read(json(&format!(r#""Event":"{}""#, "店".repeat(1_000)))).unwrap();
     assert_eq!(long.event, Event::Unknown("店".repeat(128)));
 }
@@ -137,6 +141,6 @@ fn what_we_do_not_know_is_read_and_named() {
 #[test]
 fn a_message_is_somebody_acting() {
     let body = xml("<Content>hi</Content><MsgId>1</MsgId>").replace("[event]", "[text]");
-    let push = read(body).unwrap();
-    assert_eq!((push.person(), push.event), ("oA".parse().ok(), Event::Message));
+    let notification = read(body).unwrap();
+    assert_eq!((notification.person(), notification.event), ("oA".parse().ok(), Event::Message));
 }

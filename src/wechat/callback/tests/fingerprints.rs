@@ -14,8 +14,8 @@ fn a_push_sent_again_has_the_same_fingerprint() {
     let again = encrypt(UNSUBSCRIBE.as_bytes(), [2; 16]);
     assert_ne!(first, again);
     let fingerprint_of = |encrypted: &str| {
-        let push = safe().open(&signed_over(encrypted), in_xml(encrypted).as_bytes());
-        push.unwrap().fingerprint()
+        let notification = safe().open(&signed_over(encrypted), in_xml(encrypted).as_bytes());
+        notification.unwrap().fingerprint()
     };
     assert_eq!(fingerprint_of(&first), fingerprint_of(&again));
     assert_eq!(fingerprint_of(&first), fingerprint(UNSUBSCRIBE));

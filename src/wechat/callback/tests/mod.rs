@@ -16,7 +16,6 @@ use cbc::Encryptor;
 use secrecy::SecretString;
 use sha1::{Digest, Sha1};
 
-use super::fingerprint::hex;
 use super::*;
 
 const APPID: &str = "wx0123456789abcdef";
@@ -42,7 +41,7 @@ fn safe() -> Receiver {
 fn signature(texts: &[&str]) -> String {
     let mut parts = [texts, &[TOKEN]].concat();
     parts.sort_unstable();
-    hex(&Sha1::digest(parts.concat()))
+    hex::encode(Sha1::digest(parts.concat()))
 }
 
 /// The query of a push in plain mode.
@@ -74,7 +73,7 @@ fn in_xml(encrypted: &str) -> String {
 }
 
 /// What a body in plain mode is read as.
-fn read(body: impl AsRef<[u8]>) -> Result<Push, Error> {
+fn read(body: impl AsRef<[u8]>) -> Result<Notification, Error> {
     plain().open(&signed(), body.as_ref())
 }
 

@@ -84,9 +84,9 @@ proptest! {
         random: [u8; 16],
     ) {
         let encrypted = encrypt(parts("subscribe", &key, seconds).as_bytes(), random);
-        let push = safe().open(&signed_over(&encrypted), in_xml(&encrypted).as_bytes()).unwrap();
-        prop_assert_eq!(push.event, Event::Subscribe { scene: Some(key) });
-        prop_assert_eq!(push.created_at, i64::from(seconds));
+        let notification = safe().open(&signed_over(&encrypted), in_xml(&encrypted).as_bytes()).unwrap();
+        prop_assert_eq!(notification.event, Event::Subscribe { scene: Some(key) });
+        prop_assert_eq!(notification.created_at, i64::from(seconds));
     }
 
     #[test]

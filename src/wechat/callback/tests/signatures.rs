@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn forged(outcome: Result<Push, Error>) -> Forgery {
+fn forged(outcome: Result<Notification, Error>) -> Forgery {
     match outcome.unwrap_err() {
         Error::Forged(forgery) => forgery,
         error => panic!("{error}"),
@@ -57,10 +57,10 @@ fn the_worked_example_of_safe_mode_opens() {
     let expected = "c52ee60d91fc016cd0ddc2925ef3efa3d89e149b";
     assert_eq!(query.msg_signature.as_deref(), Some(expected));
     assert_eq!(encrypt(UNSUBSCRIBE.as_bytes(), [b'R'; 16]), encrypted);
-    let push = safe().open(&query, in_xml(encrypted).as_bytes()).unwrap();
-    assert_eq!(push.to, "gh_0123456789ab");
-    assert_eq!(push.person().unwrap().as_str(), "oTESTopenid0000000000000001");
-    assert_eq!((push.created_at, push.event), (1_700_000_000, Event::Unsubscribe));
+    let notification = safe().open(&query, in_xml(encrypted).as_bytes()).unwrap();
+    assert_eq!(notification.to, "gh_0123456789ab");
+    assert_eq!(notification.person().unwrap().as_str(), "oTESTopenid0000000000000001");
+    assert_eq!((notification.created_at, notification.event), (1_700_000_000, Event::Unsubscribe));
     let in_json = format!(r#" {{"ToUserName":"gh_1","Encrypt":"{encrypted}"}}"#);
     assert!(safe().open(&query, in_json.as_bytes()).is_ok());
 }

@@ -67,12 +67,12 @@ fn pushes_that_another_program_encrypted_open() {
     let mut paddings = Vec::new();
     for vector in vectors["pushes"].as_array().unwrap() {
         let name = text(vector, "name");
-        let push = receiver.open(&query(vector), text(vector, "body").as_bytes()).unwrap();
-        assert_eq!(push.event, expected(name), "{name}");
-        assert_eq!(push.created_at, vector["created_at"].as_i64().unwrap(), "{name}");
-        assert_eq!(push.from, "oTESTopenid0000000000000001", "{name}");
+        let notification = receiver.open(&query(vector), text(vector, "body").as_bytes()).unwrap();
+        assert_eq!(notification.event, expected(name), "{name}");
+        assert_eq!(notification.created_at, vector["created_at"].as_i64().unwrap(), "{name}");
+        assert_eq!(notification.from, "oTESTopenid0000000000000001", "{name}");
         let plain = plain().open(&signed(), text(vector, "message").as_bytes()).unwrap();
-        assert_eq!(plain, push, "{name}");
+        assert_eq!(plain, notification, "{name}");
         paddings.push(vector["pad"].as_u64().unwrap());
     }
     assert_eq!(paddings, (1..=32).collect::<Vec<_>>());

@@ -1,0 +1,223 @@
+//! Followers: looking them up by the page, writing them by the page, finding who left.
+
+mod departed;
+mod event;
+mod index;
+mod list;
+mod status;
+mod upsert;
+
+use sea_orm::QueryResult;
+
+use super::sql::Sql;
+use super::{AccountId, Connection, Error, Transaction, parsed};
+use crate::model::{Follower, OpenId, UnionId};
+
+pub use departed::{Departed, delete_departed, list_departed};
+pub use event::{FollowEvent, Recorded, record_event};
+pub use index::{defer_unionid_index, ensure_unionid_index};
+pub use list::{Filter, Shown, list_page};
+pub use status::{FollowerStatus, list_expected_ids, list_statuses};
+pub use upsert::{Row, upsert};
+
+/// Which of `openids` the account has had as followers, in no particular order.
+pub async fn list_by_openids(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<Vec<Follower>, Error> {
+    let mut found = Vec::with_capacity(openids.len());
+    for chunk in openids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.reserve(200 + 8 * chunk.len(), 1 + chunk.len());
+        sql.push(SELECT).push(" WHERE account_id = ").bind(account).push(" AND openid IN ");
+        sql.bind_list(chunk.iter().map(OpenId::as_str));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            found.push(follower(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+const SELECT: &str =
+    "SELECT id, openid, unionid, subscribed, digest, unionid_absent_at FROM follower";
+
+fn follower(row: &QueryResult) -> Result<Follower, Error> {
+    let absent: Option<i64> = row.try_get_by_index(5)?;
+    Ok(Follower {
+        id: row.try_get_by_index::<i64>(0)?.cast_unsigned(),
+        openid: parsed(row.try_get_by_index::<String>(1)?)?,
+        unionid: row.try_get_by_index::<Option<String>>(2)?.map(parsed).transpose()?,
+        subscribed: row.try_get_by_index(3)?,
+        digest: row.try_get_by_index(4)?,
+        unionid_absent: absent.is_some(),
+    })
+}
+
+/// Whether a row of the account was written before `at`.
+pub async fn exists_before(
+    connection: &impl Connection,
+    account: AccountId,
+    at: i64,
+) -> Result<bool, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT 1 FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND created_at < ").bind(at).push(" LIMIT 1");
+    Ok(connection.query_one_raw(sql.into_statement()).await?.is_some())
+}
+
+/// The `limit` followers with the lowest row ids from `from_id` on who have a unionid.
+pub async fn list_known_from(
+    connection: &impl Connection,
+    account: AccountId,
+    from_id: u64,
+    limit: u64,
+) -> Result<Vec<Follower>, Error> {
+    let mut sql = Sql::new(connection);
+    // Along the row ids, instead of sorting all of the account's rows.
+    sql.push(SELECT).push(" WHERE ").past_index().push("account_id = ").bind(account);
+    sql.push(" AND subscribed AND unionid IS NOT NULL AND id >= ").bind(from_id.cast_signed());
+    sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
+    connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()
+}
+
+/// At most `limit` openids of followers of whom no unionid is known.
+pub async fn list_without_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+    limit: u64,
+) -> Result<Vec<OpenId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
+    sql.push(" AND subscribed AND unionid IS NULL LIMIT ").bind(limit.cast_signed());
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}
+
+/// The lowest and the highest row id of the account; `None` where it has no row.
+pub async fn find_id_range(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Option<(u64, u64)>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT MIN(id), MAX(id) FROM follower WHERE account_id = ").bind(account);
+    let Some(row) = connection.query_one_raw(sql.into_statement()).await? else { return Ok(None) };
+    let (lowest, highest): (Option<i64>, Option<i64>) =
+        (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok(lowest.zip(highest).map(|(low, high)| (low.cast_unsigned(), high.cast_unsigned())))
+}
+
+/// Who was marked as having left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// How many.
+    pub all: u64,
+    /// How many of them have no unionid.
+    pub without_unionid: u64,
+}
+
+/// Marks followers as having left, but for those with an event since `crawl_at`. The account has to be
+/// locked: followers are counted before they are marked.
+pub async fn mark_unfollowed(
+    transaction: &Transaction,
+    account: AccountId,
+    ids: &[u64],
+    crawl_at: i64,
+    unfollowed_at: i64,
+) -> Result<Marked, Error> {
+    let mut marked = Marked::default();
+    for chunk in ids.chunks(Sql::bind_limit(transaction) - 4) {
+        let of_chunk = |sql: &mut Sql| {
+            sql.push(" WHERE account_id = ").bind(account).push(" AND subscribed");
+            sql.push(" AND event_at < ").bind(crawl_at).push(" AND id IN ");
+            sql.bind_list(chunk.iter().map(|id| id.cast_signed()));
+        };
+        let mut without = Sql::new(transaction);
+        without.push("SELECT COUNT(*) FROM follower");
+        of_chunk(&mut without);
+        without.push(" AND unionid IS NULL");
+        marked.without_unionid += counted(transaction, without).await?;
+        let mut mark = Sql::new(transaction);
+        mark.push("UPDATE follower SET subscribed = ").bind(false);
+        mark.push(", unfollowed_at = ").bind(unfollowed_at);
+        of_chunk(&mut mark);
+        marked.all += transaction.execute_raw(mark.into_statement()).await?.rows_affected();
+    }
+    Ok(marked)
+}
+
+/// Takes wrong unionids back: of followers who were found to hold another person's.
+pub async fn clear_unionids(
+    connection: &impl Connection,
+    account: AccountId,
+    openids: &[OpenId],
+) -> Result<(), Error> {
+    for chunk in openids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("UPDATE follower SET unionid = NULL WHERE account_id = ").bind(account);
+        sql.push(" AND openid IN ").bind_list(chunk.iter().map(OpenId::as_str));
+        connection.execute_raw(sql.into_statement()).await?;
+    }
+    Ok(())
+}
+
+/// How many people follow the account.
+pub async fn count_subscribed(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*) FROM follower WHERE subscribed AND account_id = ").bind(account);
+    counted(connection, sql).await
+}
+
+/// How many followers of the account have no unionid.
+pub async fn count_without_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<u64, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT COUNT(*) FROM follower WHERE unionid IS NULL AND account_id = ");
+    sql.bind(account).push(" AND subscribed");
+    counted(connection, sql).await
+}
+
+async fn counted(connection: &impl Connection, sql: Sql) -> Result<u64, Error> {
+    let row = connection.query_one_raw(sql.into_statement()).await?;
+    let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(count.unwrap_or(0).cast_unsigned())
+}
+
+/// Who in the account has one of `unionids`.
+pub async fn list_holders(
+    connection: &impl Connection,
+    account: AccountId,
+    unionids: &[UnionId],
+) -> Result<Vec<(UnionId, OpenId)>, Error> {
+    let mut holders = Vec::new();
+    for chunk in unionids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("SELECT unionid, openid FROM follower WHERE account_id = ").bind(account);
+        sql.push(" AND unionid IN ").bind_list(chunk.iter().map(UnionId::as_str));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            holders.push((parsed(row.try_get_by_index(0)?)?, parsed(row.try_get_by_index(1)?)?));
+        }
+    }
+    Ok(holders)
+}
+
+/// Openids of the account that share their unionid with another one: one person cannot have two.
+pub async fn list_sharing_a_unionid(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<Vec<OpenId>, Error> {
+    let mut sql = Sql::new(connection);
+    sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
+    // Grouped as the index by unionid is ordered, and so by a walk along it: by the index on accounts
+    // it would cost SQLite three times as much.
+    sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE unionid IS NOT NULL");
+    sql.push(" AND ").past_index().push("account_id = ").bind(account);
+    sql.push(" GROUP BY unionid, account_id HAVING COUNT(*) > 1)");
+    let rows = connection.query_all_raw(sql.into_statement()).await?;
+    rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
+}

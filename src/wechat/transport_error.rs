@@ -1,0 +1,117 @@
+//! Why a request did not get through, in words.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{CertificateError, OtherError};
+
+/// Why no answer came, or only part of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The name in `base_url` has no address.
+    #[error("the server's name could not be resolved")]
+    NameNotResolved,
+    /// Nobody listens at the address.
+    #[error("the connection was refused")]
+    ConnectionRefused,
+    /// No connection could be made, for another reason.
+    #[error("no connection could be made")]
+    NotConnected,
+    /// The server did not take the connection in time.
+    #[error("the connection timed out")]
+    ConnectTimeout,
+    /// The server's certificate is not to be trusted; how so, as what follows "the certificate".
+    #[error("the server's certificate {0}")]
+    Certificate(String),
+    /// The TLS handshake failed for another reason.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// TLS failed after the handshake, when the request may have been on its way.
+    #[error("TLS failed on the way: {0}")]
+    BrokenTls(String),
+    /// The answer did not come in time.
+    #[error("the answer did not come in time")]
+    Timeout,
+    /// The connection ended before the answer did.
+    #[error("the connection broke before the answer was complete")]
+    Broken,
+    /// The answer is longer than any that WeChat gives.
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+impl TransportError {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if let Some(problem) = causes(error).find_map(tls_problem) {
+            return Self::of_tls(problem, error.is_connect());
+        }
+        let refused = |cause| io_kind(cause) == Some(io::ErrorKind::ConnectionRefused);
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => Self::ConnectTimeout,
+            (true, false) if error.is_dns() => Self::NameNotResolved,
+            (true, false) if causes(error).any(refused) => Self::ConnectionRefused,
+            (true, false) => Self::NotConnected,
+            (false, true) => Self::Timeout,
+            (false, false) => Self::Broken,
+        }
+    }
+
+    fn of_tls(problem: &rustls::Error, is_handshake: bool) -> Self {
+        match problem {
+            rustls::Error::InvalidCertificate(problem) => Self::Certificate(in_words(problem)),
+            other if is_handshake => Self::Tls(other.to_string()),
+            other => Self::BrokenTls(other.to_string()),
+        }
+    }
+
+    /// Whether the request may have reached the server: all others are from before it was sent.
+    pub(super) fn may_follow_sending(&self) -> bool {
+        matches!(self, Self::BrokenTls(_) | Self::Timeout | Self::Broken | Self::TooLong)
+    }
+}
+
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let first: &'a (dyn StdError + 'static) = error;
+    std::iter::successors(Some(first), |&error| error.source())
+}
+
+fn io_kind(cause: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    cause.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
+fn tls_problem<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    innermost(cause).downcast_ref()
+}
+
+/// What I/O errors wrap, perhaps twice, and pass over when they are asked for their source.
+fn innermost<'a>(mut cause: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause
+}
+
+fn in_words(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".into(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet".into()
+        }
+        CertificateError::UnknownIssuer => "is self-signed or its issuer is unknown".into(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another host".into()
+        }
+        CertificateError::BadSignature => "was not signed by the authority it names".into(),
+        CertificateError::Revoked => "has been revoked".into(),
+        CertificateError::Other(OtherError(other)) if is_bare_authority(&**other) => {
+            "is self-signed: it is an authority's own".into()
+        }
+        other => format!("is not acceptable: {other}"),
+    }
+}
+
+/// A self-signed certificate that calls itself an authority is refused by webpki before it looks
+/// for an issuer, and rustls passes that on untyped.
+fn is_bare_authority(other: &(dyn StdError + 'static)) -> bool {
+    other.to_string() == "CaUsedAsEndEntity"
+}

@@ -1,0 +1,9 @@
+//! WeChat's callbacks and their effect.
+
+mod consents;
+mod events;
+mod profile_checks;
+mod receipt_storm;
+mod receipts;
+mod receipts_overtaken;
+mod replays;

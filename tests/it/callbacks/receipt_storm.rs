@@ -1,0 +1,132 @@
+//! T31b in small: many receipts at once, each committed before it is answered, none lost.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use rstest::rstest;
+use sea_orm::ConnectionTrait;
+use tokio::time::sleep;
+use unionid_bridge::model::MessageId;
+use unionid_bridge::model::MessageState::{Delivered, Sent};
+use unionid_bridge::sandbox::{Account, Envelope, Event};
+use unionid_bridge::store::Store;
+use unionid_bridge::store::messages;
+
+use crate::harness::{Backend, Proxy, TestApp, TestDatabase, Way, accept, calling_back, send};
+
+const RECEIPTS: usize = 500;
+
+/// Receipts that come when the database is away.
+const LEFT_OVER: usize = 60;
+
+/// Messages that were sent, each with the envelope that tells its fate.
+async fn storm(store: &Store, account: &Account) -> Vec<(MessageId, Envelope)> {
+    let people = vec![3; RECEIPTS];
+    let ids = accept(store, account, &people).await;
+    let mut storm = Vec::new();
+    for (msgid, id) in (1..).zip(ids) {
+        send(store, &id, Sent, Some(msgid), 1_000).await;
+        storm.push((id, account.envelope(Event::template_sent(3, msgid, "success")).unwrap()));
+    }
+    storm
+}
+
+async fn is_delivered(store: &Store, id: &MessageId) -> bool {
+    messages::find(store.reader(), id).await.unwrap().unwrap().state == Delivered
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_each_is_committed_before_it_is_acknowledged(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (main, other) = (world.main(), app.database.connect().await);
+    let storm = storm(&app.app.store, &main).await;
+    let acknowledged = stream::iter(&storm).map(async |(id, envelope)| {
+        // As WeChat does: a busy machine may be too slow for the first.
+        for _ in 0..3 {
+            if app.receive(&main, envelope).await.is_ok() {
+                assert!(is_delivered(&other, id).await, "acknowledged and not there");
+                return 1;
+            }
+        }
+        0
+    });
+    let acknowledged: Vec<usize> = acknowledged.buffer_unordered(RECEIPTS).collect().await;
+    assert_eq!(acknowledged.into_iter().sum::<usize>(), RECEIPTS);
+    assert!(app.kept_receipts().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledged(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+    #[values(Way::Cut, Way::Silent)] how: Way,
+) {
+    let world = calling_back(10).await;
+    let Some(database) = TestDatabase::new(backend).await else { return };
+    let (main, direct) = (world.main(), database.store().await);
+    let storm = storm(&direct, &main).await;
+    let proxy = Proxy::to(database.server_address().unwrap()).await;
+    let mut far = database.clone();
+    far.url = database.url_through(proxy.address).unwrap();
+    let store = far.connect().await;
+    let app = TestApp::process(&world, far, store, "").await;
+
+    let deliver = async |(place, (id, envelope)): (usize, &(MessageId, Envelope))| {
+        if place == RECEIPTS - LEFT_OVER {
+            proxy.set(how);
+        }
+        let is_acknowledged = app.receive(&main, envelope).await.is_ok();
+        if is_acknowledged {
+            assert!(is_delivered(&direct, id).await, "acknowledged and not there");
+        }
+        is_acknowledged
+    };
+    let first = stream::iter(storm.iter().enumerate()).map(deliver).buffered(20);
+    let first: Vec<bool> = first.collect().await;
+    let acknowledged = first.iter().filter(|is_acknowledged| **is_acknowledged).count();
+    assert!((1..RECEIPTS).contains(&acknowledged), "{acknowledged}");
+
+    proxy.set(Way::Open);
+    let back = Instant::now();
+    for ((id, envelope), is_acknowledged) in storm.iter().zip(first) {
+        while !is_acknowledged && app.receive(&main, envelope).await.is_err() {
+            assert!(back.elapsed() < Duration::from_secs(20), "receipts are still refused");
+            sleep(Duration::from_millis(20)).await;
+        }
+        assert!(is_delivered(&direct, id).await);
+    }
+    assert!(app.kept_receipts().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn where_one_part_cannot_be_written_none_is_and_all_are_told_so(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = calling_back(10).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (program, writer) = (world.mini_program().unwrap(), app.app.store.writer());
+    let id = app.sent(&program, 3, 7).await;
+    // Of the second message nothing is known, so that its receipt would be kept.
+    let both = Event::raw(format!(
+        "<xml><ToUserName>gh_0</ToUserName><FromUserName>{}</FromUserName>\
+         <CreateTime>{}</CreateTime><MsgType>event</MsgType><Event>subscribe_msg_sent_event</Event>\
+         <SubscribeMsgSentEvent>{}{}</SubscribeMsgSentEvent></xml>",
+        program.person(3).openid,
+        std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+        "<List><TemplateId>t</TemplateId><MsgID>7</MsgID><ErrorStatus>success</ErrorStatus></List>",
+        "<List><TemplateId>t</TemplateId><MsgID>8</MsgID><ErrorStatus>success</ErrorStatus></List>",
+    ));
+    let envelope = program.envelope(both).unwrap();
+    writer.execute_unprepared("ALTER TABLE receipt RENAME TO away").await.unwrap();
+    assert!(app.receive(&program, &envelope).await.is_err());
+    assert_eq!(app.fate(&id).await, (Sent, None));
+
+    writer.execute_unprepared("ALTER TABLE away RENAME TO receipt").await.unwrap();
+    app.receive(&program, &envelope).await.unwrap();
+    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Delivered, None), vec![8]));
+}

@@ -1,0 +1,6 @@
+//! Scheduled runs: ticks, rescue of interrupted runs, and stopping.
+
+mod rescue;
+mod spread;
+mod stop;
+mod ticks;

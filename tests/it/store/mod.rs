@@ -1,0 +1,11 @@
+//! The database: its limits, its outages, and what is committed all the same.
+
+mod backends;
+mod connections_lost;
+mod disk_full;
+mod locked;
+mod migrate;
+mod pool_exhausted;
+mod repeated_writes;
+mod slow;
+mod sqlite_rollback;

@@ -1,0 +1,4 @@
+//! Access tokens: refreshed once for everybody.
+
+mod refresh;
+mod refused;
