@@ -73,9 +73,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::telemetry::Metrics;
 use background::Background;
-use stats_cache::StatsCache;
 use error::Problem;
 use request_metrics::RequestMetrics;
+use stats_cache::StatsCache;
 
 pub use client::{Client, ClientError, Health, health};
 

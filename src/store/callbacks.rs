@@ -1,6 +1,5 @@
 //! Which callbacks were handled, so that each is handled once by any number of processes.
 
-
 use super::sql::{self, Sql};
 use super::{Connection, Error};
 

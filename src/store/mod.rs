@@ -46,8 +46,8 @@ pub use sea_orm::ConnectionTrait as Connection;
 
 use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 
-use sql::Sql;
 use pool_state::RecentTimeouts;
+use sql::Sql;
 
 /// The number that rows use for an account.
 pub type AccountId = i32;

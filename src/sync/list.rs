@@ -174,13 +174,15 @@ impl Walk {
                 true
             }
             (0, _) => return inconsistent("it is empty and names a page after it".to_owned()),
-            // Documented as the end.
-            (_, "") if so_far >= page.total => true,
-            (_, "") => {
+            // Both are seen at the end, and either may be a mistake: where somebody is missing, the walk
+            // continues after the last openid.
+            (_, next)
+                if next.is_empty() || next == cursor && so_far >= least_expected(page.total) =>
+            {
                 next_openid = openids.last().map(ToString::to_string).unwrap_or_default();
-                false
+                so_far >= page.total
             }
-            (_, next) => next == cursor && so_far >= least_expected(page.total),
+            (_, _) => false,
         };
         if !end && next_openid.parse::<OpenId>().is_err() {
             return inconsistent("its next_openid is no openid".to_owned());
@@ -188,8 +190,11 @@ impl Walk {
         if !end && !self.visited.insert(next_openid.clone()) {
             return Err(Error::Loop { page: number });
         }
+        // Openids behind the cursor come again, and must not hide that others are missing.
+        let repeated = openids.iter().rev().position(|openid| openid.as_str() == next_openid);
+        let listed = listed - repeated.unwrap_or_default() as u64;
         self.path.push(Step { cursor: next_openid.clone(), listed });
-        self.listed = so_far;
+        self.listed += listed;
         self.number += 1;
         Ok(ListedPage {
             number,

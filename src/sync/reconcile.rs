@@ -7,9 +7,9 @@ use roaring::RoaringTreemap;
 
 use super::Error;
 use super::crawl::Crawl;
-use super::retry::with_retry;
 use super::plan::{Ask, PlannedPage};
 use super::profiles::{Told, ToldPage, ask_again, told_unionid};
+use super::retry::with_retry;
 use crate::model::{OpenId, Profile, UnionId};
 use crate::store::followers::{self, Row};
 use crate::store::quarantine::{Conflict, Entry};

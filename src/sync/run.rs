@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::crawl::{Crawl, Refusals, Unionids, crawl};
 use super::erased::allowed_rows;
-use super::retry::with_retry;
 use super::probe::probe;
 use super::refresh::Window;
+use super::retry::with_retry;
 use super::sweep::{Departures, doubt, find_departures};
 use super::{Error, Job, Request, finish, profiles, start};
 use crate::clock::DatabaseClock;

@@ -3,9 +3,9 @@
 use super::Error;
 use super::crawl::Crawl;
 use super::erased::Allowed;
-use super::retry::with_retry;
 use super::profiles::ToldPage;
 use super::reconcile::{SettledPage, reconcile};
+use super::retry::with_retry;
 use super::run::unless_ended;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;

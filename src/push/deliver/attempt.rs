@@ -117,7 +117,8 @@ impl BeforeSend for AttemptGuard<'_> {
             return true;
         }
         let store = self.push.store.writer();
-        let noted = timeout_at(self.deadline(), messages::depart(store, claim, clock.now_ms())).await;
+        let noted =
+            timeout_at(self.deadline(), messages::depart(store, claim, clock.now_ms())).await;
         match noted {
             Ok(Ok(is_ours)) => is_ours,
             Ok(Err(error)) => {

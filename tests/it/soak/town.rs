@@ -1,6 +1,6 @@
 //! The sandbox, the replicas on one database, and everybody who wants something of them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -161,7 +161,8 @@ impl Town {
 
     /// Nobody is at anything any more, the replicas neither.
     pub fn abandon(&self) {
-        self.crowd.lock().unwrap().abort_all();
+        // Whoever failed held it.
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.replicas.iter().for_each(|replica| replica.abandon());
     }
 

@@ -99,6 +99,38 @@ async fn a_circle_over_a_small_account_is_no_end_of_its_list(
 
 #[rstest]
 #[tokio::test]
+async fn a_circle_on_the_page_before_the_last_does_not_hide_the_last(
+    #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(50, 301).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    world.main().set_last_page(last_page);
+    app.sync_true(&world).await;
+    world.reset_stats();
+    world.fail(Call::UserGet, 6, Fault::Loop);
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.counts.listed, run.counts.unfollowed), (301, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn openids_listed_twice_do_not_make_up_for_others_that_are_missing(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = pages_of(50, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    world.reset_stats();
+    // The first page leads back to its first openid, and the last is cut short.
+    world.fail(Call::UserGet, 1, Fault::Loop);
+    world.fail(Call::UserGet, 7, Fault::Short(20));
+    let run = app.sync_true(&world).await;
+    assert_eq!(run.counts.unfollowed, 0);
+}
+
+#[rstest]
+#[tokio::test]
 async fn pages_that_are_always_cut_short_are_walked_to_their_end(
     #[values(1, 7, 99)] size: usize,
     #[values(90, 600)] followers: u64,
