@@ -1,32 +1,34 @@
-//! A bucket that fills with time: what bounds how often a thing is done.
+//! A token bucket, which limits how often something is done.
 
 use tokio::time::Instant;
 
-/// Holds so many, and gets so many a second while it is not full. Either may change at any time, which
-/// by itself puts nothing into it.
+/// A token bucket. The caller passes rate and capacity on every refill and may change them at any time;
+/// a change by itself adds no tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
-    left: f64,
-    at: Instant,
+    tokens: f64,
+    filled_at: Instant,
 }
 
 impl Bucket {
-    /// One that holds `most`, full.
-    pub fn full(most: f64) -> Self {
-        Self { left: most, at: Instant::now() }
+    /// Creates a full bucket with this capacity.
+    pub fn full(capacity: f64) -> Self {
+        Self { tokens: capacity, filled_at: Instant::now() }
     }
 
-    /// Puts in what has come since it was last looked at, and tells what there is.
-    pub fn fill(&mut self, per_second: f64, most: f64) -> f64 {
+    /// Adds the tokens for the time since the last refill, up to `capacity`. Returns the number of
+    /// tokens.
+    pub fn fill(&mut self, per_second: f64, capacity: f64) -> f64 {
         let now = Instant::now();
-        self.left = (self.left + (now - self.at).as_secs_f64() * per_second).min(most);
-        self.at = now;
-        self.left
+        let elapsed = (now - self.filled_at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * per_second).min(capacity);
+        self.filled_at = now;
+        self.tokens
     }
 
-    /// Takes one out.
+    /// Takes one token.
     pub fn take(&mut self) {
-        self.left = (self.left - 1.0).max(0.0);
+        self.tokens = (self.tokens - 1.0).max(0.0);
     }
 }
 

@@ -1,7 +1,7 @@
-//! What time it is, as an argument: the system's clock in service, a clock that tests move.
+//! The current time as an argument: the system clock in production, a manual clock in tests.
 //!
-//! For how long something lasts use `tokio::time::Instant`; what replicas have to agree on (leases, ticks
-//! of the schedule, ages of tokens) uses the database's clock, since their own clocks differ.
+//! Use `tokio::time::Instant` to measure durations. Use the database's clock for everything on which
+//! replicas must agree (leases, ticks of the schedule, ages of tokens), because their own clocks differ.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-/// A clock; clones of one share its time.
+/// A clock. Clones of a manual clock share its time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Source);
 
@@ -22,18 +22,18 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system clock.
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands at `start` until it is moved.
+    /// Creates a manual clock, which stands at `start` until it is advanced.
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
     }
 
-    /// The time now, to the millisecond for a manual clock.
-    #[expect(clippy::disallowed_methods, reason = "the one home of the system's clock")]
+    /// Returns the current time. A manual clock has millisecond precision.
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => Utc::now(),
@@ -43,12 +43,13 @@ impl Clock {
         }
     }
 
-    /// The time of a manual clock, which a test has every clock agree with; `None` for the system's.
+    /// Returns the time of a manual clock, which overrides the database's clock in tests. Returns `None`
+    /// for the system clock.
     pub fn manual_time(&self) -> Option<DateTime<Utc>> {
         matches!(self.0, Source::Manual(_)).then(|| self.now())
     }
 
-    /// Moves a manual clock forward; the system's clock is left alone.
+    /// Moves a manual clock forward. Does nothing for the system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(millis) = &self.0 {
             millis.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
@@ -56,7 +57,7 @@ impl Clock {
     }
 }
 
-/// The database's clock as it was read, carried on by our own steady one.
+/// A reading of the database's clock, extrapolated by this process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct DatabaseClock {
     read_ms: i64,
@@ -64,28 +65,29 @@ pub struct DatabaseClock {
 }
 
 impl DatabaseClock {
-    /// A clock that says `now_ms` now, in milliseconds since 1970.
+    /// Creates a clock whose current time is `now_ms`, in ms since 1970.
     pub fn saying(now_ms: i64) -> Self {
         Self { read_ms: now_ms, read_at: Instant::now() }
     }
 
-    /// What it said when it was read.
+    /// Returns the time of the reading, in ms since 1970.
     pub fn read_ms(&self) -> i64 {
         self.read_ms
     }
 
-    /// What it says now, in milliseconds since 1970.
+    /// Returns the current time, in ms since 1970.
     pub fn now_ms(&self) -> i64 {
         self.read_ms.saturating_add(self.age().as_millis() as i64)
     }
 
-    /// When it will say `moment_ms`; when it was read, where that is past.
+    /// Returns the instant at which this clock reaches `moment_ms` (ms since 1970), but no earlier than
+    /// the reading.
     pub fn instant_of(&self, moment_ms: i64) -> Instant {
         let ahead = u64::try_from(moment_ms.saturating_sub(self.read_ms)).unwrap_or_default();
         self.read_at + Duration::from_millis(ahead)
     }
 
-    /// How long ago it was read.
+    /// Returns the time since the reading.
     pub fn age(&self) -> Duration {
         self.read_at.elapsed()
     }

@@ -1,7 +1,7 @@
-//! Erasure: people are forgotten when they ask for it, and when they left long ago.
+//! Erasure: deletes users on request, and users who unfollowed long ago.
 //!
-//! Who asked is kept out by digests until they act again ([`crate::store::erasures`]); who left long
-//! ago is simply no longer kept. Knows nothing of WeChat or of who asks.
+//! After a request, digests keep the user out until they act again ([`crate::store::erasures`]).
+//! Users who unfollowed long ago are only deleted. Knows nothing of WeChat or the caller.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::store::audit::{self, Action};
 use crate::store::erasures::{self, Subject};
 use crate::store::{self, AccountId, Error, Store, followers, leases};
 
-/// Followers forgotten by one transaction.
-const AT_ONCE: u64 = 1_000;
+/// Followers deleted per transaction.
+const DELETE_BATCH: u64 = 1_000;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// How long a process that died keeps the others from forgetting.
-const LEASE_LIFE: Duration = Duration::from_secs(60);
+/// Lease duration. After it, another process may continue the work of a process that died.
+const LEASE_TTL: Duration = Duration::from_secs(60);
 
-/// Forgets a person everywhere, and notes in the audit trail that `actor` asked for it. Done twice it
-/// changes nothing. Returns whether anything was known of the person.
+/// Erases a person in all accounts and records `actor` in the audit trail. Repeating it changes
+/// nothing. Returns whether anything was known about the person.
 pub async fn erase_person(
     store: &Store,
     unionid: &UnionId,
@@ -40,9 +40,9 @@ pub async fn erase_person(
     .await
 }
 
-/// Forgets who left one of `accounts` more than `days` ago and stayed away, once a day whatever the
-/// replicas. Returns how many were forgotten; `None` where it was done within the day, or another
-/// process is at it.
+/// Deletes followers who left one of `accounts` more than `days` days ago and did not come back,
+/// once a day over all replicas. Returns the number of deleted followers, or `None` if it was done
+/// within the last day or another process is doing it.
 pub async fn forget_departed(
     store: &Store,
     holder: &Holder,
@@ -50,45 +50,46 @@ pub async fn forget_departed(
     days: u32,
     stop: &CancellationToken,
 ) -> Result<Option<u64>, Error> {
-    // As a rule it is done already, and a look is cheaper than an attempt.
+    // Usually it is done already, and reading the lease is cheaper than trying to acquire it.
     if leases::is_held(store.reader(), LEASE).await? {
         return Ok(None);
     }
-    let Some(lease) = Lease::try_acquire(store, LEASE, holder, LEASE_LIFE).await? else {
+    let Some(lease) = Lease::try_acquire(store, LEASE, holder, LEASE_TTL).await? else {
         return Ok(None);
     };
-    let before_at = store.now().await? - i64::from(days) * DAY.as_millis() as i64;
-    let mut forgotten = 0;
+    let left_before = store.now().await? - i64::from(days) * DAY.as_millis() as i64;
+    let mut deleted = 0;
     for account in accounts {
-        forgotten += forget_departed_from(store, *account, before_at, stop).await?;
+        deleted += delete_departed_from(store, *account, left_before, stop).await?;
     }
     match stop.is_cancelled() {
         true => lease.release().await,
         false => lease.keep_for(DAY).await?,
     }
-    Ok(Some(forgotten))
+    Ok(Some(deleted))
 }
 
 const LEASE: &str = "privacy:departed";
 
-async fn forget_departed_from(
+async fn delete_departed_from(
     store: &Store,
     account: AccountId,
-    before_at: i64,
+    left_before: i64,
     stop: &CancellationToken,
 ) -> Result<u64, Error> {
-    // Past all who follow, and other accounts' rows.
-    let whole = store.for_all_rows();
-    let (mut forgotten, mut after) = (0, 0);
+    // The statement also reads followers who did not leave, and rows of other accounts.
+    let full_scan = store.for_all_rows();
+    let (mut deleted, mut after) = (0, 0);
     while !stop.is_cancelled() {
         let departed =
-            followers::list_departed(whole.reader(), account, before_at, after, AT_ONCE).await?;
+            followers::list_departed(full_scan.reader(), account, left_before, after, DELETE_BATCH)
+                .await?;
         let Some(last) = departed.last() else { break };
         after = last.id;
         let transaction = store.begin().await?;
-        forgotten +=
-            followers::delete_departed(&transaction, account, &departed, before_at).await?;
+        deleted +=
+            followers::delete_departed(&transaction, account, &departed, left_before).await?;
         transaction.commit().await?;
     }
-    Ok(forgotten)
+    Ok(deleted)
 }

@@ -1,25 +1,26 @@
-//! Named places at which a test kills or stops this process. Nothing of it is in a release.
+//! Named points in the code at which a test kills, stops or delays this process. Release builds contain
+//! none of it.
 //!
-//! A test build reads the environment: `FAILPOINTS="sync.page_committed=2*off->return"` kills the process
-//! as `kill -9` does when it comes by for the third time, `return(stop)` stops it there as `kill -STOP`
-//! does, until it is told to go on, and `sleep(400)` holds it up for so many milliseconds.
+//! Test builds read the environment. `FAILPOINTS="sync.page_committed=2*off->return"` kills the process
+//! when it reaches the point for the third time, like `kill -9`. `return(stop)` stops the process like
+//! `kill -STOP`, until it receives SIGCONT. `sleep(400)` delays it by 400 ms.
 
-/// A place with a name.
+/// A named failpoint.
 macro_rules! failpoint {
     ($name:literal) => {{
         fn here() {
-            fail::fail_point!($name, crate::failpoint::strike);
+            fail::fail_point!($name, crate::failpoint::trigger);
         }
         here();
     }};
 }
 pub(crate) use failpoint;
 
-/// Sends this process the signal that ends it, or the one that stops it. Neither can be caught.
+/// Sends SIGSTOP to this process if the argument is `stop`, otherwise SIGKILL. Neither can be caught.
 #[cfg(feature = "failpoints")]
-pub(crate) fn strike(how: Option<String>) {
+pub(crate) fn trigger(argument: Option<String>) {
     use rustix::process::{Signal, getpid, kill_process};
-    let signal = if how.as_deref() == Some("stop") { Signal::STOP } else { Signal::KILL };
+    let signal = if argument.as_deref() == Some("stop") { Signal::STOP } else { Signal::KILL };
     if kill_process(getpid(), signal).is_err() {
         std::process::abort();
     }

@@ -1,8 +1,9 @@
-//! Leases: one process at a time does a thing, and one that has lost its turn cannot write.
+//! Leases: at most one process does a piece of work at a time, and a process that lost its lease cannot
+//! write.
 //!
-//! A lease lives on the database's clock and is renewed by a heartbeat. Its fencing number rises
-//! with every holder; writes carry it in their condition, so that a process that slept through its
-//! lease is refused by the database and not by its own good manners.
+//! A lease expires in database time and is renewed by a heartbeat. Its fencing number increases with
+//! every holder. Writes carry the number in their condition, so that the database itself refuses a
+//! process that was suspended past the end of its lease.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::store::{self, Store, leases};
 
-/// How often a lease is renewed within its life.
-const BEATS_PER_LIFE: u32 = 4;
+/// How often a lease is renewed within its lifetime.
+const RENEWALS_PER_LIFE: u32 = 4;
 
-/// Who we are, to tell what is ours in the database from what is others'.
+/// The identity of this process, which marks its leases and other rows in the database.
 #[derive(Debug, Clone)]
 pub struct Holder(String);
 
 impl Holder {
-    /// A name that no other process has.
+    /// Creates an identity that no other process has.
     pub fn new() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
 
-    /// The name.
+    /// Returns the identity as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -36,8 +37,8 @@ impl Default for Holder {
     }
 }
 
-/// A lease held by this process. Dropped without [`Lease::release`], it is given up soon after; where
-/// the process ends first, it ends by itself.
+/// A lease held by this process. If it is dropped without [`Lease::release`], a background task releases
+/// it; if the process ends first, the lease expires.
 #[derive(Debug)]
 pub struct Lease {
     store: Store,
@@ -49,15 +50,16 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease for `life`, renewed for as long as it is kept. `None` where another holds it.
+    /// Acquires the lease for `life` and keeps renewing it until it is released. Returns `None` if it is
+    /// already held.
     pub async fn try_acquire(
         store: &Store,
         name: &str,
         holder: &Holder,
         life: Duration,
     ) -> Result<Option<Self>, store::Error> {
-        // In a task of its own: were it given up between the database's commit and our hearing of
-        // it, nobody would know that the lease is to be given up too.
+        // Runs in a separate task. If the caller were cancelled between the database's commit and its
+        // answer, the lease would be held without a `Lease` to release it.
         let acquired =
             tokio::spawn(Self::acquire(store.clone(), name.to_owned(), holder.clone(), life)).await;
         match acquired {
@@ -78,30 +80,30 @@ impl Lease {
             return Ok(None);
         };
         let lost = CancellationToken::new();
-        let heartbeat = beat(store.clone(), name.clone(), fence, life, lost.clone());
+        let heartbeat = keep_renewing(store.clone(), name.clone(), fence, life, lost.clone());
         let heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
         Ok(Some(Self { store, name, fence, lost, released: false, heartbeat }))
     }
 
-    /// The number that writes under this lease carry.
+    /// Returns the fencing number, which writes under this lease carry.
     pub fn fence(&self) -> i64 {
         self.fence
     }
 
-    /// Fires when the heartbeat finds that another holds the lease.
+    /// Returns a token that fires when the heartbeat finds that another process holds the lease.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
-    /// Gives the lease up, so that another process can go on at once. Where the database is away
-    /// it ends by itself.
+    /// Releases the lease, so that another process can acquire it at once. If the database is
+    /// unreachable, the lease expires by itself.
     pub async fn release(mut self) {
-        give_up(&self.store, &self.name, self.fence).await;
+        release(&self.store, &self.name, self.fence).await;
         self.released = true;
     }
 
-    /// Keeps everybody from the lease for so long, this process too, with no heartbeat: for work that
-    /// is due that often.
+    /// Keeps the lease held for `rest` without a heartbeat, so that no process can acquire it, not even
+    /// this one. Meant for work that is due once per `rest`.
     pub async fn keep_for(mut self, rest: Duration) -> Result<(), store::Error> {
         self.heartbeat.abort();
         self.released = true;
@@ -112,38 +114,43 @@ impl Lease {
 }
 
 impl Drop for Lease {
-    /// Work that is given up halfway, because its caller went away, must not keep the others
-    /// waiting until the lease ends by itself.
+    /// Releases the lease of cancelled work, so that others need not wait for it to expire.
     fn drop(&mut self) {
         if self.released {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (store, name, fence) = (self.store.clone(), self.name.clone(), self.fence);
-            runtime.spawn(async move { give_up(&store, &name, fence).await });
+            runtime.spawn(async move { release(&store, &name, fence).await });
         }
     }
 }
 
-async fn give_up(store: &Store, name: &str, fence: i64) {
+async fn release(store: &Store, name: &str, fence: i64) {
     let released = leases::release(store.writer(), name, fence).await;
     if let Err(error) = released {
-        tracing::debug!(lease.name = name, %error, "could not give the lease up");
+        tracing::debug!(lease.name = name, %error, "could not release the lease");
     }
 }
 
-async fn beat(store: Store, name: String, fence: i64, life: Duration, lost: CancellationToken) {
+async fn keep_renewing(
+    store: Store,
+    name: String,
+    fence: i64,
+    life: Duration,
+    lost: CancellationToken,
+) {
     loop {
-        tokio::time::sleep(life / BEATS_PER_LIFE).await;
+        tokio::time::sleep(life / RENEWALS_PER_LIFE).await;
         let renewed = leases::renew(store.writer(), &name, fence, life.as_millis() as i64);
-        // There is time for another try where the connection fell silent.
-        match store::within(life / BEATS_PER_LIFE, renewed).await {
+        // The timeout leaves time for another attempt if the connection stops responding.
+        match store::within(life / RENEWALS_PER_LIFE, renewed).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(lease.name = name, "another process holds the lease now");
                 return lost.cancel();
             }
-            // The fencing number guards what is written; the next beat tries again.
+            // The fencing number protects writes meanwhile, and the next iteration tries again.
             Err(error) => tracing::debug!(lease.name = name, %error, "could not renew the lease"),
         }
     }

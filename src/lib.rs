@@ -1,89 +1,123 @@
-//! unionid-bridge: knows that an Official Account follower and a Mini Program user are one person.
+//! unionid-bridge links the followers of WeChat Official Accounts to the users of Mini Programs.
 //!
-//! A WeChat user has another openid in each Official Account and each Mini Program; only the
-//! unionid joins them. This service mirrors each Official Account's followers with their unionid,
-//! every night, for years, without losing one.
+//! A WeChat user has a different openid in every Official Account and every Mini Program. Only the
+//! *unionid* shows that two openids belong to the same person. This service keeps that link complete:
+//! a nightly sync mirrors every Official Account's followers with their unionids, callbacks update the
+//! mirror in between, and an HTTP API logs users in, resolves openids and sends messages.
 //!
-//! # The map
+//! This page is the map: what each module is for, and how each flow runs through them.
+//!
+//! # Modules
 //!
 //! ```text
 //! main → cli → http, scheduler, sandbox, doctor → app → features → wechat | store → model
 //! ```
 //!
-//! Arrows point down only; `tests/architecture.rs` holds the list and fails on any other.
+//! A module may use only modules to the right of it. `tests/architecture.rs` lists every allowed
+//! dependency and fails on any other.
 //!
-//! - [`model`]: the nouns — identifiers that cannot be mixed up, followers, runs
-//! - [`clock`]: what time it is, as an argument
-//! - [`config`]: what the operator decides; `config.default.toml` documents every key
-//! - [`telemetry`]: logs and metrics, with no secret in either
-//! - [`wechat`]: the typed client of WeChat's API; one function sends, one table classes errors
-//! - [`store`]: the database, and the only place that knows SeaORM
-//! - `failpoint`: places at which a test kills the process
-//! - [`lease`]: one process at a time does a thing; [`seal`]: encryption at rest; [`bucket`]: how often
-//!   a thing may be done
-//! - features: [`token`], the one access token of each account; [`sync`], the follower crawl;
-//!   [`login`], a Mini Program's code becomes a person; [`resolve`], a person's openid elsewhere;
-//!   [`push`], a message to a person and its fate; [`inbox`], what WeChat tells as it happens; [`erasure`], people are forgotten; [`keys`], who may
-//!   call the API
-//! - [`app`]: the features put together from the configuration
-//! - [`doctor`]: looks at all that a sync or a login needs, and says what to do
-//! - [`scheduler`]: runs syncs at their ticks; [`http`]: the API; [`sandbox`]: a WeChat one can run;
-//!   [`cli`]: the commands
+//! Entry points:
 //!
-//! # How a sync flows
+//! - [`cli`]: the commands, one file each
+//! - [`http`]: the API, health checks and metrics
+//! - [`scheduler`]: starts syncs on schedule, and resumes interrupted ones
+//! - [`doctor`]: checks everything that a sync or a login needs, and says how to fix what fails
+//! - [`sandbox`]: a simulated WeChat for tests, the demo and development; shares no types with our client
+//! - [`app`]: builds the features from the configuration
 //!
-//! [`scheduler`], [`cli`] or [`http`] ask [`sync`] for a run. Under the account's [`lease`] it resumes the
-//! interrupted run or begins one. Then stages work at the same time: one walks the pages of
-//! `user/get`, one looks up which of the listed people are known, one asks for the profiles of the
-//! others a hundred at a time, one writes the page's rows and the checkpoint in one transaction that
-//! carries the lease's fencing number. When the list ended consistently, who was known and not
-//! listed has left, unless that looks wrong: then the run is held for an operator.
+//! Features, which know nothing of HTTP or of the command line:
 //!
-//! # How a token flows
+//! - [`sync`]: mirrors WeChat's list of followers into the database
+//! - [`token`]: keeps the access token of each account, shared by all processes
+//! - [`login`]: exchanges a Mini Program's login code for openid and unionid
+//! - [`resolve`]: finds the openid of a user in an Official Account
+//! - [`push`]: queues messages, sends them and tracks their state until WeChat's receipt
+//! - [`inbox`]: processes WeChat's callbacks: follows, departures, receipts, withdrawn authorisations
+//! - [`erasure`]: deletes a person's data, on request or after a retention period
+//! - [`keys`]: API keys, their scopes and rate limits
 //!
-//! Every call takes its token from a [`wechat::TokenSource`], which is [`token::Keeper`]: from
-//! memory, which is compared with the database every few seconds, else from the database (sealed), else
-//! by one refresh for everybody under a lease. Near its end it is renewed while everybody goes on with the
-//! old one. When WeChat refuses a token the call hands in the one that failed: a newer one that is there
-//! already is the answer, otherwise one refresh is made, and the call is repeated once. [`http`] offers the
-//! same to the company's other programs.
+//! Foundations:
 //!
-//! # How a login flows
+//! - [`wechat`]: the typed client of WeChat's API. One function sends every request, one table
+//!   classifies WeChat's errors
+//! - [`store`]: the database, and the only module that uses SeaORM. It knows nothing of WeChat. The crates
+//!   `entity/` (tables) and `migration/` (schema) belong to it
+//! - [`lease`]: a lock in the database that expires, with a fencing number that rejects late writes
+//! - [`seal`]: encryption at rest
+//! - [`bucket`]: token buckets, for rate limits
+//! - [`config`]: the configuration; `config.default.toml` documents every key
+//! - [`telemetry`]: logs and metrics, neither of which contains a secret
+//! - [`clock`]: the current time, as an argument that tests control
+//! - [`model`]: identifiers, followers, runs and messages, as plain data
+//! - `failpoint`: places where a test build can kill or stop the process
 //!
-//! [`http`] gives the code to [`login::Login`], which remembers every code for a minute by its digest:
-//! equal codes wait for one exchange, and what became of a code is answered without WeChat. The
-//! exchange runs in a task of its own, so that no caller's patience ends it, and holds no database
-//! connection while WeChat is asked. Then one transaction stores the user, takes an erasure back (a
-//! login is an act), and gathers every Official Account openid known by the unionid.
+//! # A sync
 //!
-//! # How a look-up flows
+//! [`scheduler`], [`cli`] or [`http`] starts a run of [`sync`]. The run acquires the account's
+//! [`lease`], then resumes an interrupted run or begins a new one. Four stages work concurrently, each
+//! on a different page of followers:
 //!
-//! [`resolve::Resolver`] knows the accounts' numbers, so that (AppID, openid) → unionid → openid is one
-//! statement over two indexes. Who is not found is an answer with its reason and no error.
+//! 1. List a page of openids (`user/get`).
+//! 2. Compare it with the database: which followers are known and need no refresh?
+//! 3. Fetch the profiles of the others, 100 per call (`user/info/batchget`).
+//! 4. Write the rows and the checkpoint in one transaction, guarded by the lease's fencing number.
 //!
-//! # How a message flows
+//! A crash therefore repeats at most one page. Only after the list ended consistently does the run mark
+//! known followers that were not listed as having left. If there are suspiciously many of them, the run
+//! is *held* until an operator confirms it.
 //!
-//! [`push::Push`] judges an order before anything is kept: the texts by the template's own keys and
-//! WeChat's rules, the person by [`resolve`]. What can be sent becomes a row, in one transaction with
-//! the Idempotency-Key that it came with. Any process claims it, at the account's pace, and sends it with
-//! its id as `client_msg_id`. Before its first byte leaves it is committed that WeChat may have it, so that
-//! whoever finds the row after a crash knows: it is `unknown`, and is sent again only while WeChat
-//! suppresses repetitions. WeChat's receipt, by a callback, ends it, whether it comes before the answer,
-//! late or three times.
+//! # An access token
 //!
-//! # How a callback flows
+//! Every call to WeChat takes its token from a [`wechat::TokenSource`], implemented by
+//! [`token::Keeper`]. The keeper looks in memory (compared with the database every few seconds), then in
+//! the database, where tokens are encrypted. If neither has a valid token, one process fetches it under
+//! a lease, and all others use the result. A token is renewed before it expires, while callers keep using
+//! the old one.
 //!
-//! [`http`] has nothing of it before [`inbox`] has checked the signature. The event is claimed by its
-//! fingerprint in the transaction of its effect, and `success` is answered after the commit. Receipts
-//! need no claim, since the first one stands; those that come together share a commit. Profiles are asked
-//! for afterwards, by whichever process comes first.
+//! If WeChat rejects a token, the call passes the rejected token to the keeper. The keeper returns a newer
+//! token if it has one and otherwise fetches one, and the call is repeated once. [`http`] offers the same
+//! operation to the company's other programs.
 //!
-//! # How a person is forgotten
+//! # A login
 //!
-//! [`store::erasures`] deletes the rows of a person in every account and leaves digests. It locks the
-//! accounts first, and who writes people shares theirs, a crawl for a page or a callback for one person:
-//! what is in flight sees the digests or is erased after them. Until the person acts again, whoever
-//! writes what WeChat told of people leaves them out.
+//! [`http`] passes the code to [`login::Login`]. WeChat accepts a code once, so results are cached by the
+//! code's digest for about a minute: concurrent requests with the same code wait for one exchange, and
+//! later ones get its result. The exchange runs in its own task, so a caller that disconnects does not
+//! cancel it, and it holds no database connection while it waits for WeChat. One transaction then stores
+//! the user, ends an earlier erasure (logging in counts as acting again), and collects the person's openids
+//! in the Official Accounts.
+//!
+//! # A resolve
+//!
+//! [`resolve::Resolver`] maps (AppID, openid) to a unionid and the unionid to an openid in the Official
+//! Account, in one SQL statement over two indexes. "Not found" is a result with a reason, not an error.
+//!
+//! # A message
+//!
+//! [`push::Push`] validates a request before it stores anything: the texts against the template and
+//! WeChat's rules, the recipient by [`resolve`]. A valid message becomes a row, in the same transaction as
+//! its Idempotency-Key. Any process may claim the row, at the account's rate limit, and sends it with the
+//! row's id as `client_msg_id`.
+//!
+//! Before the first byte of the request leaves, the row records that WeChat may have received the message.
+//! If the process crashes then, the state is `unknown`, and the message is sent again only while WeChat
+//! still suppresses duplicates by `client_msg_id`. WeChat's receipt, a callback, decides the final state. It
+//! may arrive before the response to the request, late, or several times.
+//!
+//! # A callback
+//!
+//! [`http`] passes the raw request to [`inbox`], which verifies the signature before it parses anything.
+//! The event's fingerprint is stored in the same transaction as its effect, so a repeated event has no
+//! second effect, and `success` is answered after the commit. Receipts need no fingerprint, because only the
+//! first one of a message takes effect; receipts that arrive together share a transaction. Profiles of new
+//! followers are fetched later, by any process.
+//!
+//! # An erasure
+//!
+//! [`erasure`] deletes a person's rows in every account and leaves digests of their identifiers
+//! ([`store::erasures`]). It locks all accounts first. Every transaction that writes followers or users holds
+//! a shared lock on their account, so it either sees the digests or commits before the erasure, which then
+//! deletes its rows. Until the person acts again, data from WeChat that matches a digest is not stored.
 
 pub mod app;
 pub mod bucket;

@@ -1,4 +1,4 @@
-//! The `unionid-bridge` command.
+//! The `unionid-bridge` binary; see [`unionid_bridge::cli`].
 
 use std::process::ExitCode;
 

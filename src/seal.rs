@@ -1,8 +1,9 @@
-//! Encryption at rest: what the database holds of tokens and session keys is ciphertext.
+//! Encryption at rest: the database stores tokens and session keys only as ciphertext.
 //!
-//! AES-256-GCM under a random nonce, bound to what it is for and to its account. The first key
-//! encrypts, all decrypt, so a key is changed by putting the new one first. Without configured keys
-//! an account's own AppSecret stands in: whoever has that can ask WeChat for a token anyway.
+//! The cipher is AES-256-GCM with a random nonce, bound to the purpose and the account. The first key
+//! encrypts and all keys decrypt, so a new key takes effect when it is put first. Without configured
+//! keys, a key is derived from the account's AppSecret: anybody who has the AppSecret can get a token
+//! from WeChat anyway.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -14,14 +15,14 @@ use sha2::{Digest, Sha256};
 
 use crate::model::AppId;
 
-/// Why a sealed text could not be opened, or a key not be used.
+/// Why a text could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No key at hand made it, or it was altered.
-    #[error("none of the encryption keys opens it")]
+    /// No configured key sealed the text, or the text was altered.
+    #[error("none of the configured encryption keys can decrypt it")]
     NoKey,
-    /// Not a sealed text at all.
-    #[error("it is not a sealed text")]
+    /// The text does not have the format of a sealed text.
+    #[error("it is not in the format of encrypted values")]
     Malformed,
 }
 
@@ -39,8 +40,8 @@ struct Key {
 const NONCE_BYTES: usize = 12;
 
 impl Sealer {
-    /// With the configured keys of 32 bytes, or with one derived from the AppSecret where there are
-    /// none.
+    /// Creates a sealer with the configured keys of 32 bytes, or with a key derived from the AppSecret
+    /// if there are none.
     pub fn new(appid: &AppId, keys: &[SecretSlice<u8>], app_secret: &SecretString) -> Self {
         let keys = if keys.is_empty() {
             vec![Key::derived(appid, app_secret)]
@@ -50,32 +51,32 @@ impl Sealer {
         Self { appid: appid.clone(), keys }
     }
 
-    /// Seals `plain` for one purpose, such as `access_token`.
+    /// Encrypts `plain` for one purpose, such as `access_token`.
     pub fn seal(&self, purpose: &str, plain: &SecretString) -> Result<String, Error> {
         let key = self.keys.first().ok_or(Error::NoKey)?;
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let bound = self.bound(purpose);
-        let payload = Payload { msg: plain.expose_secret().as_bytes(), aad: bound.as_bytes() };
+        let aad = self.associated_data(purpose);
+        let payload = Payload { msg: plain.expose_secret().as_bytes(), aad: aad.as_bytes() };
         let sealed =
             key.cipher()?.encrypt(&Nonce::from(nonce), payload).map_err(|_| Error::NoKey)?;
         Ok(format!("{}.{}", key.id, BASE64.encode([nonce.as_slice(), &sealed].concat())))
     }
 
-    /// Opens what [`Sealer::seal`] made for the same purpose and account.
+    /// Decrypts a text that [`Sealer::seal`] returned for the same purpose and account.
     pub fn open(&self, purpose: &str, sealed: &str) -> Result<SecretString, Error> {
         let (id, text) = sealed.split_once('.').ok_or(Error::Malformed)?;
         let bytes = BASE64.decode(text).map_err(|_| Error::Malformed)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or(Error::Malformed)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| Error::Malformed)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or(Error::NoKey)?;
-        let bound = self.bound(purpose);
-        let payload = Payload { msg: sealed, aad: bound.as_bytes() };
+        let aad = self.associated_data(purpose);
+        let payload = Payload { msg: sealed, aad: aad.as_bytes() };
         let plain =
             key.cipher()?.decrypt(&Nonce::from(nonce), payload).map_err(|_| Error::NoKey)?;
         String::from_utf8(plain).map(SecretString::from).map_err(|_| Error::Malformed)
     }
 
-    fn bound(&self, purpose: &str) -> String {
+    fn associated_data(&self, purpose: &str) -> String {
         format!("unionid-bridge/{purpose}/{}", self.appid)
     }
 }
@@ -91,7 +92,7 @@ impl Key {
         let salt = appid.as_str().as_bytes();
         let source = Hkdf::<Sha256>::new(Some(salt), app_secret.expose_secret().as_bytes());
         let mut bytes = vec![0; 32];
-        // 32 bytes are far below what HKDF can give.
+        // HKDF fails only for far more than 32 bytes.
         let _ = source.expand(b"unionid-bridge encryption at rest", &mut bytes);
         Self::configured(&SecretSlice::from(bytes))
     }

@@ -1,10 +1,9 @@
-//! Logs to stderr, and the numbers that `/metrics` gives.
+//! Logs to stderr, and the metrics that `/metrics` serves.
 //!
-//! Keeps one promise: whatever the operator asks to see, no library prints a secret. reqwest,
-//! hyper and h2 print URLs and headers at `debug` and `trace` (and WeChat wants AppSecret and
-//! access_token in URLs), sqlx and SeaORM print bound values. A list of such crates would miss the
-//! next one, so it is the other way round: our own crates log what is asked for, everybody else's
-//! warnings and errors at most.
+//! Whatever `log.filter` says, no library logs a secret. reqwest, hyper and h2 print URLs and headers
+//! at `debug` and `trace` (and WeChat's API takes AppSecret and access_token in URLs), sqlx and SeaORM
+//! print bound values. A deny list of such crates would miss the next one, so this module uses an allow
+//! list: our own crates log at the configured level, all others log warnings and errors only.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -20,31 +19,31 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::config::{Log, LogFormat};
 
-/// Crates whose lines are ours to answer for.
-const OWN: &[&str] = &["unionid_bridge", "migration", "entity"];
+/// Crates that log at the configured level.
+const OWN_CRATES: &[&str] = &["unionid_bridge", "migration", "entity"];
 
-/// Upper bounds of histogram buckets, in seconds: from a look-up to WeChat's timeout.
-const SECONDS: &[f64] =
+/// Upper bounds of histogram buckets, in seconds: from a database query to WeChat's timeout.
+const BUCKETS_SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// How often samples are folded into their buckets.
-const FOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often samples are aggregated into their buckets.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why nothing can be logged or measured.
+/// Why logging or metrics could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `log.filter` is not a list of levels.
-    #[error("the log filter cannot be read")]
+    /// `log.filter` is not a valid list of directives.
+    #[error("log.filter is invalid")]
     Filter(#[from] ParseError),
-    /// Logs were started before in this process.
-    #[error("logs go elsewhere already")]
-    LogsTaken(#[from] TryInitError),
-    /// Metrics were started before in this process.
+    /// Logging is already initialised in this process.
+    #[error("logging is already initialised")]
+    LoggingInitialised(#[from] TryInitError),
+    /// The recorder cannot be installed, as when this process already has one.
     #[error("metrics cannot be recorded")]
     Metrics(#[from] BuildError),
 }
 
-/// Sends this process's logs to `writer`, which is `std::io::stderr` or what keeps lines and a
+/// Sends this process's logs to `writer`: `std::io::stderr`, or a writer that keeps log lines and a
 /// progress bar apart.
 pub fn init<W>(log: &Log, writer: W) -> Result<(), Error>
 where
@@ -57,28 +56,29 @@ fn subscriber<W>(log: &Log, writer: W) -> Result<impl Subscriber + Send + Sync, 
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let asked = EnvFilter::builder().parse(&log.filter)?;
+    let filter = EnvFilter::builder().parse(&log.filter)?;
     let lines = fmt::layer().with_writer(writer);
     let lines = match log.format {
-        LogFormat::Text => lines.with_ansi(colours()).boxed(),
+        LogFormat::Text => lines.with_ansi(wants_colours()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    Ok(registry().with(asked).with(capped()).with(lines))
+    Ok(registry().with(filter).with(libraries_capped()).with(lines))
 }
 
-/// Colours for a terminal, unless <https://no-color.org> is asked for.
-fn colours() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+/// Whether to colour: on a terminal, unless the variable of <https://no-color.org> is set.
+fn wants_colours() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !no_color
 }
 
-/// Lets other people's code through at `warn` and above only.
-fn capped() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
-    filter_fn(|line| is_own(line.target()) || *line.level() <= LevelFilter::WARN)
+/// Lets libraries log at `warn` and `error` only.
+fn libraries_capped() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    filter_fn(|event| is_own(event.target()) || *event.level() <= LevelFilter::WARN)
 }
 
 fn is_own(target: &str) -> bool {
     let name = target.split("::").next().unwrap_or_default();
-    OWN.contains(&name)
+    OWN_CRATES.contains(&name)
 }
 
 /// The recorder of this process's metrics.
@@ -86,20 +86,20 @@ fn is_own(target: &str) -> bool {
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// Starts recording; once in a process.
+    /// Starts recording. Works once per process.
     pub fn install() -> Result<Self, Error> {
-        Ok(Self(PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?))
+        Ok(Self(PrometheusBuilder::new().set_buckets(BUCKETS_SECONDS)?.install_recorder()?))
     }
 
-    /// Everything recorded, in Prometheus's text format.
+    /// Returns everything recorded, in Prometheus's text format.
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Folds samples into their buckets for ever. Without it every sample of a histogram stays in
-    /// memory until somebody scrapes; run it beside whatever serves.
+    /// Aggregates samples into their buckets, forever. Without it, memory holds every sample of a
+    /// histogram until the next scrape, so run it for as long as the process serves.
     pub async fn fold(self) {
-        let mut tick = tokio::time::interval(FOLD_EVERY);
+        let mut tick = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             tick.tick().await;
             self.0.run_upkeep();
@@ -127,16 +127,16 @@ mod tests {
         }
     }
 
-    fn logged(filter: &str, format: LogFormat, talk: impl FnOnce()) -> String {
+    fn logged(filter: &str, format: LogFormat, events: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = Log { filter: filter.to_owned(), format };
         let subscriber = subscriber(&log, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, talk);
+        tracing::subscriber::with_default(subscriber, events);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 
-    fn talk() {
+    fn emit_events() {
         tracing::trace!(target: "unionid_bridge::wechat", "ours at trace");
         tracing::info!(target: "unionid_bridge", page = 3, "ours at info");
         tracing::warn!(target: "sqlx::query", "theirs at warn");
@@ -148,23 +148,23 @@ mod tests {
     }
 
     #[test]
-    fn at_trace_libraries_still_say_no_more_than_warnings() {
+    fn at_trace_libraries_log_only_warnings() {
         for filter in ["trace", "trace,hyper_util=trace,sqlx=debug,h2=trace,sea_orm=trace"] {
-            let text = logged(filter, LogFormat::Text, talk);
+            let text = logged(filter, LogFormat::Text, emit_events);
             assert!(text.contains("ours at trace") && text.contains("theirs at warn"), "{text}");
             assert!(text.contains("ours within theirs") && !text.contains("canary"), "{text}");
         }
     }
 
     #[test]
-    fn what_was_not_asked_for_is_not_said() {
-        let text = logged("info", LogFormat::Text, talk);
+    fn levels_below_the_filter_are_not_logged() {
+        let text = logged("info", LogFormat::Text, emit_events);
         assert!(text.contains("ours at info") && !text.contains("ours at trace"), "{text}");
     }
 
     #[test]
     fn json_is_one_object_a_line() {
-        let text = logged("unionid_bridge=info", LogFormat::Json, talk);
+        let text = logged("unionid_bridge=info", LogFormat::Json, emit_events);
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
         assert_eq!((&line["message"], &line["page"]), (&"ours at info".into(), &3.into()));
     }

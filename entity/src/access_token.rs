@@ -1,4 +1,4 @@
-//! The one access token of each account, sealed.
+//! The access token of each account, sealed.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,19 +11,19 @@ pub struct Model {
     pub appid: String,
     /// The token, encrypted; see `seal`.
     pub sealed: String,
-    /// When WeChat gave it, on the database's clock.
+    /// When WeChat issued the token, in ms, in database time.
     pub obtained_at: i64,
-    /// When it expires, on the database's clock.
+    /// When the token expires, in ms, in database time.
     pub expires_at: i64,
-    /// The fencing number of the lease it was fetched under.
+    /// The fencing number of the lease under which the token was fetched.
     pub fence: i64,
-    /// Refreshes made since `refused_since_at` because WeChat refused the token.
+    /// The number of refreshes since `refused_since_at` because WeChat rejected the token.
     pub refusals: i32,
-    /// When the first of those was made.
+    /// The time of the first of those refreshes, in ms.
     pub refused_since_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Official Accounts and Mini Programs, so that rows refer to one by a small number.
+//! Official Accounts and Mini Programs. Other tables refer to them by their numbers.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,17 +6,17 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "account")]
 pub struct Model {
-    /// The small number.
+    /// The number of the account.
     #[sea_orm(primary_key)]
     pub id: i32,
     /// The AppID.
     #[sea_orm(unique)]
     pub appid: String,
-    /// When the latest complete crawl of the followers began.
+    /// When the latest complete crawl of the followers began, in ms.
     pub crawled_at: Option<i64>,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -9,29 +9,29 @@ pub struct Model {
     /// The public part of the key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// What the operator calls it.
+    /// The name that the operator gave the key.
     pub name: String,
-    /// The public part of the first of the keys that took one another's place: whose they are.
+    /// The public part of the first key of a series in which each key replaced the one before.
     pub owner: String,
     /// A digest of the secret part, in hex.
     pub secret_hash: String,
-    /// What it may do: words with commas between.
+    /// The permissions, separated by commas.
     pub scopes: String,
-    /// The AppIDs it may name, with commas between; all where empty.
+    /// The AppIDs that the key may access, separated by commas; all if null.
     pub appids: Option<String>,
-    /// Requests a second; the configured limit where empty.
+    /// The limit in requests per second; the configured limit if null.
     pub requests_per_second: Option<i32>,
-    /// When it was made.
+    /// When the key was created, in ms.
     pub created_at: i64,
-    /// When it ends by itself.
+    /// When the key expires, in ms.
     pub expires_at: Option<i64>,
-    /// When it was revoked.
+    /// When the key was revoked, in ms.
     pub revoked_at: Option<i64>,
-    /// When it was last used, to the minute or so.
+    /// When the key was last used, in ms; accurate to about a minute.
     pub last_used_at: Option<i64>,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! What was done that somebody may have to account for.
+//! The audit trail.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,22 +6,22 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit")]
 pub struct Model {
-    /// Counted up by the database.
+    /// Assigned by the database, in increasing order.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// When.
+    /// When the action happened, in ms.
     pub at: i64,
-    /// The API key, by its public part, or `cli`.
+    /// The public part of the API key, or `cli`.
     pub actor: String,
-    /// What.
+    /// The action, such as `key.created`.
     pub action: String,
-    /// To what: an AppID, a key, or the digest of a person.
+    /// The object of the action: an AppID, the public part of a key, or the digest of a user.
     pub subject: Option<String>,
-    /// The request it came by.
+    /// The id of the request that caused the action.
     pub request_id: Option<String>,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

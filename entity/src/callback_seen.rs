@@ -1,4 +1,4 @@
-//! Callbacks that were handled, so that each is handled once.
+//! Handled callbacks, so that each is handled only once.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,14 +6,14 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "callback_seen")]
 pub struct Model {
-    /// A digest of what tells the event from every other.
+    /// A digest that identifies the event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub event: String,
-    /// When it came first.
+    /// When the event first arrived, in ms.
     pub received_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

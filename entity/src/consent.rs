@@ -1,4 +1,4 @@
-//! What people said of a template: that they want it, or not.
+//! Users' consent to templates.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,22 +6,22 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "consent")]
 pub struct Model {
-    /// The account that sends it.
+    /// The account that sends the template.
     #[sea_orm(primary_key, auto_increment = false)]
     pub account_id: i32,
-    /// The person in that account.
+    /// The user's openid in that account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub openid: String,
     /// The template.
     #[sea_orm(primary_key, auto_increment = false)]
     pub template_id: String,
-    /// `accept`, `reject`, `ban`, `filter`, or `refused` where WeChat refused a message with 43101.
+    /// `accept`, `reject`, `ban`, `filter`, or `refused` if WeChat rejected a message with errcode 43101.
     pub status: String,
-    /// Since when.
+    /// When the status changed, in ms.
     pub changed_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

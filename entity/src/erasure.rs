@@ -1,4 +1,4 @@
-//! Who was erased, as digests: so that a crawl does not bring them back.
+//! Digests of erased users, so that a crawl does not store them again.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,13 +12,13 @@ pub struct Model {
     /// A digest of the openid or the unionid.
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject: String,
-    /// One digest for all erasures of a person: who acts again takes them back together.
+    /// A digest shared by all records of a user, so that they are deleted together when the user acts again.
     pub person: String,
-    /// When.
+    /// When the user was erased, in ms.
     pub erased_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

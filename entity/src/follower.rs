@@ -1,4 +1,4 @@
-//! Followers of Official Accounts, present and past.
+//! Present and past followers of Official Accounts.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,48 +6,48 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "follower")]
 pub struct Model {
-    /// Dense, so that a set of followers is a small bitmap.
+    /// Assigned by the database without large gaps, so that a set of followers is a small bitmap.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// The Official Account.
     pub account_id: i32,
-    /// The person in that account.
+    /// The user's openid in that account.
     pub openid: String,
-    /// The person across accounts, once known; never blanked.
+    /// The user's unionid, if known.
     pub unionid: Option<String>,
-    /// Whether the person follows.
+    /// Whether the user follows the account.
     pub subscribed: bool,
-    /// Of the latest follow, as WeChat tells it.
+    /// When the user last followed, as WeChat returned it, in seconds since 1970.
     pub subscribed_at: Option<i64>,
-    /// How the person came.
+    /// How the user found the account.
     pub subscribe_scene: Option<String>,
-    /// The language of the person.
+    /// The user's language.
     pub language: Option<String>,
-    /// The operator's note.
+    /// The operator's remark about the user.
     pub remark: Option<String>,
     /// The operator's tags, a JSON array of numbers.
     pub tag_ids: Option<String>,
-    /// The number in the QR code the person came by.
+    /// The number in the QR code that the user scanned to follow.
     pub qr_scene: Option<i64>,
     /// The text in that QR code.
     pub qr_scene_text: Option<String>,
-    /// A digest of the seven columns above: equal means WeChat said nothing new.
+    /// A digest of the seven columns above. An equal digest means that WeChat returned nothing new.
     pub digest: i64,
-    /// When WeChat said what stands here.
+    /// When WeChat returned this profile, in ms.
     pub profile_at: i64,
-    /// When the newest event about this person came; a page listed before it does not overrule it.
+    /// When the newest event of this user arrived, in ms. A page listed before then does not overwrite it.
     pub event_at: i64,
-    /// When that event happened by WeChat's clock, in seconds since 1970; 0 where there was none.
+    /// The time of that event by WeChat's clock, in seconds since 1970; 0 if there was none.
     pub event_created_at: i64,
-    /// When the person was found to have left; empty while following.
+    /// When the user was found to have unfollowed, in ms; null for current followers.
     pub unfollowed_at: Option<i64>,
-    /// When a single look-up confirmed that WeChat gives no unionid for this person.
+    /// When a single lookup confirmed that WeChat returns no unionid for this user, in ms.
     pub unionid_absent_at: Option<i64>,
-    /// When the row was first written.
+    /// When the row was first written, in ms.
     pub created_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

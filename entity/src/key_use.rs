@@ -1,4 +1,4 @@
-//! How much is asked of each process with an API key that has a limit.
+//! The request rate of each API key with a limit at each process.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,16 +9,16 @@ pub struct Model {
     /// The process.
     #[sea_orm(primary_key, auto_increment = false)]
     pub holder: String,
-    /// The key's public part.
+    /// The public part of the key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub key_id: String,
-    /// Requests a minute, let through or not.
+    /// Requests per minute, including rejected ones.
     pub per_minute: i64,
-    /// When the process said so, on the database's clock.
+    /// When the process reported this rate, in ms, in database time.
     pub told_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

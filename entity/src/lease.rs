@@ -1,4 +1,4 @@
-//! Who may do a thing that only one process may do at a time.
+//! Leases: each grants one process an exclusive task for some time.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,18 +6,18 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "lease")]
 pub struct Model {
-    /// The thing, such as `sync:wx…`.
+    /// The task, such as `sync:wx…`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
-    /// The process that holds it; empty when it was given up.
+    /// The process that holds the lease; empty after a release.
     pub holder: String,
-    /// Rises with every change of holder.
+    /// The fencing number, which increases each time the lease is acquired.
     pub fence: i64,
-    /// On the database's clock.
+    /// When the lease expires, in ms, in database time.
     pub expires_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,8 +1,9 @@
 //! The tables of unionid-bridge, one file each.
 //!
-//! Column types are plain on purpose, so that SQLite, PostgreSQL and MariaDB/MySQL mean the same
-//! by them. Every instant is an integer of milliseconds since 1970-01-01T00:00:00Z in a column
-//! whose name ends in `_at`. Openids, unionids and AppIDs compare byte by byte everywhere.
+//! Column types are plain on purpose, so that they have the same meaning on SQLite, PostgreSQL, MariaDB and
+//! MySQL. Times are integers of milliseconds since 1970-01-01T00:00:00Z, unless stated otherwise; most of
+//! these columns have names that end in `_at`. Openids, unionids and AppIDs are compared byte by byte on all
+//! databases.
 
 pub mod access_token;
 pub mod account;

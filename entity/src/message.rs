@@ -1,4 +1,4 @@
-//! Messages: what was accepted, and what became of it.
+//! Accepted messages, and their progress.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,48 +6,49 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "message")]
 pub struct Model {
-    /// 32 hex digits that rise with time; also the `client_msg_id` that WeChat is given.
+    /// 32 hex digits that increase with time; also the `client_msg_id` sent to WeChat.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// The account that sends: an Official Account, or a Mini Program for subscribe messages.
+    /// The sending account: an Official Account, or a Mini Program for subscribe messages.
     pub account_id: i32,
     /// `template` or `subscribe`.
     pub channel: String,
     /// `queued`, `sent`, `delivered`, `failed` or `unknown`.
     pub state: String,
-    /// The person in the account that sends.
+    /// The recipient's openid in the sending account.
     pub openid: String,
-    /// The person across accounts, where known.
+    /// The recipient's unionid, if known.
     pub unionid: Option<String>,
     /// The template.
     pub template_id: String,
-    /// What is sent, in JSON: data and where a tap leads.
+    /// The content in JSON: the template data and the target of a tap.
     pub content: String,
-    /// What is sent instead where the person does not follow, in JSON.
+    /// The route to use instead if the recipient does not follow, in JSON.
     pub fallback: Option<String>,
-    /// The number WeChat gave it.
+    /// WeChat's number of the message.
     pub msgid: Option<i64>,
-    /// Why it failed or waits, in words.
+    /// Why the message failed or waits.
     pub reason: Option<String>,
-    /// How often it was taken up.
+    /// How often the message was claimed.
     pub attempt: i32,
-    /// What came of each attempt, as a JSON array.
+    /// The outcome of each attempt, as a JSON array.
     pub attempts: Option<String>,
-    /// When to take it up next, or when the claim on it ends; none where nothing is left to do.
+    /// When the next attempt is due, or when the current claim ends, in ms; null if nothing is left to do.
     pub due_at: Option<i64>,
-    /// Since when an answer of WeChat is owed.
+    /// When the request was sent whose response from WeChat is pending, in ms.
     pub sending_at: Option<i64>,
-    /// When WeChat may first have got it: repetitions with the same id are safe for ten minutes.
+    /// When WeChat may first have received the message, in ms. Repetitions with the same id are safe for ten
+    /// minutes from then.
     pub first_sent_at: Option<i64>,
-    /// When it was accepted here.
+    /// When this service accepted the message, in ms.
     pub accepted_at: i64,
-    /// When WeChat accepted it.
+    /// When WeChat accepted the message, in ms.
     pub sent_at: Option<i64>,
-    /// When its fate was known.
+    /// When the final state became known, in ms.
     pub finished_at: Option<i64>,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

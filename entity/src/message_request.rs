@@ -1,4 +1,4 @@
-//! Requests with an Idempotency-Key, so that a repetition gets the same answer.
+//! Requests with an Idempotency-Key, so that repetitions get the same response.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,23 +6,23 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "message_request")]
 pub struct Model {
-    /// Whose API key asked: it stays when a key is rolled.
+    /// The owner of the API key, which does not change when the key is rolled.
     #[sea_orm(primary_key, auto_increment = false)]
     pub owner: String,
     /// A digest of the Idempotency-Key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
-    /// A digest of what was asked.
+    /// A digest of the request body.
     pub body: String,
-    /// What was answered, in JSON.
+    /// The response, in JSON.
     pub answer: String,
-    /// Until when the first request may still be waiting for its answer; 0 where it has it.
+    /// Until when the first request may still be in flight, in ms; 0 once its response is final.
     pub in_flight_until: i64,
-    /// When it came.
+    /// When the request arrived, in ms.
     pub requested_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

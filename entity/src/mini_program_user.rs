@@ -1,4 +1,4 @@
-//! Mini Program users: who logged in.
+//! Users who logged in to a Mini Program.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,24 +6,24 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "mini_program_user")]
 pub struct Model {
-    /// Counted up by the database.
+    /// Assigned by the database, in increasing order.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// The Mini Program.
     pub account_id: i32,
-    /// The person in that program.
+    /// The user's openid in that Mini Program.
     pub openid: String,
-    /// The person across accounts, once known; never blanked.
+    /// The user's unionid, if known. A known unionid is never removed.
     pub unionid: Option<String>,
-    /// The sealed session_key of the latest login, where it is to be stored.
+    /// The sealed session_key of the latest login, if it is to be stored.
     pub session_key: Option<String>,
-    /// When the person first logged in.
+    /// When the user first logged in, in ms.
     pub created_at: i64,
-    /// When the person last logged in.
+    /// When the user last logged in, in ms.
     pub login_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

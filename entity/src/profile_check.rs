@@ -1,4 +1,4 @@
-//! Followers whose profile is to be asked for again soon.
+//! Followers whose profiles are to be fetched again soon.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,16 +9,16 @@ pub struct Model {
     /// The Official Account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub account_id: i32,
-    /// The person in that account.
+    /// The user's openid in that account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub openid: String,
-    /// When; moved ahead by the process that takes it up.
+    /// When the check is due, in ms. A process that claims the check moves this to the end of the claim.
     pub due_at: i64,
-    /// How often it was asked for already.
+    /// The number of earlier attempts.
     pub attempt: i32,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! How fast an account sends, for all processes together.
+//! The sending pace of each account, shared by all processes.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,17 +9,17 @@ pub struct Model {
     /// The account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub account_id: i32,
-    /// When the next message may leave.
+    /// When the next message may be sent, in ms.
     pub next_at: i64,
-    /// Until when nothing leaves; 0 where nothing holds it up.
+    /// Until when sending is on hold, in ms; 0 if it is not.
     pub held_until: i64,
-    /// Why, in words.
+    /// Why sending is on hold.
     pub held_reason: Option<String>,
-    /// When a message that went ahead last showed that nothing holds it up any more; 0 for never.
+    /// When a test message last showed that a hold is over, in ms; 0 for never.
     pub passed_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Openids that WeChat lists and refuses to answer for.
+//! Openids that WeChat lists but returns no profile for.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,15 +12,15 @@ pub struct Model {
     /// The openid, as listed.
     #[sea_orm(primary_key, auto_increment = false)]
     pub openid: String,
-    /// What WeChat said, or what is wrong with it.
+    /// WeChat's error, or why the openid is malformed.
     pub reason: String,
-    /// The run that put it here.
+    /// The run that last quarantined the openid.
     pub run_id: i64,
-    /// When it was put here.
+    /// When the openid was first quarantined, in ms.
     pub since_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,5 @@
-//! Receipts that came before their message was known to be sent, or for one sent by others.
+//! Receipts that arrived before WeChat's number of their message was known, or that belong to a message of
+//! another system.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,21 +7,21 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "receipt")]
 pub struct Model {
-    /// The account that sent.
+    /// The account that sent the message.
     #[sea_orm(primary_key, auto_increment = false)]
     pub account_id: i32,
     /// WeChat's number of the message.
     #[sea_orm(primary_key, auto_increment = false)]
     pub msgid: i64,
-    /// To whom.
+    /// The recipient.
     pub openid: String,
-    /// WeChat's word: `success`, or why not.
+    /// WeChat's status: `success`, or why the message failed.
     pub status: String,
-    /// When it came.
+    /// When the receipt arrived, in ms.
     pub received_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

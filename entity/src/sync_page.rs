@@ -1,4 +1,4 @@
-//! The committed pages of a run that can still go on: with `sync_run`, its checkpoint.
+//! The committed pages of open runs. Together with `sync_run` they are the checkpoint of a run.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,15 +12,15 @@ pub struct Model {
     /// Counted from 1.
     #[sea_orm(primary_key, auto_increment = false)]
     pub page: i64,
-    /// The `next_openid` that asks for the page after this one.
+    /// The cursor of the page after this one.
     pub next_openid: String,
     /// Row ids of the known followers on this page, a serialised Roaring bitmap.
     pub seen: Vec<u8>,
-    /// Openids listed so far that are still to be asked for, a JSON array of at most 99.
+    /// Openids listed so far whose profiles are still to be fetched: a JSON array of at most 99.
     pub deferred: String,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

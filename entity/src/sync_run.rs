@@ -6,68 +6,68 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sync_run")]
 pub struct Model {
-    /// Rises with time.
+    /// Assigned by the database, in increasing order.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// The Official Account.
     pub account_id: i32,
-    /// `model::RunState` as a word.
+    /// The name of a `model::RunState`.
     pub state: String,
-    /// `model::Trigger` as a word.
+    /// The name of a `model::Trigger`.
     pub started_by: String,
-    /// `model::Mode` as a word.
+    /// The name of a `model::Mode`.
     pub mode: String,
-    /// The tick of the schedule; one run per account and tick.
+    /// The tick of the schedule, in ms; each account has at most one run per tick.
     pub scheduled_at: Option<i64>,
-    /// When it was started first, on the database's clock.
+    /// When the run first started, in ms, in database time.
     pub started_at: i64,
-    /// When it ended.
+    /// When the run ended, in ms.
     pub finished_at: Option<i64>,
-    /// For a paused run: not before.
+    /// The earliest time at which a paused run may resume, in ms.
     pub resume_at: Option<i64>,
     /// The fencing number of the lease under which the run may be written.
     pub fence: i64,
-    /// The cursor of the next page; empty at the first.
+    /// The cursor of the next page; empty for the first page and after the end of the run.
     pub next_openid: String,
-    /// Whether the last page was reached.
+    /// Whether the last page of the list was committed.
     pub listed_all: bool,
     /// `total` on the first page.
     pub total_first: i64,
     /// `total` on the latest page.
     pub total_last: i64,
-    /// Pages committed; this and the next nine are `model::Counts`.
+    /// Pages committed. This and the next nine columns are `model::Counts`.
     pub pages: i64,
     /// Openids listed.
     pub listed: i64,
-    /// Known and not asked.
+    /// Listed followers that were known and whose profiles were not fetched.
     pub known: i64,
-    /// Asked and answered.
+    /// Profiles fetched.
     pub fetched: i64,
-    /// Refused by WeChat.
+    /// Openids for which WeChat returned no profile.
     pub quarantined: i64,
-    /// Gone when asked.
+    /// Listed followers who had unfollowed when their profiles were fetched.
     pub vanished: i64,
     /// Rows inserted or changed.
     pub upserted: i64,
-    /// Departures swept.
+    /// Followers that the run found to have unfollowed.
     pub unfollowed: i64,
     /// Followers without a unionid.
     pub missing_unionid: i64,
     /// Changed unionids.
     pub conflicts: i64,
-    /// The page, counted from 1, at which the latest start went on.
+    /// The page, counted from 1, at which the run last resumed.
     pub resumed_at_page: Option<i64>,
-    /// Calls to WeChat by name, a JSON object.
+    /// The number of calls to WeChat by name, a JSON object.
     pub calls: String,
-    /// Time spent working, in milliseconds, over all starts.
+    /// The working time of the run in ms, without pauses.
     pub worked_ms: i64,
-    /// Why it paused, is held or failed.
+    /// Why the run paused, is held or failed.
     pub error: Option<String>,
-    /// What an operator should know although the run went on.
+    /// A problem that did not stop the run but that an operator should know.
     pub warning: Option<String>,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Templates that WeChat does not send.
+//! Stopped templates, whose messages WeChat currently rejects.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,17 +12,17 @@ pub struct Model {
     /// The template.
     #[sea_orm(primary_key, auto_increment = false)]
     pub template_id: String,
-    /// When it is tried again.
+    /// When a test message may be sent, in ms.
     pub until_at: i64,
-    /// Until when one message of it has gone ahead to see whether it is sent again.
+    /// Until when the outcome of the test message is awaited, in ms; 0 if there is none.
     pub tested_until: i64,
-    /// What WeChat said.
+    /// WeChat's error code.
     pub errcode: i64,
-    /// The same in words.
+    /// WeChat's error message.
     pub reason: String,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Unionids that changed: what was known, what WeChat says now.
+//! Changed unionids: the one that was known, and the one that WeChat now returns.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,24 +6,24 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "unionid_conflict")]
 pub struct Model {
-    /// Rises with time.
+    /// Assigned by the database, in increasing order.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// The Official Account.
+    /// The Official Account or Mini Program.
     pub account_id: i32,
-    /// The person in that account.
+    /// The user's openid in that account.
     pub openid: String,
-    /// What was known.
+    /// The unionid that was known.
     pub old_unionid: String,
-    /// What a single look-up confirmed.
+    /// The unionid that a single lookup confirmed.
     pub new_unionid: String,
-    /// The run that noticed.
+    /// The run that found the change; 0 for a login or a callback.
     pub run_id: i64,
-    /// When.
+    /// When the change was confirmed, in ms.
     pub confirmed_at: i64,
 }
 
-/// None: joins are written where they are needed.
+/// No relations: queries write their joins explicitly.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

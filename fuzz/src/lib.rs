@@ -1,4 +1,4 @@
-//! WeChat's side: signs and encrypts, from WeChat's description and not by the code that is fuzzed.
+//! WeChat's side: signs and encrypts according to WeChat's documentation, without the code under test.
 
 use std::sync::LazyLock;
 
@@ -12,20 +12,20 @@ use secrecy::SecretString;
 use sha1::{Digest, Sha1};
 use unionid_bridge::wechat::callback::{Query, Receiver};
 
-/// The account, or the Mini Program.
+/// The AppID of the account, or of the Mini Program.
 pub const APPID: &str = "wx0123456789abcdef";
 
-/// Who is logged in.
+/// The openid of the user who is logged in.
 pub const OPENID: &str = "oTESTopenid0000000000000001";
 
-/// The account's callback_token, its EncodingAESKey, and what that is the base64 of.
+/// The account's callback_token, its EncodingAESKey, and the decoded key.
 const TOKEN: &str = "bridgetoken";
 const ENCODING_AES_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 const AES_KEY: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 
-/// The key and the iv of a login's sealed data.
+/// The session key of a login.
 pub const SESSION_KEY: &[u8; 16] = b"session key 0001";
-/// Sent beside the sealed data.
+/// The `iv` that is sent with the sealed data.
 pub const SESSION_IV: &[u8; 16] = b"sessions iv 0001";
 
 /// The account in plain mode.
@@ -39,27 +39,27 @@ fn receiver(key: Option<SecretString>) -> Receiver {
     Receiver::new(appid, TOKEN.into(), key.as_ref()).expect("settings as in WeChat's console")
 }
 
-/// The signature of these texts.
+/// Returns the signature of these texts.
 pub fn sign(texts: &[&str]) -> String {
     let mut parts = [texts, &[TOKEN]].concat();
     parts.sort_unstable();
     Sha1::digest(parts.concat()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The query of a push in plain mode.
+/// Returns the query of a push in plain mode.
 pub fn signed() -> Query {
     let (timestamp, nonce) = (Some("1700000001".to_owned()), Some("42".to_owned()));
     let signature = Some(sign(&["1700000001", "42"]));
     Query { signature, timestamp, nonce, ..Query::default() }
 }
 
-/// The query of a push whose `Encrypt` is this.
+/// Returns the query of a push with this `Encrypt` value.
 pub fn signed_over(encrypted: &str) -> Query {
     let msg_signature = Some(sign(&["1700000001", "42", encrypted]));
     Query { encrypt_type: Some("aes".to_owned()), msg_signature, ..signed() }
 }
 
-/// A message as safe mode encrypts it: 16 random bytes, its length, it, the AppID, padding to 32.
+/// Encrypts a message as in safe mode: 16 random bytes, the length, the message, the AppID, padding to 32.
 pub fn encrypt(message: &[u8]) -> String {
     let length = u32::try_from(message.len()).expect("no long message").to_be_bytes();
     let random = b"sixteen at hand.".as_slice();
@@ -69,7 +69,7 @@ pub fn encrypt(message: &[u8]) -> String {
     STANDARD.encode(cipher.encrypt_padded_vec::<NoPadding>(&padded(plain, 32)))
 }
 
-/// What `wx.getUserInfo` gives for this plain text as `encryptedData`.
+/// Encrypts a plain text as the `encryptedData` of `wx.getUserInfo`.
 pub fn seal(plain: &[u8]) -> String {
     let cipher = Encryptor::<Aes128>::new(SESSION_KEY.into(), SESSION_IV.into());
     STANDARD.encode(cipher.encrypt_padded_vec::<NoPadding>(&padded(plain.to_vec(), 16)))
@@ -81,8 +81,8 @@ fn padded(mut bytes: Vec<u8>, block: usize) -> Vec<u8> {
     bytes
 }
 
-/// An input as text, the bytes that are none replaced: what comes before the first line's end, and
-/// what after.
+/// Splits an input at the first line end. Returns the first line as text, with invalid bytes replaced, and
+/// the rest.
 pub fn first_line(input: &[u8]) -> (String, &[u8]) {
     let mut parts = input.splitn(2, |&byte| byte == b'\n');
     let (line, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

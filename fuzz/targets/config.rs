@@ -1,6 +1,6 @@
-//! What an operator wrote: a file, then variables of the environment, each behind a NUL.
+//! A configuration: a file, then environment variables, each after a NUL.
 //!
-//! A path in it is opened, as the service would: run it where no device or pipe hangs a reader.
+//! Paths in the input are opened, as in the service. Run it where no device or pipe blocks a reader.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The cursor of a list, as a caller sends it: of one list or of none, and written as it was read.
+//! The cursor of a list: it is valid for at most one list, and is written as it was read.
 
 #![no_main]
 

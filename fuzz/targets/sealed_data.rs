@@ -1,6 +1,6 @@
-//! What a Mini Program's client hands on sealed: the first line is `iv`, the rest `encryptedData`.
+//! Sealed data from a Mini Program's client: the first line is `iv`, the rest `encryptedData`.
 //!
-//! The input is also sealed with the right key, so that what reads the plain text is reached.
+//! The input is also sealed with the right key, to reach the code that reads the plain text.
 
 #![no_main]
 
@@ -31,9 +31,9 @@ fn open(data: &str, iv: &str) -> Result<UserData, SealedDataError> {
     key.open(appid, openid, data, iv)
 }
 
-/// Nothing counts that is not about our Mini Program, and no unionid that is not the person's.
+/// Asserts that accepted data is for our Mini Program, and that a unionid belongs to the user.
 fn check(plain: &[u8], read: &UserData) {
-    // What overflows a float is skipped by the one and refused by the other.
+    // The two parsers treat numbers that overflow a float differently.
     let Ok(plain) = serde_json::from_slice::<Value>(plain) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! The query of a push or of the check of our address, judged before any body is read.
+//! The query of a push or of WeChat's URL check, which is verified before any body is read.
 
 #![no_main]
 
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// The signature that the query has to have; `None` where it lacks what one is made of.
+/// Returns the right signature of the query, or `None` if it lacks the signed parameters.
 fn right(query: &Query) -> Option<String> {
     Some(sign(&[query.timestamp.as_deref()?, query.nonce.as_deref()?]))
 }

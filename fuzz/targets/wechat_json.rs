@@ -1,15 +1,15 @@
-//! What WeChat answers, broken or not, read as the answer of each call.
+//! Answers of WeChat, valid or not, parsed as the answer of each call.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use unionid_bridge::wechat::fuzzing::{mend, read_answer};
+use unionid_bridge::wechat::fuzzing::{read_answer, repair_json};
 
-/// An AppSecret, which no error may repeat.
+/// An AppSecret that no error may contain.
 const SECRET: &str = "0c5e7a91d4b84f3fa6e2d0937c1b58aa";
 
-/// Enough for each sentence of our own about an answer, which quotes nothing of it.
+/// The maximum length of our own error texts, which do not quote the answer.
 const LONGEST_PROBLEM: usize = 100;
 
 fuzz_target!(|input: &[u8]| {
@@ -20,9 +20,9 @@ fuzz_target!(|input: &[u8]| {
             Err(problem) => assert!(problem.len() <= LONGEST_PROBLEM, "{problem}"),
         }
     }
-    let mended = mend(input);
+    let repaired = repair_json(input);
     if let Ok(value) = serde_json::from_slice::<Value>(input) {
-        let again = serde_json::from_str::<Value>(&mended);
-        assert_eq!(again.ok(), Some(value), "mending changed proper JSON");
+        let again = serde_json::from_str::<Value>(&repaired);
+        assert_eq!(again.ok(), Some(value), "the repair changed valid JSON");
     }
 });

@@ -1,15 +1,15 @@
-//! Column types that mean the same on each database.
+//! Column types that have the same meaning on each database.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// Makes columns for one database.
+/// Creates column definitions for one kind of database.
 pub(crate) struct Columns(pub(crate) DbBackend);
 
 impl Columns {
-    /// An identifier of WeChat's or ours, at most 64 bytes, compared byte by byte.
+    /// An identifier of at most 64 bytes, compared byte by byte.
     ///
-    /// MariaDB and MySQL would otherwise take `oAb` and `oab` for one person.
+    /// By default MariaDB and MySQL ignore case, so that `oAb` and `oab` would be the same user.
     pub(crate) fn identifier(&self, name: &'static str) -> ColumnDef {
         let sql_type = match self.0 {
             DbBackend::MySql => "varchar(64) character set utf8mb4 collate utf8mb4_bin",
@@ -28,7 +28,7 @@ impl Columns {
         ColumnDef::new(name).custom(sql_type).take()
     }
 
-    /// Free text beyond the 64 KiB that MySQL's plain text ends at.
+    /// Free text that may exceed 64 KiB, the limit of MySQL's `text` type.
     pub(crate) fn long_text(&self, name: &'static str) -> ColumnDef {
         let sql_type = match self.0 {
             DbBackend::MySql => "longtext character set utf8mb4",
@@ -47,12 +47,12 @@ impl Columns {
         ColumnDef::new(name).custom(sql_type).take()
     }
 
-    /// A number counted up by the database.
+    /// A primary key that the database assigns in increasing order.
     pub(crate) fn serial(&self, name: &'static str) -> ColumnDef {
         ColumnDef::new(name).big_integer().not_null().auto_increment().primary_key().take()
     }
 
-    /// A count, an amount, or an instant in milliseconds.
+    /// A count, an amount, or a time.
     pub(crate) fn number(&self, name: &'static str) -> ColumnDef {
         ColumnDef::new(name).big_integer().take()
     }

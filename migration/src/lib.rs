@@ -1,8 +1,8 @@
-//! The schema, as migrations that run alike on SQLite, PostgreSQL and MariaDB/MySQL.
+//! The database schema as migrations, which give the same result on SQLite, PostgreSQL, MariaDB and MySQL.
 //!
-//! Written against table names and never against the entities, which change while a migration that
-//! has run somewhere must not. Every step may be repeated: MariaDB/MySQL commit each statement, so
-//! a process killed half-way leaves a part behind that the next attempt must pass over.
+//! Migrations use table names and never the entities, because the entities change and a released migration
+//! must not. Every step is repeatable: MariaDB and MySQL commit each statement, so if a process is killed
+//! during a migration, the next attempt must skip the steps that are already done.
 
 mod columns;
 mod m20261121_000001_follower_sync;

@@ -173,23 +173,23 @@ fn access_token(columns: &Columns) -> TableCreateStatement {
         .take()
 }
 
-/// What a look-up by unionid tells.
-const TOLD: [&str; 6] =
+/// The columns that a lookup by unionid returns.
+const LOOKUP_COLUMNS: [&str; 6] =
     ["openid", "subscribed", "profile_at", "event_at", "created_at", "unfollowed_at"];
 
-/// Each index of these tables.
+/// The indexes of these tables.
 fn indexes(backend: DbBackend) -> [Index; 4] {
     let by_unionid = index("follower", "follower_unionid_account", &["unionid", "account_id"]);
     [
         unique("follower", "follower_account_openid", &["account_id", "openid"]),
         match backend {
-            DbBackend::Postgres => covering(by_unionid, &TOLD),
-            // The others could hold them as part of the key alone.
+            DbBackend::Postgres => covering(by_unionid, &LOOKUP_COLUMNS),
+            // The other databases could include them only as part of the key.
             _ => by_unionid,
         },
-        // One run per account and tick, whatever the replicas do.
+        // At most one run per account and tick, even if several replicas start one.
         unique("sync_run", "sync_run_account_tick", &["account_id", "scheduled_at"]),
-        // A page written again records no conflict twice.
+        // Writing a page again does not record a conflict twice.
         unique(
             "unionid_conflict",
             "unionid_conflict_run_person",

@@ -111,12 +111,12 @@ fn audit(columns: &Columns) -> TableCreateStatement {
         .take()
 }
 
-/// Each index of these tables.
+/// The indexes of these tables.
 fn indexes() -> [Index; 6] {
     [
         unique("mini_program_user", "mini_program_user_account_openid", &["account_id", "openid"]),
         index("mini_program_user", "mini_program_user_unionid_account", &["unionid", "account_id"]),
-        // Who acts again takes all erasures of the person back.
+        // For deleting all erasure records of a user who acts again.
         index("erasure", "erasure_person", &["person"]),
         index("callback_seen", "callback_seen_received", &["received_at"]),
         index("profile_check", "profile_check_account_due", &["account_id", "due_at"]),

@@ -1,4 +1,4 @@
-//! Messages, their receipts, what holds them up, and who does not want them.
+//! Messages, their receipts, holds on sending, and users' consent.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -6,7 +6,7 @@ use sea_orm_migration::sea_orm::DbBackend;
 use crate::columns::Columns;
 use crate::tables::{Index, create_indexes, drop_tables, index, table, where_set};
 
-/// The schema of pushes.
+/// The schema of messages.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -39,8 +39,8 @@ impl MigrationTrait for Migration {
 
 fn message(columns: &Columns) -> TableCreateStatement {
     let mut table = table("message");
-    // Each message is changed three times or so. With room left on its page for that, PostgreSQL need
-    // not touch every index each time.
+    // Each message is updated about three times. If its page has free space, PostgreSQL need not update
+    // every index each time.
     if columns.0 == DbBackend::Postgres {
         table.extra("WITH (fillfactor = 50)");
     }
@@ -123,29 +123,29 @@ fn consent(columns: &Columns) -> TableCreateStatement {
         .take()
 }
 
-/// Each index of these tables.
+/// The indexes of these tables.
 fn indexes() -> [Index; 9] {
     [
-        // Ids rise with time: the list, and the counts of a day.
+        // Ids increase with time: for lists, and for the counts of a day.
         index("message", "message_account_id", &["account_id", "id"]),
         index("message", "message_account_template", &["account_id", "template_id", "id"]),
         index("message", "message_account_due", &["account_id", "due_at"]),
         index("message", "message_account_msgid", &["account_id", "msgid"]),
-        // Erasures, and receipts of messages whose msgid was never learnt.
+        // For erasures, and for receipts of messages whose msgid is not known.
         index("message", "message_account_openid", &["account_id", "openid"]),
         index("message", "message_unionid", &["unionid"]),
         index("message_request", "message_request_requested", &["requested_at"]),
-        // Erasures.
+        // For erasures.
         index("receipt", "receipt_account_openid", &["account_id", "openid"]),
         index("receipt", "receipt_received", &["received_at"]),
     ]
 }
 
-/// What leads to the messages that wait, that failed, and of which nobody knows, among many that arrived.
+/// Indexes that find the waiting, failed and unknown messages among many delivered ones.
 ///
-/// A state changes with each step of a message, and an index over it costs each step. PostgreSQL and SQLite
-/// are given the few rows alone, by columns that stay as they are when a message arrives: PostgreSQL then
-/// still need not touch any index for a receipt.
+/// The state changes with each step of a message, so an index on it would slow down each step. PostgreSQL
+/// and SQLite have partial indexes of the few relevant rows instead, on columns that do not change when a
+/// message is delivered. So on PostgreSQL a receipt does not update any index.
 fn indexes_of_states(backend: DbBackend) -> Vec<Index> {
     let of = |name, columns| index("message", name, columns);
     match backend {

@@ -1,11 +1,11 @@
-//! How much is asked with each API key, so that processes share its limit.
+//! The request rate of each API key, so that processes share its limit.
 
 use sea_orm_migration::prelude::*;
 
 use crate::columns::Columns;
 use crate::tables::{drop_tables, table};
 
-/// The schema of shared limits.
+/// The schema of shared rate limits.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

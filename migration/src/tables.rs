@@ -1,16 +1,16 @@
-//! Making and dropping tables and indexes so that every step may be repeated.
+//! Creates and drops tables and indexes in repeatable steps.
 
 use sea_orm_migration::prelude::*;
 
-/// Table, name and statement of an index.
+/// The table, name and statement of an index.
 pub(crate) struct Index(&'static str, &'static str, IndexCreateStatement);
 
-/// A table that is made where there is none.
+/// Returns a statement that creates a table if it does not exist.
 pub(crate) fn table(name: &'static str) -> TableCreateStatement {
     Table::create().table(name).if_not_exists().to_owned()
 }
 
-/// An index of `table` over `columns`.
+/// Returns an index of `table` over `columns`.
 pub(crate) fn index(table: &'static str, name: &'static str, columns: &[&'static str]) -> Index {
     let mut statement = sea_query::Index::create();
     statement.name(name).table(table);
@@ -20,28 +20,29 @@ pub(crate) fn index(table: &'static str, name: &'static str, columns: &[&'static
     Index(table, name, statement)
 }
 
-/// The same with further columns beside, for PostgreSQL: who asks for no others is answered from the index.
-pub(crate) fn covering(index: Index, beside: &[&'static str]) -> Index {
+/// Adds included columns to an index on PostgreSQL, which can answer queries of these columns from the index
+/// alone.
+pub(crate) fn covering(index: Index, included: &[&'static str]) -> Index {
     let Index(table, name, mut statement) = index;
-    for column in beside {
+    for column in included {
         statement.include(*column);
     }
     Index(table, name, statement)
 }
 
-/// The same, over the rows alone of which `column` is not null; MySQL and MariaDB know no such index.
+/// Restricts an index to rows in which `column` is not null. MySQL and MariaDB do not support this.
 pub(crate) fn where_set(index: Index, column: &'static str) -> Index {
     let Index(table, name, mut statement) = index;
     Index(table, name, statement.and_where(Expr::col(column).is_not_null()).take())
 }
 
-/// The same, over columns that no two rows share.
+/// Like [`index`], with unique values.
 pub(crate) fn unique(table: &'static str, name: &'static str, columns: &[&'static str]) -> Index {
     let Index(table, name, mut statement) = index(table, name, columns);
     Index(table, name, statement.unique().take())
 }
 
-/// Makes the indexes that are not there.
+/// Creates the indexes that do not exist.
 pub(crate) async fn create_indexes(
     manager: &SchemaManager<'_>,
     indexes: impl IntoIterator<Item = Index>,
@@ -54,7 +55,7 @@ pub(crate) async fn create_indexes(
     Ok(())
 }
 
-/// Drops the tables that are there, the last first.
+/// Drops the tables that exist, in reverse order.
 pub(crate) async fn drop_tables(
     manager: &SchemaManager<'_>,
     names: &[&'static str],

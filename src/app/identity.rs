@@ -1,4 +1,4 @@
-//! What resolving and logging in need of the configuration.
+//! Builds the resolver's accounts and the login exchange from the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::seal::Sealer;
 use crate::store::Store;
 use crate::wechat;
 
-/// For how long it is remembered what became of a login code: a minute after the latest answer.
-const REMEMBER: Duration = Duration::from_secs(60);
+/// How long the result of a login code stays cached, counted from the latest time it can be answered.
+const CODE_RESULT_TTL: Duration = Duration::from_secs(60);
 
-/// The configured accounts.
+/// Returns the AppIDs of the configured accounts.
 pub(super) fn accounts(config: &Config) -> Arc<Accounts> {
     Arc::new(Accounts::new(
         config.official_accounts.iter().map(|account| account.appid.clone()),
@@ -21,7 +21,7 @@ pub(super) fn accounts(config: &Config) -> Arc<Accounts> {
     ))
 }
 
-/// The exchange of login codes.
+/// Builds the exchange of login codes.
 pub(super) fn login(
     config: &Config,
     accounts: Arc<Accounts>,
@@ -37,7 +37,7 @@ pub(super) fn login(
     let programs = config.mini_programs.iter().map(program).collect();
     let settings = Settings {
         timeout: config.login.timeout(),
-        remember: REMEMBER + config.login.timeout(),
+        remember: CODE_RESULT_TTL + config.login.timeout(),
         refused_codes_per_minute: config.login.refused_codes_per_minute,
         store_session_key: config.login.store_session_key,
     };

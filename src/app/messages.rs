@@ -1,4 +1,4 @@
-//! What sending messages needs of the configuration.
+//! Builds the senders and settings of [`push`](crate::push) from the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,11 @@ use crate::push::Settings;
 use crate::token::Keeper;
 use crate::wechat::{self, ConcurrencyLimit, RetryPolicy};
 
-/// An hour and a day in seconds.
-const HOUR: u64 = 3_600;
-const DAY: u64 = 24 * HOUR;
+const HOUR_SECONDS: u64 = 3_600;
+const DAY_SECONDS: u64 = 24 * HOUR_SECONDS;
 
-/// The calls of every account that sends, each kind with a concurrency limit of its own: a crawl does not wait for
-/// messages, nor they for it.
+/// Returns one client per account and channel. Each has its own concurrency limit, so that syncs and
+/// messages do not wait for each other.
 pub(super) fn senders(
     config: &Config,
     client: &wechat::Client,
@@ -32,14 +31,14 @@ pub(super) fn senders(
         .collect()
 }
 
-/// The section `[push]`.
+/// Maps the section `[push]` to the settings of the feature.
 pub(super) fn settings(config: &Config, retry: RetryPolicy) -> Settings {
     let push = &config.push;
     Settings {
         rate_per_second: push.rate_per_second,
         concurrency: push.concurrency,
-        expire_after: Duration::from_secs(u64::from(push.expire_after_hours) * HOUR),
-        keep: Duration::from_secs(u64::from(push.keep_days) * DAY),
+        expire_after: Duration::from_secs(u64::from(push.expire_after_hours) * HOUR_SECONDS),
+        keep: Duration::from_secs(u64::from(push.keep_days) * DAY_SECONDS),
         timeout: config.wechat.timeout(),
         retry,
     }

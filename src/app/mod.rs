@@ -1,4 +1,7 @@
-//! The application: the features put together from the configuration.
+//! The application: builds every feature from the configuration.
+//!
+//! [`App`] is what the commands, the scheduler and the API share. Features take their own settings, so
+//! this module is the only one that translates [`Config`] into them.
 
 mod identity;
 mod messages;
@@ -25,31 +28,32 @@ use crate::store::{self, Store, accounts, followers, runs, schema};
 use crate::token::{Credentials, Keeper};
 use crate::{erasure, push, sync, wechat};
 
-/// How long background work waits for a free connection.
+/// How long background work waits for a free database connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may take, locks waited for. The longest writes a part of a page.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(20);
+/// How long a statement may take, including waits for locks. The longest statement writes a part of a
+/// sync's page.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Profile calls in flight for an account because of its callbacks.
+/// Profile calls in flight per account for followers that callbacks reported.
 const CALLBACK_CONCURRENCY: usize = 8;
 
-/// Why the application cannot be put together.
+/// Why the application cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database did not do it.
+    /// The database cannot be used.
     #[error("cannot use the database")]
     Store(#[from] store::Error),
-    /// The schema is not up to date, and was not to be brought there.
+    /// The schema is behind, and the caller did not allow migrating.
     #[error("the database lacks {pending} migrations")]
     Behind {
-        /// How many.
+        /// How many migrations are missing.
         pending: usize,
     },
-    /// The client of WeChat's API cannot be made.
+    /// The client of WeChat's API cannot be built.
     #[error("cannot prepare the calls to WeChat")]
     Wechat(#[from] wechat::BuildError),
-    /// An EncodingAESKey is no key.
+    /// An EncodingAESKey is invalid.
     #[error("cannot prepare the callbacks")]
     Callback(#[from] wechat::callback::SetupError),
     /// `wechat.ca_file` cannot be read.
@@ -57,67 +61,71 @@ pub enum Error {
     CaFile {
         /// The file.
         path: String,
-        /// Why not.
+        /// Why the file cannot be read.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    /// Whether the configuration has to change.
+    /// Whether the operator has to change the configuration.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Wechat(_) | Self::Callback(_) | Self::CaFile { .. })
     }
 
-    /// An operator's next step.
+    /// Returns the operator's next step.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => Some(error.hint().to_owned()),
             Self::Behind { .. } => Some("run `unionid-bridge migrate up`".into()),
             Self::Wechat(error) => error.hint().map(str::to_owned),
-            Self::Callback(_) => Some("copy the EncodingAESKey from WeChat's console".into()),
-            Self::CaFile { .. } => Some("name a readable file of PEM certificates".into()),
+            Self::Callback(_) => {
+                Some("copy the EncodingAESKey from WeChat's console into encoding_aes_key".into())
+            }
+            Self::CaFile { .. } => {
+                Some("set wechat.ca_file to a readable file with PEM certificates".into())
+            }
         }
     }
 }
 
-/// Everything that the commands, the scheduler and the API work with.
+/// The features and resources that the commands, the scheduler and the API share.
 pub struct App {
     /// The configuration.
     pub config: Config,
     /// The database.
     pub store: Store,
-    /// The keeper of access tokens.
+    /// Keeps the access tokens of all accounts.
     pub tokens: Arc<Keeper>,
-    /// The accounts that are configured.
+    /// The configured accounts.
     pub accounts: Arc<Accounts>,
-    /// Answers which openid a user has where.
+    /// Finds a user's openid in an Official Account.
     pub resolver: Resolver,
     /// Exchanges login codes.
     pub login: Login,
-    /// Accepts messages and sends them.
+    /// Accepts and sends messages.
     pub push: Arc<Push>,
-    /// Who may call the API.
+    /// The API keys.
     pub keys: Arc<Keyring>,
-    /// What time it is.
+    /// The current time.
     pub clock: Clock,
-    /// What WeChat's callbacks do.
+    /// Processes WeChat's callbacks.
     pub inbox: Arc<Inbox>,
     client: wechat::Client,
     holder: Holder,
 }
 
 impl App {
-    /// Connects to the database, brings its schema up to date and puts the features together.
+    /// Connects to the database, applies pending migrations and builds the features.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let store = connect(&config).await?;
         schema::migrate_up(&store).await?;
         Self::on(config, store, Clock::system(), wechat::RetryPolicy::default()).await
     }
 
-    /// Connects to a database whose schema is up to date already, and puts the features together.
+    /// Connects to the database and builds the features, without applying migrations.
     ///
     /// # Errors
-    /// [`Error::Behind`] where the schema is not.
+    /// [`Error::Behind`] if the schema is not up to date.
     pub async fn open_without_migrating(config: Config) -> Result<Self, Error> {
         let store = connect(&config).await?;
         let pending = schema::pending(&store).await?;
@@ -127,7 +135,7 @@ impl App {
         Self::on(config, store, Clock::system(), wechat::RetryPolicy::default()).await
     }
 
-    /// Puts the features together on a database that is up to date, with a clock and a patience.
+    /// Builds the features on a database whose schema is up to date, with this clock and retry policy.
     pub async fn on(
         config: Config,
         store: Store,
@@ -136,10 +144,10 @@ impl App {
     ) -> Result<Self, Error> {
         let client = client(&config, retry.clone())?;
         let holder = Holder::new();
-        let tokens = keeper_as(&holder, &config, &store, &client);
+        let tokens = keeper_with(&holder, &config, &store, &client);
         let limit = config.http.key_requests_per_second;
         let keys = Arc::new(Keyring::new(store.clone(), holder.clone(), limit));
-        // A process that was killed during the first load left the index out.
+        // The first load drops this index; a process that was killed during it never recreated it.
         if !runs::any_open(store.reader()).await? {
             followers::ensure_unionid_index(&store).await?;
         }
@@ -170,7 +178,7 @@ impl App {
         })
     }
 
-    /// All that a sync of the account works with. One for each run: it counts the run's calls.
+    /// Builds the job for one sync run of the account. Use each job once: it counts the run's calls.
     pub async fn sync_job(
         &self,
         account: &OfficialAccount,
@@ -190,8 +198,8 @@ impl App {
         })
     }
 
-    /// Forgets followers who left long ago, if the configuration says so and it was not done today.
-    /// Returns how many, where it was done.
+    /// Erases followers who left longer ago than `privacy.forget_unfollowed_after_days`, at most once a
+    /// day. Returns how many were erased, or `None` if the setting is 0 or it was already done today.
     pub async fn forget_departed(&self, stop: &CancellationToken) -> Result<Option<u64>, Error> {
         let days = self.config.privacy.forget_unfollowed_after_days;
         if days == 0 {
@@ -211,23 +219,23 @@ pub async fn connect(config: &Config) -> Result<Store, Error> {
         url: config.database.url.expose_secret().to_owned(),
         max_connections: config.database.max_connections,
         acquire_timeout: ACQUIRE_TIMEOUT,
-        statement_limit: STATEMENT_LIMIT,
+        statement_limit: STATEMENT_TIMEOUT,
     };
     Ok(Store::connect(&options).await?)
 }
 
-/// The client that the configuration asks for; opens no connection yet.
+/// Builds the WeChat client from the configuration. Opens no connection yet.
 pub fn client(config: &Config, retry: wechat::RetryPolicy) -> Result<wechat::Client, Error> {
     let options = wechat::Options { retry, ..client_options(config)? };
     Ok(wechat::Client::new(options)?)
 }
 
-/// A keeper of every configured account's token, for who needs no more of the application.
+/// Builds a token keeper for all configured accounts, without the rest of the application.
 pub fn keeper(config: &Config, store: &Store, client: &wechat::Client) -> Arc<Keeper> {
-    keeper_as(&Holder::new(), config, store, client)
+    keeper_with(&Holder::new(), config, store, client)
 }
 
-fn keeper_as(
+fn keeper_with(
     holder: &Holder,
     config: &Config,
     store: &Store,
@@ -266,7 +274,7 @@ fn sync_settings(config: &Config) -> sync::Settings {
     }
 }
 
-/// Every account with a callback_token.
+/// Returns the inbox settings of every account that has a callback_token.
 fn callback_accounts(
     config: &Config,
     client: &wechat::Client,
@@ -295,7 +303,7 @@ fn callback_accounts(
     official.chain(programs).collect()
 }
 
-/// Every account's secret, and what seals its tokens.
+/// Returns every account's AppSecret, and the sealer that encrypts its tokens.
 fn credentials(config: &Config) -> Vec<(AppId, Credentials)> {
     let keys = encryption_keys(config);
     let official = config.official_accounts.iter().map(|account| (&account.appid, &account.secret));
@@ -313,7 +321,7 @@ fn encryption_keys(config: &Config) -> Vec<SecretSlice<u8>> {
     config.security.encryption_keys.iter().filter_map(decoded).collect()
 }
 
-/// The configuration was checked: every key is base64 of 32 bytes.
+/// Decodes a key. `None` cannot happen: the configuration was checked.
 fn decoded(key: &secrecy::SecretString) -> Option<SecretSlice<u8>> {
     BASE64.decode(key.expose_secret()).ok().map(SecretSlice::from)
 }

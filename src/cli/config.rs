@@ -1,11 +1,11 @@
-//! `config`: what is configured, and what is wrong with it.
+//! `config`: validates and prints the configuration.
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, output};
 use crate::config::{self, Sources};
 
-/// The configuration.
+/// Check or show the configuration
 #[derive(Debug, Args)]
 pub(super) struct Config {
     #[command(subcommand)]
@@ -14,11 +14,11 @@ pub(super) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Report all mistakes at once
+    /// Check the configuration and report all mistakes at once
     Check,
-    /// Print every key with its value and where that comes from; secrets are not shown
+    /// Print every key with its value and origin; secrets are redacted
     Show,
-    /// Print the documented defaults, to begin a configuration file with
+    /// Print the default configuration with its documentation, as a start for your own file
     Default,
 }
 
@@ -38,13 +38,13 @@ impl Config {
             }
         };
         for warning in &loaded.warnings {
-            output::talk(format_args!("warning: {warning}"));
+            output::message(format_args!("warning: {warning}"));
         }
         match (self.command, global.json) {
             (ConfigCommand::Show, true) => output::json(&loaded.settings),
             (ConfigCommand::Show, false) => output::data(loaded.settings.to_table().trim_end()),
             (_, true) => output::json(&loaded.warnings),
-            (_, false) => output::talk("the configuration is fine"),
+            (_, false) => output::message("the configuration is fine"),
         }
         Ok(Exit::Done)
     }

@@ -1,4 +1,4 @@
-//! What most commands begin with: the configuration, the logs, the application.
+//! Setup that most commands share: load the configuration, start logging, open the application.
 
 use super::{Failure, Global, output};
 use crate::app::App;
@@ -6,30 +6,30 @@ use crate::config::{self, Config, OfficialAccount, Sources};
 use crate::model::{AccountKind, AppId};
 use crate::telemetry;
 
-/// Reads the configuration, says what looks odd in it, and starts the logs.
-pub(super) fn configured(global: &Global) -> Result<Config, Failure> {
+/// Loads the configuration, prints its warnings and starts logging.
+pub(super) fn load_config(global: &Global) -> Result<Config, Failure> {
     let loaded = config::load(&Sources::of_process(global.config.clone()))?;
     for warning in &loaded.warnings {
-        output::talk(format_args!("warning: {warning}"));
+        output::message(format_args!("warning: {warning}"));
     }
     telemetry::init(&loaded.config.log, super::progress::Writer)?;
     Ok(loaded.config)
 }
 
-/// The application on the configured database, its schema up to date.
-pub(super) async fn opened(global: &Global) -> Result<App, Failure> {
-    Ok(App::open(configured(global)?).await?)
+/// Opens the application, applying pending migrations.
+pub(super) async fn open_app(global: &Global) -> Result<App, Failure> {
+    Ok(App::open(load_config(global)?).await?)
 }
 
-/// The application, and what to do about a schema that is not up to date.
-pub(super) async fn opened_as_told(global: &Global, no_migrate: bool) -> Result<App, Failure> {
+/// Opens the application; with `no_migrate`, fails if migrations are pending.
+pub(super) async fn open_app_with(global: &Global, no_migrate: bool) -> Result<App, Failure> {
     match no_migrate {
-        true => Ok(App::open_without_migrating(configured(global)?).await?),
-        false => opened(global).await,
+        true => Ok(App::open_without_migrating(load_config(global)?).await?),
+        false => open_app(global).await,
     }
 }
 
-/// The Official Accounts named, by name or AppID; all where none is.
+/// Returns the Official Accounts given by name or AppID, or all of them if `named` is empty.
 pub(super) fn official_accounts(
     config: &Config,
     named: &[String],
@@ -41,7 +41,7 @@ pub(super) fn official_accounts(
     found.collect()
 }
 
-/// An Official Account or a Mini Program, by name or AppID.
+/// Returns the AppID of an Official Account or a Mini Program given by name or AppID.
 pub(super) fn account(config: &Config, named: &str) -> Result<AppId, Failure> {
     match (config.official_account(named), config.mini_program(named)) {
         (Ok(account), _) => Ok(account.appid.clone()),
@@ -50,7 +50,8 @@ pub(super) fn account(config: &Config, named: &str) -> Result<AppId, Failure> {
     }
 }
 
-/// The account that sends, by name or AppID; the only Official Account where none is named.
+/// Returns the AppID of the sending account given by name or AppID. Defaults to the Official Account if
+/// exactly one is configured.
 pub(super) fn sender(config: &Config, named: Option<&str>) -> Result<AppId, Failure> {
     let known = config.official_accounts.iter().map(|account| &account.appid);
     match named {
@@ -59,7 +60,8 @@ pub(super) fn sender(config: &Config, named: Option<&str>) -> Result<AppId, Fail
     }
 }
 
-/// A Mini Program, by name or AppID; the only one where none is named.
+/// Returns the AppID of a Mini Program given by name or AppID. Defaults to the Mini Program if exactly one
+/// is configured.
 pub(super) fn program(config: &Config, named: Option<&str>) -> Result<AppId, Failure> {
     let known = config.mini_programs.iter().map(|program| &program.appid);
     match named {

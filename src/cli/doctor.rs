@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong, and what to do about it.
+//! `doctor`: runs all checks and prints the findings.
 
 use clap::Args;
 
@@ -8,12 +8,12 @@ use crate::config::{self, Config, Sources};
 use crate::doctor::{self, Check, Report, State};
 use crate::telemetry;
 
-/// Look for whatever is wrong, and say what to do about it.
+/// Check everything that a sync or a login needs, and say how to fix what is wrong
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Checks the configuration, the database, the way to WeChat, and what WeChat says of \
-                        every account. Applies no migration and forces no access token. Exits 1 \
-                        where a check fails; warnings exit 0"
+    after_help = "Checks the configuration, the database, the connection to WeChat, and every account at \
+                        WeChat. Changes nothing: applies no migration and forces no new access \
+                        token. Exits with 1 if a check fails, with 0 if there are only warnings"
 )]
 pub(super) struct Doctor {}
 
@@ -34,25 +34,25 @@ impl Doctor {
 }
 
 fn print(report: &Report, config: Option<&Config>) {
-    let names = report.checks.iter().map(|check| check.name.as_str().len()).max().unwrap_or(0);
+    let name_width = report.checks.iter().map(|check| check.name.as_str().len()).max().unwrap_or(0);
     for check in &report.checks {
         let Check { name, state, detail, .. } = check;
         let about = match &check.subject {
-            Some(subject) => format!("{}: ", called(subject, config)),
+            Some(subject) => format!("{}: ", with_names(subject, config)),
             None => String::new(),
         };
-        output::data(format_args!("{state:7}  {name:names$}  {about}{detail}"));
+        output::data(format_args!("{state:7}  {name:name_width$}  {about}{detail}"));
         if let Some(hint) = &check.hint {
-            output::data(format_args!("{:7}  {:names$}  hint: {hint}", "", ""));
+            output::data(format_args!("{:7}  {:name_width$}  hint: {hint}", "", ""));
         }
     }
     let count = |state| report.count(state);
-    let (made, failed) = (report.checks.len() - count(State::Skipped), count(State::Fail));
-    output::talk(format_args!("{made} checks: {failed} failed, {} warn", count(State::Warn)));
+    let (run, failed) = (report.checks.len() - count(State::Skipped), count(State::Fail));
+    output::message(format_args!("{run} checks: {failed} failed, {} warnings", count(State::Warn)));
 }
 
-/// The subject, with each AppID in it by the account's name, as people know it.
-fn called(subject: &str, config: Option<&Config>) -> String {
+/// Returns the subject with each AppID replaced by the account's name.
+fn with_names(subject: &str, config: Option<&Config>) -> String {
     let Some(config) = config else { return subject.to_owned() };
     let name = |word| match (config.official_account(word), config.mini_program(word)) {
         (Ok(account), _) => account.name.as_str(),

@@ -1,22 +1,22 @@
-//! How a command ends: its exit code, and for a failure what to print.
+//! How a command ends: its exit code, and for a failure the error and hint to print.
 
 use std::process::ExitCode;
 
 use crate::model::UnclearAccount;
 use crate::{app, config, http, keys, push, scheduler, store, sync, telemetry, token};
 
-/// How a command ended without a failure to report.
+/// How a command ended; each variant has an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
-    /// Done.
+    /// The command succeeded.
     Done,
-    /// Paused, and will resume.
+    /// The work is paused and will resume.
     Paused,
-    /// Failed.
+    /// The command failed.
     Failed,
-    /// The configuration, here or in WeChat's console, has to change.
+    /// The configuration, here or in WeChat's console, must be changed.
     Configuration,
-    /// The command line asks for what does not go together.
+    /// The command line's options do not fit together.
     Usage,
 }
 
@@ -32,7 +32,7 @@ impl Exit {
     }
 }
 
-/// Why a command did not do it.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
@@ -45,11 +45,11 @@ impl Failure {
         Self { exit, error: error.into(), hint }
     }
 
-    /// Prints the error with its causes, and the hint, and gives the exit code.
+    /// Prints the error with its causes and the hint, and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
-        super::output::talk(format_args!("error: {}", explained(self.error.chain())));
+        super::output::message(format_args!("error: {}", joined(self.error.chain())));
         if let Some(hint) = self.hint {
-            super::output::talk(format_args!("hint: {hint}"));
+            super::output::message(format_args!("hint: {hint}"));
         }
         self.exit.code()
     }
@@ -59,8 +59,8 @@ impl Failure {
     }
 }
 
-/// Causes behind each other, those left out whose words stand already.
-fn explained<'e>(chain: impl Iterator<Item = &'e (dyn std::error::Error + 'static)>) -> String {
+/// Joins an error and its causes with colons, leaving out causes whose text is already contained.
+fn joined<'e>(chain: impl Iterator<Item = &'e (dyn std::error::Error + 'static)>) -> String {
     let mut line = String::new();
     for cause in chain {
         let text = cause.to_string();
@@ -121,7 +121,7 @@ impl From<sync::Error> for Failure {
     }
 }
 
-/// An operator's next step after a sync that stopped.
+/// Returns the operator's next step after a sync that stopped.
 pub(super) fn hint_of(error: &sync::Error) -> Option<String> {
     match error {
         sync::Error::Store(error) => Some(error.hint().to_owned()),

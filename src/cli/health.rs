@@ -1,6 +1,7 @@
-//! `health`: whether the `serve` on this machine is well, for who starts and watches processes.
+//! `health`: asks the `serve` on this machine whether it is healthy, for supervisors and containers.
 //!
-//! An image needs no other program for its health check. Touches neither the database nor WeChat.
+//! With it, a container image needs no other program for its health check. It connects neither to the
+//! database nor to WeChat itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,20 +12,21 @@ use super::{Exit, Failure, Global, output};
 use crate::config::{self, Sources};
 use crate::http;
 
-/// How long all may take: health checks are given a few seconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Deadline for the whole check; supervisors usually allow a few seconds.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Say whether the `serve` on this machine is well: for health checks.
+/// Ask the `serve` on this machine whether it is healthy, for health checks
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Asks /readyz, which wants the database and its schema: whether requests should go \
-                        there. Exits 1 where it is not well, or does not answer within 3 s"
+    after_help = "Requests /readyz, which checks the database and its schema: whether the process should \
+                        get requests. Exits with 1 if it is unhealthy or does not answer within \
+                        3 s"
 )]
 pub(super) struct Health {
-    /// Where it listens, instead of http.listen
+    /// Address that `serve` listens on, instead of http.listen
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Ask /livez: whether the process answers at all
+    /// Request /livez instead: whether the process answers at all
     #[arg(long)]
     live: bool,
 }
@@ -36,14 +38,14 @@ impl Health {
             None => config::load(&Sources::of_process(global.config.clone()))?.config.http.listen,
         };
         let path = if self.live { "/livez" } else { "/readyz" };
-        let asked = http::health(reached(listen), path);
-        let health = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| {
-            failed(anyhow::anyhow!("{listen} did not answer within {} s", PATIENCE.as_secs()))
+        let request = http::health(local_address(listen), path);
+        let health = tokio::time::timeout(TIMEOUT, request).await.map_err(|_| {
+            failed(anyhow::anyhow!("{listen} did not answer within {} s", TIMEOUT.as_secs()))
         })??;
-        if !health.is_well {
-            return Err(failed(anyhow::anyhow!("not well: {}", health.said)));
+        if !health.is_healthy {
+            return Err(failed(anyhow::anyhow!("unhealthy: {}", health.message)));
         }
-        output::data(health.said);
+        output::data(health.message);
         Ok(Exit::Done)
     }
 }
@@ -52,13 +54,13 @@ fn failed(error: anyhow::Error) -> Failure {
     Failure::new(Exit::Failed, error, None)
 }
 
-/// Who listens on every address of this machine is reached by its own.
-fn reached(listen: SocketAddr) -> SocketAddr {
-    let here: IpAddr = match listen {
+/// Returns the address to connect to: loopback if the server listens on every address.
+fn local_address(listen: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr = match listen {
         SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
-    let address = if listen.ip().is_unspecified() { here } else { listen.ip() };
+    let address = if listen.ip().is_unspecified() { loopback } else { listen.ip() };
     SocketAddr::new(address, listen.port())
 }
 
@@ -67,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_everywhere_is_asked_on_this_machine() {
-        for (listen, asked) in [
+    fn a_server_on_every_address_is_reached_on_loopback() {
+        for (listen, expected) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),
             ("10.0.0.5:80", "10.0.0.5:80"),
         ] {
-            assert_eq!(reached(listen.parse().unwrap()).to_string(), asked);
+            assert_eq!(local_address(listen.parse().unwrap()).to_string(), expected);
         }
     }
 }

@@ -1,37 +1,37 @@
-//! `industry`: the lines of business that an Official Account takes its templates of.
+//! `industry`: the industries of an Official Account, which decide the templates it may use.
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
 use crate::http::answer::IndustryResponse;
-use crate::push::{Industries, Industry as Line};
+use crate::push::{Industries, Industry as Entry};
 
-/// An Official Account's lines of business.
+/// Show or set an Official Account's industries, which decide the templates it may use
 #[derive(Debug, Args)]
 pub(super) struct Industry {
     #[command(subcommand)]
     command: IndustryCommand,
-    /// The Official Account, by name or AppID; may be left out where one is configured
+    /// The Official Account, by name or AppID; optional if only one is configured
     #[arg(long, global = true, value_name = "ACCOUNT")]
     app: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum IndustryCommand {
-    /// What is set
+    /// Show both industries
     Show,
-    /// Set both; WeChat allows it once a month
+    /// Set both industries; WeChat allows this once a month
     Set {
-        /// WeChat's number of the first, such as 1 for Internet and e-commerce
+        /// WeChat's number of the primary industry, such as 1 for Internet and e-commerce
         first: String,
-        /// WeChat's number of the second
+        /// WeChat's number of the secondary industry
         second: String,
     },
 }
 
 impl Industry {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::open_app(global).await?;
         let appid = context::sender(&app.config, self.app.as_deref())?;
         if let IndustryCommand::Set { first, second } = &self.command {
             app.push.set_industries(&appid, first, second).await?;
@@ -45,8 +45,8 @@ fn print(industries: Industries, json: bool) {
     if json {
         return output::json(&IndustryResponse::from(industries));
     }
-    let row = |which: &str, line: &Option<Line>| match line {
-        Some(Line { first_class, second_class }) => {
+    let row = |which: &str, entry: &Option<Entry>| match entry {
+        Some(Entry { first_class, second_class }) => {
             [which.to_owned(), first_class.clone(), second_class.clone()]
         }
         None => [which.to_owned(), "(not set)".to_owned(), String::new()],

@@ -1,4 +1,4 @@
-//! `keys`: who may call the API.
+//! `keys`: creates, lists, revokes and replaces API keys.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::model::{AppId, Scope};
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Who acts, in the audit trail.
+/// The actor recorded in the audit trail.
 const ACTOR: &str = "cli";
 
-/// The API's keys. A running `serve` knows of a change within 5 seconds.
+/// Manage API keys. A running `serve` applies a change within 5 seconds
 #[derive(Debug, Args)]
 pub(super) struct Keys {
     #[command(subcommand)]
@@ -26,20 +26,20 @@ pub(super) struct Keys {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key; it is shown once
+    /// Create a key; it is shown only once
     Create(Create),
-    /// Every key, without its secret
+    /// List all keys, without their secrets
     List,
-    /// End a key at once and for good
+    /// Revoke a key immediately and permanently
     Revoke {
-        /// The key's public part: what stands between `ubk_` and the next `_`
+        /// The key's id: the part between `ubk_` and the next `_`
         id: String,
     },
-    /// Make a key that may do the same, and have the old one end
+    /// Replace a key by a new one with the same permissions
     Roll {
-        /// The old key's public part
+        /// The old key's id
         id: String,
-        /// Hours for which both are good; 0 ends the old one at once
+        /// Hours during which both keys work; 0 revokes the old one immediately
         #[arg(long, value_name = "H", default_value_t = 24, value_parser = clap::value_parser!(u32).range(..=8_760))]
         overlap_hours: u32,
     },
@@ -47,43 +47,46 @@ enum KeysCommand {
 
 #[derive(Debug, Args)]
 struct Create {
-    /// What its owner is called
+    /// A name for the key, such as the program that uses it
     #[arg(long)]
     name: String,
-    /// What it may do: login, resolve, erase, push, templates, token, sync, read, metrics
+    /// What the key may do: login, resolve, erase, push, templates, token, sync, read, metrics
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]
     scopes: Vec<Scope>,
-    /// An account it may name, by name or AppID, and no other than those named; may be repeated
+    /// Restrict the key to this account, by name or AppID; may be repeated. Default: all accounts
     #[arg(long = "app", value_name = "ACCOUNT")]
     apps: Vec<String>,
-    /// Requests a second, instead of http.key_requests_per_second
+    /// Requests per second, instead of http.key_requests_per_second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: Option<u32>,
-    /// Days after which it ends by itself
+    /// Days after which the key expires
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     expires_in_days: Option<u32>,
 }
 
 impl Keys {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::open_app(global).await?;
         match self.command {
             KeysCommand::Create(create) => {
-                let issued = app.keys.create(create.asked(&app)?, ACTOR).await?;
-                tell(&issued, global.json);
+                let issued = app.keys.create(create.into_new_key(&app)?, ACTOR).await?;
+                print_issued(&issued, global.json);
             }
             KeysCommand::List => list(&app.keys.list().await?, global.json),
             KeysCommand::Revoke { id } => {
                 let key = app.keys.revoke(&id, ACTOR).await?;
-                output::talk(format_args!("{} ({}) is revoked", key.id, key.name));
+                output::message(format_args!("revoked key {} ({})", key.id, key.name));
                 if global.json {
                     output::json(&key);
                 }
             }
             KeysCommand::Roll { id, overlap_hours } => {
                 let rolled = app.keys.roll(&id, HOUR * overlap_hours, ACTOR).await?;
-                tell(&rolled.new, global.json);
-                output::talk(format_args!("{id} ends at {}", written(rolled.old.expires_at)));
+                print_issued(&rolled.new, global.json);
+                output::message(format_args!(
+                    "{id} expires at {}",
+                    formatted(rolled.old.expires_at)
+                ));
             }
         }
         Ok(Exit::Done)
@@ -91,8 +94,8 @@ impl Keys {
 }
 
 impl Create {
-    fn asked(self, app: &App) -> Result<NewKey, Failure> {
-        let appids = self.apps.iter().map(|asked| context::account(&app.config, asked));
+    fn into_new_key(self, app: &App) -> Result<NewKey, Failure> {
+        let appids = self.apps.iter().map(|named| context::account(&app.config, named));
         Ok(NewKey {
             name: self.name,
             scopes: self.scopes,
@@ -103,8 +106,8 @@ impl Create {
     }
 }
 
-/// The only time that the key's text is shown.
-fn tell(issued: &IssuedKey, json: bool) {
+/// Prints a new key. Its text is never shown again.
+fn print_issued(issued: &IssuedKey, json: bool) {
     let (key, text) = (&issued.key, issued.text.expose_secret());
     if json {
         return output::json(&json!({
@@ -114,7 +117,8 @@ fn tell(issued: &IssuedKey, json: bool) {
         }));
     }
     output::data(text);
-    output::talk(format_args!("{} ({}): keep it now, it is not shown again", key.id, key.name));
+    let Key { id, name, .. } = key;
+    output::message(format_args!("created key {id} ({name}); store it now, it is not shown again"));
 }
 
 fn list(keys: &[Key], json: bool) {
@@ -130,10 +134,10 @@ fn list(keys: &[Key], json: bool) {
                 joined(key.scopes.iter().map(|scope| scope.as_str())),
                 joined(key.appids.iter().map(AppId::as_str)),
                 key.requests_per_second.map(|limit| limit.to_string()).unwrap_or_default(),
-                written(Some(key.created_at)),
-                written(key.last_used_at),
-                written(key.expires_at),
-                written(key.revoked_at),
+                formatted(Some(key.created_at)),
+                formatted(key.last_used_at),
+                formatted(key.expires_at),
+                formatted(key.revoked_at),
             ]
         })
         .collect();
@@ -142,7 +146,7 @@ fn list(keys: &[Key], json: bool) {
     output::table(heading, &rows);
 }
 
-fn written(instant: Option<chrono::DateTime<chrono::Utc>>) -> String {
+fn formatted(instant: Option<chrono::DateTime<chrono::Utc>>) -> String {
     instant.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! `migrate`: the database's schema.
+//! `migrate`: applies, lists and reverts schema migrations.
 
 use clap::{Args, Subcommand};
 
@@ -6,7 +6,7 @@ use super::{Exit, Failure, Global, context, output};
 use crate::app;
 use crate::store::schema;
 
-/// The database's schema.
+/// Manage the database's schema
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
     #[command(subcommand)]
@@ -15,16 +15,16 @@ pub(super) struct Migrate {
 
 #[derive(Debug, Subcommand)]
 enum MigrateCommand {
-    /// Apply what is missing
+    /// Apply all pending migrations
     Up,
-    /// Say which migrations this database has
+    /// List migrations, and which of them are applied
     Status,
-    /// Take migrations back, and the data in their tables with them
+    /// Revert migrations; this deletes the data in their tables
     Down {
-        /// How many, the newest first
+        /// Number of migrations to revert, newest first
         #[arg(long, default_value_t = 1)]
         steps: u32,
-        /// Yes, the data too
+        /// Confirm that the data is deleted
         #[arg(long)]
         yes: bool,
     },
@@ -32,16 +32,16 @@ enum MigrateCommand {
 
 impl Migrate {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let store = app::connect(&context::configured(global)?).await?;
+        let store = app::connect(&context::load_config(global)?).await?;
         match self.command {
             MigrateCommand::Up => {
                 let applied = schema::migrate_up(&store).await?;
-                output::talk(format_args!("{applied} migrations applied"));
+                output::message(format_args!("{applied} migrations applied"));
             }
             MigrateCommand::Status => {}
             MigrateCommand::Down { yes: false, .. } => {
-                let error = anyhow::anyhow!("this deletes followers, runs and tokens");
-                let hint = Some("say --yes if that is meant".to_owned());
+                let error = anyhow::anyhow!("this would delete followers, runs and tokens");
+                let hint = Some("add --yes to do it anyway".to_owned());
                 return Err(Failure::new(Exit::Failed, error, hint));
             }
             MigrateCommand::Down { steps, yes: true } => {

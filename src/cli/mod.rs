@@ -1,6 +1,7 @@
-//! The command line: stdout is data, stderr is talk, and the exit code says what to do next.
+//! The command line. Data goes to stdout, messages go to stderr, and the exit code tells scripts what
+//! to do next.
 //!
-//! One file a command. Each returns an `Exit` or a `Failure`, which is printed once, here, with
+//! One file per command. Each returns an `Exit` or a `Failure`; [`main`] prints the failure once, with
 //! its causes and a hint.
 
 mod config;
@@ -34,7 +35,7 @@ use clap_complete::Shell;
 
 use failure::{Exit, Failure};
 
-/// Knows that an Official Account follower and a Mini Program user are one person.
+/// Links the followers of WeChat Official Accounts to the users of Mini Programs
 #[derive(Debug, Parser)]
 #[command(name = "unionid-bridge", version, about, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 75 paused and will resume, \
@@ -46,10 +47,10 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 struct Global {
-    /// The configuration file [default: unionid-bridge.toml, if there is one]
+    /// The configuration file [default: unionid-bridge.toml, if it exists]
     #[arg(long, global = true, value_name = "PATH", env = "UNIONID_BRIDGE_CONFIG")]
     config: Option<PathBuf>,
     /// Print data as JSON
@@ -59,49 +60,49 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the main job at work: no credentials and no database server needed
+    /// Demonstrate the service; needs no credentials and no database server
     Demo(demo::Demo),
-    /// Run the schedule and the HTTP API
+    /// Run the service: the HTTP API, nightly syncs, messages and callbacks
     Serve(serve::Serve),
-    /// Sync followers now: all Official Accounts, or those named
+    /// Sync followers now, of all Official Accounts or of those given
     Sync(sync::Sync),
-    /// Look at the history of syncs, and decide on held ones
+    /// List past syncs, and confirm or cancel held ones
     Runs(runs::Runs),
     /// Find a user's openid in an Official Account
     Resolve(resolve::Resolve),
-    /// Send a message to a person
+    /// Send a message to a user
     Send(send::Send),
-    /// Look at an account's message templates, add and delete them
+    /// List, add and delete an account's message templates
     Templates(templates::Templates),
-    /// Look at an Official Account's lines of business, and set them
+    /// Show or set an Official Account's industries
     Industry(industry::Industry),
     /// Show or refresh an account's access token
     Token(token::Token),
-    /// Look for whatever is wrong, and say what to do about it
+    /// Check everything that a sync or a login needs, and say how to fix what is wrong
     Doctor(doctor::Doctor),
-    /// Say whether the `serve` on this machine is well: for health checks
+    /// Ask the `serve` on this machine whether it is healthy, for health checks
     Health(health::Health),
-    /// Make, list, end and replace the API's keys
+    /// Create, list, revoke and replace API keys
     Keys(keys::Keys),
-    /// Bring the database's schema up to date, or look at it
+    /// Apply, list or revert database migrations
     Migrate(migrate::Migrate),
-    /// Run a WeChat to develop against
+    /// Run a simulated WeChat to develop against
     Sandbox(sandbox::Sandbox),
     /// Check or show the configuration
     Config(config::Config),
-    /// Print the OpenAPI document of the API
+    /// Print the API's OpenAPI document
     Openapi,
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Test builds read the places to stop at from FAILPOINTS; in others this is nothing.
+    // Test builds read failpoints from the variable FAILPOINTS; other builds have none.
     let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -111,7 +112,8 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.code(),
         Err(failure) => failure.report(),
     };
-    // A name server that does not answer must not keep the process: look-ups cannot be called off.
+    // DNS look-ups cannot be cancelled, and a name server that does not answer must not keep the
+    // process alive.
     runtime.shutdown_background();
     code
 }

@@ -1,4 +1,4 @@
-//! `openapi`: the document of the API, without a server.
+//! `openapi`: prints the API's OpenAPI document without starting a server.
 
 use super::{Exit, output};
 use crate::http;

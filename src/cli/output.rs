@@ -1,29 +1,29 @@
-//! Where commands print: data to stdout, talk to stderr.
+//! Output of commands: data to stdout, messages to stderr.
 
 use std::fmt::Display;
 use std::io::Write;
 
 use serde::Serialize;
 
-/// Prints a line of data. A closed pipe (`| head`) is no failure of ours.
+/// Prints a line of data. Ignores a closed pipe (`| head`).
 pub(super) fn data(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Prints a value as JSON, indented for people.
+/// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => data(text),
-        Err(error) => talk(format_args!("error: cannot print the answer: {error}")),
+        Err(error) => message(format_args!("error: cannot print the result as JSON: {error}")),
     }
 }
 
-/// Says something to the person at the terminal.
-pub(super) fn talk(line: impl Display) {
+/// Prints a message for the person at the terminal.
+pub(super) fn message(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints rows under a heading, columns as wide as they need.
+/// Prints rows under a heading, with each column as wide as its longest cell.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

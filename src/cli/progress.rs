@@ -1,4 +1,4 @@
-//! How far a sync is: a bar with rate and time left on a terminal, a line a page elsewhere.
+//! The progress of a sync: a bar with rate and time left on a terminal, otherwise one line per page.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, LazyLock};
@@ -11,7 +11,7 @@ use super::output;
 use crate::model::Run;
 use crate::sync::Observer;
 
-/// All bars of the process, so that log lines can stand above them.
+/// All bars of the process. Log lines are written above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 const STYLE: &str =
@@ -22,11 +22,11 @@ const STYLE: &str =
 pub(super) struct Progress {
     name: String,
     bar: Option<ProgressBar>,
-    began: Instant,
+    started: Instant,
 }
 
 impl Progress {
-    /// Shows progress under the account's name.
+    /// Starts showing progress under the account's name.
     pub(super) fn new(name: &str) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = BARS.add(ProgressBar::new(0)).with_prefix(name.to_owned());
@@ -35,10 +35,10 @@ impl Progress {
             }
             bar
         });
-        Self { name: name.to_owned(), bar, began: Instant::now() }
+        Self { name: name.to_owned(), bar, started: Instant::now() }
     }
 
-    /// What the sync tells after every page.
+    /// Returns the observer that the sync calls after every page.
     pub(super) fn observer(&self) -> Observer {
         let progress = self.clone();
         Arc::new(move |run, total| progress.page(run, total))
@@ -51,14 +51,14 @@ impl Progress {
             bar.set_position(counts.listed);
             return;
         }
-        let rate = counts.listed as f64 / self.began.elapsed().as_secs_f64().max(0.001);
-        output::talk(format_args!(
+        let rate = counts.listed as f64 / self.started.elapsed().as_secs_f64().max(0.001);
+        output::message(format_args!(
             "{}: page {}, {} of {total} followers listed, {} fetched, {rate:.0}/s",
             self.name, counts.pages, counts.listed, counts.fetched
         ));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -67,7 +67,7 @@ impl Progress {
     }
 }
 
-/// Where log lines go: to stderr, above the bars.
+/// Writes log lines to stderr, above the bars.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Writer;
 

@@ -1,4 +1,4 @@
-//! `resolve`: which openid of an Official Account a user has, as the API answers it.
+//! `resolve`: finds a user's openid in an Official Account, with the same result as the API.
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
@@ -8,28 +8,27 @@ use crate::http::answer::ResolveResponse;
 use crate::model::{InvalidId, OpenId, UnionId};
 use crate::resolve::{self, Resolution, User};
 
-/// Whom to look up, and where.
+/// Find a user's openid in an Official Account
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("user").required(true))]
 pub(super) struct Resolve {
-    /// The Mini Program or Official Account that the openid is of, by name or AppID
+    /// The Mini Program or Official Account that the openid belongs to, by name or AppID
     #[arg(long, value_name = "APPID", requires = "openid")]
     from: Option<String>,
-    /// The user, by openid
+    /// The user's openid in that account
     #[arg(long, group = "user", requires = "from", value_parser = parsed::<OpenId>)]
     openid: Option<OpenId>,
-    /// The user, by unionid
+    /// The user's unionid
     #[arg(long, group = "user", value_parser = parsed::<UnionId>)]
     unionid: Option<UnionId>,
-    /// The Official Account that is asked about, by name or AppID; may be left out where one is
-    /// configured
+    /// The Official Account to find the openid in, by name or AppID; optional if only one is configured
     #[arg(long, value_name = "APPID")]
     to: Option<String>,
 }
 
 impl Resolve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::open_app(global).await?;
         let to = match &self.to {
             Some(to) => Some(app.config.official_account(to)?.appid.clone()),
             None => None,
@@ -39,7 +38,7 @@ impl Resolve {
                 User::OpenId { appid: context::account(&app.config, &from)?, openid }
             }
             (_, _, Some(unionid)) => User::Unionid(unionid),
-            // The command line has been checked: there is one or the other.
+            // clap requires one of the two.
             _ => return Ok(Exit::Failed),
         };
         let resolution = app.resolver.resolve(user, to.as_ref()).await?;
@@ -51,7 +50,7 @@ fn parsed<T: std::str::FromStr<Err = InvalidId>>(text: &str) -> Result<T, Invali
     text.parse()
 }
 
-/// Somebody who cannot be resolved: the `code` is that of the API's problem.
+/// The JSON for a user who cannot be resolved; `code` is the same as in the API's problem.
 #[derive(Serialize)]
 struct Unresolved {
     status: &'static str,
@@ -70,14 +69,16 @@ fn print(resolution: Resolution, json: bool) -> Exit {
         (Resolution::Resolved { openid, verified_at, .. }, _) => {
             output::data(openid);
             let at = verified_at.format("%Y-%m-%d %H:%M:%S UTC");
-            output::talk(format_args!("follows the account, as WeChat said at {at}"));
+            output::message(format_args!(
+                "follows the account; WeChat last confirmed this at {at}"
+            ));
         }
         _ => {}
     }
     let Some(problem) = problem else { return Exit::Done };
-    output::talk(format_args!("{status}: {problem}"));
+    output::message(format_args!("{status}: {problem}"));
     if let Some(hint) = hint {
-        output::talk(format_args!("hint: {hint}"));
+        output::message(format_args!("hint: {hint}"));
     }
     Exit::Failed
 }

@@ -1,4 +1,4 @@
-//! `runs`: the history of syncs, and what to do about those that wait.
+//! `runs`: lists past syncs, and confirms or cancels held ones.
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use crate::model::{Run, RunId};
 use crate::store::runs;
 use crate::sync;
 
-/// The history of syncs.
+/// List past syncs, and confirm or cancel held ones
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     #[command(subcommand)]
@@ -18,39 +18,39 @@ pub(super) struct Runs {
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    /// The newest runs
+    /// List the newest runs
     List {
-        /// How many
+        /// Maximum number of runs
         #[arg(long, default_value_t = 20)]
         limit: u64,
     },
-    /// One run
+    /// Show one run
     Show {
-        /// Its number
+        /// The run's number
         id: RunId,
     },
-    /// Let a held run mark those it did not find as having left
+    /// Let a held run mark the followers it did not find as having left
     Confirm {
-        /// Its number
+        /// The run's number
         id: RunId,
     },
-    /// End a run for good, whatever it waits for
+    /// Cancel a run permanently, whatever it waits for
     Cancel {
-        /// Its number
+        /// The run's number
         id: RunId,
     },
 }
 
 impl Runs {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::open_app(global).await?;
         match self.command.unwrap_or(RunsCommand::List { limit: 20 }) {
             RunsCommand::List { limit } => list(&app, limit, global.json).await,
             RunsCommand::Show { id } => show(&find(&app, id).await?, global.json),
             RunsCommand::Confirm { id } => {
                 let run = find(&app, id).await?;
                 let outcome = sync::confirm(&job(&app, &run).await?, id).await?;
-                sync_command::tell(&name(&app, &run), &outcome);
+                sync_command::report(&name(&app, &run), &outcome);
                 show(&outcome.run, global.json)
             }
             RunsCommand::Cancel { id } => {
@@ -115,7 +115,7 @@ fn show(run: &Run, json: bool) -> Result<Exit, Failure> {
 async fn cancel(job: &sync::Job, id: RunId) -> Result<Run, Failure> {
     sync::cancel(job, id).await.map_err(|error| match error {
         sync::Error::LeaseHeld(_) => {
-            let hint = "stop that process, or wait for it to end, then cancel".to_owned();
+            let hint = "stop that process or wait for it to end, then cancel again".to_owned();
             Failure::new(Exit::Paused, error, Some(hint))
         }
         error => error.into(),
@@ -126,7 +126,7 @@ async fn find(app: &App, id: RunId) -> Result<Run, Failure> {
     match runs::find(app.store.reader(), id).await? {
         Some(record) => Ok(record.run),
         None => {
-            let hint = Some("`unionid-bridge runs list` names those there are".to_owned());
+            let hint = Some("`unionid-bridge runs list` lists the existing runs".to_owned());
             Err(Failure::new(Exit::Failed, anyhow::anyhow!("there is no run {id}"), hint))
         }
     }

@@ -1,4 +1,4 @@
-//! `sandbox`: a WeChat to develop against.
+//! `sandbox`: runs a simulated WeChat to develop against.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,41 +8,40 @@ use clap::Args;
 use super::{Exit, Failure, Global, output, signals};
 use crate::sandbox::{self, Call, Callback, FaultRule, Options};
 
-/// A WeChat to develop against. Listens on loopback and forgets everything when it ends.
+/// Run a simulated WeChat to develop against. All data is lost when it ends
 #[derive(Debug, Args)]
 pub(super) struct Sandbox {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
-    /// Followers of its Official Account
+    /// Number of followers of its Official Account
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     followers: u64,
-    /// Something that goes wrong: CALL:WHEN:FAULT, such as `user/get:2:disconnect` or
-    /// `user/info/batchget:p0.05:errcode=-1`; may be given more than once
+    /// A fault to inject, as CALL:WHEN:FAULT, such as `user/get:2:disconnect` or
+    /// `user/info/batchget:p0.05:errcode=-1`; may be repeated
     #[arg(long, value_name = "RULE")]
     fault: Vec<FaultRule>,
-    /// Where to push events: `http://HOST:PORT/PATH`, in which `{appid}` stands for each account's
-    /// AppID, such as `http://127.0.0.1:8080/v1/callbacks/{appid}`; who joins and leaves is pushed,
-    /// too, and what became of messages
+    /// URL to send callbacks to: follows, departures and message receipts. `{appid}` is replaced by
+    /// each account's AppID, as in `http://127.0.0.1:8080/v1/callbacks/{appid}`
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
-    /// What signs the pushes: 3 to 32 letters and digits [default: made from the seed]
+    /// Token that signs callbacks: 3 to 32 letters and digits [default: derived from the seed]
     #[arg(long, value_name = "TOKEN", requires = "callback_url")]
     callback_token: Option<String>,
-    /// What encrypts the pushes: 43 letters and digits [default: made from the seed]
+    /// Key that encrypts callbacks: 43 letters and digits [default: derived from the seed]
     #[arg(long, value_name = "KEY", requires = "callback_url")]
     encoding_aes_key: Option<String>,
-    /// Milliseconds that every answer takes
+    /// Latency of every response, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
-    /// Limit calls a day as WeChat does for a new account
+    /// Apply the daily quotas that WeChat gives a new account
     #[arg(long)]
     vendor_quotas: bool,
-    /// Serve the form_id API of Mini Programs' template messages, as an old gateway does, in place of
-    /// WeChat's answer that it is retired
+    /// Serve the retired form_id API of Mini Programs' template messages, as some old gateways do,
+    /// instead of WeChat's error that it is retired
     #[arg(long)]
     legacy_templates: bool,
-    /// Equal seeds make equal people
+    /// Seed of the generated data; the same seed generates the same people
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -51,11 +50,11 @@ impl Sandbox {
     pub(super) async fn run(self, _global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
         let sandbox = sandbox::Sandbox::start(self.options()).await?;
-        output::talk(format_args!("a sandbox WeChat answers at {}", sandbox.base_url()));
-        output::talk("to point unionid-bridge at it, put this into unionid-bridge.toml:\n");
+        output::message(format_args!("sandbox WeChat listening on {}", sandbox.base_url()));
+        output::message("to use it, put this into unionid-bridge.toml:\n");
         output::data(sandbox.config_toml().trim_end());
-        output::talk(format_args!(
-            "\nwhat it was asked: curl {}/sandbox/stats",
+        output::message(format_args!(
+            "\nrequest counts: curl {}/sandbox/stats",
             sandbox.base_url()
         ));
         stop.cancelled().await;
@@ -79,7 +78,7 @@ impl Sandbox {
         Call::ALL.iter().fold(options, |options, call| options.latency(*call, latency))
     }
 
-    /// Every account gets a callback in safe mode; what is not given the seed decides.
+    /// Gives every account a callback in safe mode. Values not given are derived from the seed.
     fn with_callbacks(&self, mut options: Options, url: &str) -> Options {
         options.pushes_follows = true;
         options.callbacks(|appid, _| {
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_retired_api_is_served_only_where_it_is_asked_for() {
+    fn the_retired_api_is_served_only_on_request() {
         assert!(!options(&[]).legacy_templates);
         assert!(options(&["--legacy-templates"]).legacy_templates);
     }

@@ -1,4 +1,4 @@
-//! `send`: one message to one person, as the API sends it, with or without a `serve` at work.
+//! `send`: sends one message to one user, as the API does, whether or not a `serve` is running.
 
 use std::time::Duration;
 
@@ -15,36 +15,36 @@ use crate::model::{
 use crate::push::{Accepted, MessageSpec, MessageView, Refusal, SendRequest};
 use crate::resolve::User;
 
-/// To whom, by whom, and what.
+/// Send a message to a user
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("user").required(true))]
 pub(super) struct Send {
-    /// The account that the openid is of, by name or AppID: a Mini Program or an Official Account
+    /// The Mini Program or Official Account that the openid belongs to, by name or AppID
     #[arg(long, value_name = "ACCOUNT", requires = "openid")]
     from: Option<String>,
-    /// The person, by openid
+    /// The recipient's openid in that account
     #[arg(long, group = "user", requires = "from")]
     openid: Option<OpenId>,
-    /// The person, by unionid
+    /// The recipient's unionid
     #[arg(long, group = "user")]
     unionid: Option<UnionId>,
-    /// The account that sends, by name or AppID: an Official Account sends a template message, a Mini
-    /// Program a subscribe message; may be left out where one Official Account is configured
+    /// The sending account, by name or AppID: an Official Account sends a template message, a Mini
+    /// Program a subscribe message; optional if only one Official Account is configured
     #[arg(long, value_name = "ACCOUNT")]
     app: Option<String>,
-    /// Which template, as `templates list` names it
+    /// The template's id, from `templates list`
     #[arg(long = "template", value_name = "ID")]
     template_id: TemplateId,
-    /// The text of one of the template's keys; may be repeated
+    /// The text for one of the template's keys; may be repeated
     #[arg(long = "data", value_name = "KEY=TEXT")]
     data: Vec<Pair>,
-    /// The link that a tap on an Official Account's message opens
+    /// URL that a tap on an Official Account's message opens
     #[arg(long)]
     url: Option<String>,
-    /// The Mini Program that a tap on an Official Account's message opens, by name or AppID
+    /// Mini Program that a tap on an Official Account's message opens, by name or AppID
     #[arg(long, value_name = "ACCOUNT")]
     mini_program: Option<String>,
-    /// The page that a tap opens, of that Mini Program or of the one that sends
+    /// Page that a tap opens, in that Mini Program or in the sending one
     #[arg(long, value_name = "PATH")]
     page: Option<String>,
     /// Seconds to wait for WeChat's answer
@@ -54,32 +54,32 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
-        let patience = Duration::from_secs(self.wait);
+        let app = context::open_app(global).await?;
+        let timeout = Duration::from_secs(self.wait);
         let request = self.request(&app)?;
         let accepted = app.push.accept(&[request], None, |_| String::new()).await?;
         let verdict = match accepted {
             Accepted::Now(verdicts) => verdicts.into_iter().next(),
-            // Only what has an Idempotency-Key came before.
+            // Only a request with an Idempotency-Key can have been accepted before.
             Accepted::Before(_) => None,
         };
         match verdict {
-            Some(Ok(id)) => sent(&app, &id, patience, global.json).await,
+            Some(Ok(id)) => deliver(&app, &id, timeout, global.json).await,
             Some(Err(refusal)) => Err(refused(refusal)),
             None => Ok(Exit::Failed),
         }
     }
 
-    /// Refuses what the message would leave without a word: what a tap opens.
+    /// Rejects options that the message would silently ignore.
     fn refuse_unused(&self, channel: Channel) -> Result<(), Failure> {
         let (problem, hint) = match channel {
             Channel::Template if self.page.is_some() && self.mini_program.is_none() => (
-                "--page is of no use without --mini-program",
-                "name the Mini Program that the page is of",
+                "--page needs --mini-program when an Official Account sends",
+                "add --mini-program with the Mini Program that has the page",
             ),
             Channel::Subscribe if self.url.is_some() || self.mini_program.is_some() => (
-                "a Mini Program's message opens that Mini Program: --url and --mini-program are of no use",
-                "name the page with --page, or the Official Account that sends with --app",
+                "--url and --mini-program cannot be used when a Mini Program sends",
+                "use --page, or let an Official Account send with --app",
             ),
             _ => return Ok(()),
         };
@@ -92,9 +92,9 @@ impl Send {
         let is_official = config.official_accounts.iter().any(|known| known.appid == sender);
         let channel = if is_official { Channel::Template } else { Channel::Subscribe };
         self.refuse_unused(channel)?;
-        let opened = self.mini_program.as_deref().map(|named| named_program(app, named));
+        let jump_target = self.mini_program.as_deref().map(|named| find_program(app, named));
         let data = texts(&self.data);
-        let content = match (channel, opened.transpose()?) {
+        let content = match (channel, jump_target.transpose()?) {
             (Channel::Template, Some(appid)) => Content {
                 data,
                 url: self.url,
@@ -109,8 +109,11 @@ impl Send {
                 User::OpenId { appid: context::account(config, &from)?, openid }
             }
             (_, _, Some(unionid)) => User::Unionid(unionid),
-            // The command line has been checked: there is one or the other.
-            _ => return Err(Failure::new(Exit::Failed, anyhow::anyhow!("nobody is named"), None)),
+            // clap requires one of the two.
+            _ => {
+                let error = anyhow::anyhow!("no recipient is given");
+                return Err(Failure::new(Exit::Failed, error, None));
+            }
         };
         let (sender, template_id) = (Some(sender), self.template_id);
         Ok(SendRequest {
@@ -121,64 +124,71 @@ impl Send {
     }
 }
 
-/// A Mini Program that a tap opens: one of those configured by name, or any by its AppID.
-fn named_program(app: &App, named: &str) -> Result<AppId, Failure> {
+/// Returns the AppID of the Mini Program that a tap opens: a configured one by name, or any by AppID.
+fn find_program(app: &App, named: &str) -> Result<AppId, Failure> {
     match app.config.mini_program(named) {
         Ok(program) => Ok(program.appid.clone()),
         Err(unknown) => named.parse().map_err(|_| unknown.into()),
     }
 }
 
-/// Works on the queue until the message has left it.
-async fn sent(app: &App, id: &MessageId, patience: Duration, json: bool) -> Result<Exit, Failure> {
+/// Works on the queue until the message is sent or the timeout is over, and prints the result.
+async fn deliver(
+    app: &App,
+    id: &MessageId,
+    timeout: Duration,
+    json: bool,
+) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let work = app.push.clone().work(stop.clone());
     let wait = async {
-        let found = app.push.wait(id, patience).await;
+        let found = app.push.wait(id, timeout).await;
         stop.cancel();
         found
     };
     let (found, ()) = tokio::join!(wait, work);
-    let Some(shown) = found? else { return Ok(Exit::Failed) };
-    print(&shown, json);
-    Ok(match shown.state {
+    let Some(message) = found? else { return Ok(Exit::Failed) };
+    print(&message, json);
+    Ok(match message.state {
         MessageState::Sent | MessageState::Delivered => Exit::Done,
-        _ if shown.is_open() => Exit::Paused,
+        _ if message.is_open() => Exit::Paused,
         MessageState::Queued | MessageState::Failed | MessageState::Unknown => Exit::Failed,
     })
 }
 
-fn print(shown: &MessageView, json: bool) {
+fn print(message: &MessageView, json: bool) {
     if json {
-        return output::json(&MessageResponse::from(shown.clone()));
+        return output::json(&MessageResponse::from(message.clone()));
     }
-    output::data(format_args!("{} {}", shown.id, shown.state));
-    if let Some(reason) = &shown.reason {
-        output::talk(format_args!(
+    output::data(format_args!("{} {}", message.id, message.state));
+    if let Some(reason) = &message.reason {
+        output::message(format_args!(
             "{reason}{}",
-            said(shown.attempts.last().filter(|attempt| attempt.outcome == *reason))
+            wechat_error(message.attempts.last().filter(|attempt| attempt.outcome == *reason))
         ));
     }
-    match shown.state {
-        MessageState::Queued => output::talk("it stays queued, and `serve` goes on with it"),
-        MessageState::Unknown if shown.is_open() => output::talk(
-            "WeChat may have taken it; it is sent again while WeChat suppresses a second copy, and \
-             `serve` goes on with that",
+    match message.state {
+        MessageState::Queued => {
+            output::message("the message stays queued until a running `serve` sends it");
+        }
+        MessageState::Unknown if message.is_open() => output::message(
+            "WeChat may have received the message; it is sent again by a running `serve`, but only while \
+             WeChat suppresses duplicates",
         ),
-        MessageState::Unknown => output::talk(
-            "WeChat may have taken it: its receipt will tell, if callbacks are configured",
+        MessageState::Unknown => output::message(
+            "WeChat may have received the message; if callbacks are configured, its receipt decides",
         ),
         _ => {}
     }
 }
 
-/// What WeChat said to the latest attempt.
-fn said(attempt: Option<&Attempt>) -> String {
+/// Formats WeChat's error of the latest attempt.
+fn wechat_error(attempt: Option<&Attempt>) -> String {
     match attempt {
-        Some(Attempt { errcode: Some(errcode), errmsg: Some(said), .. }) => {
-            format!(": {errcode} {said}")
+        Some(Attempt { errcode: Some(errcode), errmsg: Some(errmsg), .. }) => {
+            format!(": {errcode} {errmsg}")
         }
-        Some(Attempt { errmsg: Some(said), .. }) => format!(": {said}"),
+        Some(Attempt { errmsg: Some(errmsg), .. }) => format!(": {errmsg}"),
         _ => String::new(),
     }
 }

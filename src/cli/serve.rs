@@ -1,4 +1,4 @@
-//! `serve`: the service.
+//! `serve`: runs the service until Ctrl-C or SIGTERM.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,19 +12,20 @@ use crate::app::App;
 use crate::telemetry::Metrics;
 use crate::{http, scheduler};
 
-/// How long all work may take to end: longer than the drain of requests, so that it is the exception.
-const LONGEST_END: Duration = Duration::from_secs(22);
+/// How long all work may take to end after a signal. Longer than the drain of HTTP requests, so that it
+/// is rarely reached.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(22);
 
-/// How long connections to the database may take to close.
-const LONGEST_CLOSE: Duration = Duration::from_secs(2);
+/// How long database connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The schedule, the HTTP API, the messages and the work that callbacks bring, until Ctrl-C or SIGTERM.
+/// Run the service until Ctrl-C or SIGTERM: the HTTP API, nightly syncs, messages and callbacks
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Where to listen, instead of http.listen
+    /// Address to listen on, instead of http.listen
     #[arg(long, value_name = "ADDR")]
     listen: Option<std::net::SocketAddr>,
-    /// Fail where the database lacks migrations, instead of applying them
+    /// Fail if migrations are pending, instead of applying them
     #[arg(long)]
     no_migrate: bool,
 }
@@ -33,21 +34,21 @@ impl Serve {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let stop = signals::stop_on_signal()?;
         let metrics = Metrics::install()?;
-        let app = Arc::new(context::opened_as_told(global, self.no_migrate).await?);
+        let app = Arc::new(context::open_app_with(global, self.no_migrate).await?);
         let address = self.listen.unwrap_or(app.config.http.listen);
         let listener = listen(address).await?;
-        output::talk(format_args!("listening on http://{}", listener.local_addr()?));
+        output::message(format_args!("listening on http://{}", listener.local_addr()?));
         let schedule = async {
-            let ended = match app.config.sync.enabled {
+            let outcome = match app.config.sync.enabled {
                 true => scheduler::run(app.clone(), stop.clone()).await,
                 false => Ok(()),
             };
-            // Better down, where a supervisor sees it, than up and never syncing.
-            if ended.is_err() {
-                output::talk("the schedule does not run: shutting down");
+            // A process that ends is noticed by its supervisor; one that never syncs is not.
+            if outcome.is_err() {
+                output::message("the schedule cannot run, shutting down");
                 stop.cancel();
             }
-            ended
+            outcome
         };
         let api = http::serve(app.clone(), listener, metrics, http::GRACE, stop.clone());
         let callbacks = app.inbox.clone().work(stop.clone());
@@ -57,15 +58,15 @@ impl Serve {
             }
         };
         let work = async { tokio::join!(schedule, api, callbacks, messages).0 };
-        let ended = tokio::select! {
+        let outcome = tokio::select! {
             schedule = work => schedule,
-            () = overdue(&stop) => {
-                tracing::warn!("some work did not end in time; its leases end by themselves");
+            () = shutdown_timeout(&stop) => {
+                tracing::warn!("some work did not stop in time; its leases will expire");
                 Ok(())
             }
         };
         close(app.clone()).await?;
-        ended?;
+        outcome?;
         Ok(Exit::Done)
     }
 }
@@ -73,23 +74,24 @@ impl Serve {
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let error = anyhow::Error::new(error).context(format!("cannot listen on {address}"));
-        let hint = Some("another program may have the address; change http.listen".to_owned());
+        let hint = Some("stop the program that uses the address, or change http.listen".to_owned());
         Failure::new(Exit::Failed, error, hint)
     })
 }
 
-/// Whoever started the process kills it 25 s after it was asked to end, if not later.
-async fn overdue(stop: &CancellationToken) {
+/// Returns [`SHUTDOWN_TIMEOUT`] after the signal. Supervisors kill the process after 25 s or more.
+async fn shutdown_timeout(stop: &CancellationToken) {
     stop.cancelled().await;
-    tokio::time::sleep(LONGEST_END).await;
+    tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// Folds SQLite's log into its file. Where the database does not even take leave, the next start does it.
+/// Closes the database, which merges SQLite's write-ahead log into its file. If the database does not
+/// respond in time, the next start does it.
 async fn close(app: Arc<App>) -> Result<(), Failure> {
-    match tokio::time::timeout(LONGEST_CLOSE, app.store.clone().close()).await {
+    match tokio::time::timeout(CLOSE_TIMEOUT, app.store.clone().close()).await {
         Ok(closed) => Ok(closed?),
         Err(_) => {
-            tracing::warn!("the database's connections did not close in time");
+            tracing::warn!("database connections did not close in time");
             Ok(())
         }
     }

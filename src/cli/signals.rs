@@ -1,20 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks the process to end, the second ends it.
+//! Ctrl-C and SIGTERM: the first signal shuts the process down gracefully, the second ends it at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What a shell reports for a process ended by Ctrl-C.
+/// The exit code that shells use for a process ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// Fires at the first signal. What is under way then checkpoints.
+/// Returns a token that is cancelled at the first signal; work in progress then saves a checkpoint.
 pub(super) fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let fired = stop.clone();
+    let signalled = stop.clone();
     tokio::spawn(async move {
         either(&mut interrupt, &mut terminate).await;
-        fired.cancel();
+        signalled.cancel();
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(INTERRUPTED);
     });

@@ -1,4 +1,4 @@
-//! `sync`: one run now.
+//! `sync`: runs a sync now.
 
 use clap::Args;
 
@@ -9,41 +9,41 @@ use crate::config::OfficialAccount;
 use crate::model::{Run, RunState, Trigger};
 use crate::sync::{self, Forecast, Outcome, Request};
 
-/// One run now; an interrupted or paused one goes on where it stopped.
+/// Sync followers now; an interrupted or paused run is resumed
 #[derive(Debug, Args)]
-#[command(after_help = "A run that is held exits 0: the mirror is up to date but for departures, \
+#[command(after_help = "A held run exits with 0: the mirror is up to date except for departures, \
                         which wait for `runs confirm`")]
 pub(super) struct Sync {
-    /// Official Accounts by name or AppID [default: all]
+    /// Official Accounts, by name or AppID [default: all]
     #[arg(value_name = "ACCOUNT")]
     accounts: Vec<String>,
-    /// Ask for every profile, also of followers that are known
+    /// Fetch every profile, including those of known followers
     #[arg(long)]
     full: bool,
-    /// List the followers and say what a sync would do; ask for no profile, change no
+    /// List the followers and report what a sync would do; fetches no profile and changes no
     /// follower and no run
     #[arg(long, conflicts_with = "restart")]
     dry_run: bool,
-    /// Give an interrupted run up and begin anew
+    /// Cancel an interrupted run and start over
     #[arg(long)]
     restart: bool,
-    /// Fail where the database lacks migrations, instead of applying them
+    /// Fail if migrations are pending, instead of applying them
     #[arg(long)]
     no_migrate: bool,
 }
 
 impl Sync {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened_as_told(global, self.no_migrate).await?;
+        let app = context::open_app_with(global, self.no_migrate).await?;
         let accounts = context::official_accounts(&app.config, &self.accounts)?;
         if accounts.is_empty() {
-            output::talk("no Official Account is configured: nothing to sync");
+            output::message("no Official Account is configured, nothing to sync");
         }
         let exit = match self.dry_run {
             true => self.forecast(&app, &accounts, global.json).await,
             false => self.sync(&app, &accounts, global.json).await,
         };
-        // Folds SQLite's log into its file.
+        // Merges SQLite's write-ahead log into its file.
         app.store.close().await?;
         exit
     }
@@ -65,12 +65,12 @@ impl Sync {
         for account in accounts {
             let progress = Progress::new(&account.name);
             let job = app.sync_job(account, stop.clone(), progress.observer()).await?;
-            let ended = sync::run(&job, request).await;
+            let result = sync::run(&job, request).await;
             progress.finish();
-            match ended {
+            match result {
                 Ok(outcome) => {
                     worst = worst.max(exit_of(&outcome));
-                    tell(&account.name, &outcome);
+                    report(&account.name, &outcome);
                     runs.push(outcome.run);
                 }
                 Err(error) => {
@@ -132,18 +132,18 @@ pub(super) fn exit_of(outcome: &Outcome) -> Exit {
     }
 }
 
-/// Says how a run ended, with its error, warning and hint.
-pub(super) fn tell(name: &str, outcome: &Outcome) {
-    output::talk(summary(name, &outcome.run));
+/// Prints how a run ended, with its error, warning and hint.
+pub(super) fn report(name: &str, outcome: &Outcome) {
+    output::message(summary(name, &outcome.run));
     if let Some(warning) = &outcome.run.warning {
-        output::talk(format_args!("warning: {warning}"));
+        output::message(format_args!("warning: {warning}"));
     }
     if let Some(hint) = outcome.error.as_ref().and_then(failure::hint_of) {
-        output::talk(format_args!("hint: {hint}"));
+        output::message(format_args!("hint: {hint}"));
     }
 }
 
-/// A run in one line.
+/// Formats a run in one line, plus a line for its error.
 pub(super) fn summary(name: &str, run: &Run) -> String {
     let counts = &run.counts;
     let mut line = format!(
@@ -174,8 +174,8 @@ fn describe(name: &str, forecast: &Forecast) -> String {
     let calls: Vec<_> =
         forecast.calls.iter().map(|(call, count)| format!("{count} {call}")).collect();
     format!(
-        "{name}: {} followers listed, {} new, {} to be asked again, {} known, {} to be marked as \
-         having left; calls: {}",
+        "{name}: {} followers listed, {} new, {} to refresh, {} known, {} to mark as having left; \
+         calls: {}",
         forecast.listed,
         forecast.new,
         forecast.refreshed,

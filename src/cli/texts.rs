@@ -1,11 +1,11 @@
-//! `--data KEY=TEXT`: the texts of a template's keys.
+//! The option `--data KEY=TEXT`: texts for a template's keys.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::model::Text;
 
-/// A key and its text.
+/// A template key and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pair {
     key: String,
@@ -17,15 +17,15 @@ impl FromStr for Pair {
 
     fn from_str(pair: &str) -> Result<Self, &'static str> {
         let (key, text) =
-            pair.split_once('=').ok_or("must be KEY=TEXT, such as thing2=Umbrella")?;
+            pair.split_once('=').ok_or("must have the form KEY=TEXT, such as thing2=Umbrella")?;
         match key.trim() {
-            "" => Err("must have a key in front of the ="),
+            "" => Err("must have a key before the `=`"),
             key => Ok(Self { key: key.to_owned(), text: text.to_owned() }),
         }
     }
 }
 
-/// The texts by their keys; of a key given twice the last counts.
+/// Returns the texts by key. If a key is given twice, the last text wins.
 pub(super) fn texts(pairs: &[Pair]) -> BTreeMap<String, Text> {
     let text = |pair: &Pair| (pair.key.clone(), Text { value: pair.text.clone(), color: None });
     pairs.iter().map(text).collect()

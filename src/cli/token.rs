@@ -1,11 +1,11 @@
-//! `token`: the central access token, for the operator's own eyes.
+//! `token`: prints or refreshes an account's access token.
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
 use crate::token::TokenStatus;
 
-/// An account's access token.
+/// Show or refresh an account's access token
 #[derive(Debug, Args)]
 pub(super) struct Token {
     #[command(subcommand)]
@@ -14,17 +14,17 @@ pub(super) struct Token {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Print the token; it is fetched if there is none
+    /// Print the token, and fetch one if none is stored
     Show {
         /// The account, by name or AppID
         account: String,
     },
-    /// Ask WeChat again
+    /// Fetch the token from WeChat again
     Refresh {
         /// The account, by name or AppID
         account: String,
-        /// Have WeChat make a new token and kill the present one at once, for all its users: for a
-        /// leaked one. WeChat allows this 20 times a day
+        /// Make WeChat issue a new token and invalidate the current one immediately for all its users,
+        /// for use after a leak. WeChat allows this 20 times a day
         #[arg(long)]
         force: bool,
     },
@@ -32,8 +32,8 @@ enum TokenCommand {
 
 impl Token {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
-        let standing = match self.command {
+        let app = context::open_app(global).await?;
+        let status = match self.command {
             TokenCommand::Show { account } => {
                 app.tokens.show(&context::account(&app.config, &account)?).await?
             }
@@ -41,16 +41,16 @@ impl Token {
                 app.tokens.refresh(&context::account(&app.config, &account)?, force).await?
             }
         };
-        print(&standing, global.json);
+        print(&status, global.json);
         Ok(Exit::Done)
     }
 }
 
-fn print(standing: &TokenStatus, json: bool) {
+fn print(status: &TokenStatus, json: bool) {
     if json {
-        return output::json(standing);
+        return output::json(status);
     }
-    output::data(&standing.access_token);
-    let until = standing.expires_at.format("%Y-%m-%d %H:%M:%S UTC");
-    output::talk(format_args!("expires in {} s, at {until}", standing.expires_in));
+    output::data(&status.access_token);
+    let until = status.expires_at.format("%Y-%m-%d %H:%M:%S UTC");
+    output::message(format_args!("expires in {} s, at {until}", status.expires_in));
 }

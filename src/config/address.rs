@@ -1,4 +1,4 @@
-//! The rules for addresses, and what of a database's may be shown.
+//! Validation of URLs and listen addresses, and the redaction of database URLs.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,32 +14,33 @@ pub(super) fn database_url(text: &str) -> Result<(), Fault> {
         "sqlite" => Ok(()),
         "postgres" | "postgresql" | "mysql" => match Url::parse(text) {
             Ok(url) if url.has_host() && !url.path().contains('@') => Ok(()),
-            _ => Err(Fault::new("cannot be read as a URL")
-                .hint("percent-encode special characters of the password: @ is %40, # is %23")),
+            _ => Err(Fault::new("is not a valid URL")
+                .hint("percent-encode special characters in the password: @ is %40, # is %23")),
         },
-        "mariadb" => Err(Fault::new("unknown database `mariadb`").hint("did you mean `mysql`?")),
-        _ => Err(Fault::new("names no database that is known").hint(format!("one of {schemes}"))),
+        "mariadb" => Err(Fault::new("unknown scheme `mariadb`").hint("did you mean `mysql`?")),
+        _ => Err(Fault::new("has an unknown scheme").hint(format!("use {schemes}"))),
     }
 }
 
 pub(super) fn base_url(text: &str) -> Result<Url, Fault> {
-    let example = "such as https://api.weixin.qq.com";
+    let example = "for example https://api.weixin.qq.com";
     let fault = |problem: String| Fault::new(problem).hint(example);
-    let mut url = Url::parse(text.trim()).map_err(|error| fault(format!("is no URL: {error}")))?;
+    let mut url =
+        Url::parse(text.trim()).map_err(|error| fault(format!("is not a valid URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("must hold no user and no password".to_owned()));
+        return Err(fault("must not contain a user or a password".to_owned()));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(fault("must hold no ? and no #".to_owned()));
+        return Err(fault("must not contain ? or #".to_owned()));
     }
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {
-            let problem = "must be https: AppSecrets would travel in the clear".to_owned();
+            let problem = "must be https: http would send AppSecrets unencrypted".to_owned();
             return Err(fault(problem));
         }
-        _ => return Err(fault("must begin with https://".to_owned())),
+        _ => return Err(fault("must start with https://".to_owned())),
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -58,12 +59,13 @@ fn is_loopback(url: &Url) -> bool {
 
 pub(super) fn listen(text: &str) -> Result<SocketAddr, Fault> {
     text.trim().parse().map_err(|_| {
-        Fault::new(format!("{text:?} is no address with a port"))
-            .hint("such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
+        Fault::new(format!("{text:?} is not an IP address with a port"))
+            .hint("for example 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
     })
 }
 
-/// A database URL without its password. What cannot be told apart with certainty is left out.
+/// Returns a database URL with password and query redacted. If the password cannot be located with
+/// certainty, the whole URL is redacted.
 pub(super) fn redact_url(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();

@@ -1,8 +1,7 @@
-//! The rules that single values keep.
+//! Validation of single values.
 //!
-//! Each takes the text and gives the value, or what is wrong and what would be right. A rule for a
-//! secret never quotes it; neither does the rule for an AppID, whose place a secret is put in by
-//! mistake.
+//! Each rule takes the text and returns the value, or a fault with a hint. A rule for a secret never
+//! quotes the text. Neither does the rule for AppIDs, because a secret may be put there by mistake.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -15,16 +14,16 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use tracing_subscriber::EnvFilter;
 
-use super::mistake::{Fault, meant};
+use super::mistake::{Fault, most_similar};
 use crate::model::AppId;
 
-/// Characters of an AppID: `wx` and 16 more.
+/// Length of an AppID in characters: `wx` and 16 more.
 const APPID_LENGTH: usize = 18;
 
-/// Characters of an EncodingAESKey: 32 bytes in base64 without the padding.
+/// Length of an EncodingAESKey in characters: 32 bytes in base64 without padding.
 const AES_KEY_LENGTH: usize = 43;
 
-/// Bytes of a key for encryption at rest.
+/// Length of a key for encryption at rest, in bytes.
 const KEY_LENGTH: usize = 32;
 
 pub(super) fn appid(text: &str) -> Result<AppId, Fault> {
@@ -36,9 +35,9 @@ pub(super) fn appid(text: &str) -> Result<AppId, Fault> {
     id.ok_or_else(|| {
         let length = text.chars().count();
         Fault::new(format!(
-            "is no AppID: wx and 16 letters and digits; this has {length} characters"
+            "is not an AppID (wx and 16 letters or digits): it has {length} characters"
         ))
-        .hint("WeChat's console shows it beside the AppSecret; gh_… is the original id, not it")
+        .hint("WeChat's console shows it next to the AppSecret; gh_… is the original id, not the AppID")
     })
 }
 
@@ -51,8 +50,8 @@ pub(super) fn name(text: &str) -> Result<String, Fault> {
 }
 
 pub(super) fn secret(text: &str) -> Result<(), Fault> {
-    if text.is_empty() || text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
-        return Err(Fault::new("is empty or has a blank in it")
+    if text.is_empty() || text.chars().any(|found| found.is_whitespace() || found.is_control()) {
+        return Err(Fault::new("is empty or contains whitespace")
             .hint("an AppSecret is 32 letters and digits, shown once in WeChat's console"));
     }
     Ok(())
@@ -64,7 +63,7 @@ pub(super) fn callback_token(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new("must be 3 to 32 letters and digits")
-        .hint("the same Token as in the server configuration of WeChat's console"))
+        .hint("copy the Token from the server configuration in WeChat's console"))
 }
 
 pub(super) fn encoding_aes_key(text: &str) -> Result<(), Fault> {
@@ -73,12 +72,14 @@ pub(super) fn encoding_aes_key(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let length = text.chars().count();
-    Err(Fault::new(format!("must be {AES_KEY_LENGTH} letters and digits; this has {length}"))
-        .hint("the same EncodingAESKey as in the server configuration of WeChat's console"))
+    Err(Fault::new(format!(
+        "must be {AES_KEY_LENGTH} letters and digits: it has {length} characters"
+    ))
+    .hint("copy the EncodingAESKey from the server configuration in WeChat's console"))
 }
 
 pub(super) fn encryption_key(text: &str) -> Result<(), Fault> {
-    let hint = "make one with: openssl rand -base64 32";
+    let hint = "create one with: openssl rand -base64 32";
     match BASE64_STANDARD.decode(text) {
         Ok(bytes) if bytes.len() == KEY_LENGTH => Ok(()),
         Ok(bytes) => {
@@ -99,29 +100,30 @@ pub(super) fn readable_file(text: &str) -> Result<PathBuf, Fault> {
 
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::new(format!("cannot read {}: {error}", path.display()))
-        .hint("does the path exist, and may this process's user read it?")
+        .hint("check that the path exists and that this process's user may read it")
 }
 
 pub(super) fn schedule(text: &str) -> Result<Cron, Fault> {
-    let example = "second minute hour day month weekday: \"0 0 3 * * *\" is 03:00 every day";
+    let example =
+        "fields: second minute hour day month weekday; \"0 0 3 * * *\" is every day at 03:00";
     let fault = |error: &dyn Display| {
         let reason = error.to_string();
-        Fault::new(format!("{text:?} is no schedule: {}", reason.trim_end_matches('.')))
+        Fault::new(format!("{text:?} is not a valid schedule: {}", reason.trim_end_matches('.')))
             .hint(example)
     };
     let parser = CronParser::builder().seconds(Seconds::Required).build();
     let cron = parser.parse(text.trim()).map_err(|error| fault(&error))?;
     match cron.find_next_occurrence(&DateTime::UNIX_EPOCH, true) {
         Ok(_) => Ok(cron),
-        Err(_) => Err(fault(&"no such moment ever comes")),
+        Err(_) => Err(fault(&"it never occurs")),
     }
 }
 
 pub(super) fn timezone(text: &str) -> Result<Tz, Fault> {
     text.trim().parse().map_err(|_| {
-        let hint = match meant(text, TZ_VARIANTS.iter().map(|zone| zone.name())) {
+        let hint = match most_similar(text, TZ_VARIANTS.iter().map(|zone| zone.name())) {
             Some(zone) => format!("did you mean `{zone}`?"),
-            None => "an IANA name, such as Asia/Shanghai or UTC".to_owned(),
+            None => "use an IANA name, such as Asia/Shanghai or UTC".to_owned(),
         };
         Fault::new(format!("unknown time zone {text:?}")).hint(hint)
     })
@@ -130,18 +132,18 @@ pub(super) fn timezone(text: &str) -> Result<Tz, Fault> {
 pub(super) fn log_filter(text: &str) -> Result<String, Fault> {
     match EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(Fault::new(format!("is no log filter: {error}")).hint(
-            "a level (error, warn, info, debug, trace), or \"info,unionid_bridge::sync=debug\"",
+        Err(error) => Err(Fault::new(format!("is not a valid log filter: {error}")).hint(
+            "use a level (error, warn, info, debug, trace), or \"info,unionid_bridge::sync=debug\"",
         )),
     }
 }
 
-/// One of a few words, each standing for a value.
-pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, Fault> {
+/// Returns a rule that accepts the given texts, each with its value.
+pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, Fault> {
     move |text| {
-        let found = words.iter().find(|(word, _)| *word == text);
+        let found = choices.iter().find(|(choice, _)| *choice == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
-            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let known: Vec<_> = choices.iter().map(|(choice, _)| format!("\"{choice}\"")).collect();
             Fault::new(format!("must be {}, not {text:?}", known.join(" or ")))
         })
     }

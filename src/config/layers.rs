@@ -1,5 +1,5 @@
-//! The layers: embedded defaults, the file, the environment, merged by figment, which remembers
-//! of each value which layer it came from.
+//! Merges the layers: embedded defaults, the file, the environment. figment does the merging and records
+//! which layer each value came from.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use super::mistake::{Error, Origin};
 use super::sources::{PREFIX, Sources};
 use super::{DEFAULTS, toml_text};
 
-/// What figment calls the layer of the environment.
+/// The name of the environment's layer in figment.
 const ENVIRONMENT: &str = "environment";
 
-/// The merged layers, and what is needed to say where a value came from. Holds secrets.
+/// The merged layers, with the origin of each value. Contains secrets.
 pub(super) struct Layers {
     figment: Figment,
     file: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads all layers and lays them over one another.
+    /// Reads and merges all layers.
     pub(super) fn stack(sources: &Sources) -> Result<Self, Error> {
         let mut mistakes = Vec::new();
         let file = sources.read_file().unwrap_or_else(|found| {
@@ -39,28 +39,29 @@ impl Layers {
 
         let defaults = toml_text::parse(DEFAULTS).unwrap_or_default();
         let mut layers = Self { figment: Figment::new(), file: None, lines: BTreeMap::new() };
-        layers.lay(Metadata::named("default"), defaults.values);
+        layers.add(Metadata::named("default"), defaults.values);
         if let Some((path, document)) = file {
             layers.lines = document.lines;
-            layers.lay(Metadata::named("file").source(path.as_path()), document.values);
+            layers.add(Metadata::named("file").source(path.as_path()), document.values);
             layers.file = Some(path);
         }
-        layers.lay(Metadata::named(ENVIRONMENT), environment);
+        layers.add(Metadata::named(ENVIRONMENT), environment);
         Ok(layers)
     }
 
-    fn lay(&mut self, metadata: Metadata, values: Dict) {
-        let below = std::mem::take(&mut self.figment);
-        self.figment = below.merge(Layer { metadata, values });
+    /// Puts a layer on top.
+    fn add(&mut self, metadata: Metadata, values: Dict) {
+        let lower = std::mem::take(&mut self.figment);
+        self.figment = lower.merge(Layer { metadata, values });
     }
 
-    /// The merged tree.
+    /// Returns the merged tree.
     pub(super) fn values(&self) -> Dict {
         let mut profiles = self.figment.data().unwrap_or_default();
         profiles.remove(&Profile::Default).unwrap_or_default()
     }
 
-    /// Where the value at `path` came from.
+    /// Returns where the value at `path` came from.
     pub(super) fn origin(&self, path: &str, tag: Tag) -> Origin {
         match self.figment.get_metadata(tag) {
             Some(Metadata { source: Some(Source::File(file)), .. }) => {
@@ -71,19 +72,19 @@ impl Layers {
         }
     }
 
-    /// Where the file has the table at `path`, whatever else adds to it.
-    pub(super) fn place(&self, path: &str) -> Option<Origin> {
+    /// Returns where the table at `path` is in the file, even if other layers add to the table.
+    pub(super) fn position_in_file(&self, path: &str) -> Option<Origin> {
         let line = self.lines.get(path)?;
         self.file.clone().map(|file| Origin::File(file, Some(*line)))
     }
 }
 
-/// The variable that sets the key at `path`.
+/// Returns the name of the environment variable that sets the key at `path`.
 pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
 }
 
-/// One layer, as figment takes it.
+/// One layer, in the form that figment takes.
 struct Layer {
     metadata: Metadata,
     values: Dict,

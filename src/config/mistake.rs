@@ -1,6 +1,6 @@
-//! What is wrong with a configuration, in words that an operator can act on.
+//! Mistakes in a configuration, with messages that an operator can act on.
 //!
-//! Never holds a value that could be a secret: texts are quoted only for keys that hold none.
+//! A message never contains a value that could be a secret: only values of non-secret keys are quoted.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use serde::{Serialize, Serializer};
 pub enum Origin {
     /// The embedded defaults.
     Default,
-    /// A file, and the line where known.
+    /// A file, and the line if known.
     File(PathBuf, Option<usize>),
-    /// An environment variable, by name.
+    /// The environment variable with this name.
     Environment(String),
 }
 
@@ -35,12 +35,12 @@ impl Serialize for Origin {
     }
 }
 
-/// One thing that is wrong, or for a warning, that is probably not wanted.
+/// Something wrong with the configuration, or in a warning, something that is probably unintended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// The key's path, such as `official_accounts.0.secret`; empty where it is about a whole layer.
+    /// The key's path, such as `official_accounts.0.secret`; empty if it concerns a whole layer.
     pub key: String,
-    /// Where the value came from; `None` where there is no value.
+    /// Where the value came from; `None` if there is no value.
     pub origin: Option<Origin>,
     /// What is wrong, without a full stop.
     pub problem: String,
@@ -64,7 +64,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The configuration cannot be used: every mistake found, in the order of the keys read.
+/// The configuration is invalid; contains every mistake, in the order in which keys are read.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.list())]
 pub struct Error {
@@ -75,7 +75,7 @@ pub struct Error {
 impl Error {
     fn list(&self) -> String {
         let mut text = match self.mistakes.len() {
-            1 => "the configuration has a mistake".to_owned(),
+            1 => "the configuration has 1 mistake".to_owned(),
             many => format!("the configuration has {many} mistakes"),
         };
         for mistake in &self.mistakes {
@@ -86,7 +86,7 @@ impl Error {
     }
 }
 
-/// What a rule finds wrong with one value.
+/// What is wrong with one value, as a rule reports it.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) problem: String,
@@ -104,17 +104,20 @@ impl Fault {
     }
 }
 
-/// How alike two words must be for one to be a misspelling of the other.
-const LIKENESS: f64 = 0.8;
+/// Minimum Jaro-Winkler similarity for a suggestion.
+const MIN_SIMILARITY: f64 = 0.8;
 
-/// Which of the `known` words was probably meant by `asked`.
-pub(super) fn meant<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let asked = asked.to_lowercase();
-    let likeness = |word: &str| strsim::jaro_winkler(&asked, &word.to_lowercase());
+/// Returns the most similar of the `known` names, if one is similar enough to suggest.
+pub(super) fn most_similar<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let similarity = |name: &str| strsim::jaro_winkler(&given, &name.to_lowercase());
     known
         .into_iter()
-        .map(|word| (likeness(word), word))
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .map(|name| (similarity(name), name))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, word)| word)
+        .map(|(_, name)| name)
 }

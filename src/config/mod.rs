@@ -1,9 +1,9 @@
-//! Configuration: what the operator decides, checked as a whole before anything starts.
+//! Configuration: loaded and validated as a whole before anything starts.
 //!
-//! Three layers: the embedded `config.default.toml`, which documents every key, the file, the
-//! environment. All mistakes are reported at once, each with its place and what was probably meant.
-//! A secret's value is in no mistake, no `Debug` and no [`Settings`]. Opens no connection and knows
-//! nothing of the modules that it configures.
+//! There are three layers: the embedded `config.default.toml`, which documents every key, then the
+//! operator's file, then the environment. All mistakes are reported at once, each with its position and
+//! a suggestion. The value of a secret never appears in a mistake, in `Debug` output or in [`Settings`].
+//! This module opens no connection and knows nothing of the modules it configures.
 
 mod account;
 mod address;
@@ -38,48 +38,48 @@ pub use mistake::{Error, Mistake, Origin};
 pub use settings::{Setting, Settings};
 pub use sources::Sources;
 
-/// The embedded lowest layer, which is also the documentation of every key.
+/// The embedded lowest layer, which also documents every key.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// A configuration without mistakes, and what may be said about it.
+/// A valid configuration, and what may be shown about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The values.
     pub config: Config,
-    /// What is legal but probably not wanted.
+    /// Values that are valid but probably unintended.
     pub warnings: Vec<Mistake>,
-    /// Every key with its value and origin, secrets redacted.
+    /// Every key with its value and origin; secrets are redacted.
     pub settings: Settings,
     /// The files that a secret was read from.
     pub secret_files: BTreeSet<PathBuf>,
 }
 
-/// Reads and checks all layers; the error holds every mistake found in them.
+/// Loads and validates all layers. The error contains every mistake.
 pub fn load(sources: &Sources) -> Result<Loaded, Error> {
     let layers = layers::Layers::stack(sources)?;
     read::read(&layers)
 }
 
-/// Everything that can be configured, one struct per section.
+/// The configuration, one struct per section.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where everything is kept.
+    /// The database connection.
     pub database: Database,
     /// The HTTP server.
     pub http: Http,
-    /// How WeChat is reached.
+    /// The connection to WeChat's API.
     pub wechat: Wechat,
-    /// Accounts whose followers are mirrored.
+    /// Official Accounts whose followers are mirrored.
     pub official_accounts: Vec<OfficialAccount>,
-    /// Programs whose users log in here.
+    /// Mini Programs whose users log in here.
     pub mini_programs: Vec<MiniProgram>,
-    /// How users log in.
+    /// Logins of Mini Program users.
     pub login: Login,
-    /// How messages are sent.
+    /// Sending of messages.
     pub push: Push,
-    /// The nightly run.
+    /// The sync of followers.
     pub sync: Sync,
-    /// What is forgotten.
+    /// Retention of personal data.
     pub privacy: Privacy,
     /// Encryption at rest.
     pub security: Security,
@@ -90,36 +90,36 @@ pub struct Config {
 /// `[database]`
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// `sqlite:`, `postgres:` or `mysql:`; a secret since it may hold a password.
+    /// A `sqlite:`, `postgres:` or `mysql:` URL; secret because it may contain a password.
     pub url: SecretString,
-    /// Connections this process keeps at most.
+    /// Maximum number of connections of this process.
     pub max_connections: u32,
 }
 
 /// `[http]`
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// Where `serve` listens.
+    /// Address and port that `serve` listens on.
     pub listen: SocketAddr,
-    /// Whether access tokens are given out to the company's other programs.
+    /// Whether the API returns access tokens to the company's other programs.
     pub token_api: bool,
-    /// Requests a second for each API key that has no limit of its own; 0 for no limit.
+    /// Requests per second for each API key without its own limit; 0 means unlimited.
     pub key_requests_per_second: u32,
 }
 
 /// `[wechat]`
 #[derive(Debug, Clone)]
 pub struct Wechat {
-    /// Where the API is; its path ends with `/`, so that `join` keeps a prefix.
+    /// Base URL of the API. Its path ends with `/`, so that `join` keeps a path prefix.
     pub base_url: Url,
-    /// Seconds that one call may take.
+    /// Timeout of one call, in seconds.
     pub timeout_seconds: u64,
-    /// PEM certificates trusted besides the public ones.
+    /// PEM file with certificates to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
 impl Wechat {
-    /// How long one call may take.
+    /// Returns the timeout of one call.
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
@@ -128,46 +128,46 @@ impl Wechat {
 /// One of `[[official_accounts]]`
 #[derive(Debug, Clone)]
 pub struct OfficialAccount {
-    /// What commands and logs call it; the AppID where none was given.
+    /// Name in commands and logs; defaults to the AppID.
     pub name: String,
     /// The account's AppID.
     pub appid: AppId,
     /// The account's AppSecret.
     pub secret: SecretString,
-    /// Signs callbacks; `None` where they are not used.
+    /// The Token that signs callbacks; `None` if callbacks are not used.
     pub callback_token: Option<SecretString>,
-    /// Encrypts callbacks (43 characters); `None` where they come in plain mode.
+    /// The EncodingAESKey that encrypts callbacks (43 characters); `None` in plain mode.
     pub encoding_aes_key: Option<SecretString>,
 }
 
 /// One of `[[mini_programs]]`
 #[derive(Debug, Clone)]
 pub struct MiniProgram {
-    /// What commands and logs call it; the AppID where none was given.
+    /// Name in commands and logs; defaults to the AppID.
     pub name: String,
     /// The program's AppID.
     pub appid: AppId,
     /// The program's AppSecret.
     pub secret: SecretString,
-    /// Signs callbacks; `None` where they are not used.
+    /// The Token that signs callbacks; `None` if callbacks are not used.
     pub callback_token: Option<SecretString>,
-    /// Encrypts callbacks (43 characters); `None` where they come in plain mode.
+    /// The EncodingAESKey that encrypts callbacks (43 characters); `None` in plain mode.
     pub encoding_aes_key: Option<SecretString>,
 }
 
 /// `[login]`
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Seconds after which a login is answered although WeChat has not, 1 to 60.
+    /// Deadline for answering a login, in seconds, 1 to 60.
     pub timeout_seconds: u64,
-    /// Whether the session_key of the latest login is kept, sealed.
+    /// Whether the session_key of the latest login is stored, encrypted.
     pub store_session_key: bool,
-    /// Codes a minute that WeChat may refuse before an API key's logins have to wait.
+    /// Codes per minute that WeChat may reject before logins of the API key are limited.
     pub refused_codes_per_minute: u32,
 }
 
 impl Login {
-    /// After how long a login is answered at the latest.
+    /// Returns the deadline for answering a login.
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
@@ -176,22 +176,22 @@ impl Login {
 /// `[push]`
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Whether `serve` sends what is queued.
+    /// Whether `serve` sends queued messages.
     pub enabled: bool,
-    /// Messages a second that one account sends, by all processes together.
+    /// Messages per second of one account, across all processes.
     pub rate_per_second: u32,
-    /// Sends of one account in flight, by this process.
+    /// Concurrent sends of one account in this process.
     pub concurrency: usize,
-    /// Hours after which a message that could not be sent is given up.
+    /// Hours after which an unsent message expires.
     pub expire_after_hours: u32,
-    /// Days for which messages are kept.
+    /// Days for which messages are stored.
     pub keep_days: u32,
 }
 
 /// `[privacy]`
 #[derive(Debug, Clone)]
 pub struct Privacy {
-    /// Days after which a follower who left is forgotten; 0 for never.
+    /// Days after which a follower who left is erased; 0 means never.
     pub forget_unfollowed_after_days: u32,
 }
 
@@ -200,52 +200,52 @@ pub struct Privacy {
 pub struct Sync {
     /// Whether `serve` runs the schedule.
     pub enabled: bool,
-    /// When the nightly run starts, seconds first.
+    /// Cron expression of the nightly run, with seconds as the first field.
     pub schedule: Cron,
-    /// The time zone of the schedule.
+    /// Time zone of the schedule.
     pub timezone: Tz,
-    /// How profiles are fetched.
+    /// The API that fetches profiles.
     pub profile_api: ProfileApi,
-    /// Profile calls in flight, 1 to 100.
+    /// Concurrent profile calls per account, 1 to 100.
     pub concurrency: usize,
-    /// Days after which a known profile is asked again.
+    /// Days after which a known profile is fetched again.
     pub refresh_after_days: u32,
-    /// Share of the followers that one run may mark as unfollowed, 0 to 1.
+    /// Share of the known followers that one run may mark as unfollowed, 0 to 1.
     pub max_unfollow_ratio: f64,
-    /// Seconds for which a process that died blocks an account's sync.
+    /// Seconds for which a process that died blocks the sync of its account.
     pub lease_seconds: u64,
 }
 
-/// How followers' profiles are fetched.
+/// The API that fetches followers' profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileApi {
-    /// `user/info/batchget`: 100 followers a call.
+    /// `user/info/batchget`: 100 followers per call.
     Batchget,
-    /// `user/info`: one follower a call.
+    /// `user/info`: one follower per call.
     Info,
 }
 
 /// `[security]`
 #[derive(Debug, Clone)]
 pub struct Security {
-    /// Base64 of 32 bytes each, checked; the first encrypts, all decrypt. May be empty.
+    /// Keys of 32 bytes in base64, validated. The first encrypts, all decrypt. May be empty.
     pub encryption_keys: Vec<SecretString>,
 }
 
 /// `[log]`
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// An `EnvFilter` directive list, checked.
+    /// An `EnvFilter` directive list, validated.
     pub filter: String,
-    /// How lines are written.
+    /// The format of log lines.
     pub format: LogFormat,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }

@@ -1,6 +1,7 @@
-//! The sections, key by key: which keys there are, and which rule each keeps.
+//! Reads the sections key by key: this is the list of all keys and their validation rules.
 //!
-//! Every key of a section is read before the section is built, so that one mistake hides no other.
+//! A function reads every key of its section before it builds the section, so that one mistake does not
+//! hide another.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::model::AppId;
 
-/// Reads everything.
+/// Reads all sections.
 pub(super) fn read(layers: &Layers) -> Result<Loaded, Error> {
     let mut report = Report::default();
     let config = config(Section::root(layers, &mut report));
@@ -108,12 +109,12 @@ fn mini_program(mut section: Section<'_>, taken: &mut Taken) -> Option<MiniProgr
     Some(MiniProgram { name, appid, secret, callback_token, encoding_aes_key })
 }
 
-/// The server configuration of WeChat's console: Token and EncodingAESKey.
+/// Reads the Token and EncodingAESKey of the server configuration in WeChat's console.
 fn callback(section: &mut Section<'_>) -> (Option<SecretString>, Option<SecretString>) {
     section.show_unset("callback_token");
     section.show_unset("encoding_aes_key");
     if section.has("encoding_aes_key") && !section.has("callback_token") {
-        let fault = Fault::new("is missing, and encoding_aes_key is of no use without it")
+        let fault = Fault::new("is missing, but encoding_aes_key needs it")
             .hint("copy the Token from the same page of WeChat's console");
         section.mistake("callback_token", fault);
     }
@@ -122,14 +123,14 @@ fn callback(section: &mut Section<'_>) -> (Option<SecretString>, Option<SecretSt
     (token, key)
 }
 
-/// What every account has.
+/// The keys that Official Accounts and Mini Programs share.
 struct Account {
     name: String,
     appid: AppId,
     secret: SecretString,
 }
 
-/// AppIDs and names already given, each with the path of the table that has it.
+/// AppIDs and names already used, each with the path of the table that uses it.
 type Taken = BTreeMap<String, String>;
 
 fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<Account> {
@@ -142,7 +143,7 @@ fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<Account> {
         claim(section, taken, "appid", appid.to_string());
     }
     if let Some(name) = &named {
-        // Names are told apart within their list: "main" may be both an account and a program.
+        // Names are unique per list: "main" may be both an Official Account and a Mini Program.
         let list = section.path().split('.').next().unwrap_or_default();
         let claimed = format!("{list} {name}");
         claim(section, taken, "name", claimed);
@@ -151,19 +152,19 @@ fn account(section: &mut Section<'_>, taken: &mut Taken) -> Option<Account> {
     Some(Account { name: named.unwrap_or_else(|| appid.to_string()), appid, secret: secret? })
 }
 
-/// Notes a mistake where another account has the value already.
+/// Records a mistake if another account already uses the value.
 fn claim(section: &mut Section<'_>, taken: &mut Taken, key: &str, value: String) {
     if let Some(first) = taken.get(&value) {
         let fault = Fault::new(format!("is the same as {first}.{key}"));
-        section.mistake(key, fault.hint(format!("every account needs its own {key}")));
+        section.mistake(key, fault.hint(format!("give every account its own {key}")));
     } else {
         taken.insert(value, section.path().to_owned());
     }
 }
 
 fn no_official_account() -> Fault {
-    Fault::new("none is configured, so there is nothing to sync")
-        .hint("add an [[official_accounts]] block; `config.default.toml` shows one")
+    Fault::new("no Official Account is configured, so there is nothing to sync")
+        .hint("add an [[official_accounts]] block; `unionid-bridge config default` shows one")
 }
 
 fn sync(mut section: Section<'_>) -> Option<Sync> {
@@ -171,7 +172,7 @@ fn sync(mut section: Section<'_>) -> Option<Sync> {
     let enabled = section.flag("enabled");
     let schedule = section.text("schedule", check::schedule);
     let timezone = section.text("timezone", check::timezone);
-    let profile_api = section.text("profile_api", check::word(&apis));
+    let profile_api = section.text("profile_api", check::one_of(&apis));
     let concurrency = section.number("concurrency", 1..=100);
     let refresh_after_days = section.number("refresh_after_days", 1..=3_650);
     let max_unfollow_ratio = section.ratio("max_unfollow_ratio");
@@ -232,7 +233,7 @@ fn security(mut section: Section<'_>) -> Option<Security> {
 fn log(mut section: Section<'_>) -> Option<Log> {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let filter = section.text("filter", check::log_filter);
-    let format = section.text("format", check::word(&formats));
+    let format = section.text("format", check::one_of(&formats));
     section.finish();
     Some(Log { filter: filter?, format: format? })
 }

@@ -1,4 +1,4 @@
-//! What reading has found so far: settings, mistakes, warnings.
+//! Collects settings, mistakes and warnings while the sections are read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mistake::{Fault, Mistake, Origin};
 use super::settings::Setting;
 
-/// Filled while the sections are read.
+/// What was found so far.
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) mistakes: Vec<Mistake>,
@@ -18,27 +18,27 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Notes a mistake.
-    pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
+    /// Records a mistake.
+    pub(super) fn mistake(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
         self.mistakes.push(mistake(key, origin, fault));
     }
 
-    /// Notes what is legal but probably not wanted.
+    /// Records something that is valid but probably unintended.
     pub(super) fn warn(&mut self, key: String, fault: Fault) {
         self.warnings.push(mistake(key, None, fault));
     }
 
-    /// Notes a value as it may be shown.
+    /// Records a value, redacted if it is secret.
     pub(super) fn show(&mut self, key: String, value: Value, origin: Origin) {
         self.settings.push(Setting { key, value, origin });
     }
 
-    /// Notes a file that holds a secret.
-    pub(super) fn keep_secret(&mut self, file: &Path) {
+    /// Records a file that contains a secret.
+    pub(super) fn add_secret_file(&mut self, file: &Path) {
         self.secret_files.insert(file.to_owned());
     }
 
-    /// Where a key that was read came from.
+    /// Returns where a key that was already read came from.
     pub(super) fn origin_of(&self, key: &str) -> Option<Origin> {
         let setting = self.settings.iter().find(|setting| setting.key == key)?;
         Some(setting.origin.clone())

@@ -1,7 +1,6 @@
-//! Secrets of a section: in place, or in a file of their own.
+//! Reads the secrets of a section, given in place or in a file of their own.
 //!
-//! The value goes into a `SecretString` and nowhere else: what is shown, and what a rule finds
-//! wrong, is said without it.
+//! The value goes into a `SecretString` and nowhere else: settings and mistakes never contain it.
 
 use std::path::PathBuf;
 
@@ -15,59 +14,59 @@ use super::mistake::{Fault, Origin};
 use super::section::{Found, Section};
 use super::toml_text::{self, join};
 
-/// Where a secret stands.
+/// How a secret is given.
 enum Given {
     InPlace(Found<Value>),
-    /// What the file holds, under the place that named the file.
+    /// The content of the file, with the origin of the key that names the file.
     File(Found<()>, String),
 }
 
 impl Section<'_> {
-    /// A secret that has to be given, in place or as a file.
+    /// Reads a required secret, given in place or as a file.
     pub(super) fn required_secret(
         &mut self,
         key: &str,
-        shown: fn(&str) -> String,
+        redact: fn(&str) -> String,
         rule: impl FnOnce(&str) -> Result<(), Fault>,
     ) -> Option<SecretString> {
         if self.has(key) {
-            return self.secret(key, shown, rule);
+            return self.secret(key, redact, rule);
         }
-        self.know(key.to_owned());
-        self.know(file_key(key));
+        self.add_known(key.to_owned());
+        self.add_known(file_key(key));
         let name = variable(&join(self.path(), key));
-        let hint = format!("give {key} (or {name}), or {} with a path", file_key(key));
+        let hint = format!("set {key} (or {name}), or set {} to a path", file_key(key));
         self.mistake(key, Fault::new("is missing").hint(hint));
         None
     }
 
-    /// A secret, in place or as a file; `shown` says of it what anybody may read.
+    /// Reads a secret, given in place or as a file. `redact` turns it into the text to show.
     pub(super) fn secret(
         &mut self,
         key: &str,
-        shown: fn(&str) -> String,
+        redact: fn(&str) -> String,
         rule: impl FnOnce(&str) -> Result<(), Fault>,
     ) -> Option<SecretString> {
         let found = match self.given(key)? {
             Given::InPlace(found) => match &found.value {
                 Value::String(_, text) => {
                     let text = text.clone();
-                    // A database's URL without a password is shown whole: it is no secret.
-                    if shown(&text) != text {
-                        self.keep_secret(&found);
+                    // A database URL without a password is shown unchanged and is not a secret.
+                    if redact(&text) != text {
+                        self.add_secret(&found);
                     }
                     found.with(text)
                 }
-                _ => return self.wrong_type(found, "a text"),
+                _ => return self.wrong_type(found, "a string"),
             },
             Given::File(found, text) => found.with(text),
         };
-        self.show(&found, json!(shown(&found.value)));
-        let verdict = rule(&found.value).map(|()| SecretString::from(found.value.as_str()));
-        self.judge(found, verdict)
+        self.show(&found, json!(redact(&found.value)));
+        let result = rule(&found.value).map(|()| SecretString::from(found.value.as_str()));
+        self.or_mistake(found, result)
     }
 
-    /// A list of secrets, in place or as a file with one a line.
+    /// Reads a list of secrets, given in place or as a file with one secret per line.
     pub(super) fn secrets(
         &mut self,
         key: &str,
@@ -77,11 +76,11 @@ impl Section<'_> {
             Given::InPlace(found) => match texts(&found) {
                 Some(texts) => {
                     if !texts.is_empty() {
-                        self.keep_secret(&found);
+                        self.add_secret(&found);
                     }
                     (found.with(()), texts)
                 }
-                None => return self.wrong_type(found, "a list of texts, [\"…\", \"…\"]"),
+                None => return self.wrong_type(found, "a list of strings, [\"…\", \"…\"]"),
             },
             Given::File(found, text) => {
                 let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -91,7 +90,7 @@ impl Section<'_> {
         self.show(&found, json!(format!("({} set)", texts.len())));
         for (number, text) in texts.iter().enumerate() {
             if let Err(fault) = rule(text) {
-                self.note(
+                self.mistake_at(
                     join(&found.path, &number.to_string()),
                     Some(found.origin.clone()),
                     fault,
@@ -101,50 +100,50 @@ impl Section<'_> {
         Some(texts.into_iter().map(SecretString::from).collect())
     }
 
-    /// What is under `key`, or in the file that `key_file` names. Both is a mistake, the default
-    /// aside.
+    /// Returns the value of `key`, or the content of the file that `key_file` names. Giving both is a
+    /// mistake, unless `key` only has its default.
     fn given(&mut self, key: &str) -> Option<Given> {
         let in_place = self.take(key);
         let Some(file) = self.take(&file_key(key)) else {
             return in_place.map(Given::InPlace);
         };
         if let Some(found) = in_place.filter(|found| found.origin != Origin::Default) {
-            let problem = format!("is given twice: also as {} ({})", file.path, file.origin);
-            let fault = Fault::new(problem).hint("keep one of the two");
-            return self.judge(found, Err(fault));
+            let problem = format!("is set twice: also by {} ({})", file.path, file.origin);
+            let fault = Fault::new(problem).hint("remove one of them");
+            return self.or_mistake(found, Err(fault));
         }
         let Value::String(_, path) = &file.value else {
-            return self.wrong_type(file, "a path as text");
+            return self.wrong_type(file, "a path as a string");
         };
         let path = PathBuf::from(path);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                self.keep_secret_file(&path);
+                self.add_secret_file(&path);
                 let text = text.trim_end_matches(['\r', '\n']).to_owned();
                 let path = join(self.path(), key);
                 Some(Given::File(Found { path, origin: file.origin, value: () }, text))
             }
-            Err(error) => self.judge(file, Err(check::unreadable(&path, &error))),
+            Err(error) => self.or_mistake(file, Err(check::unreadable(&path, &error))),
         }
     }
 
-    /// Whether a layer gives `key`, in place or as a file.
+    /// Whether a layer sets `key`, in place or as a file.
     pub(super) fn has(&self, key: &str) -> bool {
         self.contains(key) || self.contains(&file_key(key))
     }
 }
 
-/// The key that names a file with the value of `key`.
+/// Returns the key that names a file with the value of `key`.
 fn file_key(key: &str) -> String {
     format!("{key}_file")
 }
 
-/// The texts of a list; one from the environment is written as in TOML.
+/// Returns the texts of a list. In the environment, a list is written as in TOML.
 fn texts(found: &Found<Value>) -> Option<Vec<String>> {
-    let written = match (&found.value, &found.origin) {
+    let list = match (&found.value, &found.origin) {
         (Value::String(_, text), Origin::Environment(_)) => toml_text::list(text)?,
         (value, _) => value.clone(),
     };
     let text = |value: Value| value.into_string();
-    written.into_array()?.into_iter().map(text).collect()
+    list.into_array()?.into_iter().map(text).collect()
 }

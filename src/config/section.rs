@@ -1,7 +1,8 @@
-//! One table of the configuration, read key by key while mistakes are noted and reading goes on.
+//! One table of the configuration, read key by key. Mistakes are recorded, and reading continues.
 //!
-//! A reading method gives `None` where the key is absent or wrong; what is wrong has then been
-//! noted, so the caller may drop the value. A key that nobody asked for is unknown at `finish`.
+//! A reading method returns `None` if the key is absent or invalid. In that case it has already recorded
+//! the mistake, so the caller may ignore the value. `finish` reports every key that was not read as
+//! unknown.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
 
 use super::layers::Layers;
-use super::mistake::{Fault, Origin, meant};
+use super::mistake::{Fault, Origin, most_similar};
 use super::report::Report;
 use super::toml_text::join;
 
@@ -23,7 +24,7 @@ pub(super) struct Section<'r> {
     known: Vec<String>,
 }
 
-/// A value with its place.
+/// A value with its path and origin.
 pub(super) struct Found<T> {
     pub(super) path: String,
     pub(super) origin: Origin,
@@ -37,17 +38,17 @@ impl<T> Found<T> {
 }
 
 impl<'r> Section<'r> {
-    /// The outermost table.
+    /// Returns the root table.
     pub(super) fn root(layers: &'r Layers, report: &'r mut Report) -> Self {
         let values = layers.values();
         Self { layers, report, path: String::new(), origin: None, values, known: Vec::new() }
     }
 
-    /// The table under `key`; an empty one where there is none.
+    /// Returns the table under `key`, or an empty one.
     pub(super) fn section(&mut self, key: &str) -> Section<'_> {
         let (values, origin) = match self.take(key) {
             Some(Found { value: Value::Dict(_, values), path, .. }) => {
-                (values, self.layers.place(&path))
+                (values, self.layers.position_in_file(&path))
             }
             Some(found) => {
                 self.wrong_type::<()>(found, &format!("a section [{key}]"));
@@ -58,7 +59,7 @@ impl<'r> Section<'r> {
         self.inner(join(&self.path, key), values, origin)
     }
 
-    /// The tables of the list under `key`, in order, each given to `read`.
+    /// Calls `read` for each table in the list under `key`, in order.
     pub(super) fn each<T>(
         &mut self,
         key: &str,
@@ -72,13 +73,13 @@ impl<'r> Section<'r> {
             Some(found) => found,
         };
         let Some(tables) = numbered(&found.value) else {
-            self.wrong_type::<()>(found, &format!("a list, each entry headed [[{key}]]"));
+            self.wrong_type::<()>(found, &format!("a list whose entries start with [[{key}]]"));
             return Vec::new();
         };
         let mut entries = Vec::new();
         for (index, values) in tables {
             let path = join(&found.path, &index.to_string());
-            let origin = self.layers.place(&path);
+            let origin = self.layers.position_in_file(&path);
             entries.extend(read(self.inner(path, values, origin)));
         }
         entries
@@ -89,20 +90,21 @@ impl<'r> Section<'r> {
         Section { layers: self.layers, report: self.report, path, origin, values, known }
     }
 
-    /// Notes every key that nobody asked for.
+    /// Records every key that was not read as unknown.
     pub(super) fn finish(mut self) {
         for (key, value) in std::mem::take(&mut self.values) {
             let path = join(&self.path, &key);
             let origin = self.origin_of_unknown(&path, &value);
-            let hint = match meant(&key, self.known.iter().map(String::as_str)) {
-                Some(word) => format!("did you mean `{word}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
+            let hint = match most_similar(&key, self.known.iter().map(String::as_str)) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known keys: {}", self.known.join(", ")),
             };
-            self.note(path, Some(origin), Fault::new("unknown key").hint(hint));
+            self.mistake_at(path, Some(origin), Fault::new("unknown key").hint(hint));
         }
     }
 
-    /// Where an unknown key came from; of a variable the whole name, also where it goes deeper.
+    /// Returns where an unknown key came from. For an environment variable with more levels than the key,
+    /// this is the variable's whole name.
     fn origin_of_unknown(&self, path: &str, value: &Value) -> Origin {
         match (self.layers.origin(path, value.tag()), value) {
             (Origin::Environment(_), Value::Dict(_, inner)) if !inner.is_empty() => {
@@ -115,34 +117,34 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// Where this table is.
+    /// Returns the path of this table.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Notes a mistake about this table's `key`, whether it is there or not.
+    /// Records a mistake about this table's `key`, whether or not the key is present.
     pub(super) fn mistake(&mut self, key: &str, fault: Fault) {
         let path = join(&self.path, key);
         let origin = self.report.origin_of(&path).or_else(|| self.origin.clone());
-        self.note(path, origin, fault);
+        self.mistake_at(path, origin, fault);
     }
 
-    /// Notes what is legal but probably not wanted.
+    /// Records something that is valid but probably unintended.
     pub(super) fn warn(&mut self, key: &str, fault: Fault) {
         self.report.warn(join(&self.path, key), fault);
     }
 
-    /// Whether a layer gives `key`.
+    /// Whether a layer sets `key`.
     pub(super) fn contains(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    /// Counts `key` among the known ones.
-    pub(super) fn know(&mut self, key: String) {
+    /// Adds `key` to the known keys.
+    pub(super) fn add_known(&mut self, key: String) {
         self.known.push(key);
     }
 
-    /// Takes what is under `key`.
+    /// Removes and returns the value under `key`.
     pub(super) fn take(&mut self, key: &str) -> Option<Found<Value>> {
         self.known.push(key.to_owned());
         let value = self.values.remove(key)?;
@@ -151,46 +153,52 @@ impl<'r> Section<'r> {
         Some(Found { path, origin, value })
     }
 
-    /// Shows an optional key that no layer gives.
+    /// Shows an optional key as not set, if no layer sets it.
     pub(super) fn show_unset(&mut self, key: &str) {
         if !self.has(key) {
             self.report.show(join(&self.path, key), Json::Null, Origin::Default);
         }
     }
 
-    /// The value, or the fault noted.
-    pub(super) fn judge<T, U>(&mut self, found: Found<U>, verdict: Result<T, Fault>) -> Option<T> {
-        verdict.map_err(|fault| self.note(found.path, Some(found.origin), fault)).ok()
+    /// Returns the value, or records the fault as a mistake.
+    pub(super) fn or_mistake<T, U>(
+        &mut self,
+        found: Found<U>,
+        result: Result<T, Fault>,
+    ) -> Option<T> {
+        result.map_err(|fault| self.mistake_at(found.path, Some(found.origin), fault)).ok()
     }
 
+    /// Records that a value has the wrong type.
     pub(super) fn wrong_type<T>(&mut self, found: Found<Value>, expected: &str) -> Option<T> {
         let problem = format!("must be {expected}, not {}", kind(&found.value));
-        self.judge(found, Err(Fault::new(problem)))
+        self.or_mistake(found, Err(Fault::new(problem)))
     }
 
-    /// Shows a value that was read, redacted where it is a secret.
+    /// Shows a value that was read, redacted if it is a secret.
     pub(super) fn show<T>(&mut self, found: &Found<T>, value: Json) {
         self.report.show(found.path.clone(), value, found.origin.clone());
     }
 
-    /// Notes that a secret stands where `found` does.
-    pub(super) fn keep_secret<T>(&mut self, found: &Found<T>) {
+    /// Records that the file of `found` contains a secret.
+    pub(super) fn add_secret<T>(&mut self, found: &Found<T>) {
         if let Origin::File(file, _) = &found.origin {
-            self.report.keep_secret(file);
+            self.report.add_secret_file(file);
         }
     }
 
-    /// Notes a file that holds nothing but a secret.
-    pub(super) fn keep_secret_file(&mut self, file: &Path) {
-        self.report.keep_secret(file);
+    /// Records a file that contains only a secret.
+    pub(super) fn add_secret_file(&mut self, file: &Path) {
+        self.report.add_secret_file(file);
     }
 
-    pub(super) fn note(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
-        self.report.note(key, origin, fault);
+    /// Records a mistake about the key at a full path.
+    pub(super) fn mistake_at(&mut self, key: String, origin: Option<Origin>, fault: Fault) {
+        self.report.mistake(key, origin, fault);
     }
 }
 
-/// The tables of a list in the order of their indexes.
+/// Returns the tables of a list in the order of their indexes.
 fn numbered(list: &Value) -> Option<Vec<(usize, Dict)>> {
     let table = |(key, value): (&String, &Value)| match value {
         Value::Dict(_, values) => Some((key.parse().ok()?, values.clone())),
@@ -203,7 +211,7 @@ fn numbered(list: &Value) -> Option<Vec<(usize, Dict)>> {
 
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::String(..) | Value::Char(..) => "a text",
+        Value::String(..) | Value::Char(..) => "a string",
         Value::Bool(..) => "true or false",
         Value::Num(_, Num::F64(_)) => "a number with a fraction",
         Value::Num(..) => "a number",

@@ -1,4 +1,4 @@
-//! What `config show` tells: every key with its value and where that came from, secrets redacted.
+//! What `config show` prints: every key with its value and origin; secrets are redacted.
 
 use std::fmt::Write;
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 
 use super::mistake::Origin;
 
-/// One key.
+/// One key with its value and origin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
     /// The key's path, such as `sync.concurrency` or `official_accounts.0.secret`.
     pub key: String,
-    /// The value; `null` where an optional key is not given, a description where it is a secret.
+    /// The value; `null` for an optional key that is not set, a description for a secret.
     pub value: Value,
     /// Where the value came from.
     pub origin: Origin,
 }
 
-/// Every key, in the order of the sections; in JSON a list of `{key, value, origin}`.
+/// Every key, in the order of the sections. Serialized as a list of `{key, value, origin}`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Settings(pub Vec<Setting>);
 
 impl Settings {
-    /// A table for people: key, value, origin.
+    /// Formats a table with the columns key, value and origin.
     pub fn to_table(&self) -> String {
         let rows: Vec<_> =
             self.0.iter().map(|row| (&row.key, shown(&row.value), &row.origin)).collect();
@@ -47,7 +47,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A secret: that it is set, and how long it is.
+/// Returns a description of a secret: that it is set, and its length.
 pub(super) fn redact(secret: &str) -> String {
     format!("(set, {} characters)", secret.chars().count())
 }

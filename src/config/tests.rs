@@ -1,4 +1,4 @@
-//! What operators meet: layers, mistakes, redaction.
+//! Tests of layers, mistakes and redaction.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-/// Two accounts and a Mini Program, as short as they may be.
+/// A minimal configuration with two Official Accounts and a Mini Program.
 const ACCOUNTS: &str = r#"
 [[official_accounts]]
 name = "main"
@@ -70,8 +70,8 @@ fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
     log.format                            text                                 default
     ");
     assert_snapshot!(loaded.warnings[0].to_string(), @r"
-    official_accounts: none is configured, so there is nothing to sync
-      hint: add an [[official_accounts]] block; `config.default.toml` shows one
+    official_accounts: no Official Account is configured, so there is nothing to sync
+      hint: add an [[official_accounts]] block; `unionid-bridge config default` shows one
     ");
 }
 
@@ -209,42 +209,42 @@ url = "x"
     let text = load(&sources).unwrap_err().to_string();
     assert_snapshot!(text, @r#"
     the configuration has 32 mistakes
-    database.url (bridge.toml line 3): unknown database `mariadb`
+    database.url (bridge.toml line 3): unknown scheme `mariadb`
       hint: did you mean `mysql`?
-    database.max_connections (bridge.toml line 4): must be a whole number, not a text
-    http.listen (bridge.toml line 7): "localhost" is no address with a port
-      hint: such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080
+    database.max_connections (bridge.toml line 4): must be a whole number, not a string
+    http.listen (bridge.toml line 7): "localhost" is not an IP address with a port
+      hint: for example 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080
     http.port (bridge.toml line 8): unknown key
-      hint: known here: listen, token_api, key_requests_per_second
-    wechat.base_url (bridge.toml line 11): must be https: AppSecrets would travel in the clear
-      hint: such as https://api.weixin.qq.com
+      hint: known keys: listen, token_api, key_requests_per_second
+    wechat.base_url (bridge.toml line 11): must be https: http would send AppSecrets unencrypted
+      hint: for example https://api.weixin.qq.com
     wechat.timeout_seconds (bridge.toml line 12): must be from 1 to 120, not 0
     wechat.ca_file (bridge.toml line 13): cannot read /nowhere/ca.pem: No such file or directory (os error 2)
-      hint: does the path exist, and may this process's user read it?
-    official_accounts.0.appid (bridge.toml line 17): is no AppID: wx and 16 letters and digits; this has 12 characters
-      hint: WeChat's console shows it beside the AppSecret; gh_… is the original id, not it
-    official_accounts.0.secret (bridge.toml line 18): must be a text, not a number
+      hint: check that the path exists and that this process's user may read it
+    official_accounts.0.appid (bridge.toml line 17): is not an AppID (wx and 16 letters or digits): it has 12 characters
+      hint: WeChat's console shows it next to the AppSecret; gh_… is the original id, not the AppID
+    official_accounts.0.secret (bridge.toml line 18): must be a string, not a number
     official_accounts.0.callback_token (bridge.toml line 19): must be 3 to 32 letters and digits
-      hint: the same Token as in the server configuration of WeChat's console
-    official_accounts.0.encoding_aes_key (bridge.toml line 20): must be 43 letters and digits; this has 6
-      hint: the same EncodingAESKey as in the server configuration of WeChat's console
+      hint: copy the Token from the server configuration in WeChat's console
+    official_accounts.0.encoding_aes_key (bridge.toml line 20): must be 43 letters and digits: it has 6 characters
+      hint: copy the EncodingAESKey from the server configuration in WeChat's console
     official_accounts.1.secret (bridge.toml line 22): is missing
-      hint: give secret (or UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__1__SECRET), or secret_file with a path
+      hint: set secret (or UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__1__SECRET), or set secret_file to a path
     official_accounts.1.name (bridge.toml line 23): is the same as official_accounts.0.name
-      hint: every account needs its own name
-    mini_programs.0.secret (bridge.toml line 28): is given twice: also as mini_programs.0.secret_file (bridge.toml line 29)
-      hint: keep one of the two
+      hint: give every account its own name
+    mini_programs.0.secret (bridge.toml line 28): is set twice: also by mini_programs.0.secret_file (bridge.toml line 29)
+      hint: remove one of them
     mini_programs.0.appid (bridge.toml line 27): is the same as official_accounts.1.appid
-      hint: every account needs its own appid
+      hint: give every account its own appid
     mini_programs.1.appid (bridge.toml line 31): is missing
-      hint: give appid, or UNIONID_BRIDGE__MINI_PROGRAMS__1__APPID
+      hint: set appid, or UNIONID_BRIDGE__MINI_PROGRAMS__1__APPID
     mini_programs.1.secret_file (bridge.toml line 32): cannot read /nowhere/secret: No such file or directory (os error 2)
-      hint: does the path exist, and may this process's user read it?
+      hint: check that the path exists and that this process's user may read it
     mini_programs.1.a__b__c (environment variable UNIONID_BRIDGE__MINI_PROGRAMS__1__A__B__C): unknown key
-      hint: known here: name, appid, secret, secret_file, callback_token, callback_token_file, encoding_aes_key, encoding_aes_key_file
-    sync.enabled (environment variable UNIONID_BRIDGE__SYNC__ENABLED): must be true or false, not a text
-    sync.schedule (bridge.toml line 35): "0 3 * * *" is no schedule: Invalid pattern: Pattern must have 6 or 7 fields when seconds are required and years are optional
-      hint: second minute hour day month weekday: "0 0 3 * * *" is 03:00 every day
+      hint: known keys: name, appid, secret, secret_file, callback_token, callback_token_file, encoding_aes_key, encoding_aes_key_file
+    sync.enabled (environment variable UNIONID_BRIDGE__SYNC__ENABLED): must be true or false, not a string
+    sync.schedule (bridge.toml line 35): "0 3 * * *" is not a valid schedule: Invalid pattern: Pattern must have 6 or 7 fields when seconds are required and years are optional
+      hint: fields: second minute hour day month weekday; "0 0 3 * * *" is every day at 03:00
     sync.timezone (bridge.toml line 36): unknown time zone "Asia/Shangai"
       hint: did you mean `Asia/Shanghai`?
     sync.profile_api (bridge.toml line 37): must be "batchget" or "info", not "batch"
@@ -255,57 +255,57 @@ url = "x"
     sync.concurency (bridge.toml line 38): unknown key
       hint: did you mean `concurrency`?
     security.encryption_keys.0 (bridge.toml line 44): is not base64
-      hint: make one with: openssl rand -base64 32
+      hint: create one with: openssl rand -base64 32
     security.encryption_keys.1 (bridge.toml line 44): must be 32 bytes in base64, not 6
-      hint: make one with: openssl rand -base64 32
-    log.filter (bridge.toml line 47): is no log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-      hint: a level (error, warn, info, debug, trace), or "info,unionid_bridge::sync=debug"
+      hint: create one with: openssl rand -base64 32
+    log.filter (bridge.toml line 47): is not a valid log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+      hint: use a level (error, warn, info, debug, trace), or "info,unionid_bridge::sync=debug"
     log.format (bridge.toml line 48): must be "text" or "json", not "xml"
     sinc (environment variable UNIONID_BRIDGE__SINC__ENABLED): unknown key
       hint: did you mean `sync`?
     webhooks (bridge.toml line 50): unknown key
-      hint: known here: database, http, wechat, official_accounts, mini_programs, login, push, sync, privacy, security, log
+      hint: known keys: database, http, wechat, official_accounts, mini_programs, login, push, sync, privacy, security, log
     "#);
     assert!(!text.contains("canary"));
 }
 
 #[test]
-fn what_is_not_toml_is_reported_by_its_line_and_never_quoted() {
+fn invalid_toml_is_reported_by_line_and_never_quoted() {
     let text = mistakes(
         "[sync]\nconcurrency = 3\n[[official_accounts]]\nsecret = \"canary\nname = canary\nname = 'a'",
     );
     assert_snapshot!(text, @r#"
     the configuration has 3 mistakes
-    bridge.toml line 4: is not TOML: invalid basic string, expected `"`
-    bridge.toml line 5: is not TOML: string values must be quoted, expected literal string
-    bridge.toml line 6: is not TOML: duplicate key
+    bridge.toml line 4: is not valid TOML: invalid basic string, expected `"`
+    bridge.toml line 5: is not valid TOML: string values must be quoted, expected literal string
+    bridge.toml line 6: is not valid TOML: duplicate key
     "#);
 }
 
 #[test]
-fn a_list_of_accounts_headed_like_a_section_is_explained() {
+fn a_list_of_accounts_written_as_a_section_is_explained() {
     assert_snapshot!(mistakes("[official_accounts]\nname = 'main'"), @r"
-    the configuration has a mistake
-    official_accounts (bridge.toml line 1): must be a list, each entry headed [[official_accounts]], not a table
+    the configuration has 1 mistake
+    official_accounts (bridge.toml line 1): must be a list whose entries start with [[official_accounts]], not a table
     ");
     assert_snapshot!(mistakes("official_accounts = 3\nsync = 4"), @r"
     the configuration has 2 mistakes
-    official_accounts (bridge.toml line 1): must be a list, each entry headed [[official_accounts]], not a number
+    official_accounts (bridge.toml line 1): must be a list whose entries start with [[official_accounts]], not a number
     sync (bridge.toml line 2): must be a section [sync], not a number
     ");
 }
 
 #[test]
-fn schedules_that_never_come_or_lack_seconds_are_refused() {
+fn schedules_that_never_occur_or_are_out_of_range_are_rejected() {
     assert_snapshot!(mistakes("[sync]\nschedule = '0 0 3 30 2 *'"), @r#"
-    the configuration has a mistake
-    sync.schedule (bridge.toml line 2): "0 0 3 30 2 *" is no schedule: no such moment ever comes
-      hint: second minute hour day month weekday: "0 0 3 * * *" is 03:00 every day
+    the configuration has 1 mistake
+    sync.schedule (bridge.toml line 2): "0 0 3 30 2 *" is not a valid schedule: it never occurs
+      hint: fields: second minute hour day month weekday; "0 0 3 * * *" is every day at 03:00
     "#);
     assert_snapshot!(mistakes("[sync]\nschedule = '0 61 3 * * *'"), @r#"
-    the configuration has a mistake
-    sync.schedule (bridge.toml line 2): "0 61 3 * * *" is no schedule: Component error: Number out of bounds
-      hint: second minute hour day month weekday: "0 0 3 * * *" is 03:00 every day
+    the configuration has 1 mistake
+    sync.schedule (bridge.toml line 2): "0 61 3 * * *" is not a valid schedule: Component error: Number out of bounds
+      hint: fields: second minute hour day month weekday; "0 0 3 * * *" is every day at 03:00
     "#);
 }
 
@@ -313,13 +313,13 @@ fn schedules_that_never_come_or_lack_seconds_are_refused() {
 fn a_missing_file_that_was_named_is_a_mistake() {
     let sources = Sources::of_process(Some("/nowhere/bridge.toml".into()));
     assert_snapshot!(load(&sources).unwrap_err(), @r"
-    the configuration has a mistake
+    the configuration has 1 mistake
     /nowhere/bridge.toml: cannot be read: No such file or directory (os error 2)
     ");
 }
 
 #[test]
-fn secrets_may_stand_in_files_of_their_own() {
+fn secrets_may_be_in_files_of_their_own() {
     let mut secret = tempfile::NamedTempFile::new().unwrap();
     writeln!(secret, "canary-in-a-file").unwrap();
     let mut keys = tempfile::NamedTempFile::new().unwrap();
@@ -339,7 +339,7 @@ fn secrets_may_stand_in_files_of_their_own() {
 }
 
 #[test]
-fn a_file_counts_as_secret_only_where_a_secret_stands_in_it() {
+fn a_file_counts_as_secret_only_if_it_contains_a_secret() {
     let files = |text: &str| load(&file(text)).unwrap().secret_files;
     for plain in [
         "[http]\nlisten = '127.0.0.1:1'",
@@ -389,15 +389,15 @@ fn an_account_is_found_by_name_or_appid_and_otherwise_suggested() {
     let second = config.official_account("wx0a00000000000002").unwrap();
     assert_eq!(second.name, "wx0a00000000000002");
     assert_snapshot!(config.official_account("mian").unwrap_err(), @r#"
-    no Official Account is called "mian"
+    there is no Official Account "mian"
     hint: did you mean `main`?
     "#);
     assert_snapshot!(config.official_account("other").unwrap_err(), @r#"
-    no Official Account is called "other"
-    hint: configured are main, wx0a00000000000002
+    there is no Official Account "other"
+    hint: configured: main, wx0a00000000000002
     "#);
     assert_snapshot!(config.mini_program("wx3b00000000000002").unwrap_err(), @r#"
-    no Mini Program is called "wx3b00000000000002"
+    there is no Mini Program "wx3b00000000000002"
     hint: did you mean `wx3b00000000000001`?
     "#);
 }

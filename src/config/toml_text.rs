@@ -1,8 +1,8 @@
-//! TOML text as figment values, with the line of every key.
+//! Parses TOML into figment values, and records the line of every key.
 //!
-//! An error is told by its message and place alone: the parser's own text quotes the line, and with
-//! it perhaps a secret. A list of tables becomes a table with the index as key, so that the
-//! environment can change one account of the file.
+//! Errors contain only the parser's message and the line number: the parser's full text quotes the line,
+//! which may contain a secret. A list of tables becomes a table keyed by index, so that the environment
+//! can change one account of the file.
 
 use std::collections::BTreeMap;
 
@@ -10,49 +10,49 @@ use figment::value::{Dict, Num, Tag, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What a TOML text says, and where it says it.
+/// The values of a TOML text, and their lines.
 #[derive(Default)]
 pub(super) struct Document {
     pub(super) values: Dict,
-    /// Line, from 1, by the key's path.
+    /// Line number, from 1, by key path.
     pub(super) lines: BTreeMap<String, usize>,
 }
 
-/// Parses `text`; the error gives line and problem of everything that is not TOML.
+/// Parses `text`. The error contains line number and problem of each syntax error.
 pub(super) fn parse(text: &str) -> Result<Document, Vec<(usize, String)>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        let mut lift = Lift { text, lines: BTreeMap::new() };
-        let values = lift.table("", table.get_ref());
-        return Ok(Document { values, lines: lift.lines });
+        let mut converter = Converter { text, lines: BTreeMap::new() };
+        let values = converter.table("", table.get_ref());
+        return Ok(Document { values, lines: converter.lines });
     }
-    // The message alone: `Display` would quote the line, and a secret may be on it.
-    let place = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
-    Err(errors.iter().map(|error| (place(error), problem(error))).collect())
+    // `Display` would quote the line, which may contain a secret.
+    let line = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
+    Err(errors.iter().map(|error| (line(error), problem(error))).collect())
 }
 
-/// A TOML list standing by itself, as in an environment variable.
+/// Parses a TOML list on its own, as in an environment variable.
 pub(super) fn list(text: &str) -> Option<Value> {
     let value = DeValue::parse(text).ok()?;
-    let mut lift = Lift { text, lines: BTreeMap::new() };
-    value.get_ref().is_array().then(|| lift.value("", &value))
+    let mut converter = Converter { text, lines: BTreeMap::new() };
+    value.get_ref().is_array().then(|| converter.value("", &value))
 }
 
 fn problem(error: &toml::de::Error) -> String {
-    format!("is not TOML: {}", error.message())
+    format!("is not valid TOML: {}", error.message())
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Turns parsed TOML into figment's values while noting lines.
-struct Lift<'t> {
+/// Converts parsed TOML into figment values and records lines.
+struct Converter<'t> {
     text: &'t str,
     lines: BTreeMap<String, usize>,
 }
 
-impl Lift<'_> {
+impl Converter<'_> {
     fn table(&mut self, path: &str, table: &DeTable<'_>) -> Dict {
         let mut values = Dict::new();
         for (key, value) in table {
@@ -83,7 +83,7 @@ impl Lift<'_> {
         }
     }
 
-    /// A list of tables as a table keyed by index, which other layers can reach into.
+    /// Converts a list of tables into a table keyed by index, which other layers can merge with.
     fn numbered(&mut self, path: &str, items: &[Spanned<DeValue<'_>>]) -> Dict {
         let mut values = Dict::new();
         for (index, item) in items.iter().enumerate() {
@@ -99,7 +99,7 @@ fn is_table(value: &Spanned<DeValue<'_>>) -> bool {
     value.get_ref().is_table()
 }
 
-/// A number too large for 128 bits becomes text, which no number is read from.
+/// Converts an integer. One too large for 128 bits becomes a string, which no numeric key accepts.
 fn integer(digits: &str, radix: u32) -> Value {
     match i128::from_str_radix(digits, radix) {
         Ok(number) => Value::Num(Tag::Default, Num::I128(number)),
@@ -107,7 +107,7 @@ fn integer(digits: &str, radix: u32) -> Value {
     }
 }
 
-/// `key` below `path`.
+/// Appends `key` to `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

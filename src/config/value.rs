@@ -1,6 +1,6 @@
-//! Texts, numbers and flags of a section.
+//! Reads the strings, numbers and flags of a section.
 //!
-//! Text from the environment may stand for a number or a flag; text from a file may not.
+//! A string from the environment may represent a number or a flag; a string from a file may not.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use super::section::{Found, Section};
 use super::toml_text::join;
 
 impl Section<'_> {
-    /// A text that `rule` makes a value of.
+    /// Reads a string and converts it with `rule`.
     pub(super) fn text<T>(
         &mut self,
         key: &str,
@@ -21,27 +21,27 @@ impl Section<'_> {
     ) -> Option<T> {
         let found = self.take(key)?;
         let Value::String(_, text) = &found.value else {
-            return self.wrong_type(found, "a text");
+            return self.wrong_type(found, "a string");
         };
         let text = text.clone();
         self.show(&found, json!(text));
-        self.judge(found, rule(&text))
+        self.or_mistake(found, rule(&text))
     }
 
-    /// A text that has to be given.
+    /// Reads a required string.
     pub(super) fn required_text<T>(
         &mut self,
         key: &str,
         rule: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<T> {
         if !self.contains(key) {
-            let hint = format!("give {key}, or {}", variable(&join(self.path(), key)));
+            let hint = format!("set {key}, or {}", variable(&join(self.path(), key)));
             self.mistake(key, Fault::new("is missing").hint(hint));
         }
         self.text(key, rule)
     }
 
-    /// A whole number within `range`.
+    /// Reads a whole number within `range`.
     pub(super) fn number<T: TryFrom<i128>>(
         &mut self,
         key: &str,
@@ -57,14 +57,14 @@ impl Section<'_> {
             return self.wrong_type(found, "a whole number");
         };
         self.show(&found, json!(i64::try_from(number).ok()));
-        let (least, most) = (range.start(), range.end());
-        let fault = || Fault::new(format!("must be from {least} to {most}, not {number}"));
-        let inside = Some(number).filter(|number| range.contains(number));
-        let value = inside.and_then(|number| T::try_from(number).ok()).ok_or_else(fault);
-        self.judge(found, value)
+        let (min, max) = (range.start(), range.end());
+        let fault = || Fault::new(format!("must be from {min} to {max}, not {number}"));
+        let in_range = Some(number).filter(|number| range.contains(number));
+        let value = in_range.and_then(|number| T::try_from(number).ok()).ok_or_else(fault);
+        self.or_mistake(found, value)
     }
 
-    /// A number from 0 to 1.
+    /// Reads a number from 0 to 1.
     pub(super) fn ratio(&mut self, key: &str) -> Option<f64> {
         let found = self.take(key)?;
         let number = match &found.value {
@@ -77,13 +77,13 @@ impl Section<'_> {
             return self.wrong_type(found, "a number");
         };
         self.show(&found, json!(number));
-        let inside = (0.0..=1.0).contains(&number);
+        let is_in_range = (0.0..=1.0).contains(&number);
         let fault = Fault::new(format!("must be from 0 to 1, not {number}"))
             .hint("0.05 is 5 % of the known followers");
-        self.judge(found, if inside { Ok(number) } else { Err(fault) })
+        self.or_mistake(found, if is_in_range { Ok(number) } else { Err(fault) })
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let found = self.take(key)?;
         let flag = match &found.value {

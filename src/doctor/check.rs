@@ -1,4 +1,4 @@
-//! What a check found, and the time that one may take.
+//! The result of a check, and helpers to run one with a time limit.
 
 use std::error::Error;
 use std::fmt;
@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use super::Name;
 
-/// How a check came out; the worst is the highest.
+/// The result of a check, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// There was nothing to check, or no way to.
+    /// There was nothing to check, or the check could not run.
     Skipped,
-    /// All is well.
+    /// No problem was found.
     Ok,
-    /// It works, and will give trouble.
+    /// It works, but is likely to cause problems.
     Warn,
     /// It does not work.
     Fail,
@@ -33,20 +33,19 @@ impl fmt::Display for State {
     }
 }
 
-/// What one check found. Holds no secret, no token and no openid.
+/// The findings of one check. Contains no secret, no token and no openid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Which check.
+    /// The name of the check.
     pub name: Name,
-    /// What it was about, where it is made more than once: an AppID, a file, a key of the
-    /// configuration.
+    /// What was checked, if the check runs more than once: an AppID, a file, or a configuration key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How it came out.
+    /// The result.
     pub state: State,
     /// What was found, in one line.
     pub detail: String,
-    /// What to do; every warning and every failure has one.
+    /// What to do. Every warning and every failure has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -72,40 +71,44 @@ impl Check {
         Self::new(name, State::Fail, detail, Some(hint.into()))
     }
 
-    /// Says what it was about.
+    /// Sets the subject.
     pub(super) fn about(self, subject: impl ToString) -> Self {
         Self { subject: Some(subject.to_string()), ..self }
     }
 
-    /// Adds what may be worth doing although all is well.
-    pub(super) fn noting(self, hint: impl Into<String>) -> Self {
+    /// Sets a hint, also for a check that is ok.
+    pub(super) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }
 
-/// The outcome of a step, or the check that it failed, also where it took too long.
+/// Runs a step with a time limit. If the limit is reached, returns a failed check.
 pub(super) async fn within<T>(
     limit: Duration,
     name: Name,
     step: impl Future<Output = Result<T, Check>>,
 ) -> Result<T, Check> {
     tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
-        let detail = format!("came to no end within {} s", limit.as_secs());
-        Err(Check::fail(name, detail, "run `doctor` again; if it stays so, raise log.filter"))
+        let detail = format!("did not finish within {} s", limit.as_secs());
+        Err(Check::fail(
+            name,
+            detail,
+            "run `doctor` again; if this persists, set log.filter to debug for details",
+        ))
     })
 }
 
-/// Either of what a step gives: a check is a check.
-pub(super) fn either(outcome: Result<Check, Check>) -> Check {
+/// Returns the check, whether the step completed or ended early.
+pub(super) fn merge(outcome: Result<Check, Check>) -> Check {
     outcome.unwrap_or_else(|check| check)
 }
 
-/// An error with its causes, those left out whose words stand already.
-pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+/// Joins an error and its causes with colons, leaving out causes whose text is already contained.
+pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&cause| cause.source());
-    causes.map(ToString::to_string).fold(String::new(), |told, text| match told.as_str() {
+    causes.map(ToString::to_string).fold(String::new(), |line, text| match line.as_str() {
         "" => text,
-        _ if told.contains(&text) => told,
-        _ => format!("{told}: {text}"),
+        _ if line.contains(&text) => line,
+        _ => format!("{line}: {text}"),
     })
 }

@@ -1,26 +1,26 @@
-//! Whether clocks agree: leases and schedules go by the database's, certificates by ours, and tokens by
-//! everybody's.
+//! Compares clocks: leases and schedules use the database's clock, certificates use this machine's, and
+//! tokens depend on all of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Check, Name};
 
-/// From here on timestamps of one process are in another's future.
-const TOLERATED: TimeDelta = TimeDelta::seconds(5);
+/// Beyond this difference, timestamps of one process lie in another's future.
+const WARN_BEYOND: TimeDelta = TimeDelta::seconds(5);
 
-/// From here on tokens expire before their time and codes are over when they come.
-const UNBEARABLE: TimeDelta = TimeDelta::seconds(60);
+/// Beyond this difference, tokens expire early and login codes are too old on arrival.
+const FAIL_BEYOND: TimeDelta = TimeDelta::seconds(60);
 
-const HINT: &str = "have both keep time by NTP; `timedatectl` says whether this machine does";
+const HINT: &str = "synchronise both clocks by NTP; `timedatectl` shows whether this machine does";
 
-/// Judges another's clock that said `theirs` between two readings of ours.
-pub(super) fn judge(
+/// Evaluates another clock that returned `theirs` between two readings of our clock.
+pub(super) fn evaluate(
     name: Name,
     whose: &str,
     theirs: DateTime<Utc>,
     (before, after): (DateTime<Utc>, DateTime<Utc>),
 ) -> Check {
-    // It was read somewhere in between: the question and the answer took their time.
+    // The other clock was read at an unknown moment between our two readings.
     let ahead = match theirs {
         theirs if theirs < before => before - theirs,
         theirs if theirs > after => after - theirs,
@@ -32,8 +32,8 @@ pub(super) fn judge(
         false => format!("this machine's clock is {by} behind {whose}"),
     };
     match ahead.abs() {
-        by if by > UNBEARABLE => Check::fail(name, detail, HINT),
-        by if by > TOLERATED => Check::warn(name, detail, HINT),
+        by if by > FAIL_BEYOND => Check::fail(name, detail, HINT),
+        by if by > WARN_BEYOND => Check::warn(name, detail, HINT),
         _ => Check::ok(name, format!("this machine's clock agrees with {whose}")),
     }
 }
@@ -54,28 +54,28 @@ mod tests {
         DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap()
     }
 
-    fn judged(theirs: i64, ours: (i64, i64)) -> (State, String) {
+    fn evaluated(theirs: i64, ours: (i64, i64)) -> (State, String) {
         let ours = (at(ours.0), at(ours.1));
-        let check = judge(Name::ClockWechat, "WeChat's", at(theirs), ours);
+        let check = evaluate(Name::ClockWechat, "WeChat's", at(theirs), ours);
         (check.state, check.detail)
     }
 
     #[test]
-    fn what_lies_between_two_readings_agrees() {
+    fn a_clock_between_two_readings_agrees() {
         for theirs in [-5, 0, 7, 15] {
-            assert_eq!(judged(theirs, (0, 10)).0, State::Ok, "{theirs}");
+            assert_eq!(evaluated(theirs, (0, 10)).0, State::Ok, "{theirs}");
         }
     }
 
     #[test]
-    fn the_further_off_the_worse() {
+    fn a_larger_difference_is_worse() {
         for (theirs, state, words) in [
             (-6, State::Warn, "6 s ahead"),
             (70, State::Warn, "60 s behind"),
             (71, State::Fail, "61 s behind"),
             (-7_200, State::Fail, "120 min ahead"),
         ] {
-            let (found, detail) = judged(theirs, (0, 10));
+            let (found, detail) = evaluated(theirs, (0, 10));
             assert!(found == state && detail.contains(words), "{theirs}: {detail}");
         }
     }

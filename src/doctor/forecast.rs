@@ -1,43 +1,43 @@
-//! What the next sync of an account asks of WeChat, from what is known of it.
+//! Forecasts the calls that the next sync of an account needs, from what is known about it.
 
 use std::cmp::Ordering;
 
-/// Openids on a page.
-const PAGE: u64 = 10_000;
+/// Openids per page of `user/get`.
+const PAGE_SIZE: u64 = 10_000;
 
-/// Followers in a call.
-const BATCH: u64 = 100;
+/// Followers per call of `user/info/batchget`.
+const BATCH_SIZE: u64 = 100;
 
-/// A sync asks a handful again before it begins.
+/// Profiles that a sync fetches as a probe before it begins.
 const PROBED: u64 = 10;
 
-/// What is known of the account.
+/// What is known about the account.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    /// Followers now.
+    /// Current number of followers.
     pub(super) followers: u64,
-    /// Followers mirrored by the latest complete sync; `None` before the first.
+    /// Followers mirrored by the latest complete sync; `None` before the first one.
     pub(super) mirrored: Option<u64>,
-    /// Of these, those without a unionid.
+    /// Mirrored followers without a unionid.
     pub(super) missing: u64,
-    /// A known follower is asked again after this many days.
+    /// Days after which a known follower is fetched again.
     pub(super) refresh_days: u64,
-    /// Nights since the latest complete sync, tonight included.
+    /// Nights since the latest complete sync, including tonight.
     pub(super) nights: u64,
 }
 
-/// Calls that the next sync makes.
+/// What the next sync has to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
-    /// Pages of openids, the empty one at the end included.
+    /// Pages of openids, including the empty one at the end.
     pub(super) pages: u64,
-    /// Followers whose profile is asked for.
+    /// Profiles of followers.
     pub(super) profiles: u64,
 }
 
 impl Need {
     pub(super) fn of(known: Known) -> Self {
-        let pages = known.followers.div_ceil(PAGE) + 1;
+        let pages = known.followers.div_ceil(PAGE_SIZE) + 1;
         let profiles = match known.mirrored {
             None => known.followers,
             Some(mirrored) => {
@@ -51,35 +51,34 @@ impl Need {
         Self { pages, profiles }
     }
 
-    /// Calls that ask for a hundred at once.
+    /// Returns the number of `user/info/batchget` calls for the profiles.
     pub(super) fn batches(self) -> u64 {
-        self.profiles.div_ceil(BATCH)
+        self.profiles.div_ceil(BATCH_SIZE)
     }
 }
 
-/// How far an allowance carries.
+/// Whether a quota is sufficient for the next sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Far enough now.
-    Enough,
-    /// Far enough on a day that nothing else was called on.
+pub(super) enum Sufficiency {
+    /// The remaining quota is sufficient now.
+    Now,
+    /// The daily quota is sufficient, but only after the next reset.
     AfterReset,
-    /// Not far enough on any day.
+    /// The daily quota is too small.
     Never,
 }
 
-impl Reach {
-    /// How far `remain` of `daily` calls carry where `need` are needed. What WeChat did not say is no
-    /// bound.
+impl Sufficiency {
+    /// Compares `need` calls with the `remain` of `daily` calls. A missing number does not limit.
     pub(super) fn of(need: u64, remain: Option<i64>, daily: Option<i64>) -> Self {
-        let is_less = |allowed: Option<i64>| {
-            let allowed = allowed.map(|allowed| u64::try_from(allowed).unwrap_or(0));
-            allowed.is_some_and(|allowed| allowed.cmp(&need) == Ordering::Less)
+        let is_less = |quota: Option<i64>| {
+            let quota = quota.map(|quota| u64::try_from(quota).unwrap_or(0));
+            quota.is_some_and(|quota| quota.cmp(&need) == Ordering::Less)
         };
         match (is_less(daily), is_less(remain)) {
             (true, _) => Self::Never,
             (false, true) => Self::AfterReset,
-            (false, false) => Self::Enough,
+            (false, false) => Self::Now,
         }
     }
 }
@@ -97,37 +96,37 @@ mod tests {
     };
 
     #[test]
-    fn a_night_costs_pages_newcomers_and_its_share_of_the_known() {
+    fn a_night_costs_pages_new_followers_and_a_share_of_the_known_ones() {
         let need = Need::of(KNOWN);
         assert_eq!(need, Need { pages: 101, profiles: 1_000 + 500 + 33_300 + 10 });
         assert_eq!(need.batches(), 349);
     }
 
     #[test]
-    fn the_first_sync_asks_for_everybody() {
+    fn the_first_sync_fetches_everybody() {
         let need = Need::of(Known { mirrored: None, ..KNOWN });
         assert_eq!((need.profiles, need.batches()), (1_000_000, 10_000));
     }
 
     #[test]
-    fn nights_that_were_missed_are_asked_for_and_nobody_twice() {
+    fn missed_nights_are_caught_up_and_nobody_is_fetched_twice() {
         let after = |nights| Need::of(Known { nights, missing: 0, ..KNOWN }).profiles;
         assert_eq!(after(3), 1_000 + 99_900 + 10);
         assert_eq!(after(400), 1_000 + 999_000 + 10);
     }
 
     #[test]
-    fn an_account_that_shrank_has_no_newcomers() {
+    fn an_account_that_shrank_has_no_new_followers() {
         let known = Known { followers: 100, missing: 0, ..KNOWN };
         assert_eq!(Need::of(known), Need { pages: 2, profiles: 4 + 10 });
     }
 
     #[test]
-    fn an_allowance_may_do_today_tomorrow_or_never() {
-        assert_eq!(Reach::of(100, Some(100), Some(500)), Reach::Enough);
-        assert_eq!(Reach::of(101, Some(100), Some(500)), Reach::AfterReset);
-        assert_eq!(Reach::of(501, Some(500), Some(500)), Reach::Never);
-        assert_eq!(Reach::of(u64::MAX, None, None), Reach::Enough);
-        assert_eq!(Reach::of(1, Some(-3), None), Reach::AfterReset);
+    fn a_quota_is_sufficient_now_after_the_reset_or_never() {
+        assert_eq!(Sufficiency::of(100, Some(100), Some(500)), Sufficiency::Now);
+        assert_eq!(Sufficiency::of(101, Some(100), Some(500)), Sufficiency::AfterReset);
+        assert_eq!(Sufficiency::of(501, Some(500), Some(500)), Sufficiency::Never);
+        assert_eq!(Sufficiency::of(u64::MAX, None, None), Sufficiency::Now);
+        assert_eq!(Sufficiency::of(1, Some(-3), None), Sufficiency::AfterReset);
     }
 }

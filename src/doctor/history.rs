@@ -1,17 +1,17 @@
-//! An account's syncs: how long ago the latest good one is, and which waits for a person.
+//! Checks an account's syncs: when the latest one succeeded, and whether one is held.
 
 use chrono::{DateTime, Utc};
 
 use super::check::within;
 use super::database::failed;
-use super::{Check, Context, DATABASE_LIMIT, Name};
+use super::{Check, Context, DATABASE_TIMEOUT, Name};
 use crate::config::{OfficialAccount, Sync};
 use crate::model::{Run, RunState};
 use crate::store::{self, AccountId, Store, accounts, runs};
 
 const NAMES: [Name; 2] = [Name::LastRun, Name::HeldRun];
 
-const EVERY_STATE: [RunState; 6] = [
+const ALL_STATES: [RunState; 6] = [
     RunState::Running,
     RunState::Paused,
     RunState::Held,
@@ -20,19 +20,20 @@ const EVERY_STATE: [RunState; 6] = [
     RunState::Cancelled,
 ];
 
-/// What the database says of an account's syncs.
+/// An account's syncs, from the database.
 #[derive(Default)]
 struct History {
     now: DateTime<Utc>,
     latest: Option<Run>,
-    good: Option<Run>,
+    /// The latest complete run: succeeded, or held.
+    complete: Option<Run>,
     held: Option<Run>,
 }
 
 pub(super) async fn examine(context: &Context<'_>, account: &OfficialAccount) -> Vec<Check> {
-    let checks: Vec<_> = match context.base.ready() {
-        Ok(store) => match within(DATABASE_LIMIT, Name::LastRun, read(store, account)).await {
-            Ok(history) => judge(&context.config.sync, &history).into(),
+    let checks: Vec<_> = match context.database.ready() {
+        Ok(store) => match within(DATABASE_TIMEOUT, Name::LastRun, read(store, account)).await {
+            Ok(history) => evaluate(&context.config.sync, &history).into(),
             Err(check) => skip_rest(check),
         },
         Err(why) => NAMES.map(|name| Check::skipped(name, why)).into(),
@@ -64,51 +65,50 @@ async fn read_runs(store: &Store, account: AccountId) -> Result<History, store::
     let now = store.now().await?;
     Ok(History {
         now: DateTime::from_timestamp_millis(now).unwrap_or_default(),
-        latest: newest(&EVERY_STATE).await?,
-        good: newest(&[RunState::Succeeded, RunState::Held]).await?,
+        latest: newest(&ALL_STATES).await?,
+        complete: newest(&[RunState::Succeeded, RunState::Held]).await?,
         held: newest(&[RunState::Held]).await?,
     })
 }
 
-fn judge(schedule: &Sync, history: &History) -> [Check; 2] {
+fn evaluate(schedule: &Sync, history: &History) -> [Check; 2] {
     [last_run(schedule, history), held_run(history)]
 }
 
 fn last_run(schedule: &Sync, history: &History) -> Check {
     let name = Name::LastRun;
-    let Some(good) = &history.good else {
+    let Some(complete) = &history.complete else {
         return match &history.latest {
-            Some(latest) => {
-                Check::warn(name, format!("none ended well yet; {}", shown(latest)), see(latest))
-            }
-            None => Check::warn(name, "there was none yet", "run `unionid-bridge sync`"),
+            Some(latest) => Check::warn(
+                name,
+                format!("no sync has succeeded yet; {}", format_run(latest)),
+                details_hint(latest),
+            ),
+            None => Check::warn(name, "no sync has run yet", "run `unionid-bridge sync`"),
         };
     };
-    let detail = shown(good);
-    let since = history.latest.as_ref().filter(|latest| latest.id > good.id);
-    if let Some(latest) = since.filter(|latest| latest.state == RunState::Failed) {
+    let detail = format_run(complete);
+    let newer = history.latest.as_ref().filter(|latest| latest.id > complete.id);
+    if let Some(latest) = newer.filter(|latest| latest.state == RunState::Failed) {
         return Check::warn(
             name,
-            format!("{}; the latest good one: {detail}", shown(latest)),
-            see(latest),
+            format!("{}; the latest successful one: {detail}", format_run(latest)),
+            details_hint(latest),
         );
     }
-    if is_overdue(schedule, good.started_at, history.now) {
-        let hint = match since {
-            Some(latest) => see(latest),
-            None => "does `unionid-bridge serve` run, with sync.enabled = true?".to_owned(),
+    if is_overdue(schedule, complete.started_at, history.now) {
+        let hint = match newer {
+            Some(latest) => details_hint(latest),
+            None => {
+                "check that `unionid-bridge serve` is running with sync.enabled = true".to_owned()
+            }
         };
-        return Check::warn(
-            name,
-            format!("{detail}, more than two ticks of the schedule ago"),
-            hint,
-        );
+        return Check::warn(name, format!("{detail}, more than two scheduled times ago"), hint);
     }
     Check::ok(name, detail)
 }
 
-/// Whether two ticks of the schedule have passed since then. Where `serve` keeps no schedule, nobody
-/// knows when the next run is due.
+/// Whether the schedule has come due twice since `since`. Without a schedule, no run is overdue.
 fn is_overdue(sync: &Sync, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     if !sync.enabled {
         return false;
@@ -121,26 +121,26 @@ fn is_overdue(sync: &Sync, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 
 fn held_run(history: &History) -> Check {
     let name = Name::HeldRun;
-    let Some(held) = &history.held else { return Check::ok(name, "none waits for a person") };
+    let Some(held) = &history.held else { return Check::ok(name, "no run is held") };
     let hint = format!(
-        "look at WeChat's console: if so many did leave, `unionid-bridge runs confirm {}`, otherwise \
-         sync again",
+        "compare with WeChat's console: if that many followers left, run `unionid-bridge runs confirm \
+         {}`, otherwise sync again",
         held.id
     );
-    Check::warn(name, shown(held), hint)
+    Check::warn(name, format_run(held), hint)
 }
 
-fn shown(run: &Run) -> String {
+fn format_run(run: &Run) -> String {
     let started = run.started_at.format("%Y-%m-%d %H:%M UTC");
-    let told = format!("run {} of {started} {}", run.id, run.state);
+    let line = format!("run {} of {started} {}", run.id, run.state);
     match &run.error {
-        Some(error) => format!("{told}: {error}"),
-        None => told,
+        Some(error) => format!("{line}: {error}"),
+        None => line,
     }
 }
 
-fn see(run: &Run) -> String {
-    format!("`unionid-bridge runs show {}` says more", run.id)
+fn details_hint(run: &Run) -> String {
+    format!("see `unionid-bridge runs show {}`", run.id)
 }
 
 #[cfg(test)]
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_overdue_after_two_ticks_and_not_after_one() {
+    fn a_run_is_overdue_after_two_scheduled_times_and_not_after_one() {
         // 03:00 in Shanghai is 19:00 UTC the day before.
         let (sync, now) = (nightly(), at("2026-03-05T08:00:00Z"));
         for (since, overdue) in [

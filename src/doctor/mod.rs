@@ -1,15 +1,16 @@
-//! The doctor: looks at everything a sync or a login needs, and says of each what to do.
+//! The doctor: checks everything that a sync or a login needs, and says how to fix what fails.
 //!
-//! Checks are named, none keeps another from being made, and each ends within its own time. Asks WeChat
-//! for little, never for a token by force, and changes nothing: it applies no migration and makes no
-//! database. Says no secret, no token and no openid. Knows nothing of the command line.
+//! Each check has a name and a time limit, and runs whatever the results of the others. The doctor makes
+//! few calls to WeChat and changes nothing: it applies no migration, creates no database and never forces
+//! a new access token. Its report contains no secret, no token and no openid. It knows nothing of the
+//! command line.
 //!
-//! - [`Name`], [`Check`], [`Report`]: what is told
-//! - `settings`: the configuration and its files; `database`: the server, its schema, its disk
-//! - `clocks`; `reach`: the way to WeChat; `tokens`: where the calls below take theirs from
-//! - `account`: what WeChat says of an Official Account; `quota`, `tonight`: what the next sync needs
-//! - `history`: its runs; `program`: Mini Programs
-//! - `conflicts`: unionids that changed; `people`: unionids in common; `callbacks`
+//! - [`Name`], [`Check`], [`Report`]: the report
+//! - `settings`: the configuration and its files; `database`: server, schema, disk and connections
+//! - `clocks`: compares clocks; `reach`: the connection to WeChat; `tokens`: access tokens for the checks
+//! - `account`: an Official Account at WeChat; `quota` and `forecast`: the calls that the next sync needs
+//! - `history`: past runs; `program`: a Mini Program's AppID and AppSecret; `callbacks`: their setup
+//! - `conflicts`: unionids that changed; `people`: whether accounts share unionids
 
 mod account;
 mod callbacks;
@@ -37,24 +38,24 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::wechat::{Client, RetryPolicy};
 
-use check::told;
-use database::Base;
+use check::describe;
+use database::Database;
 
 pub use check::{Check, State};
 pub use names::Name;
 
-/// Why a check that asks WeChat is not made.
+/// Why checks that call WeChat are skipped.
 const NO_CLIENT: &str = "calls to WeChat cannot be prepared";
 
 /// How long a check of the database may take.
-const DATABASE_LIMIT: Duration = Duration::from_secs(15);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Everything that was found.
+/// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The worst of all checks.
+    /// The worst state of all checks.
     pub overall: State,
-    /// In the order of [`Name::ALL`], and of the configuration.
+    /// The checks, in the order of [`Name::ALL`] and then of the configuration.
     pub checks: Vec<Check>,
 }
 
@@ -65,34 +66,34 @@ impl Report {
         Self { overall, checks }
     }
 
-    /// How many checks came out like that.
+    /// Returns the number of checks with this state.
     pub fn count(&self, state: State) -> usize {
         self.checks.iter().filter(|check| check.state == state).count()
     }
 }
 
-/// What the checks of one process work with.
+/// What the checks work with.
 struct Context<'a> {
     config: &'a Config,
     clock: &'a Clock,
-    base: Base,
-    /// `None` where calls cannot be prepared.
+    database: Database,
+    /// `None` if the client cannot be built.
     client: Option<Client>,
 }
 
 impl Context<'_> {
-    /// How long a check that asks WeChat may take: two attempts, and some for the database.
+    /// How long a check that calls WeChat may take: two attempts, and some time for the database.
     fn limit(&self) -> Duration {
         self.config.wechat.timeout() * 2 + Duration::from_secs(5)
     }
 }
 
-/// Makes every check. What the configuration's mistakes make impossible is told as skipped.
+/// Runs all checks. Checks that the configuration does not allow are reported as skipped.
 pub async fn examine(loaded: &Result<Loaded, config::Error>, clock: &Clock) -> Report {
     let mut checks = settings::examine(loaded);
     let why = match loaded {
         Ok(Loaded { config, .. }) => {
-            checks.extend(examine_world(config, clock).await);
+            checks.extend(examine_services(config, clock).await);
             nothing_configured
         }
         Err(_) => |_| "the configuration has mistakes",
@@ -103,46 +104,48 @@ pub async fn examine(loaded: &Result<Loaded, config::Error>, clock: &Clock) -> R
     Report::of(checks)
 }
 
-/// Why there is nothing to say under a name although the configuration is fine.
+/// Why a check does not apply, although the configuration is valid.
 fn nothing_configured(name: Name) -> &'static str {
     match name {
         Name::LoginSecret => "no Mini Program is configured",
-        Name::SharedUnionids => "it takes an Official Account and a Mini Program",
+        Name::SharedUnionids => "needs an Official Account and a Mini Program",
         Name::Callbacks | Name::UnionidConflicts => "no account is configured",
         _ => "no Official Account is configured",
     }
 }
 
-async fn examine_world(config: &Config, clock: &Clock) -> Vec<Check> {
-    let (unprepared, client) = prepare(config);
-    let (base_checks, base) = database::examine(config, clock).await;
-    let context = Context { config, clock, base, client };
-    let (reached, found) = tokio::join!(reach::examine(&context), examine_accounts(&context));
-    context.base.close().await;
-    unprepared.into_iter().chain(base_checks).chain(reached).chain(found).collect()
+async fn examine_services(config: &Config, clock: &Clock) -> Vec<Check> {
+    let (client_check, client) = prepare_client(config);
+    let (database_checks, database) = database::examine(config, clock).await;
+    let context = Context { config, clock, database, client };
+    let (reach, accounts) = tokio::join!(reach::examine(&context), examine_accounts(&context));
+    context.database.close().await;
+    client_check.into_iter().chain(database_checks).chain(reach).chain(accounts).collect()
 }
 
-fn prepare(config: &Config) -> (Option<Check>, Option<Client>) {
-    // One repetition tells a hiccup from an outage; a minute's limit is not waited out.
+/// Returns the WeChat client, or a failed check if it cannot be built.
+fn prepare_client(config: &Config) -> (Option<Check>, Option<Client>) {
+    // One retry distinguishes a glitch from an outage. Waiting out a rate limit would take a minute.
     let retry = RetryPolicy { transient: 1, rate_limited: 0, ..RetryPolicy::default() };
     match app::client(config, retry) {
         Ok(client) => (None, Some(client)),
         Err(error) => {
-            let hint =
-                error.hint().unwrap_or_else(|| "look at [wechat] of the configuration".into());
-            let check = Check::fail(Name::Configuration, told(&error), hint).about("wechat");
+            let hint = error
+                .hint()
+                .unwrap_or_else(|| "check the section [wechat] of the configuration".into());
+            let check = Check::fail(Name::Configuration, describe(&error), hint).about("wechat");
             (Some(check), None)
         }
     }
 }
 
-/// What is to be said of each account, all of them at once.
+/// Runs the checks of all accounts concurrently.
 async fn examine_accounts(context: &Context<'_>) -> Vec<Check> {
     let (official, programs) = (&context.config.official_accounts, &context.config.mini_programs);
     let tokens = tokens::Tokens::of(context);
     let appids = official.iter().map(|found| &found.appid);
     let appids = appids.chain(programs.iter().map(|found| &found.appid));
-    let (asked, histories, logins, conflicts, callbacks, people) = tokio::join!(
+    let (at_wechat, histories, logins, conflicts, callbacks, people) = tokio::join!(
         join_all(official.iter().map(|found| account::examine(context, tokens.as_ref(), found))),
         join_all(official.iter().map(|found| history::examine(context, found))),
         join_all(programs.iter().map(|found| program::examine(context, found))),
@@ -150,6 +153,6 @@ async fn examine_accounts(context: &Context<'_>) -> Vec<Check> {
         callbacks::examine(context),
         people::examine(context),
     );
-    let of_accounts = asked.into_iter().chain(histories).flatten();
+    let of_accounts = at_wechat.into_iter().chain(histories).flatten();
     of_accounts.chain(logins).chain(conflicts).chain(callbacks).chain(people).collect()
 }

@@ -1,26 +1,26 @@
-//! The names of the checks. They never change: monitors look for them.
+//! The names of the checks. They are stable, because monitoring matches on them.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Declares the names, each with its word, in the order in which checks are told.
+/// Declares the names with their texts, in the order of the report.
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
-        /// A check by its name.
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// The name of a check.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Name {
             $($(#[$doc])* $name,)+
         }
 
         impl Name {
-            /// All of them, in the order in which they are told.
+            /// All names, in the order of the report.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The name.
+            /// Returns the name as text.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$name => $word,)+
+                    $(Self::$name => $text,)+
                 }
             }
         }
@@ -28,51 +28,51 @@ macro_rules! names {
 }
 
 names!(
-    /// The configuration has no mistakes.
+    /// The configuration is valid.
     Configuration = "configuration",
-    /// Nobody else may read the files with secrets in them.
+    /// Files with secrets are readable by their owner only.
     FilePermissions = "file-permissions",
-    /// What is kept encrypted has keys of its own.
+    /// Encryption at rest uses configured keys.
     EncryptionKeys = "encryption-keys",
-    /// Who can reach `serve`.
+    /// Which machines can reach `serve`.
     HttpListen = "http-listen",
     /// The database answers.
     Database = "database",
-    /// Its schema is up to date.
+    /// The database's schema is up to date.
     DatabaseMigrations = "database-migrations",
-    /// SQLite's folder takes more.
+    /// SQLite's folder is writable and has space.
     DatabaseDisk = "database-disk",
-    /// The pool fits the server.
+    /// The connection pool fits the server's limit.
     DatabasePool = "database-pool",
-    /// The database's clock agrees with ours.
+    /// The database's clock agrees with this machine's.
     ClockDatabase = "clock-database",
-    /// WeChat's clock agrees with ours.
+    /// WeChat's clock agrees with this machine's.
     ClockWechat = "clock-wechat",
-    /// The name in `wechat.base_url` has addresses.
+    /// The host in `wechat.base_url` can be resolved.
     WechatDns = "wechat-dns",
-    /// The server there is who it says.
+    /// The server's TLS certificate is valid.
     WechatTls = "wechat-tls",
-    /// What answers there is WeChat.
+    /// The server that answers is WeChat.
     WechatAnswer = "wechat-answer",
-    /// WeChat grants an Official Account's token.
+    /// WeChat grants an Official Account's access token.
     AccessToken = "access-token",
-    /// It lists the account's followers.
+    /// WeChat lists the account's followers.
     FollowerList = "follower-list",
-    /// The next sync fits into the account's quotas.
+    /// The account's quotas are sufficient for the next sync.
     Quota = "quota",
     /// Followers have unionids.
     Unionids = "unionids",
-    /// The latest sync that ended well is not long ago.
+    /// The latest successful sync is recent.
     LastRun = "last-run",
-    /// No run waits for a person.
+    /// No run is held.
     HeldRun = "held-run",
-    /// No unionids changed lately.
+    /// No unionids changed recently.
     UnionidConflicts = "unionid-conflicts",
     /// Callbacks arrive.
     Callbacks = "callbacks",
-    /// WeChat takes a Mini Program's AppSecret.
+    /// WeChat accepts a Mini Program's AppID and AppSecret.
     LoginSecret = "login-secret",
-    /// An Official Account and a Mini Program know some people in common.
+    /// An Official Account and a Mini Program have some unionids in common.
     SharedUnionids = "shared-unionids",
 );
 

@@ -1,27 +1,28 @@
-//! Whether an Official Account and a Mini Program know people in common: if none of many, they are
-//! bound to different Open Platform accounts, and nobody who logs in will be found.
+//! Checks whether an Official Account and a Mini Program have unionids in common. If there are many on
+//! both sides but none in common, the accounts are bound to different Open Platform accounts, and no user
+//! can be resolved.
 //!
-//! Takes samples of both sides and looks each up on the other.
+//! Takes a sample from each side and looks it up on the other.
 
-use super::check::{either, within};
+use super::check::{merge, within};
 use super::database::failed;
-use super::{Check, Context, DATABASE_LIMIT, Name};
+use super::{Check, Context, DATABASE_TIMEOUT, Name};
 use crate::config::{MiniProgram, OfficialAccount};
 use crate::store::coverage::{self, Side};
 use crate::store::{self, AccountId, Store, accounts};
 
-/// People looked at on each side.
-const SAMPLE: u64 = 2_000;
+/// Sample size on each side.
+const SAMPLE_SIZE: u64 = 2_000;
 
-/// With fewer on a side, none in common says nothing.
-const MANY: usize = 100;
+/// With fewer unionids on a side, having none in common proves nothing.
+const MIN_UNIONIDS: usize = 100;
 
 pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     for account in &context.config.official_accounts {
         for program in &context.config.mini_programs {
             let step = compare(context, account, program);
-            let check = either(within(DATABASE_LIMIT, Name::SharedUnionids, step).await);
+            let check = merge(within(DATABASE_TIMEOUT, Name::SharedUnionids, step).await);
             checks.push(check.about(format!("{} + {}", account.appid, program.appid)));
         }
     }
@@ -34,7 +35,7 @@ async fn compare(
     program: &MiniProgram,
 ) -> Result<Check, Check> {
     let name = Name::SharedUnionids;
-    let store = context.base.ready().map_err(|why| Check::skipped(name, why))?;
+    let store = context.database.ready().map_err(|why| Check::skipped(name, why))?;
     let failed = |error: store::Error| failed(name, &error);
     let reader = store.reader();
     let account = accounts::find(reader, &account.appid).await.map_err(failed)?;
@@ -45,22 +46,23 @@ async fn compare(
     if accounts::find_crawled_at(reader, account).await.map_err(failed)?.is_none() {
         return Ok(Check::skipped(name, "the first sync is not complete yet"));
     }
-    judge(store, account, program).await.map_err(failed)
+    evaluate(store, account, program).await.map_err(failed)
 }
 
-async fn judge(
+async fn evaluate(
     store: &Store,
     account: AccountId,
     program: AccountId,
 ) -> Result<Check, store::Error> {
     let (name, reader) = (Name::SharedUnionids, store.reader());
-    let users = coverage::sample_unionids(reader, Side::Users, program, SAMPLE).await?;
-    let followers = coverage::sample_unionids(reader, Side::Followers, account, SAMPLE).await?;
+    let users = coverage::sample_unionids(reader, Side::Users, program, SAMPLE_SIZE).await?;
+    let followers =
+        coverage::sample_unionids(reader, Side::Followers, account, SAMPLE_SIZE).await?;
     if users.is_empty() || followers.is_empty() {
-        let whom = if users.is_empty() { "user" } else { "follower" };
-        return Ok(Check::skipped(name, format!("no {whom} with a unionid is known")));
+        let side = if users.is_empty() { "user" } else { "follower" };
+        return Ok(Check::skipped(name, format!("no {side} with a unionid is known")));
     }
-    // Either sample alone would miss a side that is small beside the other.
+    // One sample alone could miss the common unionids if one side is much smaller than the other.
     if coverage::has_any(reader, Side::Followers, account, &users).await?
         || coverage::has_any(reader, Side::Users, program, &followers).await?
     {
@@ -71,10 +73,10 @@ async fn judge(
         users.len(),
         followers.len()
     );
-    if users.len() < MANY || followers.len() < MANY {
+    if users.len() < MIN_UNIONIDS || followers.len() < MIN_UNIONIDS {
         return Ok(Check::skipped(name, format!("{detail}: too few to tell")));
     }
-    let hint = "bind both to the same Open Platform account, at open.weixin.qq.com; bound to \
-                different ones, a person has a unionid for each";
+    let hint = "bind both to the same Open Platform account at open.weixin.qq.com; otherwise each \
+                user has a different unionid in each";
     Ok(Check::warn(name, detail, hint))
 }

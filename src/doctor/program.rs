@@ -1,18 +1,18 @@
-//! Whether WeChat takes a Mini Program's AppID and AppSecret.
+//! Checks whether WeChat accepts a Mini Program's AppID and AppSecret.
 
-use super::check::{either, told, within};
+use super::check::{describe, merge, within};
 use super::{Check, Context, NO_CLIENT, Name};
 use crate::config::MiniProgram;
 use crate::wechat::login::{InvalidLoginCode, LoginCode, LoginRefusal};
 use crate::wechat::{Class, Client, Error};
 
-/// A code that WeChat never gave anybody.
-const DUMMY: &str = "unionid-bridge-doctor";
+/// A login code that WeChat never issued.
+const FAKE_CODE: &str = "unionid-bridge-doctor";
 
 pub(super) async fn examine(context: &Context<'_>, program: &MiniProgram) -> Check {
     let name = Name::LoginSecret;
     let check = match &context.client {
-        Some(client) => either(within(context.limit(), name, try_secret(client, program)).await),
+        Some(client) => merge(within(context.limit(), name, try_secret(client, program)).await),
         None => Check::skipped(name, NO_CLIENT),
     };
     check.about(&program.appid)
@@ -20,19 +20,20 @@ pub(super) async fn examine(context: &Context<'_>, program: &MiniProgram) -> Che
 
 async fn try_secret(client: &Client, program: &MiniProgram) -> Result<Check, Check> {
     let name = Name::LoginSecret;
-    let code: LoginCode =
-        DUMMY.parse().map_err(|error: InvalidLoginCode| Check::skipped(name, error.to_string()))?;
+    let code: LoginCode = FAKE_CODE
+        .parse()
+        .map_err(|error: InvalidLoginCode| Check::skipped(name, error.to_string()))?;
     let Err(error) = client.code_to_session(&program.appid, &program.secret, &code).await else {
-        let hint = "look at wechat.base_url: whoever answers there takes any code";
-        return Ok(Check::warn(name, "WeChat took a code that it never gave", hint));
+        let hint = "check wechat.base_url: the server there accepts any code";
+        return Ok(Check::warn(name, "WeChat accepted a login code that it never issued", hint));
     };
     Ok(match error.login_refusal() {
-        // WeChat looks at the code only after the AppID and the AppSecret.
+        // WeChat checks the code only after the AppID and AppSecret.
         Some(LoginRefusal::InvalidCode | LoginRefusal::UsedCode | LoginRefusal::Blocked) => {
-            Check::ok(name, "WeChat takes the AppID and the AppSecret")
+            Check::ok(name, "WeChat accepts the AppID and AppSecret")
         }
         Some(LoginRefusal::TooOften) => {
-            Check::warn(name, told(&error), "run `doctor` again in a minute")
+            Check::warn(name, describe(&error), "run `doctor` again in a minute")
         }
         None => refused(&error),
     })
@@ -40,8 +41,8 @@ async fn try_secret(client: &Client, program: &MiniProgram) -> Result<Check, Che
 
 fn refused(error: &Error) -> Check {
     let hint = match error.class() {
-        Class::Config => "compare appid and secret with the Mini Program's console",
-        _ => "if WeChat can be reached, try again in a minute",
+        Class::Config => "compare appid and secret with the Mini Program's console in WeChat",
+        _ => "check that WeChat is reachable, and try again in a minute",
     };
-    Check::fail(Name::LoginSecret, told(error), error.hint().unwrap_or_else(|| hint.to_owned()))
+    Check::fail(Name::LoginSecret, describe(error), error.hint().unwrap_or_else(|| hint.to_owned()))
 }

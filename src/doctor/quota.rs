@@ -1,8 +1,8 @@
-//! Whether an account's daily allowance carries the next sync.
+//! Checks whether an account's daily quotas are sufficient for the next sync.
 
 use super::account::refused;
 use super::database::failed;
-use super::forecast::{Known, Need, Reach};
+use super::forecast::{Known, Need, Sufficiency};
 use super::{Check, Context, Name, State};
 use crate::config::{OfficialAccount, ProfileApi};
 use crate::model::RunState;
@@ -11,7 +11,7 @@ use crate::wechat::{self, Quota};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// A call that a sync makes, and how often.
+/// A WeChat call that the next sync makes, and how often.
 struct Needed {
     path: &'static str,
     calls: u64,
@@ -27,19 +27,19 @@ pub(super) async fn examine(
     let known = known.map_err(|error| failed(Name::Quota, &error))?;
     let mut statuses = Vec::new();
     for needed in needed(context, Need::of(known)) {
-        let quota = calls.quota(needed.path).await.map_err(|error| unasked(&error))?;
+        let quota = calls.quota(needed.path).await.map_err(|error| unknown_quota(&error))?;
         statuses.push((needed, quota));
     }
-    Ok(judge(&statuses))
+    Ok(evaluate(&statuses))
 }
 
-/// Without the answer nothing is known, but nothing is wrong with the sync either.
-fn unasked(error: &wechat::Error) -> Check {
+/// Returns a warning if WeChat does not report the quota: a sync may still work.
+fn unknown_quota(error: &wechat::Error) -> Check {
     let check = refused(Name::Quota, error);
     Check { state: State::Warn, ..check }
 }
 
-/// From the database where there is one; otherwise as before the first sync.
+/// Returns what the database knows about the account, or without one, the state before a first sync.
 async fn known(
     context: &Context<'_>,
     account: &OfficialAccount,
@@ -47,7 +47,7 @@ async fn known(
 ) -> Result<Known, store::Error> {
     let refresh_days = u64::from(context.config.sync.refresh_after_days);
     let unknown = Known { followers: 0, mirrored: None, missing: 0, refresh_days, nights: 1 };
-    let known = match context.base.ready() {
+    let known = match context.database.ready() {
         Ok(store) => from_history(store, account, unknown).await?,
         Err(_) => unknown,
     };
@@ -89,32 +89,33 @@ fn needed(context: &Context<'_>, need: Need) -> [Needed; 2] {
     [Needed { path: "/cgi-bin/user/get", calls: need.pages }, profiles]
 }
 
-fn judge(statuses: &[(Needed, Quota)]) -> Check {
+fn evaluate(statuses: &[(Needed, Quota)]) -> Check {
     let name = Name::Quota;
-    let shown: Vec<_> = statuses.iter().map(|(needed, quota)| shown(needed, *quota)).collect();
-    let detail = format!("the next sync needs {}", shown.join(", "));
-    let reach = |(needed, quota): &(Needed, Quota)| {
-        Reach::of(needed.calls, quota.remain, quota.daily_limit)
+    let parts: Vec<_> =
+        statuses.iter().map(|(needed, quota)| format_need(needed, *quota)).collect();
+    let detail = format!("the next sync needs {}", parts.join(", "));
+    let sufficiency = |(needed, quota): &(Needed, Quota)| {
+        Sufficiency::of(needed.calls, quota.remain, quota.daily_limit)
     };
-    if statuses.iter().any(|standing| reach(standing) == Reach::Never) {
-        let hint = "a sync will pause and go on the next day: ask WeChat for a higher quota, or \
+    if statuses.iter().any(|status| sufficiency(status) == Sufficiency::Never) {
+        let hint = "a sync will pause and resume the next day: ask WeChat for a higher quota, or \
                     raise sync.refresh_after_days";
         return Check::fail(name, detail, hint);
     }
-    if statuses.iter().any(|standing| reach(standing) == Reach::AfterReset) {
-        let hint = "a sync before WeChat counts from 0 again, at midnight, UTC+8, will pause until \
-                    then; look at what else calls for this account";
+    if statuses.iter().any(|status| sufficiency(status) == Sufficiency::AfterReset) {
+        let hint = "a sync will pause until WeChat resets the quota at midnight (UTC+8); check which \
+                    other programs make these calls for the account";
         return Check::warn(name, detail, hint);
     }
     Check::ok(name, detail)
 }
 
-fn shown(needed: &Needed, quota: Quota) -> String {
+fn format_need(needed: &Needed, quota: Quota) -> String {
     let call = needed.path.trim_start_matches("/cgi-bin/");
     let calls = needed.calls;
     match (quota.remain, quota.daily_limit) {
         (Some(remain), Some(daily)) => format!("{calls} {call} ({remain} of {daily} left today)"),
         (Some(remain), None) => format!("{calls} {call} ({remain} left today)"),
-        (None, _) => format!("{calls} {call} (WeChat names no limit)"),
+        (None, _) => format!("{calls} {call} (WeChat reports no limit)"),
     }
 }

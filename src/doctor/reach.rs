@@ -1,8 +1,8 @@
-//! The way to WeChat: its name, its certificate, whether it is WeChat that answers, and its clock.
+//! Checks the connection to WeChat: DNS, TLS certificate, whether WeChat answers, and its clock.
 
 use chrono::{DateTime, Utc};
 
-use super::check::{told, within};
+use super::check::{describe, within};
 use super::{Check, Context, NO_CLIENT, Name, clocks};
 use crate::wechat::{Client, Error, Probe, Resolved, TransportError};
 
@@ -18,7 +18,7 @@ pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
     let resolved = within(context.limit(), Name::WechatDns, async { Ok(client.resolve().await) });
     let (probed, resolved) = tokio::join!(probed, resolved);
     let is_reached = probed.as_ref().is_ok_and(|(probe, ..)| is_connected(&probe.answer));
-    let dns = resolved.map_or_else(|late| late, |found| dns(found, is_reached));
+    let dns = resolved.map_or_else(|timed_out| timed_out, |found| dns(found, is_reached));
     let about = |check: Check| check.about(base_url);
     match probed {
         Ok((probe, ours)) => {
@@ -26,14 +26,15 @@ pub(super) async fn examine(context: &Context<'_>) -> Vec<Check> {
             let clock = clock(probe.server_time, ours);
             [dns, tls, answer(&probe.answer), clock].map(about).into()
         }
-        Err(late) => {
-            let skipped = |name| Check::skipped(name, "nothing answered in time");
+        Err(timed_out) => {
+            let skipped = |name| Check::skipped(name, "WeChat did not answer in time");
             let others = [skipped(Name::WechatTls), skipped(Name::ClockWechat)];
-            [dns, late].into_iter().chain(others).map(about).collect()
+            [dns, timed_out].into_iter().chain(others).map(about).collect()
         }
     }
 }
 
+/// Readings of this machine's clock before and after the request.
 type Readings = (DateTime<Utc>, DateTime<Utc>);
 
 async fn probe(context: &Context<'_>, client: &Client) -> (Probe, Readings) {
@@ -45,30 +46,30 @@ async fn probe(context: &Context<'_>, client: &Client) -> (Probe, Readings) {
 fn dns(resolved: Option<Resolved>, is_reached: bool) -> Check {
     let check = Name::WechatDns;
     let Some(Resolved { name, addresses }) = resolved else {
-        return Check::skipped(check, "wechat.base_url has an address and no name");
+        return Check::skipped(check, "wechat.base_url contains an IP address");
     };
     let problem = match addresses {
         Ok(addresses) if !addresses.is_empty() => {
             let shown: Vec<_> = addresses.iter().take(3).map(ToString::to_string).collect();
-            return Check::ok(check, format!("{name} leads to {}", shown.join(", ")));
+            return Check::ok(check, format!("{name} resolves to {}", shown.join(", ")));
         }
-        Ok(_) => format!("{name} has no address"),
+        Ok(_) => format!("{name} has no IP address"),
         Err(error) => format!("{name} could not be resolved: {error}"),
     };
     if is_reached {
-        let detail = format!("{problem}, yet it was reached: by a proxy");
+        let detail = format!("{problem}, but WeChat was reached through a proxy");
         return Check::ok(check, detail);
     }
-    let hint = "look at wechat.base_url and at this machine's name server (/etc/resolv.conf)";
+    let hint = "check wechat.base_url and this machine's name server (/etc/resolv.conf)";
     Check::fail(check, problem, hint)
 }
 
-/// Whether a connection came about, TLS included.
+/// Whether a connection was established, including TLS.
 fn is_connected(answer: &Result<(), Error>) -> bool {
     !matches!(answer, Err(Error::Transport { fault, .. }) if stage(fault) != Stage::Answer)
 }
 
-/// How far a request got that failed on its way.
+/// The stage at which a request failed.
 #[derive(PartialEq, Eq)]
 enum Stage {
     Connection,
@@ -92,15 +93,15 @@ fn stage(fault: &TransportError) -> Stage {
 fn tls(context: &Context<'_>, answer: &Result<(), Error>) -> Check {
     let name = Name::WechatTls;
     if context.config.wechat.base_url.scheme() != "https" {
-        return Check::skipped(name, "wechat.base_url is http, to this machine itself");
+        return Check::skipped(name, "wechat.base_url uses http on this machine");
     }
     match answer {
         Err(Error::Transport { fault, .. }) => match stage(fault) {
             Stage::Tls => Check::fail(name, fault.to_string(), hint(answer)),
             Stage::Connection => Check::skipped(name, "no connection could be made"),
-            Stage::Answer => Check::ok(name, "the certificate is good"),
+            Stage::Answer => Check::ok(name, "the certificate is valid"),
         },
-        _ => Check::ok(name, "the certificate is good"),
+        _ => Check::ok(name, "the certificate is valid"),
     }
 }
 
@@ -108,21 +109,21 @@ fn answer(answer: &Result<(), Error>) -> Check {
     let name = Name::WechatAnswer;
     match answer {
         Ok(()) => Check::ok(name, "WeChat's API answers"),
-        // A gateway may let through only what its owner thought of.
+        // A gateway may forward only some routes.
         Err(error @ Error::Status { status: 404, .. }) => {
-            Check::warn(name, told(error), hint(answer))
+            Check::warn(name, describe(error), hint(answer))
         }
-        Err(error) => Check::fail(name, told(error), hint(answer)),
+        Err(error) => Check::fail(name, describe(error), hint(answer)),
     }
 }
 
 fn hint(answer: &Result<(), Error>) -> String {
     let hint = match answer {
         Err(Error::Transport { fault: TransportError::Tls(_), .. }) => {
-            "what is there does not speak TLS as WeChat does: look at the port in wechat.base_url \
-             and at proxies"
+            "the server does not speak TLS as WeChat does: check the port in wechat.base_url and \
+             proxies"
         }
-        _ => "look at wechat.base_url, at proxies, and at this machine's way to the internet",
+        _ => "check wechat.base_url, proxies and this machine's internet connection",
     };
     let known = answer.as_ref().err().and_then(Error::hint);
     known.unwrap_or_else(|| hint.to_owned())
@@ -130,7 +131,7 @@ fn hint(answer: &Result<(), Error>) -> String {
 
 fn clock(server_time: Option<DateTime<Utc>>, ours: Readings) -> Check {
     match server_time {
-        Some(theirs) => clocks::judge(Name::ClockWechat, "WeChat's", theirs, ours),
-        None => Check::skipped(Name::ClockWechat, "no answer said what time it is there"),
+        Some(theirs) => clocks::evaluate(Name::ClockWechat, "WeChat's", theirs, ours),
+        None => Check::skipped(Name::ClockWechat, "no response contained WeChat's time"),
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration, the files it is read from, and what in it is legal but asks for a word.
+//! Checks the configuration, the permissions of its files, and settings that deserve a hint.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::{Check, Name};
 use crate::config::{self, Config, Loaded, Mistake};
 
-/// What others may do with a file, as bits of its mode.
+/// The mode bits that give group and others access to a file.
 const OTHERS: u32 = 0o077;
 
 pub(super) fn examine(loaded: &Result<Loaded, config::Error>) -> Vec<Check> {
@@ -22,7 +22,7 @@ fn examine_loaded(loaded: &Loaded) -> Vec<Check> {
     let mut checks: Vec<_> = loaded.warnings.iter().map(warning).collect();
     if checks.is_empty() {
         let keys = loaded.settings.0.len();
-        checks.push(Check::ok(Name::Configuration, format!("no mistake in {keys} keys")));
+        checks.push(Check::ok(Name::Configuration, format!("{keys} settings, no mistakes")));
     }
     checks.extend(file_permissions(&loaded.secret_files));
     checks.push(encryption_keys(&loaded.config));
@@ -31,13 +31,15 @@ fn examine_loaded(loaded: &Loaded) -> Vec<Check> {
 }
 
 fn mistake(found: &Mistake) -> Check {
-    let hint = "`unionid-bridge config check` lists every mistake, `config default` every key";
+    let hint =
+        "`unionid-bridge config check` reports every mistake, `config default` documents every key";
     let hint = found.hint.as_deref().unwrap_or(hint);
     about(Check::fail(Name::Configuration, problem(found), hint), found)
 }
 
 fn warning(found: &Mistake) -> Check {
-    let hint = found.hint.as_deref().unwrap_or("`unionid-bridge config show` says where it is set");
+    let hint =
+        found.hint.as_deref().unwrap_or("`unionid-bridge config show` prints where it is set");
     about(Check::warn(Name::Configuration, problem(found), hint), found)
 }
 
@@ -58,9 +60,9 @@ fn file_permissions(files: &BTreeSet<PathBuf>) -> Vec<Check> {
         return open;
     }
     let detail = match files.len() {
-        0 => return vec![Check::ok(Name::FilePermissions, "no secret stands in a file")],
-        1 => "the file with secrets in it is its owner's alone".to_owned(),
-        many => format!("the {many} files with secrets in them are their owner's alone"),
+        0 => return vec![Check::ok(Name::FilePermissions, "no secret is in a file")],
+        1 => "the file with secrets is accessible to its owner only".to_owned(),
+        many => format!("the {many} files with secrets are accessible to their owner only"),
     };
     vec![Check::ok(Name::FilePermissions, detail)]
 }
@@ -74,15 +76,15 @@ fn open_to_others(path: &Path) -> Option<Check> {
         Ok(found) => {
             let mode = found.permissions().mode() & 0o777;
             let detail =
-                format!("it holds secrets, and others than its owner have it open ({mode:o})");
+                format!("contains secrets, but not only its owner has access (mode {mode:o})");
             let hint = format!(
-                "chmod 600 {shown}; for a mounted secret, set its mode where it is mounted"
+                "run chmod 600 {shown}; for a mounted secret, set the mode where it is mounted"
             );
             Check::warn(name, detail, hint)
         }
         Err(error) => {
-            let hint = "does the path still exist, and may this process's user look at it?";
-            Check::warn(name, format!("cannot be looked at: {error}"), hint)
+            let hint = "check that the path exists and that this process's user may access it";
+            Check::warn(name, format!("cannot be checked: {error}"), hint)
         }
     };
     Some(check.about(shown))
@@ -92,14 +94,14 @@ fn encryption_keys(config: &Config) -> Check {
     let name = Name::EncryptionKeys;
     match config.security.encryption_keys.len() {
         0 if config.database.url.expose_secret().starts_with("sqlite:") => {
-            let detail = "none: entries are encrypted under keys derived from the AppSecrets";
+            let detail = "none configured: data is encrypted with keys derived from the AppSecrets";
             Check::ok(name, detail)
         }
         0 => Check::warn(
             name,
-            "none, although several processes can share this database: entries are encrypted under \
-             keys derived from the AppSecrets, and are lost where one of these changes",
-            "set security.encryption_keys to the same for every process; make one with: openssl \
+            "none configured, although several processes can share this database: data is encrypted \
+             with keys derived from the AppSecrets, and is lost when an AppSecret changes",
+            "set security.encryption_keys to the same keys in every process; create one with: openssl \
              rand -base64 32",
         ),
         1 => Check::ok(name, "1 key"),
@@ -111,12 +113,13 @@ fn http_listen(config: &Config) -> Check {
     let address = config.http.listen;
     let check = |detail: String| Check::ok(Name::HttpListen, detail);
     if address.ip().is_loopback() {
-        return check(format!("{address}, which this machine alone can reach"));
+        return check(format!("{address}, reachable from this machine only"));
     }
     let reach = match address.ip().is_unspecified() {
-        true => "which every network of this machine can reach",
-        false => "which other machines can reach",
+        true => "reachable from every network of this machine",
+        false => "reachable from other machines",
     };
-    check(format!("{address}, {reach}"))
-        .noting("let only a proxy that speaks TLS reach it: API keys and answers come in the clear")
+    check(format!("{address}, {reach}")).with_hint(
+        "allow access only through a TLS proxy: `serve` sends API keys and data unencrypted",
+    )
 }

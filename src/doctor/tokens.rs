@@ -1,4 +1,4 @@
-//! Where the doctor's calls take their token from: the keeper, or WeChat where there is no database.
+//! Access tokens for the doctor's calls: from the keeper, or directly from WeChat without a database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Context;
-use super::check::told;
+use super::check::describe;
 use crate::app;
 use crate::config::OfficialAccount;
 use crate::model::AppId;
@@ -16,13 +16,13 @@ use crate::wechat::{self, AccessToken, Client, ConcurrencyLimit, TokenError, Tok
 /// Calls in flight for one account.
 const CONCURRENCY: usize = 2;
 
-/// How tokens are got. Never by force, which would end everybody's.
+/// Fetches tokens, never by force, which would invalidate the token for everybody.
 pub(super) struct Tokens<'a> {
     client: &'a Client,
     keeper: Option<Arc<Keeper>>,
 }
 
-/// An account's calls, and for how long its token is good.
+/// The client for an account, and the remaining life of its token.
 pub(super) struct Granted {
     pub(super) calls: wechat::Account,
     pub(super) expires_in: Duration,
@@ -35,29 +35,29 @@ pub(super) struct Refused {
 }
 
 impl<'a> Tokens<'a> {
-    /// `None` where calls cannot be prepared.
+    /// Returns `None` if the WeChat client cannot be built.
     pub(super) fn of(context: &'a Context<'_>) -> Option<Self> {
         let client = context.client.as_ref()?;
-        let keeper = context.base.ready().ok();
+        let keeper = context.database.ready().ok();
         let keeper = keeper.map(|store| app::keeper(context.config, store, client));
         Some(Self { client, keeper })
     }
 
-    /// Asks WeChat, although a token may be at hand: whether it still gives one is the question. In
-    /// the normal mode it gives the one that everybody has.
+    /// Requests the token from WeChat even if one is stored, to test that WeChat still grants it. In
+    /// normal mode, WeChat returns the current token to every caller.
     pub(super) async fn grant(&self, account: &OfficialAccount) -> Result<Granted, Refused> {
         let appid = &account.appid;
         let (tokens, expires_in): (Arc<dyn TokenSource>, _) = match &self.keeper {
             Some(keeper) => {
-                let standing = keeper.refresh(appid, false).await;
-                let standing = standing
-                    .map_err(|error| Refused { problem: told(&error), hint: error.hint() })?;
-                (keeper.clone(), Duration::from_secs(standing.expires_in))
+                let status = keeper.refresh(appid, false).await;
+                let status = status
+                    .map_err(|error| Refused { problem: describe(&error), hint: error.hint() })?;
+                (keeper.clone(), Duration::from_secs(status.expires_in))
             }
             None => {
                 let granted = self.client.stable_token(appid, &account.secret, false).await;
                 let granted = granted
-                    .map_err(|error| Refused { problem: told(&error), hint: error.hint() })?;
+                    .map_err(|error| Refused { problem: describe(&error), hint: error.hint() })?;
                 (Arc::new(Single(granted.token)), granted.expires_in)
             }
         };
@@ -66,7 +66,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// One token, and no other.
+/// A token source with one token that cannot be replaced.
 struct Single(AccessToken);
 
 #[async_trait]

@@ -1,8 +1,8 @@
-//! Who calls: `Authorization: Bearer ubk_…`, and nothing else.
+//! Authentication: `Authorization: Bearer ubk_…` is the only accepted form.
 //!
-//! A handler that takes a [`Caller`] as its first argument is open to keys with that scope only; its
-//! `#[utoipa::path]` says the same as `security(("api_key" = ["resolve"]))`, and a test compares the
-//! two for every route of the document.
+//! A handler that takes a [`Caller`] as its first argument accepts only keys with that scope. Its
+//! `#[utoipa::path]` declares the same scope, as `security(("api_key" = ["resolve"]))`; a test compares
+//! the two for every route of the document.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use crate::keys::Grant;
 use crate::model::{AppId, Scope};
 
 /// A scope as a type, for [`Caller`].
-pub(super) trait Needed: Send + std::marker::Sync {
+pub(super) trait RequiredScope: Send + std::marker::Sync {
     /// The scope.
     const SCOPE: Scope;
 }
 
-macro_rules! needed {
+macro_rules! required_scopes {
     ($($name:ident)*) => {$(
         #[doc = concat!("[`Scope::", stringify!($name), "`] as a type.")]
         #[derive(Debug)]
         pub(super) struct $name;
 
-        impl Needed for $name {
+        impl RequiredScope for $name {
             const SCOPE: Scope = Scope::$name;
         }
     )*};
 }
 
-needed!(Login Resolve Erase Push Templates Token Sync Read Metrics);
+required_scopes!(Login Resolve Erase Push Templates Token Sync Read Metrics);
 
-/// Whoever sent the request, whose key is valid, has the scope `S`, and is within its limit.
+/// The caller of a request. Its key is valid, has the scope `S`, and is within its rate limit.
 #[derive(Debug)]
 pub(super) struct Caller<S> {
     grant: Arc<Grant>,
@@ -45,70 +45,73 @@ pub(super) struct Caller<S> {
 }
 
 impl<S> Caller<S> {
-    /// The key's public part: the actor of the audit trail.
+    /// The public part of the key: the actor in the audit trail.
     pub(super) fn id(&self) -> &str {
         &self.grant.key().id
     }
 
-    /// Who has the key, told from others also after it was rolled.
+    /// Identifies the owner of the key. Stays the same when the key is rolled.
     pub(super) fn owner(&self) -> &str {
         self.grant.owner()
     }
 
-    /// Whether the key is for this account.
+    /// Whether the key may access this account.
     pub(super) fn allows(&self, appid: &AppId) -> bool {
         self.grant.allows_app(appid)
     }
 
-    /// The accounts that the key is for; `None` where it is for all.
+    /// The accounts that the key may access; `None` for all.
     pub(super) fn appids(&self) -> Option<&[AppId]> {
         self.grant.only_for()
     }
 
-    /// Refuses, where the key is for some accounts only: for what concerns all of them.
-    pub(super) fn may_name_all(&self) -> Result<(), Problem> {
+    /// Returns 403 unless the key may access all accounts: for operations that affect all of them.
+    pub(super) fn require_all_apps(&self) -> Result<(), Problem> {
         if self.appids().is_none() {
             return Ok(());
         }
-        let detail = "the API key is for some accounts, and this concerns all of them";
+        let detail = "the API key is limited to some accounts, and this operation affects all";
         Err(Problem::forbidden("app_not_allowed", detail)
-            .hint("make a key with `keys create` without --app"))
+            .hint("create a key with `unionid-bridge keys create` without --app"))
     }
 
-    /// Refuses, where the key is for other accounts.
-    pub(super) fn may_name(&self, appid: &AppId) -> Result<(), Problem> {
+    /// Returns 403 unless the key may access this account.
+    pub(super) fn require_app(&self, appid: &AppId) -> Result<(), Problem> {
         if self.allows(appid) {
             return Ok(());
         }
-        let detail = format!("the API key is not for the account {appid}");
-        Err(Problem::forbidden("app_not_allowed", detail)
-            .hint("make a key with `keys create --app` for this account, or without --app for all"))
+        let detail = format!("the API key may not access the account {appid}");
+        Err(Problem::forbidden("app_not_allowed", detail).hint(
+            "create a key with `unionid-bridge keys create --app` for this account, or without --app \
+             for all",
+        ))
     }
 }
 
-impl<S: Needed> FromRequestParts<Context> for Caller<S> {
+impl<S: RequiredScope> FromRequestParts<Context> for Caller<S> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
         refuse_key_in_query(parts.uri.query().unwrap_or_default())?;
         let grant = context.app.keys.authenticate(bearer(&parts.headers)?)?;
         grant.count().map_err(|after| {
-            Problem::too_many("rate_limited", "the API key's limit is reached", after)
-                .hint("slow down; `keys create --limit` makes a key with a higher limit")
+            Problem::too_many_requests("rate_limited", "the API key exceeded its rate limit", after)
+                .hint("slow down, or create a key with a higher limit: `keys create --limit`")
         })?;
         if !grant.allows(S::SCOPE) {
-            let detail = format!("the API key has not the scope `{}`", S::SCOPE);
-            let hint = format!("make a key with `unionid-bridge keys create --scope {}`", S::SCOPE);
+            let detail = format!("the API key lacks the scope `{}`", S::SCOPE);
+            let hint =
+                format!("create a key with `unionid-bridge keys create --scope {}`", S::SCOPE);
             return Err(Problem::forbidden("scope_missing", detail).hint(hint));
         }
         Ok(Self { grant, scope: PhantomData })
     }
 }
 
-/// The key in the one header that carries it.
+/// Returns the key from the `Authorization` header, which must occur exactly once.
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let missing = || {
-        Problem::unauthorized("key_missing", "an API key is needed")
+        Problem::unauthorized("key_missing", "this request needs an API key")
             .hint("send `Authorization: Bearer ubk_…`")
     };
     let mut sent = headers.get_all(AUTHORIZATION).iter();
@@ -121,7 +124,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     Ok(key.trim())
 }
 
-/// Query strings end up in the logs of proxies and in browsers' histories.
+/// Returns 400 if the query string contains a key: query strings end up in proxy logs and browser histories.
 fn refuse_key_in_query(query: &str) -> Result<(), Problem> {
     let is_key = |parameter: &str| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -131,8 +134,10 @@ fn refuse_key_in_query(query: &str) -> Result<(), Problem> {
     if !query.split('&').any(is_key) {
         return Ok(());
     }
-    Err(Problem::bad_request("key_in_query", "a key in the query string is not taken").hint(
-        "send it as `Authorization: Bearer ubk_…`, and roll this one: it may stand in a log by now",
+    let detail = "API keys are not accepted in the query string";
+    Err(Problem::bad_request("key_in_query", detail).hint(
+        "send it as `Authorization: Bearer ubk_…`; replace a key that was sent this way with \
+         `unionid-bridge keys roll`, because it may be in logs now",
     ))
 }
 
@@ -142,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    fn sent(headers: &[&'static str]) -> Result<String, &'static str> {
+    fn parse(headers: &[&'static str]) -> Result<String, &'static str> {
         let one = |value: &&'static str| (AUTHORIZATION, HeaderValue::from_static(value));
         let mut map = HeaderMap::new();
         for (name, value) in headers.iter().map(one) {
@@ -153,10 +158,10 @@ mod tests {
 
     #[test]
     fn the_scheme_is_read_without_case_and_nothing_else_is_taken() {
-        assert_eq!(sent(&["Bearer ubk_a"]).as_deref(), Ok("ubk_a"));
-        assert_eq!(sent(&["bearer  ubk_a "]).as_deref(), Ok("ubk_a"));
+        assert_eq!(parse(&["Bearer ubk_a"]).as_deref(), Ok("ubk_a"));
+        assert_eq!(parse(&["bearer  ubk_a "]).as_deref(), Ok("ubk_a"));
         for headers in [&[][..], &["ubk_a"], &["Basic dTpw"], &["Bearer a", "Bearer b"], &[""]] {
-            assert_eq!(sent(headers), Err("key_missing"), "{headers:?}");
+            assert_eq!(parse(headers), Err("key_missing"), "{headers:?}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! A client of this very API, for the demo and for health checks: one request a connection, JSON both
-//! ways.
+//! A client of this API, for the demo and for health checks. Sends one request per connection.
 
 use std::net::SocketAddr;
 
@@ -13,45 +12,45 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-/// Why there is no answer.
+/// Why a request got no usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens there, or the connection broke.
+    /// Nothing listens at the address, or the connection broke.
     #[error("the API at {0} does not answer")]
     Unreachable(SocketAddr, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Its answer is no JSON.
-    #[error("the API's answer cannot be read")]
+    /// The response body is not JSON.
+    #[error("the response of the API is not JSON")]
     Unreadable(#[source] serde_json::Error),
 }
 
-/// Asks with one API key.
+/// Sends requests with one API key.
 pub struct Client {
     address: SocketAddr,
     key: SecretString,
 }
 
 impl Client {
-    /// A client of the API at `address`.
+    /// Creates a client of the API at `address`.
     pub fn new(address: SocketAddr, key: SecretString) -> Self {
         Self { address, key }
     }
 
-    /// Where the API is.
+    /// The address of the API.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The body of the answer, whatever its status.
+    /// Sends a GET request and returns the response body, whatever the status.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
-        self.ask(Method::GET, path, Bytes::new()).await
+        self.send(Method::GET, path, Bytes::new()).await
     }
 
-    /// The body of the answer, whatever its status.
+    /// Sends a POST request and returns the response body, whatever the status.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.ask(Method::POST, path, body.to_string().into()).await
+        self.send(Method::POST, path, body.to_string().into()).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ClientError> {
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ClientError> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -62,34 +61,34 @@ impl Client {
     }
 }
 
-/// What a process says of itself.
+/// The health of a process, as it reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Whether it is well.
-    pub is_well: bool,
-    /// In its own words.
-    pub said: String,
+    /// Whether the process is healthy.
+    pub is_healthy: bool,
+    /// The status, or the reason why the process is not healthy.
+    pub message: String,
 }
 
-/// Asks a health route, which wants no key.
+/// Calls a health route, which needs no key.
 pub async fn health(address: SocketAddr, path: &str) -> Result<Health, ClientError> {
     let request = Request::builder().uri(path).body(Full::default());
     let (status, body) = exchange(address, request).await?;
-    // A problem has a detail.
-    let said = body["detail"].as_str().or(body["status"].as_str()).unwrap_or("nothing");
-    Ok(Health { is_well: status == StatusCode::OK, said: said.to_owned() })
+    // Errors have a detail.
+    let message = body["detail"].as_str().or(body["status"].as_str()).unwrap_or("no status");
+    Ok(Health { is_healthy: status == StatusCode::OK, message: message.to_owned() })
 }
 
 async fn exchange(
     address: SocketAddr,
     request: Result<Request<Full<Bytes>>, axum::http::Error>,
 ) -> Result<(StatusCode, Value), ClientError> {
-    let answer = answered(address, request).await;
-    let (status, bytes) = answer.map_err(|error| ClientError::Unreachable(address, error))?;
+    let response = send(address, request).await;
+    let (status, bytes) = response.map_err(|error| ClientError::Unreachable(address, error))?;
     Ok((status, serde_json::from_slice(&bytes).map_err(ClientError::Unreadable)?))
 }
 
-async fn answered(
+async fn send(
     address: SocketAddr,
     request: Result<Request<Full<Bytes>>, axum::http::Error>,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {

@@ -1,15 +1,15 @@
-//! How cursors are read: for the fuzz targets alone.
+//! Access to the cursor parsers for the fuzz targets.
 //!
-//! Compiled only where `cargo fuzz` sets `cfg(fuzzing)`. Adds no rule of its own.
+//! Compiled only with `cfg(fuzzing)`, which `cargo fuzz` sets. Adds no logic of its own.
 
 use super::paging::{Cursor, MessageCursor};
 
-/// What a text is as a cursor of each list that takes it, written again.
+/// Parses `text` as a cursor of each list, and returns every accepted cursor, formatted again.
 pub fn read_cursor(text: &str) -> Vec<String> {
     [
-        of::<'f'>(text),
-        of::<'r'>(text),
-        of::<'p'>(text),
+        round_trip::<'f'>(text),
+        round_trip::<'r'>(text),
+        round_trip::<'p'>(text),
         MessageCursor::try_from(text.to_owned()).ok().map(String::from),
     ]
     .into_iter()
@@ -17,11 +17,11 @@ pub fn read_cursor(text: &str) -> Vec<String> {
     .collect()
 }
 
-/// What a page that ends with this row gives.
+/// Formats the cursor of a page that ends with `row`.
 pub fn write_cursor(row: u64) -> String {
     Cursor::<'f'>::after(row).into()
 }
 
-fn of<const LIST: char>(text: &str) -> Option<String> {
+fn round_trip<const LIST: char>(text: &str) -> Option<String> {
     Cursor::<LIST>::try_from(text.to_owned()).ok().map(String::from)
 }

@@ -1,6 +1,6 @@
-//! Whether the process lives, and whether it can work.
+//! Liveness and readiness.
 //!
-//! WeChat being down never makes us unready: what is known can still be told.
+//! WeChat being unreachable never makes the service unready: stored users can still be resolved.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,23 +13,26 @@ use utoipa_axum::routes;
 
 use super::Context;
 use super::body::Json;
-use super::error::{Check, Problem};
+use super::error::{Check, Problem, database_state};
 use super::parameters::Query;
 use crate::store::{self, schema};
 
-/// How soon to look again.
-const RETRY: Duration = Duration::from_secs(2);
+/// `Retry-After` of a process that is not ready.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+const NOT_READY: &str = "`not_ready`: `detail` is the first check that failed, and `checks` lists all of \
+    them. Route requests to another process until this one is ready";
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(livez)).routes(routes!(readyz)).routes(routes!(healthz))
 }
 
-/// The service is well
+/// The process is healthy
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// Always `ok`
     status: &'static str,
-    /// What was checked, where `verbose` asks for it
+    /// The individual checks; present only with `verbose`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<Check>,
 }
@@ -37,8 +40,8 @@ struct Health {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Ready {
-    /// Whether to say what was checked; `?verbose` alone says yes
+struct ReadyQuery {
+    /// Whether to include the individual checks; `?verbose` without a value means `true`
     #[param(value_type = Option<String>, pattern = "^(true|false)?$")]
     verbose: Option<Flag>,
 }
@@ -53,63 +56,67 @@ enum Flag {
     False,
 }
 
-/// Whether the process answers
+/// Liveness: whether the process responds
+///
+/// Checks neither the database nor WeChat. A process that does not answer should be restarted.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health)))]
 async fn livez() -> Json<Health> {
     Json(Health { status: "ok", checks: Vec::new() })
 }
 
-/// Whether requests should come here
+/// Readiness: whether requests should be routed to this process
 ///
-/// The database answers, its schema is up to date, and the process is not about to end. WeChat being
-/// down does not make the service unready.
+/// The process is ready if the database answers, its schema is up to date, and no shutdown was requested.
+/// WeChat being unreachable does not make it unready.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health", params(Ready),
-    responses((status = 200, body = Health), (status = 503, description = "Not ready"))
+    get, path = "/readyz", tag = "health", params(ReadyQuery),
+    responses((status = 200, body = Health), (status = 503, description = NOT_READY))
 )]
 async fn readyz(
     State(context): State<Context>,
-    Query(asked): Query<Ready>,
+    Query(query): Query<ReadyQuery>,
 ) -> Result<Json<Health>, Problem> {
-    ready(&context, &asked).await
+    ready(&context, &query).await
 }
 
-/// The same as /readyz
+/// Readiness: an alias of `/readyz`
 #[utoipa::path(
-    get, path = "/healthz", tag = "health", params(Ready),
-    responses((status = 200, body = Health), (status = 503, description = "Not ready"))
+    get, path = "/healthz", tag = "health", params(ReadyQuery),
+    responses((status = 200, body = Health), (status = 503, description = NOT_READY))
 )]
 async fn healthz(
     State(context): State<Context>,
-    Query(asked): Query<Ready>,
+    Query(query): Query<ReadyQuery>,
 ) -> Result<Json<Health>, Problem> {
-    ready(&context, &asked).await
+    ready(&context, &query).await
 }
 
-async fn ready(context: &Context, asked: &Ready) -> Result<Json<Health>, Problem> {
-    let draining = context.draining.is_cancelled();
-    let going_on = if draining { "the process is about to end" } else { "the process goes on" };
-    // At once: each may wait for the database as long as a caller has patience.
+async fn ready(context: &Context, query: &ReadyQuery) -> Result<Json<Health>, Problem> {
+    let is_draining = context.draining.is_cancelled();
+    let state =
+        if is_draining { "the process is shutting down" } else { "the process accepts requests" };
+    let draining = Check { name: "draining", ok: !is_draining, state };
+    // Concurrently, because each may wait for the database until its deadline.
     let (database, migrations) = tokio::join!(database(context), migrations(context));
-    let going_on = Check { name: "draining", ok: !draining, state: going_on };
-    let checks = vec![going_on, database, migrations];
+    let checks = vec![draining, database, migrations];
     if let Some(failed) = checks.iter().find(|check| !check.ok) {
-        return Err(Problem::unavailable("not_ready", failed.state, RETRY).checks(checks));
+        return Err(Problem::unavailable("not_ready", failed.state, RETRY_AFTER).checks(checks));
     }
-    let verbose = asked.verbose.as_ref().is_some_and(|flag| *flag != Flag::False);
+    let verbose = query.verbose.as_ref().is_some_and(|flag| *flag != Flag::False);
     Ok(Json(Health { status: "ok", checks: if verbose { checks } else { Vec::new() } }))
 }
 
 async fn database(context: &Context) -> Check {
-    let answered = store::in_time(context.app.store.ping()).await;
-    let state = match &answered {
+    let ping = store::in_time(context.app.store.ping()).await;
+    let state = match &ping {
         Ok(()) => "the database answers",
-        Err(_) => "the database does not answer",
+        Err(error) => database_state(error),
     };
-    Check { name: "database", ok: answered.is_ok(), state }
+    Check { name: "database", ok: ping.is_ok(), state }
 }
 
-/// Asked until it holds: a schema does not grow old while the process lives.
+/// Queries the database until the schema is up to date, and never again: migrations are not undone while
+/// the process runs.
 async fn migrations(context: &Context) -> Check {
     let check = |ok, state| Check { name: "migrations", ok, state };
     if context.migrated.load(Ordering::Relaxed) {
@@ -121,6 +128,6 @@ async fn migrations(context: &Context) -> Check {
             check(true, "the schema is up to date")
         }
         Ok(_) => check(false, "the database lacks migrations"),
-        Err(_) => check(false, "nobody knows whether the schema is up to date"),
+        Err(_) => check(false, "the schema version could not be read"),
     }
 }

@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus.
+//! `/metrics`: the metrics of this process for Prometheus.
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
@@ -9,14 +9,16 @@ use super::Context;
 use super::auth::{self, Caller};
 use super::parameters::{Nothing, Query};
 
-/// Prometheus's text format.
+/// The content type of Prometheus's text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(metrics))
 }
 
-/// The numbers of this process, in Prometheus's text format
+/// Metrics of this process, in Prometheus's text format
+///
+/// Each process reports its own numbers: scrape every replica.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", security(("api_key" = ["metrics"])),
     responses((status = 200, description = "Counters, gauges and histograms",

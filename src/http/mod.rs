@@ -1,45 +1,46 @@
-//! The HTTP side of `serve`: the API, health, metrics, and the document about them.
+//! The HTTP side of `serve`: the API, health checks, metrics, and the OpenAPI document.
 //!
-//! Connections are served by a loop of our own on hyper-util, because `axum::serve` waits for ever
-//! on a client that sends half a request. Knows the application and never WeChat.
+//! Connections are served by our own loop on hyper-util, because `axum::serve` waits for ever on a
+//! client that sends half a request. Knows the application but not WeChat.
 //!
 //! # How to add a route
 //!
-//! One file a resource in `v1/`, with `pub(super) fn router() -> OpenApiRouter<Context>` that is merged
-//! in `v1/mod.rs`. A handler is mounted by `routes!` only, which takes its path from the document:
+//! Each resource is one file in `v1/`, whose `pub(super) fn router() -> OpenApiRouter<Context>` is merged
+//! in `v1/mod.rs`. Mount handlers with `routes!` only, which takes the path from the document:
 //!
 //! ```text
 //! pub(super) fn router() -> OpenApiRouter<Context> {
-//!     OpenApiRouter::default().routes(routes!(get_thing, delete_thing)) // one path a `routes!`
+//!     OpenApiRouter::default().routes(routes!(get_thing, delete_thing)) // one `routes!` per path
 //! }
 //!
-//! /// What the API's reader sees as the title
+//! /// The title in the API reference
 //! ///
-//! /// And what they see below it.
+//! /// The description below the title.
 //! #[utoipa::path(
 //!     get, path = "/v1/things/{appid}", tag = "things", security(("api_key" = ["read"])),
 //!     params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
 //!     responses((status = 200, body = ThingResponse),
-//!               (status = 404, description = "`thing_unknown`: there is no such thing"))
+//!               (status = 404, description = "`thing_unknown`: no such thing exists"))
 //! )]
 //! async fn get_thing(
-//!     caller: Caller<auth::Read>,            // first: who may not is told so before anything else
+//!     caller: Caller<auth::Read>,            // first: the key is checked before anything else
 //!     State(context): State<Context>,        // context.app is the application
 //!     Path(appid): Path<AppId>,              // ours (super::parameters), not axum's
-//!     Query(asked): Query<ThingQuery>,       // deny_unknown_fields; Query<Nothing> for none
+//!     Query(query): Query<ThingQuery>,       // deny_unknown_fields; Query<Nothing> for none
 //!     Json(request): Json<ThingRequest>,     // ours (super::body); Json<T, BULK> for 256 KiB
 //! ) -> Result<Json<ThingResponse>, Problem> {
-//!     caller.may_name(&appid)?;
+//!     caller.require_app(&appid)?;
 //!     let thing = store::in_time(things::find(…)).await?;  // store::Error becomes 500 or 503
-//!     thing.map(Json).ok_or_else(|| Problem::not_found("thing_unknown", "there is no such thing"))
+//!     thing.map(Json).ok_or_else(|| Problem::not_found("thing_unknown", "no such thing exists"))
 //! }
 //! ```
 //!
-//! What a key or a body leads to (400, 401, 403, 408, 413, 415, 429, 500, 503) is documented by itself;
-//! a handler documents its own statuses. Every operation's name is unique.
+//! The statuses that follow from a key or a body (400, 401, 403, 408, 413, 415, 429, 500, 503) are
+//! documented automatically; a handler documents its own. Handler names are operation ids and must be
+//! unique.
 //!
-//! A list takes a `Limit` and a `Cursor` (`paging`) and leaves out what `caller.allows` does not allow.
-//! Work that has to be done as a whole, or that outlives its request, goes through `context.background`.
+//! A list takes a `Limit` and a `Cursor` (`paging`) and leaves out accounts that `caller.allows` rejects.
+//! Work that must not be interrupted, or that outlives its request, runs in `context.background`.
 
 mod auth;
 mod background;
@@ -79,7 +80,7 @@ use stats_cache::StatsCache;
 
 pub use client::{Client, ClientError, Health, health};
 
-/// What the API answers with, for the command line to print the same.
+/// Response types of the API, so that the command line prints the same JSON.
 pub mod answer {
     pub use super::v1::{
         CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate, MessageResponse,
@@ -87,11 +88,11 @@ pub mod answer {
     };
 }
 
-/// How long connections are still taken after the process was asked to end, so that those who send
-/// requests here have seen `/readyz` fail before they are turned away.
+/// How long connections are still accepted after shutdown was requested, so that load balancers see
+/// `/readyz` fail before connections are refused.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// What handlers work with.
+/// The shared state of all handlers.
 #[derive(Clone)]
 struct Context(Arc<Shared>);
 
@@ -129,9 +130,8 @@ impl Deref for Context {
     }
 }
 
-/// Serves until `stop` fires; then `/readyz` fails, connections are taken for `grace`, requests under way
-/// are answered, and what they left to the background is waited for. Clients cannot hold that up for
-/// longer than 20 s.
+/// Serves until `stop` fires. Then `/readyz` fails, connections are accepted for `grace`, and requests in
+/// flight and their background work are finished. Clients can delay that by at most 20 s.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -139,7 +139,7 @@ pub async fn serve(
     grace: Duration,
     stop: CancellationToken,
 ) {
-    // Where this fails, nobody is let in until the next reading.
+    // If this fails, no key is accepted until the next load.
     if let Err(error) = app.keys.load().await {
         tracing::warn!(%error, "could not read the API keys");
     }
@@ -155,13 +155,13 @@ pub async fn serve(
     tokio::join!(watch, service);
 }
 
-/// The OpenAPI document of the API, in JSON.
+/// Returns the OpenAPI document of the API as JSON.
 pub fn document() -> String {
     let (_, document) = routes().split_for_parts();
-    openapi::completed(document).to_pretty_json().unwrap_or_default()
+    openapi::complete(document).to_pretty_json().unwrap_or_default()
 }
 
-/// Every route there is, with its place in the document.
+/// All routes, with their OpenAPI descriptions.
 fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::with_openapi(openapi::empty())
         .merge(health::router())
@@ -172,13 +172,12 @@ fn routes() -> OpenApiRouter<Context> {
 
 fn router(context: Context) -> Router {
     let (routes, _) = routes().split_for_parts();
-    let nothing = async || {
-        Problem::not_found("not_found", "there is nothing at this path")
-            .hint("/docs names the paths there are")
+    let not_found = async || {
+        Problem::not_found("not_found", "no route matches this path").hint("/docs lists all paths")
     };
     routes
         .merge(openapi::page())
-        .fallback(nothing)
+        .fallback(not_found)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn_with_state(context.clone(), observe::observe))
         .with_state(context)

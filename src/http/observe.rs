@@ -1,6 +1,6 @@
-//! What happens to every request: an id, a span for its log lines, a count, and one line at its end.
+//! The middleware around every request: request id, log span, metrics, and the body of errors.
 //!
-//! One function and not a stack of layers, because each layer boxes each request anew.
+//! One function instead of a stack of layers, because each layer boxes each request again.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -18,16 +18,16 @@ use super::error::Problem;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id taken from a caller.
-const MOST_ID_BYTES: usize = 64;
+/// The longest request id that is accepted from a caller.
+const MAX_ID_BYTES: usize = 64;
 
-/// Names a request in the answer, in the log and in the audit trail.
+/// Identifies a request in the response, in the log and in the audit trail.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's own, if it can stand in a log, or a new one.
-    fn of(headers: &HeaderMap) -> Self {
+    /// Returns the caller's id if it is safe to log, otherwise a new one.
+    fn from_headers(headers: &HeaderMap) -> Self {
         match headers.get(&X_REQUEST_ID) {
             Some(id) if is_plain(id.as_bytes()) => Self(id.clone()),
             _ => Self::new(),
@@ -48,7 +48,7 @@ impl RequestId {
 
 fn is_plain(id: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=MOST_ID_BYTES).contains(&id.len()) && id.iter().all(plain)
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.iter().all(plain)
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestId {
@@ -59,32 +59,32 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Goes around every route, the fallbacks included.
+/// Wraps every route, including the fallbacks.
 pub(super) async fn observe(
     State(context): State<Context>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let began = Instant::now();
-    let id = RequestId::of(request.headers());
+    let started = Instant::now();
+    let id = RequestId::from_headers(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
-    // At `error`, so that a line carries it whatever the filter lets through.
+    // At level `error`, so that log lines carry the request id whatever the filter is.
     let span = tracing::error_span!("http", request.id = id.as_str());
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     async {
-        let mut response = answer.await.unwrap_or_else(|_| Panicked.into_response());
+        let mut response = handled.await.unwrap_or_else(|_| HandlerPanicked.into_response());
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = problem.written(response, id.as_str());
+            response = problem.write_body(response, id.as_str());
             if response.status().is_server_error() {
                 let route = route.as_ref().map(MatchedPath::as_str);
                 let (code, cause) = (problem.code(), problem.cause());
                 tracing::warn!(http.method = %method, http.route = route, code, cause, "failed");
             }
         }
-        finish(&context, &mut response, id);
-        let (route, spent) = (route.as_ref().map(MatchedPath::as_str), began.elapsed());
+        add_headers(&context, &mut response, id);
+        let (route, spent) = (route.as_ref().map(MatchedPath::as_str), started.elapsed());
         context.request_metrics.record(route, &method, response.status(), spent);
         let status = response.status().as_u16();
         tracing::debug!(http.method = %method, http.route = route, status, ?spent, "answered");
@@ -94,23 +94,23 @@ pub(super) async fn observe(
     .await
 }
 
-/// Headers that every answer has.
-fn finish(context: &Context, response: &mut Response, id: RequestId) {
+/// Adds the headers that every response has.
+fn add_headers(context: &Context, response: &mut Response, id: RequestId) {
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0);
-    // Answers are about people, and true now.
+    // Responses contain personal data that may change at any time.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if context.draining.is_cancelled() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// A handler panicked; the panic itself was reported where it happened.
+/// A handler panicked. The panic hook reported the panic itself.
 #[derive(Debug, thiserror::Error)]
 #[error("the handler panicked")]
-struct Panicked;
+struct HandlerPanicked;
 
-impl IntoResponse for Panicked {
+impl IntoResponse for HandlerPanicked {
     fn into_response(self) -> Response {
         Problem::internal(&self).into_response()
     }
@@ -122,7 +122,7 @@ mod tests {
 
     fn id(sent: &'static str) -> String {
         let header = (X_REQUEST_ID, HeaderValue::from_static(sent));
-        RequestId::of(&HeaderMap::from_iter([header])).as_str().to_owned()
+        RequestId::from_headers(&HeaderMap::from_iter([header])).as_str().to_owned()
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The OpenAPI document, its page for people, and what every operation has in common.
+//! The OpenAPI document, the page that displays it, and the parts that all operations share.
 //!
-//! Handlers document what is theirs. What all have alike is added here, so that no route can forget it:
-//! the refusals that a key leads to, those of a body, and that every error is a `Problem`.
+//! Handlers document what is specific to them. Responses that many operations share are added here, so that
+//! no route can omit them: errors of the API key, errors of the body, and the `Problem` body of all errors.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,29 +22,49 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::Context;
 use super::error::{Body, PROBLEM_JSON};
 
-/// What operations call the API key.
+/// The name of the security scheme.
 const API_KEY: &str = "api_key";
 
-const DESCRIPTION: &str = "Which follower of an Official Account is this Mini Program user, and may \
-    I push to them? Errors are `application/problem+json` with a stable `code`. Keys are made with \
-    `unionid-bridge keys create` and sent as `Authorization: Bearer ubk_…`.";
+const DESCRIPTION: &str = "Finds the Official Account follower who is a given Mini Program user, and \
+    sends that user messages.\n\n\
+    **Authentication.** Create an API key with `unionid-bridge keys create` and send it as \
+    `Authorization: Bearer ubk_…`. Operations that need a key name its scope. A key may be \
+    limited to some accounts.\n\n\
+    **Errors** are `application/problem+json`. Branch on `code`, which is stable, and show `detail` and \
+    `hint` to people. Repeat a request that was answered with 429 or 503 after `Retry-After` seconds.\n\n\
+    **Lists** are pages of `data`. Pass `next_cursor` as `cursor` to get the next page, until it is null.\n\n\
+    **Times** are RFC 3339 in UTC. WeChat's days begin at midnight UTC+8.";
 
-/// What each operation answers where a key is needed.
+/// Responses of every operation that needs an API key.
 const WITH_KEY: [(&str, &str); 6] = [
-    ("400", "The request cannot be understood"),
-    ("401", "No API key, or one that is not valid"),
-    ("403", "The API key has not the scope, or is for other accounts"),
-    ("429", "The API key's limit is reached"),
-    ("500", "Something went wrong here"),
-    ("503", "It may go through later: the database does not answer"),
+    ("400", "The request is malformed; `detail` says where. Correct it before you repeat it"),
+    (
+        "401",
+        "`key_missing`, `key_malformed`, `key_unknown`, `key_revoked`, `key_expired`: the API key is \
+         missing or not valid",
+    ),
+    (
+        "403",
+        "`scope_missing`: the API key lacks the scope. `app_not_allowed`: it may not access the account",
+    ),
+    (
+        "429",
+        "`rate_limited`: the API key exceeded its rate limit. Repeat the request after `Retry-After`",
+    ),
+    ("500", "`internal`: a bug or a permanent failure. Give the operator the `request_id`"),
+    (
+        "503",
+        "`database_unavailable`: the database is unreachable, too slow or locked; `detail` says which. \
+         Repeat the request after `Retry-After`",
+    ),
 ];
 
-/// What each operation answers where a body is taken.
+/// Responses of every operation that takes a body.
 const WITH_BODY: [(&str, &str); 4] = [
-    ("400", "The body cannot be understood"),
-    ("408", "The body came too slowly"),
-    ("413", "The body is too large, or compressed"),
-    ("415", "The body is no JSON"),
+    ("400", "`invalid_json`, `invalid_body`: the body is malformed; `detail` says where"),
+    ("408", "`body_too_slow`: the body did not arrive within 10 s"),
+    ("413", "`body_too_large`, `body_compressed`: the body is too large or compressed"),
+    ("415", "`not_json`: the `Content-Type` is not JSON"),
 ];
 
 pub(super) fn router() -> OpenApiRouter<Context> {
@@ -52,6 +72,8 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 }
 
 /// This document
+///
+/// `unionid-bridge openapi` prints the same, and `/docs` displays it.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "about",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
@@ -60,13 +82,13 @@ async fn openapi(State(context): State<Context>) -> ([(HeaderName, &'static str)
     ([(CONTENT_TYPE, "application/json")], context.document.clone())
 }
 
-/// A page for people at `/docs`, with all it needs in this binary.
+/// The page at `/docs` that displays the document. All its files are embedded in this binary.
 pub(super) fn page() -> SwaggerUi {
-    // The badge would send the document's address to somebody else.
+    // The validator badge would send the document's address to a third party.
     SwaggerUi::new("/docs").config(Config::from("/openapi.json").validator_url("none"))
 }
 
-/// A document without operations.
+/// Returns the document without operations.
 pub(super) fn empty() -> OpenApi {
     let license = LicenseBuilder::new()
         .name(env!("CARGO_PKG_LICENSE"))
@@ -80,7 +102,7 @@ pub(super) fn empty() -> OpenApi {
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("ubk_…")
-        .description(Some("An API key, made with `unionid-bridge keys create`"));
+        .description(Some("An API key, created with `unionid-bridge keys create`"));
     components.add_security_scheme(API_KEY, SecurityScheme::Http(key.build()));
     let mut schemas = vec![(Body::name().into_owned(), Body::schema())];
     Body::schemas(&mut schemas);
@@ -92,16 +114,16 @@ pub(super) fn empty() -> OpenApi {
         .build()
 }
 
-/// The document with what all operations have in common.
-pub(super) fn completed(mut document: OpenApi) -> OpenApi {
+/// Adds the parts that all operations share.
+pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
-        complete(operation);
+        complete_operation(operation);
     }
     document.components.iter_mut().for_each(name_entries);
     document
 }
 
-/// Has the pages of lists name what their entries are: utoipa repeats it in each generic type.
+/// Makes list pages refer to the schema of their entries, which utoipa repeats in each generic type.
 fn name_entries(components: &mut Components) {
     for (name, schema) in &mut components.schemas {
         if let (Some(entry), RefOr::T(Schema::Object(page))) = (name.strip_prefix("Page_"), schema)
@@ -117,19 +139,22 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     methods.into_iter().flatten()
 }
 
-fn complete(operation: &mut Operation) {
-    let mut refusals = Vec::new();
+fn complete_operation(operation: &mut Operation) {
+    let mut shared = Vec::new();
     if operation.security.is_some() {
-        refusals.extend(WITH_KEY);
+        shared.extend(WITH_KEY);
     }
     if operation.request_body.is_some() {
-        refusals.extend(WITH_BODY);
+        shared.extend(WITH_BODY);
     }
     if operation.parameters.is_some() {
-        refusals.push(("400", "A parameter is wrong, unknown or given twice"));
+        shared.push((
+            "400",
+            "`invalid_query`, `invalid_path`: a parameter is invalid, unknown or given twice",
+        ));
     }
     let responses = &mut operation.responses.responses;
-    for (status, description) in refusals {
+    for (status, description) in shared {
         let missing = || RefOr::T(Response::new(description));
         responses.entry(status.to_owned()).or_insert_with(missing);
     }
@@ -140,20 +165,21 @@ fn complete(operation: &mut Operation) {
     }
 }
 
-/// Every answer's headers, and an error's body.
+/// Describes the headers of a response, and the body of an error.
 fn describe(status: &str, response: &mut Response) {
     if response.description.is_empty() {
-        let words = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
-        response.description = words.unwrap_or("The answer").to_owned();
+        let reason = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+        response.description = reason.unwrap_or("The response").to_owned();
     }
     let text = |description: &str| header(Type::String, description);
-    let mut headers = vec![("X-Request-Id", text("The caller's own, or a new one"))];
+    let mut headers =
+        vec![("X-Request-Id", text("The id of the request: the caller's own, or a new one"))];
     match status {
         "401" => headers.push(("WWW-Authenticate", text("Always `Bearer`"))),
         "429" | "503" => {
             headers.push((
                 "Retry-After",
-                header(Type::Integer, "Seconds to wait before the next try"),
+                header(Type::Integer, "Seconds to wait before repeating the request"),
             ));
         }
         _ => {}

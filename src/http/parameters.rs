@@ -1,14 +1,14 @@
-//! What stands in a URL: the query string and the variables of its path.
+//! Parameters in the URL: the query string and the path.
 //!
-//! A query's type derives `Deserialize` with `#[serde(deny_unknown_fields)]`, so that a misspelt
-//! parameter is refused and not ignored; serde refuses one that stands twice.
+//! Query types derive `Deserialize` with `#[serde(deny_unknown_fields)]`, so that a misspelt parameter is an
+//! error instead of being ignored. serde rejects parameters that are given twice.
 
 use axum::extract::{FromRequestParts, Query as AnyQuery};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{Problem, fit};
+use super::error::{Problem, sanitize};
 
 /// The query string.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let read = AnyQuery::try_from_uri(&parts.uri);
-        read.map(|AnyQuery(query)| Self(query)).map_err(|refused| {
-            Problem::bad_request("invalid_query", inner(&refused))
-                .hint("/docs names the parameters of each path")
+        read.map(|AnyQuery(query)| Self(query)).map_err(|error| {
+            Problem::bad_request("invalid_query", root_cause(&error))
+                .hint("/docs lists the parameters of each path")
         })
     }
 }
 
-/// The variables of the path.
+/// The parameters in the path.
 #[derive(Debug)]
 pub(super) struct Path<T>(pub(super) T);
 
@@ -45,17 +45,20 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = axum::extract::Path::from_request_parts(parts, state).await;
         let read = read.map(|axum::extract::Path(path)| Self(path));
-        read.map_err(|refused| Problem::bad_request("invalid_path", inner(&refused)))
+        read.map_err(|error| {
+            Problem::bad_request("invalid_path", root_cause(&error))
+                .hint("/docs lists the parameters of each path")
+        })
     }
 }
 
-/// The innermost words, which say what is wrong and no names of types.
-fn inner(error: &dyn std::error::Error) -> String {
+/// Returns the message of the innermost error, which names the mistake and not the Rust types around it.
+fn root_cause(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }
-    fit(&error.to_string())
+    sanitize(&error.to_string())
 }
 
 #[cfg(test)]
@@ -67,21 +70,21 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Asked {
+    struct TestQuery {
         appid: AppId,
         limit: Option<u32>,
     }
 
-    async fn asked(query: &str) -> Result<Asked, &'static str> {
+    async fn parse(query: &str) -> Result<TestQuery, &'static str> {
         let request = Request::get(format!("/?{query}")).body(()).unwrap();
         let (mut parts, ()) = request.into_parts();
         let read = Query::from_request_parts(&mut parts, &()).await;
-        read.map(|Query(asked)| asked).map_err(|problem| problem.code())
+        read.map(|Query(query)| query).map_err(|problem| problem.code())
     }
 
     #[tokio::test]
     async fn unknown_doubled_missing_and_wrong_parameters_are_refused() {
-        let read = asked("appid=wx1&limit=5").await.unwrap();
+        let read = parse("appid=wx1&limit=5").await.unwrap();
         assert_eq!((read.appid.as_str(), read.limit), ("wx1", Some(5)));
         for query in [
             "",
@@ -91,7 +94,7 @@ mod tests {
             "appid=%00",
             "appid=%FF",
         ] {
-            assert_eq!(asked(query).await.unwrap_err(), "invalid_query", "{query}");
+            assert_eq!(parse(query).await.unwrap_err(), "invalid_query", "{query}");
         }
         let request = Request::get("/?a=1").body(()).unwrap();
         let (mut parts, ()) = request.into_parts();

@@ -1,7 +1,7 @@
-//! How many requests each route answered, with what, and how long that took.
+//! Request counts and durations by route, method and status.
 //!
-//! Labels are the route's template, the method and the status: nothing of who asked or of whom. Handles
-//! are kept, because to look one up by its labels costs more than to count.
+//! Labels are the route's template, the method and the status, and never identify callers or users. Metric
+//! handles are cached, because looking one up by its labels costs more than incrementing it.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -10,16 +10,16 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-/// The route of a request that no route took.
+/// The route label of requests that match no route.
 const UNMATCHED: &str = "unmatched";
 
-/// The numbers of this service.
+/// The request metrics of all routes.
 #[derive(Default)]
 pub(super) struct RequestMetrics {
     routes: RwLock<HashMap<Box<str>, Vec<RouteMetrics>>>,
 }
 
-/// The numbers of one route, method and status.
+/// The metrics of one route, method and status.
 #[derive(Clone)]
 struct RouteMetrics {
     method: &'static str,
@@ -29,29 +29,29 @@ struct RouteMetrics {
 }
 
 impl RequestMetrics {
-    /// Counts one request.
+    /// Records one request, which took `elapsed`.
     pub(super) fn record(
         &self,
         route: Option<&str>,
         method: &Method,
         status: StatusCode,
-        spent: Duration,
+        elapsed: Duration,
     ) {
-        let (route, method) = (route.unwrap_or(UNMATCHED), known(method));
-        let count = |meter: &RouteMetrics| {
-            meter.requests.increment(1);
-            meter.seconds.record(spent);
+        let (route, method) = (route.unwrap_or(UNMATCHED), method_label(method));
+        let count = |metrics: &RouteMetrics| {
+            metrics.requests.increment(1);
+            metrics.seconds.record(elapsed);
         };
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let metrics = routes.get(route).map_or(&[][..], Vec::as_slice);
-        if let Some(meter) = metrics.iter().find(|it| it.method == method && it.status == status) {
-            return count(meter);
+        let known = routes.get(route).map_or(&[][..], Vec::as_slice);
+        if let Some(metrics) = known.iter().find(|it| it.method == method && it.status == status) {
+            return count(metrics);
         }
         drop(routes);
-        let meter = RouteMetrics::new(route, method, status);
-        count(&meter);
+        let metrics = RouteMetrics::new(route, method, status);
+        count(&metrics);
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        routes.entry(route.into()).or_default().push(meter);
+        routes.entry(route.into()).or_default().push(metrics);
     }
 }
 
@@ -69,13 +69,13 @@ impl RouteMetrics {
     }
 }
 
-/// Connections open now.
+/// The gauge of open connections.
 pub(super) fn connections() -> Gauge {
     gauge!("http_connections")
 }
 
-/// A method as a label: callers may invent methods, and each would be a number of its own.
-fn known(method: &Method) -> &'static str {
+/// Returns the label of a method. Non-standard methods share one, because callers can invent any number.
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

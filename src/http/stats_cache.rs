@@ -1,7 +1,7 @@
-//! What was counted last, and one count at a time.
+//! The latest follower and user counts, refreshed by one query at a time.
 //!
-//! Counting millions of rows takes seconds: a count serves everybody for a while, goes on when nobody
-//! waits for it any more, and is made anew only when somebody asks.
+//! Counting millions of rows takes seconds. So counts are cached for all callers, counting continues after
+//! its callers have timed out, and counts are refreshed only on demand.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,91 +17,92 @@ use crate::model::{AppId, Run, RunState};
 use crate::store::statistics::{self, Followers, Users};
 use crate::store::{self, AdaptiveTimeout, accounts, runs};
 
-/// For how long a count serves at least, and how many times as long as it took.
-const SERVES_FOR: Duration = Duration::from_secs(5);
-const SERVES_TIMES: u32 = 20;
+/// How long counts are cached: at least `MIN_TTL`, and `TTL_FACTOR` times as long as counting took.
+const MIN_TTL: Duration = Duration::from_secs(5);
+const TTL_FACTOR: u32 = 20;
 
-/// For how long a request waits for a count.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a request waits for counting to finish.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Everybody, by account.
+/// Followers, users and latest successful runs of all accounts.
 #[derive(Debug)]
-pub(super) struct Count {
-    /// When it was begun, on the database's clock.
+pub(super) struct Counts {
+    /// When counting started, in database time.
     pub(super) counted_at: DateTime<Utc>,
-    /// Official Accounts' people.
+    /// Follower counts of the Official Accounts.
     pub(super) followers: HashMap<AppId, Followers>,
-    /// Mini Programs' people.
+    /// User counts of the Mini Programs.
     pub(super) users: HashMap<AppId, Users>,
-    /// Each Official Account's latest run that succeeded.
+    /// The latest successful run of each Official Account.
     pub(super) good_runs: HashMap<AppId, Run>,
-    serves_until: Instant,
+    expires_at: Instant,
 }
 
-/// Counts on demand.
+/// Counts on demand, and caches the result.
 #[derive(Default)]
 pub(super) struct StatsCache(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    latest: Option<Arc<Count>>,
-    under_way: Option<UnderWay>,
-    /// With a count: one whose server fell silent must not keep the next from being made.
-    patience: AdaptiveTimeout,
+    latest: Option<Arc<Counts>>,
+    in_progress: Option<InProgress>,
+    /// Limits one attempt: if the database server stops responding, the next attempt must still start.
+    timeout: AdaptiveTimeout,
 }
 
-/// `None`: the count broke down, which was logged.
-type UnderWay = Shared<BoxFuture<'static, Result<Arc<Count>, Option<Arc<store::Error>>>>>;
+/// The error is `None` if the counting task panicked; the panic hook reported it.
+type InProgress = Shared<BoxFuture<'static, Result<Arc<Counts>, Option<Arc<store::Error>>>>>;
 
 impl StatsCache {
-    /// The latest count if it still serves; else a new one, or after a while the one before.
-    pub(super) async fn take(&self, app: &Arc<App>) -> Result<Arc<Count>, Problem> {
-        let (latest, count) = {
+    /// Returns the cached counts if they have not expired. Otherwise counts again, and returns the expired
+    /// counts if that takes longer than [`WAIT_TIMEOUT`].
+    pub(super) async fn get(&self, app: &Arc<App>) -> Result<Arc<Counts>, Problem> {
+        let (latest, counting) = {
             let mut state = lock(&self.0);
             match &state.latest {
-                Some(latest) if Instant::now() < latest.serves_until => return Ok(latest.clone()),
-                latest => (latest.clone(), self.begin(&mut state, app)),
+                Some(latest) if Instant::now() < latest.expires_at => return Ok(latest.clone()),
+                latest => (latest.clone(), self.start(&mut state, app)),
             }
         };
-        // A database that is away is told from one that counts for long.
+        // Distinguishes an unreachable database from one that is still counting.
         store::in_time(app.store.ping()).await?;
-        match (tokio::time::timeout(PATIENCE, count).await, latest) {
-            (Ok(Ok(count)), _) | (Err(_), Some(count)) => Ok(count),
+        match (tokio::time::timeout(WAIT_TIMEOUT, counting).await, latest) {
+            (Ok(Ok(counts)), _) | (Err(_), Some(counts)) => Ok(counts),
             (Ok(Err(Some(error))), _) => Err(Problem::from(&*error)),
-            (Ok(Err(None)), _) => Err(Problem::internal(&BrokeDown)),
-            (Err(_), None) => Err(Problem::unavailable(
-                "counting",
-                "the people are being counted for the first time since the start",
-                PATIENCE,
-            )),
+            (Ok(Err(None)), _) => Err(Problem::internal(&CountingPanicked)),
+            (Err(_), None) => {
+                let detail = "the first count since the process started has not finished yet";
+                Err(Problem::unavailable("counting", detail, WAIT_TIMEOUT)
+                    .hint("try again: counting continues in the background"))
+            }
         }
     }
 
-    fn begin(&self, state: &mut State, app: &Arc<App>) -> UnderWay {
-        if let Some(under_way) = &state.under_way {
-            return under_way.clone();
+    fn start(&self, state: &mut State, app: &Arc<App>) -> InProgress {
+        if let Some(in_progress) = &state.in_progress {
+            return in_progress.clone();
         }
-        let (app, kept, mut patience) = (app.clone(), self.0.clone(), state.patience);
+        let (app, shared, mut timeout) = (app.clone(), self.0.clone(), state.timeout);
         let counting = tokio::spawn(async move {
-            let counted = patience.keep(count(&app)).await;
-            let counted = counted.map(Arc::new).map_err(|error| Some(Arc::new(error)));
-            let mut state = lock(&kept);
-            (state.under_way, state.patience) = (None, patience);
-            if let Ok(count) = &counted {
-                state.latest = Some(count.clone());
+            let counts = timeout.run(count(&app)).await;
+            let counts = counts.map(Arc::new).map_err(|error| Some(Arc::new(error)));
+            let mut state = lock(&shared);
+            (state.in_progress, state.timeout) = (None, timeout);
+            if let Ok(counts) = &counts {
+                state.latest = Some(counts.clone());
             }
-            counted
+            counts
         });
-        let kept = self.0.clone();
-        let under_way = async move {
+        let shared = self.0.clone();
+        let in_progress = async move {
             counting.await.unwrap_or_else(|_| {
-                lock(&kept).under_way = None;
+                lock(&shared).in_progress = None;
                 Err(None)
             })
         };
-        let under_way = under_way.boxed().shared();
-        state.under_way = Some(under_way.clone());
-        under_way
+        let in_progress = in_progress.boxed().shared();
+        state.in_progress = Some(in_progress.clone());
+        in_progress
     }
 }
 
@@ -110,11 +111,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the count broke down")]
-struct BrokeDown;
+#[error("the task that counts followers and users panicked")]
+struct CountingPanicked;
 
-async fn count(app: &App) -> Result<Count, store::Error> {
-    let (began, store) = (Instant::now(), app.store.for_all_rows());
+async fn count(app: &App) -> Result<Counts, store::Error> {
+    let (started, store) = (Instant::now(), app.store.for_all_rows());
     let reader = store.reader();
     let counted_at = DateTime::from_timestamp_millis(store.now().await?).unwrap_or_default();
     let by_number = statistics::count_followers(reader).await?;
@@ -131,7 +132,6 @@ async fn count(app: &App) -> Result<Count, store::Error> {
         let Some(number) = accounts::find(reader, &program.appid).await? else { continue };
         users.extend(by_number.get(&number).map(|counts| (program.appid.clone(), *counts)));
     }
-    let serves_for = SERVES_FOR.max(began.elapsed() * SERVES_TIMES);
-    let serves_until = Instant::now() + serves_for;
-    Ok(Count { counted_at, followers, users, good_runs, serves_until })
+    let expires_at = Instant::now() + MIN_TTL.max(started.elapsed() * TTL_FACTOR);
+    Ok(Counts { counted_at, followers, users, good_runs, expires_at })
 }

@@ -1,8 +1,8 @@
-//! Asking WeChat for a person's profile after an event, by whichever process comes first.
+//! Profile checks: after an event, one process fetches the user's profile from WeChat.
 //!
-//! Right after somebody follows, WeChat may still say that they do not, or leave the unionid out: so
-//! it is asked again a minute and an hour later. What a single look-up says of a unionid is believed;
-//! a change is recorded.
+//! Right after a user follows, WeChat may still report that they do not, or omit the unionid. So
+//! the profile is fetched again after a minute and after an hour. The unionid of a single look-up
+//! is trusted, and a change is recorded.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -18,27 +18,29 @@ use crate::store::quarantine::{self, Conflict};
 use crate::store::{self, AccountId, Transaction, accounts};
 use crate::wechat::{self, Class};
 
-/// When WeChat is asked again for what it did not tell.
-const AGAIN_AFTER_MS: [i64; 2] = [60_000, 3_600_000];
+/// Delays, in ms, before a check is repeated because the answer was incomplete.
+const RETRY_DELAYS_MS: [i64; 2] = [60_000, 3_600_000];
 
-/// When WeChat is asked again where it refuses every call.
-const AFTER_REFUSAL: Duration = Duration::from_mins(10);
+/// How long checks of an account pause after WeChat refused a call for a reason that applies to all
+/// calls.
+const REFUSAL_PAUSE: Duration = Duration::from_mins(10);
 
 impl CallbackAccount {
-    /// Whether WeChat refused every call of the account a short while ago.
+    /// Whether WeChat recently refused a call for a reason that applies to all calls of the
+    /// account.
     pub(super) fn is_refused(&self) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.is_some_and(|refused: Instant| refused.elapsed() < AFTER_REFUSAL)
+        let refused_at = self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+        refused_at.is_some_and(|refused_at: Instant| refused_at.elapsed() < REFUSAL_PAUSE)
     }
 
-    fn note_refusal(&self) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    fn record_refusal(&self) {
+        *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }
 
 impl Inbox {
-    /// Asks for one profile, unless WeChat has begun to refuse every call; a claim that nothing came of
-    /// ends by itself.
+    /// Fetches one profile, unless WeChat has begun to refuse every call. Then the claim of the
+    /// check simply ends.
     pub(super) async fn check(
         &self,
         account: &CallbackAccount,
@@ -48,37 +50,37 @@ impl Inbox {
         if account.is_refused() {
             return Ok(());
         }
-        let asked_at = self.store.now().await?;
+        let requested_at = self.store.now().await?;
         match followers.profile(&check.openid).await {
-            Ok(profile) => self.record(check, profile, asked_at).await,
-            Err(error) => self.put_off(account, check, &error, asked_at).await,
+            Ok(profile) => self.record(check, profile, requested_at).await,
+            Err(error) => self.retry_later(account, check, &error, requested_at).await,
         }
     }
 
-    async fn put_off(
+    async fn retry_later(
         &self,
         account: &CallbackAccount,
         check: &Check,
         error: &wechat::Error,
-        asked_at: i64,
+        requested_at: i64,
     ) -> Result<(), store::Error> {
         tracing::warn!(
             app.id = %account.appid,
             %error,
             hint = error.hint(),
-            "WeChat did not tell a follower's profile"
+            "could not fetch a follower's profile from WeChat"
         );
-        let again_at = match error.class() {
+        let retry_at = match error.class() {
             Class::Quota | Class::Config | Class::Token => {
-                account.note_refusal();
+                account.record_refusal();
                 return Ok(());
             }
             Class::Transient | Class::RateLimited => return Ok(()),
-            // The nightly crawl sets such an openid aside with its reason.
+            // The nightly sync quarantines the openid, with the reason.
             Class::Person => None,
-            _ => later(check, asked_at),
+            _ => next_attempt_at(check, requested_at),
         };
-        profile_checks::finish(self.store.writer(), check, again_at).await?;
+        profile_checks::finish(self.store.writer(), check, retry_at).await?;
         Ok(())
     }
 
@@ -86,45 +88,46 @@ impl Inbox {
         &self,
         check: &Check,
         profile: Profile,
-        asked_at: i64,
+        requested_at: i64,
     ) -> Result<(), store::Error> {
         let account = check.account;
         let transaction = self.store.begin().await?;
         accounts::share(&transaction, account).await?;
         let openids = std::slice::from_ref(&check.openid);
         let stored = followers::list_by_openids(&transaction, account, openids).await?.pop();
-        let again_at = again_at(check, &profile, stored.as_ref(), asked_at);
-        // The unionid may be of somebody who was erased and has not acted since.
-        let told = [(&check.openid, profile.unionid.as_ref())];
-        if !erasures::withhold(&transaction, account, &told).await?.is_empty() {
+        let retry_at = retry_at(check, &profile, stored.as_ref(), requested_at);
+        // The unionid may belong to a user who was erased and has not acted since.
+        let people = [(&check.openid, profile.unionid.as_ref())];
+        if !erasures::withhold(&transaction, account, &people).await?.is_empty() {
             profile_checks::finish(&transaction, check, None).await?;
             return transaction.commit().await;
         }
-        // Who is said not to follow right after an event is asked for again first.
-        if profile.subscribed || again_at.is_none() {
-            note_unionid(&transaction, account, &profile, stored.as_ref(), asked_at).await?;
+        // If the profile says that the user does not follow, right after an event, fetch it again
+        // first.
+        if profile.subscribed || retry_at.is_none() {
+            record_unionid(&transaction, account, &profile, stored.as_ref(), requested_at).await?;
             let is_known = stored.is_some_and(|stored| stored.unionid.is_some());
-            // WeChat gives none of who does not follow.
-            let may_be_absent = profile.subscribed && !is_known && again_at.is_none();
+            // WeChat returns no unionid for users who do not follow.
+            let may_be_absent = profile.subscribed && !is_known && retry_at.is_none();
             let unionid_absent = may_be_absent && profile.unionid.is_none();
             let row = Row { profile, unionid_absent };
-            followers::upsert(&transaction, account, &[row], asked_at).await?;
+            followers::upsert(&transaction, account, &[row], requested_at).await?;
         }
-        // Last, since an event too writes the follower before the check. Where a newer one wants the
-        // profile asked for anew, nothing of this one is kept.
-        if profile_checks::finish(&transaction, check, again_at).await? {
+        // Last, because an event also writes the follower before the check. If a newer event has
+        // rescheduled the check, this profile is discarded.
+        if profile_checks::finish(&transaction, check, retry_at).await? {
             transaction.commit().await?;
         }
         Ok(())
     }
 }
 
-/// When to ask again, if the answer is not what the event made us expect.
-fn again_at(
+/// When to fetch the profile again, if it contradicts the event or is incomplete.
+fn retry_at(
     check: &Check,
     profile: &Profile,
     stored: Option<&Follower>,
-    asked_at: i64,
+    requested_at: i64,
 ) -> Option<i64> {
     let expected = stored.is_none_or(|stored| stored.subscribed);
     let known = stored.is_some_and(|stored| stored.unionid.is_some());
@@ -132,23 +135,23 @@ fn again_at(
     if profile.subscribed == expected && complete {
         return None;
     }
-    later(check, asked_at)
+    next_attempt_at(check, requested_at)
 }
 
-/// When to make the next attempt; `None` after the last.
-fn later(check: &Check, asked_at: i64) -> Option<i64> {
-    let after = AGAIN_AFTER_MS.get(usize::try_from(check.attempt).unwrap_or_default())?;
-    Some(asked_at + after)
+/// When to make the next attempt, in ms; `None` after the last.
+fn next_attempt_at(check: &Check, requested_at: i64) -> Option<i64> {
+    let delay = RETRY_DELAYS_MS.get(usize::try_from(check.attempt).unwrap_or_default())?;
+    Some(requested_at + delay)
 }
 
-/// Records a changed unionid, and has others asked for who are stored with this one: two people of
-/// one account cannot share it.
-async fn note_unionid(
+/// Records a changed unionid, and schedules checks of other followers stored with the new one: two
+/// users of one account cannot share a unionid.
+async fn record_unionid(
     transaction: &Transaction,
     account: AccountId,
     profile: &Profile,
     stored: Option<&Follower>,
-    asked_at: i64,
+    requested_at: i64,
 ) -> Result<(), store::Error> {
     let Some(new) = &profile.unionid else { return Ok(()) };
     let old: Option<&UnionId> = stored.and_then(|stored| stored.unionid.as_ref());
@@ -158,7 +161,7 @@ async fn note_unionid(
     if let Some(old) = old {
         let (openid, old, new) = (profile.openid.clone(), old.clone(), new.clone());
         let conflict = Conflict { openid, old, new };
-        quarantine::record_conflicts(transaction, account, 0, &[conflict], asked_at).await?;
+        quarantine::record_conflicts(transaction, account, 0, &[conflict], requested_at).await?;
     }
-    profile_checks::schedule_sharers(transaction, account, &profile.openid, new, asked_at).await
+    profile_checks::schedule_sharers(transaction, account, &profile.openid, new, requested_at).await
 }

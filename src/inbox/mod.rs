@@ -1,13 +1,14 @@
-//! Callbacks: what WeChat tells as it happens, so that the mirror is true between nights.
+//! Callbacks: handles WeChat's events as they happen, so that the mirror stays current between
+//! nightly syncs.
 //!
 //! ```text
 //! signature → body → event claimed once → effect, in one transaction → `success`
-//!                                         profiles are asked for afterwards, by `checks`
+//!                                         profiles are fetched afterwards, by `checks`
 //! ```
 //!
-//! An answer is given once the effect is committed, and never waits for WeChat. Any process may get
-//! any event, twice or out of order. Receipts of messages come in storms, and go their own way: many in
-//! one transaction, by `receipts`. Knows nothing of HTTP.
+//! A callback is answered once its effect is committed, and never waits for WeChat. Any process may
+//! receive any event, repeatedly or out of order. Receipts of messages arrive in bursts and take a
+//! path of their own: `receipts` records many in one transaction. Knows nothing of HTTP.
 
 mod checks;
 mod effect;
@@ -34,11 +35,11 @@ pub use error::Error;
 pub struct Settings {
     /// Its AppID.
     pub appid: AppId,
-    /// The Token of WeChat's console.
+    /// The Token in WeChat's console.
     pub token: SecretString,
-    /// The EncodingAESKey; where it is given, plain pushes are refused.
+    /// The EncodingAESKey. If set, unencrypted callbacks are refused.
     pub encoding_aes_key: Option<SecretString>,
-    /// Asks for profiles; `None` for a Mini Program.
+    /// Fetches profiles; `None` for a Mini Program.
     pub followers: Option<wechat::Account>,
 }
 
@@ -53,14 +54,14 @@ struct CallbackAccount {
     appid: AppId,
     receiver: Receiver,
     followers: Option<wechat::Account>,
-    number: OnceCell<AccountId>,
-    /// Fires when a profile is to be asked for.
-    wanted: Notify,
-    /// When WeChat last refused to tell anybody's profile.
-    refused: Mutex<Option<Instant>>,
+    account_id: OnceCell<AccountId>,
+    /// Notified when a profile check is scheduled.
+    wake: Notify,
+    /// When WeChat last refused a profile for a reason that applies to all calls.
+    refused_at: Mutex<Option<Instant>>,
 }
 
-/// A callback whose signature may be good, before its body is read.
+/// A callback whose query was accepted, before its body is read.
 pub struct PendingCallback<'a> {
     inbox: &'a Inbox,
     account: &'a CallbackAccount,
@@ -68,7 +69,7 @@ pub struct PendingCallback<'a> {
 }
 
 impl Inbox {
-    /// An inbox for these accounts. Starts the tasks that commit receipts.
+    /// Creates an inbox for these accounts and starts the tasks that commit receipts.
     pub fn new(
         store: Store,
         settings: impl IntoIterator<Item = Settings>,
@@ -80,9 +81,9 @@ impl Inbox {
                 appid: appid.clone(),
                 receiver,
                 followers,
-                number: OnceCell::new(),
-                wanted: Notify::new(),
-                refused: Mutex::default(),
+                account_id: OnceCell::new(),
+                wake: Notify::new(),
+                refused_at: Mutex::default(),
             };
             accounts.insert(appid, account);
         }
@@ -90,13 +91,13 @@ impl Inbox {
         Ok(Arc::new(Self { store, accounts, receipts }))
     }
 
-    /// WeChat's check of the URL: the `echostr` to answer with.
+    /// Answers WeChat's check of the URL: returns the decoded `echostr`.
     pub fn echo(&self, appid: &AppId, query: &str) -> Result<String, Error> {
         let account = self.account(appid)?;
         Ok(account.receiver.echo(&query.parse()?)?)
     }
 
-    /// Judges a callback by its query, as far as that goes.
+    /// Validates the query of a callback, including the signature if it covers only the query.
     pub fn admit(&self, appid: &AppId, query: &str) -> Result<PendingCallback<'_>, Error> {
         let account = self.account(appid)?;
         let query = query.parse()?;
@@ -110,21 +111,22 @@ impl Inbox {
 }
 
 impl PendingCallback<'_> {
-    /// Judges, opens and handles the callback. When this returns `Ok`, its effect is committed.
+    /// Verifies, decrypts and handles the callback. Its effect is committed when this returns `Ok`.
     pub async fn receive(self, body: &[u8]) -> Result<(), Error> {
         let Self { inbox, account, query } = self;
         let notification = account.receiver.open(&query, body)?;
-        let number = store::in_time(account.number(&inbox.store)).await?;
-        match ReceiptBatch::of(&notification, &account.appid, number) {
+        let account_id = store::in_time(account.account_id(&inbox.store)).await?;
+        match ReceiptBatch::of(&notification, &account.appid, account_id) {
             Some(batch) => Ok(inbox.receipts.record(batch).await?),
-            None => Ok(store::in_time(inbox.handle(account, number, notification)).await?),
+            None => Ok(store::in_time(inbox.handle(account, account_id, notification)).await?),
         }
     }
 }
 
 impl CallbackAccount {
-    async fn number(&self, store: &Store) -> Result<AccountId, store::Error> {
-        let number = self.number.get_or_try_init(|| accounts::find_or_insert(store, &self.appid));
-        Ok(*number.await?)
+    async fn account_id(&self, store: &Store) -> Result<AccountId, store::Error> {
+        let account_id =
+            self.account_id.get_or_try_init(|| accounts::find_or_insert(store, &self.appid));
+        Ok(*account_id.await?)
     }
 }

@@ -1,5 +1,5 @@
-//! What an inbox does beside receiving: checks are worked on, receipts that came early joined to their
-//! messages, fingerprints forgotten.
+//! Background work of the inbox: profile checks, matching early receipts to messages, and cleanup
+//! of old fingerprints and receipts.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,80 +9,82 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use super::receipts::join_for_ever;
+use super::receipts::match_loop;
 use super::{CallbackAccount, Inbox};
 use crate::store::{self, callbacks, profile_checks, receipts};
 
-/// How often the queue is looked at without being told to: other processes get events too.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the queue of checks is polled: other processes receive events too.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often old fingerprints and receipts are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// How often old fingerprints and receipts are deleted.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// For how long fingerprints are kept: longer than an event may be old and have an effect.
-const REMEMBERED_MS: i64 = 72 * 3_600 * 1_000;
+/// How long fingerprints are kept, in ms. Longer than the maximum age of an event that has an
+/// effect.
+const FINGERPRINT_RETENTION_MS: i64 = 72 * 3_600 * 1_000;
 
-/// For how long a receipt is kept whose message was never found: it is of another system's.
-const RECEIPTS_KEPT_MS: i64 = 72 * 3_600 * 1_000;
+/// How long unmatched receipts are kept, in ms. Their messages were sent by another system.
+const RECEIPT_RETENTION_MS: i64 = 72 * 3_600 * 1_000;
 
-/// Fingerprints, or receipts, forgotten by one statement.
-const FORGOTTEN_AT_ONCE: u64 = 5_000;
+/// Rows deleted per statement.
+const DELETE_BATCH: u64 = 5_000;
 
 /// Checks claimed at a time.
-const CLAIMED_AT_ONCE: u64 = 100;
+const CLAIM_BATCH: u64 = 100;
 
-/// Checks of one account under way at once; the account's gate bounds the calls.
+/// Concurrent checks per account. The client's own limit bounds the calls to WeChat.
 const CONCURRENCY: usize = 8;
 
-/// For how long a claim holds; a process that dies leaves its checks to others after that.
-const HOLD_MS: i64 = 60_000;
+/// Claim duration in ms. After it, another process may claim the checks of a process that died.
+const CLAIM_MS: i64 = 60_000;
 
 impl Inbox {
-    /// Works on the queue until `stop` fires. What is claimed and not done then is left to others.
+    /// Works until `stop` fires. Other processes take over the claimed checks that are not done
+    /// then.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
-        // Each account for itself: one may wait for WeChat for long.
-        let checks = join_all(self.accounts.values().map(|account| self.check_for_ever(account)));
-        let joins = join_for_ever(&self.store);
-        let work = async { tokio::join!(checks, joins, self.forget_for_ever()) };
+        // Accounts are independent: one of them may wait for WeChat for a long time.
+        let checks = join_all(self.accounts.values().map(|account| self.check_loop(account)));
+        let matching = match_loop(&self.store);
+        let work = async { tokio::join!(checks, matching, self.cleanup_loop()) };
         stop.run_until_cancelled(work).await;
     }
 
-    async fn check_for_ever(&self, account: &CallbackAccount) -> Infallible {
+    async fn check_loop(&self, account: &CallbackAccount) -> Infallible {
         loop {
-            if let Err(error) = self.check_all(account).await {
-                tracing::warn!(app.id = %account.appid, %error, "profile checks wait");
+            if let Err(error) = self.run_due_checks(account).await {
+                tracing::warn!(app.id = %account.appid, %error, "could not claim profile checks, trying again");
             }
-            // Told to look, or not: both are a reason.
-            let _ = tokio::time::timeout(LOOK_EVERY, account.wanted.notified()).await;
+            // Continue when woken or after the interval.
+            let _ = tokio::time::timeout(POLL_INTERVAL, account.wake.notified()).await;
         }
     }
 
-    async fn forget_for_ever(&self) -> Infallible {
+    async fn cleanup_loop(&self) -> Infallible {
         loop {
-            if let Err(error) = self.forget().await {
-                tracing::warn!(%error, "old callbacks are kept a while longer");
+            if let Err(error) = self.cleanup().await {
+                tracing::warn!(%error, "could not delete old callbacks, trying again in an hour");
             }
-            tokio::time::sleep(FORGET_EVERY).await;
+            tokio::time::sleep(CLEANUP_INTERVAL).await;
         }
     }
 
-    async fn forget(&self) -> Result<(), store::Error> {
+    async fn cleanup(&self) -> Result<(), store::Error> {
         let (now, writer) = (self.store.now().await?, self.store.writer());
-        let before = now - REMEMBERED_MS;
-        while callbacks::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
-        let before = now - RECEIPTS_KEPT_MS;
-        while receipts::forget_before(writer, before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        let before = now - FINGERPRINT_RETENTION_MS;
+        while callbacks::forget_before(writer, before, DELETE_BATCH).await? > 0 {}
+        let before = now - RECEIPT_RETENTION_MS;
+        while receipts::forget_before(writer, before, DELETE_BATCH).await? > 0 {}
         Ok(())
     }
 
-    /// Works on what is due for one account.
-    async fn check_all(&self, account: &CallbackAccount) -> Result<(), store::Error> {
+    /// Runs the due checks of one account.
+    async fn run_due_checks(&self, account: &CallbackAccount) -> Result<(), store::Error> {
         let Some(followers) = &account.followers else { return Ok(()) };
-        let number = account.number(&self.store).await?;
+        let account_id = account.account_id(&self.store).await?;
         while !account.is_refused() {
             let now = self.store.now().await?;
             let checks =
-                profile_checks::claim_due(&self.store, number, now, HOLD_MS, CLAIMED_AT_ONCE)
+                profile_checks::claim_due(&self.store, account_id, now, CLAIM_MS, CLAIM_BATCH)
                     .await?;
             if checks.is_empty() {
                 return Ok(());
@@ -90,7 +92,7 @@ impl Inbox {
             stream::iter(checks)
                 .for_each_concurrent(CONCURRENCY, |check| async move {
                     if let Err(error) = self.check(account, followers, &check).await {
-                        tracing::warn!(app.id = %account.appid, %error, "a profile check waits");
+                        tracing::warn!(app.id = %account.appid, %error, "could not record a profile check");
                     }
                 })
                 .await;

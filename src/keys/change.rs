@@ -1,4 +1,4 @@
-//! Making, listing, ending and replacing keys, each change with its line in the audit trail.
+//! Lists, creates, revokes and rolls keys. Every change is recorded in the audit trail.
 
 use std::time::Duration;
 
@@ -7,62 +7,62 @@ use crate::model::{AppId, Scope};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::{self, Connection, audit};
 
-/// What a new key is to be.
+/// The parameters of a new key.
 #[derive(Debug, Clone, Default)]
 pub struct NewKey {
-    /// What its owner is called, 1 to 100 characters.
+    /// The owner's name, 1 to 100 characters.
     pub name: String,
-    /// What it may do.
+    /// The scopes that the key grants.
     pub scopes: Vec<Scope>,
-    /// The accounts it may name; all where there is none.
+    /// The accounts that the key may access; empty for all.
     pub appids: Vec<AppId>,
-    /// Requests a second; the configured limit where there is none.
+    /// The limit in requests per second; `None` for the configured limit.
     pub requests_per_second: Option<u32>,
-    /// For how long it is good; without end where it is not said.
+    /// How long the key is valid; `None` for a key that never expires.
     pub life: Option<Duration>,
 }
 
-/// A key that took another's place.
+/// A rolled key and its successor.
 #[derive(Debug)]
 pub struct Rolled {
     /// The new key.
     pub new: IssuedKey,
-    /// The one before, with when it ends.
+    /// The old key, with its new expiry.
     pub old: Key,
 }
 
 impl NewKey {
     fn check(&self) -> Result<(), Error> {
         if self.name.trim().is_empty() || self.name.chars().count() > 100 {
-            return Err(Error::Invalid("a key's name has 1 to 100 characters"));
+            return Err(Error::Invalid("a key's name must have 1 to 100 characters"));
         }
         if self.name.chars().any(char::is_control) {
-            return Err(Error::Invalid("a key's name has no control characters"));
+            return Err(Error::Invalid("a key's name must not contain control characters"));
         }
         if self.scopes.is_empty() {
-            return Err(Error::Invalid("a key without a scope may do nothing"));
+            return Err(Error::Invalid("a key needs at least one scope"));
         }
         if !(1..=1_000_000).contains(&self.requests_per_second.unwrap_or(1)) {
-            return Err(Error::Invalid("a key's limit is 1 to 1000000 requests a second"));
+            return Err(Error::Invalid("a key's limit must be 1 to 1000000 requests per second"));
         }
-        if self.life.is_some_and(|life| life.is_zero() || life > LONGEST) {
-            return Err(Error::Invalid("a key lives for 1 day to 100 years"));
+        if self.life.is_some_and(|life| life.is_zero() || life > MAX_LIFE) {
+            return Err(Error::Invalid("a key must be valid for 1 day to 100 years"));
         }
         Ok(())
     }
 }
 
-/// Nobody means more, and an instant far off is no instant any more.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// The upper limit for lifetimes and overlaps. Much larger values would overflow dates.
+const MAX_LIFE: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 impl Keyring {
-    /// Every key there ever was, the oldest first.
+    /// Returns all keys, including revoked and expired ones, the oldest first.
     pub async fn list(&self) -> Result<Vec<Key>, Error> {
         let rows = api_keys::list(self.store.reader()).await?;
         Ok(rows.into_iter().map(Key::from).collect())
     }
 
-    /// Makes a key. `actor` is who asked, for the audit trail.
+    /// Creates a key. `actor` identifies the requester in the audit trail.
     pub async fn create(&self, new: NewKey, actor: &str) -> Result<IssuedKey, Error> {
         new.check()?;
         let transaction = self.store.begin().await?;
@@ -71,11 +71,11 @@ impl Keyring {
         let id = Some(issued.key.id.as_str());
         audit::record(&transaction, actor, audit::Action::KeyCreated, id, None).await?;
         transaction.commit().await?;
-        self.load_again().await;
+        self.reload().await;
         Ok(issued)
     }
 
-    /// Ends a key at once and for good. Done twice it changes nothing.
+    /// Revokes a key with immediate effect. Revoking a revoked key changes nothing.
     pub async fn revoke(&self, id: &str, actor: &str) -> Result<Key, Error> {
         let transaction = self.store.begin().await?;
         let now = store::now(&transaction).await?;
@@ -84,15 +84,15 @@ impl Keyring {
         }
         let key = find(&transaction, id).await?;
         transaction.commit().await?;
-        self.load_again().await;
+        self.reload().await;
         Ok(key.into())
     }
 
-    /// Makes a key that may do what `id` may, is the same owner's and lives as long as it was to live, and
-    /// has `id` end after `overlap`, in which both are good.
+    /// Creates a successor of the key `id` with the same rights, owner and lifetime. The old key expires
+    /// after `overlap`; until then both keys are valid.
     pub async fn roll(&self, id: &str, overlap: Duration, actor: &str) -> Result<Rolled, Error> {
-        if overlap > LONGEST {
-            return Err(Error::Invalid("the overlap is at most 100 years"));
+        if overlap > MAX_LIFE {
+            return Err(Error::Invalid("the overlap must be at most 100 years"));
         }
         let transaction = self.store.begin().await?;
         let now = store::now(&transaction).await?;
@@ -110,15 +110,15 @@ impl Keyring {
         let created = Some(new.key.id.as_str());
         audit::record(&transaction, actor, audit::Action::KeyCreated, created, None).await?;
         transaction.commit().await?;
-        self.load_again().await;
+        self.reload().await;
         Ok(Rolled { new, old: ApiKey { expires_at: Some(end), ..old }.into() })
     }
 
-    /// Has a change count in this process at once. It is committed whatever happens here, and the
-    /// next reading finds it.
-    async fn load_again(&self) {
+    /// Makes a committed change take effect in this process at once. If this fails, the next regular
+    /// reload picks up the change.
+    async fn reload(&self) {
         if let Err(error) = self.load().await {
-            tracing::debug!(%error, "could not read the API keys after a change");
+            tracing::debug!(%error, "could not reload the API keys after a change");
         }
     }
 }
@@ -128,7 +128,7 @@ async fn find(connection: &impl Connection, id: &str) -> Result<ApiKey, Error> {
     found.ok_or_else(|| Error::NoSuchKey(id.chars().take(40).collect()))
 }
 
-/// A row without its public part, its owner and its digest.
+/// Returns a row without public part, owner and digest, which [`insert`] fills in.
 fn row(new: &NewKey, now: i64) -> ApiKey {
     let scopes: Vec<_> =
         Scope::ALL.into_iter().filter(|scope| new.scopes.contains(scope)).collect();
@@ -147,16 +147,17 @@ fn row(new: &NewKey, now: i64) -> ApiKey {
     }
 }
 
-/// Draws a secret for the row and stores it.
+/// Generates the row's public part and secret, and stores the row.
 async fn insert(connection: &impl Connection, row: ApiKey) -> Result<IssuedKey, Error> {
-    let drawn = secret::draw();
-    // One that takes no other's place is the first of its own.
-    let owner = if row.owner.is_empty() { drawn.id.clone() } else { row.owner };
-    let row = ApiKey { id: drawn.id, owner, secret_hash: hex::encode(drawn.digest), ..row };
+    let generated = secret::generate();
+    // A key that replaces no other key is its own owner.
+    let owner = if row.owner.is_empty() { generated.id.clone() } else { row.owner };
+    let secret_hash = hex::encode(generated.digest);
+    let row = ApiKey { id: generated.id, owner, secret_hash, ..row };
     api_keys::insert(connection, row.clone()).await?;
-    Ok(IssuedKey { key: row.into(), text: drawn.text })
+    Ok(IssuedKey { key: row.into(), text: generated.text })
 }
 
-fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(",")
+fn joined<'a>(values: impl Iterator<Item = &'a str>) -> String {
+    values.collect::<Vec<_>>().join(",")
 }

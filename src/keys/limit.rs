@@ -1,4 +1,4 @@
-//! A key's limit: so many requests a second, of which this process lets its share through.
+//! A key's rate limit, of which this process uses its share.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,59 +6,59 @@ use std::time::Duration;
 
 use crate::bucket::Bucket;
 
-/// What bounds a key in this process.
+/// A key's rate limit in this process.
 #[derive(Debug)]
 pub(super) struct Limit {
-    /// Requests a second of all processes together.
-    whole: f64,
+    /// The limit in requests per second, for all processes together.
+    total: f64,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Requests that may be let through now.
-    left: Bucket,
-    /// Requests a second that this process may let through.
+    /// One token per request that may be accepted now.
+    bucket: Bucket,
+    /// The requests per second that this process may accept.
     share: f64,
-    /// Requests since they were last taken note of, let through or not.
-    asked: u32,
+    /// Requests since the last [`Limit::take_received`], accepted or not.
+    received: u32,
 }
 
 impl Limit {
-    /// A limit whose share is all of it, until it is told that others are asked too.
+    /// Creates a limit. This process has the whole limit until [`Limit::share_with`].
     pub(super) fn new(requests_per_second: NonZeroU32) -> Self {
-        let whole = f64::from(requests_per_second.get());
+        let total = f64::from(requests_per_second.get());
         Self {
-            whole,
-            state: Mutex::new(State { left: Bucket::full(whole), share: whole, asked: 0 }),
+            total,
+            state: Mutex::new(State { bucket: Bucket::full(total), share: total, received: 0 }),
         }
     }
 
     /// Counts one request.
     ///
     /// # Errors
-    /// How long to wait, where that was one too many.
+    /// Returns how long to wait if the request exceeds the limit.
     pub(super) fn count(&self) -> Result<(), Duration> {
         let mut state = self.lock();
-        state.asked = state.asked.saturating_add(1);
+        state.received = state.received.saturating_add(1);
         let share = state.share;
-        // A second's worth may come at once, and one request always.
-        let left = state.left.fill(share, share.max(1.0));
+        // The burst is one second's worth, but at least one request.
+        let left = state.bucket.fill(share, share.max(1.0));
         if left < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - left) / share));
         }
-        state.left.take();
+        state.bucket.take();
         Ok(())
     }
 
-    /// Requests since this was last asked, let through or not.
-    pub(super) fn take_asked(&self) -> u32 {
-        std::mem::take(&mut self.lock().asked)
+    /// Returns the number of requests since the last call, accepted or not.
+    pub(super) fn take_received(&self) -> u32 {
+        std::mem::take(&mut self.lock().received)
     }
 
-    /// Leaves the other processes theirs, who are asked for so many requests a second.
+    /// Shares the limit with the other processes, given the requests per second that each receives.
     pub(super) fn share_with(&self, others: Vec<f64>) {
-        self.lock().share = share(self.whole, others);
+        self.lock().share = share(self.total, others);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -66,16 +66,17 @@ impl Limit {
     }
 }
 
-/// What is there of `whole` for one more, if each gets the same, or what it asks for where that is less.
-/// All shares together are `whole`, as long as everybody asks for what they said.
-fn share(whole: f64, mut others: Vec<f64>) -> f64 {
+/// Returns this process's share of `total`. Each process gets an equal share, or what it demands if that
+/// is less; unused shares are redistributed. The shares add up to `total` as long as the demands stay
+/// the same.
+fn share(total: f64, mut others: Vec<f64>) -> f64 {
     others.sort_by(f64::total_cmp);
-    let (mut left, mut count) = (whole, others.len() as f64 + 1.0);
-    for asked in others {
-        if asked >= left / count {
+    let (mut left, mut count) = (total, others.len() as f64 + 1.0);
+    for demand in others {
+        if demand >= left / count {
             break;
         }
-        left -= asked;
+        left -= demand;
         count -= 1.0;
     }
     left / count
@@ -85,8 +86,8 @@ fn share(whole: f64, mut others: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
 
-    /// Requests let through of a thousand.
-    fn let_through(limit: &Limit) -> usize {
+    /// Returns how many of a thousand requests are accepted.
+    fn accepted(limit: &Limit) -> usize {
         (0..1_000).filter(|_| limit.count().is_ok()).count()
     }
 
@@ -103,23 +104,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_share_counts_at_once_and_another_share_gives_no_new_burst() {
         let limit = Limit::new(NonZeroU32::new(100).unwrap());
-        assert_eq!(let_through(&limit), 100);
+        assert_eq!(accepted(&limit), 100);
         limit.share_with(vec![1_000.0]);
         assert_eq!(limit.count(), Err(Duration::from_millis(20)));
         limit.share_with(vec![]);
-        assert_eq!(let_through(&limit), 0);
+        assert_eq!(accepted(&limit), 0);
         limit.share_with(vec![1_000.0]);
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(let_through(&limit), 50);
-        assert_eq!((limit.take_asked(), limit.take_asked()), (3_001, 0));
+        assert_eq!(accepted(&limit), 50);
+        assert_eq!((limit.take_received(), limit.take_received()), (3_001, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn less_than_one_a_second_is_let_through_one_by_one() {
         let limit = Limit::new(NonZeroU32::MIN);
         limit.share_with(vec![5.0, 5.0]);
-        assert_eq!(let_through(&limit), 1);
+        assert_eq!(accepted(&limit), 1);
         tokio::time::advance(Duration::from_millis(3_001)).await;
-        assert_eq!(let_through(&limit), 1);
+        assert_eq!(accepted(&limit), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! All keys in memory, read again every so often, and who was seen using them.
+//! All keys in memory, reloaded periodically, and the record of their use.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -18,20 +18,20 @@ use crate::model::{AppId, Scope};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::{self, Store};
 
-/// How long what was read is believed. A key revoked elsewhere is refused here after this at the
-/// latest.
-pub const TRUST: Duration = Duration::from_secs(5);
+/// How long loaded keys are valid. A key revoked by another process is refused here after this time at
+/// the latest.
+pub const MAX_AGE: Duration = Duration::from_secs(5);
 
-/// How often keys are read: an attempt may fail, and the next is still in time.
-const READ_EVERY: Duration = Duration::from_secs(2);
+/// How often keys are reloaded. One attempt may fail without exceeding [`MAX_AGE`].
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How soon after an attempt that failed: when the database is back, callers wait for nothing else.
-const READ_AGAIN: Duration = Duration::from_millis(500);
+/// The delay after a failed reload. Short, because callers are refused until the reload succeeds.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// How often the use of a key is written down at the most.
-const RECORD_EVERY: Duration = Duration::from_secs(60);
+/// The minimum interval between two records of a key's use.
+const RECORD_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What a key gives to who holds it.
+/// An authenticated key: what it may do, and its limit.
 #[derive(Debug)]
 pub struct Grant {
     key: Key,
@@ -42,28 +42,28 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Whose it is: the same for a key and for those that it was rolled into.
+    /// Returns the id of the key's owner, which a key shares with its successors.
     pub fn owner(&self) -> &str {
         &self.row.owner
     }
 
-    /// Whether it may do this.
+    /// Whether the key grants the scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.key.scopes.contains(&scope)
     }
 
-    /// Whether it may name this account.
+    /// Whether the key may access the account.
     pub fn allows_app(&self, appid: &AppId) -> bool {
-        // Asked of the row: a list of which nothing could be read must not allow all.
+        // Checks the row for `None`: a list without a readable AppID must not allow all accounts.
         self.row.appids.is_none() || self.key.appids.contains(appid)
     }
 
-    /// The accounts it may name; `None` for all.
+    /// Returns the accounts that the key may access; `None` for all.
     pub fn only_for(&self) -> Option<&[AppId]> {
         self.row.appids.as_ref().map(|_| self.key.appids.as_slice())
     }
@@ -71,155 +71,159 @@ impl Grant {
     /// Counts one request.
     ///
     /// # Errors
-    /// How long to wait, where that was one too many.
+    /// Returns how long to wait if the request exceeds the limit.
     pub fn count(&self) -> Result<(), Duration> {
         self.limit.as_ref().map_or(Ok(()), |limit| limit.count())
     }
 }
 
-/// The keys of this service as this process knows them.
+/// All API keys, as loaded by this process.
 #[derive(Debug)]
 pub struct Keyring {
     pub(super) store: Store,
-    /// Who this process is for the others.
+    /// The identity under which this process publishes its request counts.
     pub(super) holder: Holder,
     default_limit: Option<NonZeroU32>,
-    known: RwLock<Known>,
-    /// Held while reading, so that an older reading never replaces a newer one.
-    reading: tokio::sync::Mutex<()>,
+    loaded: RwLock<Loaded>,
+    /// Held during a load, so that an older load never replaces a newer one.
+    loading: tokio::sync::Mutex<()>,
 }
 
-/// What was read, and when.
+/// The loaded keys and the time of the load.
 #[derive(Debug, Default)]
-struct Known {
+struct Loaded {
     grants: HashMap<String, Arc<Grant>>,
-    /// When reading began, and the database's clock then.
-    read: Option<(Instant, i64)>,
+    /// The start of the load, as an instant and in database time (ms since 1970).
+    loaded_at: Option<(Instant, i64)>,
 }
 
 impl Keyring {
-    /// An empty ring: nobody is let in before [`Keyring::load`]. Keys without a limit of their own
-    /// have `requests_per_second`; 0 is no limit.
+    /// Creates an empty ring, which refuses all keys before [`Keyring::load`]. Keys without their own
+    /// limit get `requests_per_second`; 0 means no limit.
     pub fn new(store: Store, holder: Holder, requests_per_second: u32) -> Self {
         Self {
             store,
             holder,
             default_limit: NonZeroU32::new(requests_per_second),
-            known: RwLock::default(),
-            reading: tokio::sync::Mutex::default(),
+            loaded: RwLock::default(),
+            loading: tokio::sync::Mutex::default(),
         }
     }
 
-    /// What the key gives, from memory.
+    /// Authenticates a key from memory.
     pub fn authenticate(&self, text: &str) -> Result<Arc<Grant>, Refusal> {
         let (id, secret) = secret::split(text).ok_or(Refusal::Malformed)?;
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let (read_at, clock) = known.read.ok_or(Refusal::Unsure)?;
-        let age = read_at.elapsed();
-        if age > TRUST {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let (loaded_at, loaded_at_ms) = loaded.loaded_at.ok_or(Refusal::Unsure)?;
+        let age = loaded_at.elapsed();
+        if age > MAX_AGE {
             return Err(Refusal::Unsure);
         }
-        let found = known.grants.get(id).filter(|grant| matches(&grant.digest, secret));
+        let found = loaded.grants.get(id).filter(|grant| matches(&grant.digest, secret));
         let Some(grant) = found else {
-            return Err(match secret::adds_up(id, secret) {
+            return Err(match secret::has_valid_checksum(id, secret) {
                 true => Refusal::Unknown,
                 false => Refusal::Malformed,
             });
         };
-        let now = clock + age.as_millis() as i64;
+        let now = loaded_at_ms + age.as_millis() as i64;
         if grant.row.revoked_at.is_some() {
             return Err(Refusal::Revoked);
         }
         if grant.row.expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::Expired);
         }
-        // Read before written: processors share what only is read.
+        // Writes only if needed: a cache line that is only read stays shared between processors.
         if !grant.used.load(Ordering::Relaxed) {
             grant.used.store(true, Ordering::Relaxed);
         }
         Ok(grant.clone())
     }
 
-    /// Reads all keys now.
+    /// Loads all keys from the database.
     pub async fn load(&self) -> Result<(), store::Error> {
-        let _turn = self.reading.lock().await;
-        let began = Instant::now();
-        let (rows, clock) = store::in_time(async {
-            let clock = self.store.now().await?;
-            Ok((api_keys::list(self.store.reader()).await?, clock))
+        let _guard = self.loading.lock().await;
+        let started_at = Instant::now();
+        let (rows, now_ms) = store::in_time(async {
+            let now_ms = self.store.now().await?;
+            Ok((api_keys::list(self.store.reader()).await?, now_ms))
         })
         .await?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
         let grants = rows.into_iter().map(|row| {
-            let before = known.grants.get(&row.id);
+            let before = loaded.grants.get(&row.id);
             (row.id.clone(), self.grant(row, before))
         });
         let grants = grants.collect();
-        *known = Known { grants, read: Some((began, clock)) };
+        *loaded = Loaded { grants, loaded_at: Some((started_at, now_ms)) };
         Ok(())
     }
 
-    /// Keeps what the key counted so far: its requests and whether it was used.
+    /// Creates the grant of a row. Keeps the state of the key's previous grant: its limit and whether it
+    /// was used.
     fn grant(&self, row: ApiKey, before: Option<&Arc<Grant>>) -> Arc<Grant> {
         if let Some(before) = before.filter(|before| before.row == row) {
             return before.clone();
         }
         let key = Key::from(row.clone());
         let limit = key.requests_per_second.and_then(NonZeroU32::new).or(self.default_limit);
-        let same = before.filter(|grant| grant.row.requests_per_second == row.requests_per_second);
-        let limit = match same {
+        let unchanged =
+            before.filter(|grant| grant.row.requests_per_second == row.requests_per_second);
+        let limit = match unchanged {
             Some(grant) => grant.limit.clone(),
             None => limit.map(|limit| Arc::new(Limit::new(limit))),
         };
         let used = before.map(|grant| grant.used.clone()).unwrap_or_default();
-        // A digest that is none matches no secret.
+        // An unreadable digest becomes all zeros, which match no secret.
         let digest = <[u8; 32]>::from_hex(&row.secret_hash).unwrap_or_default();
         Arc::new(Grant { key, row, digest, limit, used })
     }
 
-    /// Keeps the ring and everybody's share of a limit true, and writes uses down, until `stop` fires.
+    /// Reloads the keys, updates this process's share of each limit, and records the use of keys, until
+    /// `stop` fires.
     pub async fn watch(&self, stop: CancellationToken) {
-        let (mut recorded, mut told) = (HashMap::new(), Instant::now());
-        let mut pause = READ_EVERY;
-        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let (mut recorded, mut published_at) = (HashMap::new(), Instant::now());
+        let mut delay = RELOAD_INTERVAL;
+        while stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
             if let Err(error) = self.load().await {
                 tracing::warn!(%error, "could not read the API keys");
-                pause = READ_AGAIN;
+                delay = RETRY_DELAY;
                 continue;
             }
-            pause = READ_EVERY;
-            self.share_limits(&mut told).await;
-            self.record_uses(&mut recorded, RECORD_EVERY).await;
+            delay = RELOAD_INTERVAL;
+            self.share_limits(&mut published_at).await;
+            self.record_uses(&mut recorded, RECORD_INTERVAL).await;
         }
         self.leave_limits().await;
         self.record_uses(&mut recorded, Duration::ZERO).await;
     }
 
-    /// Writes down who was seen, except whose line was written less than `pause` ago.
-    async fn record_uses(&self, recorded: &mut HashMap<String, Instant>, pause: Duration) {
-        let seen = self.seen(|id| recorded.get(id).is_none_or(|last| last.elapsed() >= pause));
-        let ids: Vec<_> = seen.iter().map(|grant| grant.key.id.as_str()).collect();
+    /// Records the keys that were used, except those recorded less than `interval` ago.
+    async fn record_uses(&self, recorded: &mut HashMap<String, Instant>, interval: Duration) {
+        let is_due = |id: &str| recorded.get(id).is_none_or(|last| last.elapsed() >= interval);
+        let used = self.take_used(is_due);
+        let ids: Vec<_> = used.iter().map(|grant| grant.key.id.as_str()).collect();
         let written = store::in_time(api_keys::record_use(self.store.writer(), &ids)).await;
         if let Err(error) = written {
-            // The next use counts again.
+            // The next use of the keys is recorded instead.
             tracing::debug!(%error, "could not record the use of API keys");
             return;
         }
         recorded.extend(ids.into_iter().map(|id| (id.to_owned(), Instant::now())));
     }
 
-    /// Each limit, and the public part of its key.
+    /// Returns each limit with the public part of its key.
     pub(super) fn limits(&self) -> Vec<(String, Arc<Limit>)> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let limits = known.grants.iter();
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let limits = loaded.grants.iter();
         limits.filter_map(|(id, grant)| Some((id.clone(), grant.limit.clone()?))).collect()
     }
 
-    /// Those used since they were last taken, among the ones asked for.
-    fn seen(&self, due: impl Fn(&str) -> bool) -> Vec<Arc<Grant>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let seen = known.grants.values().filter(|grant| due(&grant.key.id));
-        seen.filter(|grant| grant.used.swap(false, Ordering::Relaxed)).cloned().collect()
+    /// Returns the due keys that were used, and marks them as unused.
+    fn take_used(&self, is_due: impl Fn(&str) -> bool) -> Vec<Arc<Grant>> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let due = loaded.grants.values().filter(|grant| is_due(&grant.key.id));
+        due.filter(|grant| grant.used.swap(false, Ordering::Relaxed)).cloned().collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What became of each code, for a while.
+//! Caches the result of each code for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,40 +12,40 @@ use super::{Answer, Error};
 use crate::model::AppId;
 use crate::wechat::login::{LoginCode, Session};
 
-/// Codes remembered at most; the oldest are forgotten first.
-const MOST: u64 = 100_000;
+/// Maximum number of cached codes; the oldest are dropped first.
+const MAX_CODES: u64 = 100_000;
 
-/// Every code that was asked about lately, by its digest.
+/// All codes that were sent recently, by their digests.
 pub(super) struct CodeCache(Cache<[u8; 32], Arc<Exchange>>);
 
-/// One code.
+/// The exchange of one code.
 pub(super) struct Exchange {
-    /// Who asked about it first.
+    /// The caller that sent the code first.
     pub(super) caller: Box<str>,
-    /// Held by whoever works on it.
+    /// Locked while a task works on the exchange.
     pub(super) progress: Arc<Mutex<Progress>>,
 }
 
-/// How far a code has come.
+/// The progress of an exchange.
 pub(super) enum Progress {
-    /// WeChat is to be asked.
+    /// WeChat has not been called yet.
     Begun,
-    /// WeChat said who it is; what is left can be done again.
+    /// WeChat returned the session; storing it can be repeated.
     Exchanged(Session),
-    /// There is nothing left to do.
+    /// The exchange is complete.
     Ended(Result<Answer, Error>),
 }
 
 impl CodeCache {
-    pub(super) fn new(remember: Duration) -> Self {
+    pub(super) fn new(ttl: Duration) -> Self {
         let cache = Cache::builder()
-            .max_capacity(MOST)
+            .max_capacity(MAX_CODES)
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(remember);
+            .time_to_live(ttl);
         Self(cache.build())
     }
 
-    /// What is known of the code, which is the caller's from now on where that was nothing.
+    /// Returns the exchange of the code. Begins a new one for the caller if there is none.
     pub(super) async fn find_or_begin(
         &self,
         appid: &AppId,
@@ -60,7 +60,7 @@ impl CodeCache {
     }
 }
 
-/// Codes themselves are not kept.
+/// The code itself is not kept.
 fn digest(appid: &AppId, code: &LoginCode) -> [u8; 32] {
     Sha256::new()
         .chain_update(appid.as_str())

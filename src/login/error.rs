@@ -1,4 +1,4 @@
-//! Why nobody was logged in, by what the Mini Program's backend can do.
+//! Why a login failed, grouped by what the Mini Program's backend can do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,73 +8,74 @@ use crate::wechat::login::{InvalidLoginCode, LoginRefusal, SealedDataError};
 use crate::wechat::{self, FailureKind, Upstream};
 use crate::{seal, store};
 
-/// Why nobody was logged in. Holds no code, and nothing of who tried.
+/// Why a login failed. Contains no code and nothing about the user.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The text is no code at all; WeChat was not asked.
+    /// The text is not a login code; WeChat was not called.
     #[error("{0}")]
     NoCode(#[from] InvalidLoginCode),
-    /// WeChat does not take the code.
-    #[error("WeChat does not take the login code")]
+    /// WeChat rejected the code.
+    #[error("WeChat rejected the login code")]
     CodeInvalid {
-        /// What it said.
+        /// What WeChat returned.
         upstream: Option<Upstream>,
     },
-    /// The code was used, with us or elsewhere.
+    /// The code was used before, here or elsewhere.
     #[error("the login code was used before")]
     CodeUsed {
-        /// What WeChat said, where it was asked.
+        /// What WeChat returned, if it was called.
         upstream: Option<Upstream>,
     },
-    /// WeChat blocks the person.
+    /// WeChat blocks the user.
     #[error("WeChat blocks this user")]
     UserBlocked {
-        /// What it said.
+        /// What WeChat returned.
         upstream: Option<Upstream>,
     },
-    /// The person logged in too often.
+    /// The user logged in too often.
     #[error("this user logged in too often")]
     RateLimited {
-        /// What WeChat said.
+        /// What WeChat returned.
         upstream: Option<Upstream>,
     },
-    /// It is not clear which Mini Program is meant.
+    /// It is unclear which Mini Program is meant.
     #[error("{0}")]
     Account(#[from] UnclearAccount),
     /// One of `encrypted_data` and `iv` is missing.
-    #[error("encrypted_data and iv are sent both or neither")]
+    #[error("encrypted_data and iv must be sent together")]
     SealedDataIncomplete,
-    /// The encrypted data does not open, or is not of this login.
+    /// The encrypted data cannot be decrypted or belongs to another login.
     #[error("{0}")]
     SealedData(#[from] SealedDataError),
-    /// The encrypted data is not of now.
-    #[error("encrypted_data was sealed too long ago")]
+    /// The encrypted data is too old.
+    #[error("encrypted_data is too old")]
     SealedDataOld,
     /// WeChat refused too many codes of this caller.
     #[error("WeChat refused too many login codes of this caller")]
     TooManyRefused {
-        /// When the next one may be tried.
+        /// When to try again.
         retry_after: Duration,
     },
-    /// Too many exchanges are under way in this process.
+    /// Too many exchanges are in flight in this process.
     #[error("too many logins are waiting for WeChat")]
     TooManyAtOnce,
-    /// Nobody answered in time; the exchange goes on.
+    /// The timeout passed; the exchange continues in the background.
     #[error("WeChat has not answered in time")]
     TimedOut,
-    /// WeChat did not tell who it is, for a reason that is nobody's who logs in.
-    #[error("WeChat did not exchange the login code")]
+    /// WeChat did not exchange the code, for a reason that does not concern the user.
+    #[error("WeChat could not exchange the login code")]
     Wechat(#[source] Arc<wechat::Error>),
     /// The session key could not be encrypted.
-    #[error("the session key cannot be encrypted")]
+    #[error("the session key could not be encrypted")]
     Seal(#[from] seal::Error),
-    /// The database did not do it; WeChat's answer is kept for the next attempt.
+    /// The database failed or did not answer in time. WeChat's answer is cached for the next
+    /// attempt.
     #[error("the login could not be stored")]
     Store(#[source] Arc<store::Error>),
 }
 
 impl Error {
-    /// What WeChat said, where it said anything.
+    /// What WeChat returned, if anything.
     pub fn upstream(&self) -> Option<&Upstream> {
         match self {
             Self::CodeInvalid { upstream }
@@ -95,23 +96,23 @@ impl Error {
             Self::UserBlocked { .. } => LoginRefusal::Blocked.hint(),
             Self::RateLimited { .. } => LoginRefusal::TooOften.hint(),
             Self::Account(unclear) => return Some(unclear.hint()),
-            Self::SealedDataIncomplete => "send what wx.getUserInfo gave as encryptedData and iv",
+            Self::SealedDataIncomplete => "send both encryptedData and iv from wx.getUserInfo",
             Self::SealedData(refused) => refused.hint(),
             Self::SealedDataOld => {
-                "call wx.login and wx.getUserInfo anew, and send both results at once"
+                "call wx.login and wx.getUserInfo again, and send both results at once"
             }
             Self::TooManyRefused { .. } => {
-                "find out who sends codes that WeChat does not know; login.refused_codes_per_minute is \
-                 the limit"
+                "find out why the caller sends codes that WeChat rejects; the limit is \
+                 login.refused_codes_per_minute"
             }
-            Self::TooManyAtOnce => "try again in a moment with the same code",
-            Self::TimedOut => "ask again with the same code: its answer is kept for a minute",
-            Self::Wechat(source) if is_refusal(source) => return source.hint(),
+            Self::TooManyAtOnce => "retry in a moment with the same code",
+            Self::TimedOut => "retry with the same code: its answer is kept for a minute",
+            Self::Wechat(source) if needs_operator(source) => return source.hint(),
             Self::Wechat(source) if source.leaves_login_code_unused() => {
-                "try again in a moment with the same code"
+                "retry in a moment with the same code"
             }
-            Self::Wechat(_) => "call wx.login again: WeChat may have used the code up",
-            Self::Store(_) => "try again with the same code: WeChat's answer is kept for a minute",
+            Self::Wechat(_) => "call wx.login again: WeChat may have used up the code",
+            Self::Store(_) => "retry with the same code: WeChat's answer is kept for a minute",
             Self::Seal(_) => return None,
         };
         Some(hint.to_owned())
@@ -132,7 +133,7 @@ impl From<wechat::Error> for Error {
 }
 
 /// Whether an operator has to act.
-fn is_refusal(error: &wechat::Error) -> bool {
+fn needs_operator(error: &wechat::Error) -> bool {
     matches!(error.failure_kind(), FailureKind::Misconfigured | FailureKind::Refused)
 }
 

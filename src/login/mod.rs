@@ -1,13 +1,13 @@
-//! Login: a Mini Program's code becomes a person, with every Official Account openid known of them.
+//! Login: exchanges a Mini Program's code for the user, with all known Official Account openids.
 //!
 //! ```text
-//! code → remembered? → jscode2session → user stored, erasure taken back → answer
+//! code → cached? → jscode2session → user stored, erasure ended → answer
 //! ```
 //!
-//! WeChat is asked once for each code, whoever asks however often: equal codes in flight wait for one
-//! call, and what became of a code is remembered for a while. No database connection is held while
-//! WeChat is asked. Who stops waiting does not stop the exchange: it goes on, and a repetition finds
-//! its answer. Knows nothing of HTTP.
+//! WeChat is called once per code, however often callers send it: concurrent requests with the same
+//! code wait for one call, and the result is cached for a while. No database connection is held
+//! during the call. The exchange continues when its caller disconnects, and a repeated request gets
+//! its result. Knows nothing of HTTP.
 
 mod budget;
 mod code_cache;
@@ -36,19 +36,20 @@ use code_cache::CodeCache;
 
 pub use error::Error;
 
-/// Calls to WeChat under way at once; beyond it somebody floods us, or WeChat has stopped answering.
-const MOST_AT_ONCE: usize = 2_000;
+/// Maximum number of concurrent calls to WeChat. Reached only under a flood of requests, or when
+/// WeChat has stopped answering.
+const MAX_CONCURRENT_CALLS: usize = 2_000;
 
-/// How logins are exchanged.
+/// Settings of the operator.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// After how long a caller is answered at the latest.
+    /// The longest time until a caller is answered.
     pub timeout: Duration,
-    /// For how long it is remembered what became of a code.
+    /// How long the result of a code is cached.
     pub remember: Duration,
-    /// Codes a minute and caller that WeChat may refuse.
+    /// How many codes of one caller WeChat may refuse per minute.
     pub refused_codes_per_minute: u32,
-    /// Whether the session key of a user's latest login is kept.
+    /// Whether the session key of a user's latest login is stored.
     pub store_session_key: bool,
 }
 
@@ -58,32 +59,33 @@ pub struct Program {
     pub appid: AppId,
     /// Its AppSecret.
     pub secret: SecretString,
-    /// Seals session keys.
+    /// Encrypts session keys.
     pub sealer: Sealer,
 }
 
-/// What a login works with.
+/// What [`Login::new`] needs.
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// The way to WeChat.
+    /// The client of WeChat's API.
     pub client: wechat::Client,
-    /// The accounts configured.
+    /// The configured accounts.
     pub accounts: Arc<Accounts>,
     /// The Mini Programs among them.
     pub programs: Vec<Program>,
-    /// How.
+    /// Settings of the operator.
     pub settings: Settings,
 }
 
-/// What a Mini Program's backend asks. Not shown in `Debug`.
+/// The request of a Mini Program's backend. `Debug` hides everything but the AppID.
 #[derive(Clone, Default)]
 pub struct Request {
-    /// The Mini Program; may be left out where one is configured.
+    /// The Mini Program; `None` selects the only one configured.
     pub appid: Option<AppId>,
-    /// What `wx.login` gave.
+    /// The code from `wx.login`.
     pub code: String,
-    /// What `wx.getUserInfo` gave, with [`Request::iv`]: tells the unionid where the login does not.
+    /// `encryptedData` from `wx.getUserInfo`, sent with [`Request::iv`]. Contains the unionid if
+    /// the login does not.
     pub encrypted_data: Option<String>,
     /// See [`Request::encrypted_data`].
     pub iv: Option<String>,
@@ -95,33 +97,33 @@ impl fmt::Debug for Request {
     }
 }
 
-/// Who logged in.
+/// The user who logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// The Mini Program.
     pub appid: AppId,
-    /// The person in it.
+    /// The user in that Mini Program.
     pub openid: OpenId,
-    /// The person across accounts, once known.
+    /// The user across accounts, once known.
     pub unionid: Option<UnionId>,
-    /// Whether it is the first login here.
+    /// Whether this is the user's first login here.
     pub new_user: bool,
-    /// The person in the Official Accounts that they follow or followed.
+    /// The user in the Official Accounts that they follow or followed.
     pub official_accounts: Vec<OfficialAccount>,
 }
 
-/// A person in an Official Account.
+/// A user in an Official Account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OfficialAccount {
     /// The account.
     pub appid: AppId,
-    /// The person in it.
+    /// The user in that account.
     pub openid: OpenId,
-    /// Whether they follow.
+    /// Whether the user follows.
     pub subscribed: bool,
 }
 
-/// Exchanges login codes. Clones share what they remember.
+/// Exchanges login codes. Clones share the cache.
 #[derive(Clone)]
 pub struct Login(Arc<Shared>);
 
@@ -133,17 +135,17 @@ struct Shared {
     settings: Settings,
     codes: CodeCache,
     budgets: Budgets,
-    places: Semaphore,
+    permits: Semaphore,
 }
 
-/// A request that makes sense.
-struct Asked {
+/// A validated request.
+struct ParsedRequest {
     appid: AppId,
     code: LoginCode,
-    sealed: Option<Sealed>,
+    encrypted: Option<EncryptedData>,
 }
 
-struct Sealed {
+struct EncryptedData {
     encrypted_data: String,
     iv: String,
 }
@@ -161,39 +163,39 @@ impl Login {
             settings,
             codes: CodeCache::new(settings.remember),
             budgets: Budgets::new(settings.refused_codes_per_minute),
-            places: Semaphore::new(MOST_AT_ONCE),
+            permits: Semaphore::new(MAX_CONCURRENT_CALLS),
         }))
     }
 
-    /// The Mini Program that is meant; the only one configured where none is named.
-    pub fn program(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
-        self.0.program(asked)
+    /// The requested Mini Program, or the only one configured.
+    pub fn program(&self, requested: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
+        self.0.program(requested)
     }
 
-    /// Exchanges a code for `caller`, who is told apart by an API key's public part. The same caller
-    /// asking again gets the same answer; to any other the code is used.
+    /// Exchanges a code for `caller`, identified by the public part of an API key. The same caller
+    /// gets the same answer again; for any other caller the code counts as used.
     pub async fn exchange(&self, caller: &str, request: Request) -> Result<Answer, Error> {
-        let asked = self.0.check(request)?;
-        let work = Arc::clone(&self.0).answer(caller, asked);
+        let request = self.0.parse(request)?;
+        let work = Arc::clone(&self.0).answer(caller, request);
         let outcome = tokio::time::timeout(self.0.settings.timeout, work).await;
         outcome.unwrap_or(Err(Error::TimedOut))
     }
 }
 
 impl Shared {
-    fn check(&self, request: Request) -> Result<Asked, Error> {
+    fn parse(&self, request: Request) -> Result<ParsedRequest, Error> {
         let Request { appid, code, encrypted_data, iv } = request;
         let appid = self.program(appid.as_ref())?.clone();
         let code = code.parse()?;
-        let sealed = match (encrypted_data, iv) {
-            (Some(encrypted_data), Some(iv)) => Some(Sealed { encrypted_data, iv }),
+        let encrypted = match (encrypted_data, iv) {
+            (Some(encrypted_data), Some(iv)) => Some(EncryptedData { encrypted_data, iv }),
             (None, None) => None,
             _ => return Err(Error::SealedDataIncomplete),
         };
-        Ok(Asked { appid, code, sealed })
+        Ok(ParsedRequest { appid, code, encrypted })
     }
 
-    fn program(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
-        self.accounts.choose(AccountKind::MiniProgram, asked, "appid")
+    fn program(&self, requested: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
+        self.accounts.choose(AccountKind::MiniProgram, requested, "appid")
     }
 }

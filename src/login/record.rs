@@ -1,57 +1,66 @@
-//! What a login leaves behind: the link, and the answer made of what is known now.
+//! Stores a login and builds the answer from everything that is known about the user.
 
 use secrecy::SecretString;
 
-use super::{Answer, Asked, Error, OfficialAccount, Sealed, Shared};
+use super::{Answer, EncryptedData, Error, OfficialAccount, ParsedRequest, Shared};
 use crate::model::UnionId;
 use crate::store::mini_program_users::{self, Login};
 use crate::store::{self, erasures, identities};
 use crate::wechat::login::Session;
 
-/// What session keys are sealed for.
+/// The purpose that session keys are encrypted for.
 const PURPOSE: &str = "session_key";
 
-/// Encrypted data older than this is refused. `wx.getUserInfo` seals it anew each time, so that data
-/// of this login is seconds old; older data may have been recorded, and may tell a unionid from before
-/// the Mini Program was bound elsewhere.
-const OLDEST_SECONDS: i64 = 10 * 60;
+/// Maximum age of encrypted data. `wx.getUserInfo` encrypts it again for each login, so fresh data
+/// is seconds old. Older data may have been recorded, and may contain a unionid from before the
+/// Mini Program was bound to another Open Platform account.
+const MAX_DATA_AGE_SECONDS: i64 = 10 * 60;
 
 impl Shared {
-    /// Stores the user, who thereby acts, and gathers what is known.
-    pub(super) async fn record(&self, asked: &Asked, session: &Session) -> Result<Answer, Error> {
-        let unionid_of_client = match (&session.unionid, &asked.sealed) {
-            (None, Some(sealed)) => self.open(asked, session, sealed).await?,
+    /// Stores the login, which ends an earlier erasure of the user, and returns the answer.
+    pub(super) async fn record(
+        &self,
+        request: &ParsedRequest,
+        session: &Session,
+    ) -> Result<Answer, Error> {
+        let unionid_of_client = match (&session.unionid, &request.encrypted) {
+            (None, Some(encrypted)) => self.decrypt_unionid(request, session, encrypted).await?,
             _ => None,
         };
-        let session_key = self.sealed_key(asked, session)?;
+        let session_key = self.encrypt_session_key(request, session)?;
         let login = Login {
             openid: &session.openid,
             unionid: session.unionid.as_ref(),
             unionid_of_client: unionid_of_client.as_ref(),
             session_key: session_key.as_deref(),
         };
-        Ok(store::in_time(self.write(asked, login)).await?)
+        Ok(store::in_time(self.write(request, login)).await?)
     }
 
     /// The unionid in the client's encrypted data.
-    async fn open(
+    async fn decrypt_unionid(
         &self,
-        asked: &Asked,
+        request: &ParsedRequest,
         session: &Session,
-        sealed: &Sealed,
+        encrypted: &EncryptedData,
     ) -> Result<Option<UnionId>, Error> {
-        let Sealed { encrypted_data, iv } = sealed;
-        let opened = session.session_key.open(&asked.appid, &session.openid, encrypted_data, iv)?;
+        let EncryptedData { encrypted_data, iv } = encrypted;
+        let opened =
+            session.session_key.open(&request.appid, &session.openid, encrypted_data, iv)?;
         let now = store::in_time(self.store.now()).await?;
         match now / 1_000 - opened.sealed_at {
-            age if age > OLDEST_SECONDS => Err(Error::SealedDataOld),
+            age if age > MAX_DATA_AGE_SECONDS => Err(Error::SealedDataOld),
             _ => Ok(opened.unionid),
         }
     }
 
-    fn sealed_key(&self, asked: &Asked, session: &Session) -> Result<Option<String>, Error> {
+    fn encrypt_session_key(
+        &self,
+        request: &ParsedRequest,
+        session: &Session,
+    ) -> Result<Option<String>, Error> {
         let Some(program) =
-            self.programs.get(&asked.appid).filter(|_| self.settings.store_session_key)
+            self.programs.get(&request.appid).filter(|_| self.settings.store_session_key)
         else {
             return Ok(None);
         };
@@ -59,9 +68,13 @@ impl Shared {
         Ok(Some(program.sealer.seal(PURPOSE, &plain)?))
     }
 
-    async fn write(&self, asked: &Asked, login: Login<'_>) -> Result<Answer, store::Error> {
-        let account = self.accounts.number(&self.store, &asked.appid).await?;
-        let appids = self.accounts.by_number(&self.store).await?;
+    async fn write(
+        &self,
+        request: &ParsedRequest,
+        login: Login<'_>,
+    ) -> Result<Answer, store::Error> {
+        let account = self.accounts.account_id(&self.store, &request.appid).await?;
+        let appids = self.accounts.by_account_id(&self.store).await?;
         let found = mini_program_users::find(self.store.reader(), account, login.openid).await?;
         let transaction = self.store.begin().await?;
         let recorded =
@@ -78,7 +91,7 @@ impl Shared {
             Some(OfficialAccount { appid, openid: follow.openid, subscribed: follow.subscribed })
         });
         Ok(Answer {
-            appid: asked.appid.clone(),
+            appid: request.appid.clone(),
             openid: login.openid.clone(),
             unionid: unionid.clone(),
             new_user: recorded.is_new,

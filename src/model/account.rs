@@ -1,17 +1,17 @@
-//! Which of the configured accounts somebody means: the one named, or the only one there is.
+//! Chooses one of the configured accounts: the requested one, or the only one.
 
 use std::fmt;
 
 use super::AppId;
 
-/// A kind of account, as far as one is asked for.
+/// A kind of account in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountKind {
     /// An Official Account.
     OfficialAccount,
     /// A Mini Program.
     MiniProgram,
-    /// One or the other.
+    /// Either.
     Any,
 }
 
@@ -25,27 +25,27 @@ impl fmt::Display for AccountKind {
     }
 }
 
-/// Why it is not clear which account is meant.
+/// Why the account is unclear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnclearAccount {
-    /// The account named is not configured, or is of another kind.
+    /// The requested account is not configured or is of another kind.
     #[error("{appid} is not a configured {kind}")]
     Unknown {
-        /// The kind asked for.
+        /// The requested kind.
         kind: AccountKind,
-        /// The account named.
+        /// The requested account.
         appid: AppId,
-        /// Those there are.
+        /// The configured accounts of that kind.
         known: Vec<AppId>,
     },
-    /// No account is named, and there is not exactly one.
+    /// No account was requested, and there is not exactly one.
     #[error("{}", unnamed(*.kind, .parameter, .known))]
     Unnamed {
-        /// The kind asked for.
+        /// The requested kind.
         kind: AccountKind,
-        /// Where the caller names it.
+        /// The name of the caller's parameter.
         parameter: &'static str,
-        /// Those there are.
+        /// The configured accounts of that kind.
         known: Vec<AppId>,
     },
 }
@@ -72,19 +72,19 @@ impl UnclearAccount {
 }
 
 impl AccountKind {
-    /// The account of this kind that is meant: the one named, or the only one of `known` where none is
-    /// named. `parameter` is where the caller names it.
+    /// Chooses the requested account, or the only one in `known` if none is requested. `parameter`
+    /// is the name of the caller's parameter.
     pub fn choose<'a>(
         self,
         known: impl Iterator<Item = &'a AppId> + Clone,
-        named: Option<&AppId>,
+        requested: Option<&AppId>,
         parameter: &'static str,
     ) -> Result<&'a AppId, UnclearAccount> {
         let mut all = known.clone();
-        match (named, all.next(), all.next()) {
-            (Some(named), ..) => {
-                let found = known.clone().find(|appid| *appid == named);
-                found.ok_or_else(|| self.unknown(known, named))
+        match (requested, all.next(), all.next()) {
+            (Some(requested), ..) => {
+                let found = known.clone().find(|appid| *appid == requested);
+                found.ok_or_else(|| self.unknown(known, requested))
             }
             (None, Some(only), None) => Ok(only),
             (None, ..) => {
@@ -94,13 +94,13 @@ impl AccountKind {
         }
     }
 
-    /// The refusal of an account that is none of `known`.
+    /// The error for an account that is not in `known`.
     pub fn unknown<'a>(
         self,
         known: impl Iterator<Item = &'a AppId>,
-        named: &AppId,
+        requested: &AppId,
     ) -> UnclearAccount {
-        let (appid, known) = (named.clone(), known.cloned().collect());
+        let (appid, known) = (requested.clone(), known.cloned().collect());
         UnclearAccount::Unknown { kind: self, appid, known }
     }
 }
@@ -109,8 +109,8 @@ impl AccountKind {
 mod tests {
     use super::*;
 
-    fn appids(words: &[&str]) -> Vec<AppId> {
-        words.iter().map(|word| word.parse().unwrap()).collect()
+    fn appids(texts: &[&str]) -> Vec<AppId> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]

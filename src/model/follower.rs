@@ -1,62 +1,62 @@
-//! A follower of an Official Account: what WeChat says of one, and what we keep.
+//! A follower of an Official Account: WeChat's profile, and what the mirror keeps.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{OpenId, UnionId};
 
-/// What WeChat says of one person, as `user/info` and `user/info/batchget` answer it.
+/// WeChat's profile of one user, from `user/info` or `user/info/batchget`.
 ///
-/// Nickname, portrait, sex and place are not kept: WeChat has sent them empty since 2021.
+/// Nickname, portrait, sex and location are not kept: WeChat has sent them empty since 2021.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The person in the account that was asked.
+    /// The user in the account.
     pub openid: OpenId,
-    /// Whether the person follows now. Where not, nothing but the openid is to be relied on.
+    /// Whether the user follows. If not, only the openid is reliable.
     pub subscribed: bool,
-    /// Absent where the account is not bound to an Open Platform account, and now and then for no
-    /// reason at all.
+    /// Absent if the account is not bound to an Open Platform account, and sometimes for no visible
+    /// reason.
     pub unionid: Option<UnionId>,
-    /// Seconds since 1970, of the latest follow.
+    /// Time of the latest follow, in seconds since 1970.
     pub subscribed_at: Option<i64>,
-    /// How the person came, an open list such as `ADD_SCENE_QR_CODE`.
+    /// How the user found the account, an open list such as `ADD_SCENE_QR_CODE`.
     pub subscribe_scene: Option<String>,
-    /// The language that was asked for or that the person uses.
+    /// The requested language, or the user's own.
     pub language: Option<String>,
-    /// The operator's note on this person, free text.
+    /// The operator's note on this user, free text.
     pub remark: Option<String>,
-    /// The operator's tags on this person.
+    /// The operator's tags on this user.
     pub tag_ids: Vec<i64>,
-    /// The operator's number in the QR code the person scanned; absent where there was none.
+    /// The operator's number in the QR code that the user scanned, if any.
     pub qr_scene: Option<i64>,
     /// The operator's text in that QR code.
     pub qr_scene_text: Option<String>,
 }
 
-/// A known follower, as far as a crawl has to look at one.
+/// A known follower, with the fields that a crawl needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follower {
-    /// Our own row id: dense, so that a set of them is a small bitmap.
+    /// Our row id. Dense, so that a set of ids is a small bitmap.
     pub id: u64,
-    /// The person in this account.
+    /// The user in this account.
     pub openid: OpenId,
-    /// The person across accounts, once WeChat has told it.
+    /// The user across accounts, once WeChat has returned the unionid.
     pub unionid: Option<UnionId>,
-    /// Whether the person follows, as far as we know.
+    /// Whether the user follows, as far as we know.
     pub subscribed: bool,
-    /// [`Profile::digest`] of the profile stored.
+    /// [`Profile::digest`] of the stored profile.
     pub digest: i64,
-    /// A single look-up has confirmed that WeChat gives no unionid for this person.
+    /// Whether a single look-up confirmed that WeChat returns no unionid for this user.
     pub unionid_absent: bool,
 }
 
 impl Profile {
-    /// A number over all but the openid, the unionid and whether the person follows: equal digests
-    /// mean that WeChat said nothing new. The same in every version of this program.
+    /// A hash of everything but the openid, the unionid and whether the user follows. Equal digests
+    /// mean that nothing has changed. The same in all versions of this program.
     pub fn digest(&self) -> i64 {
         let mut hash = Xxh3Default::new();
         let texts = [&self.subscribe_scene, &self.language, &self.remark, &self.qr_scene_text];
         for text in texts {
-            // The length keeps two texts from running into each other.
+            // Hashing the length keeps adjacent texts distinct.
             let text = text.as_deref().unwrap_or_default();
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());

@@ -1,22 +1,22 @@
-//! Identifiers as types, so that an openid can never stand where a unionid should.
+//! Identifiers as types, so that an openid cannot be used in place of a unionid.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not an identifier of WeChat's.
+/// The text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not {what}: 1 to 64 of the characters A-Z a-z 0-9 _ - are")]
+#[error("{text:?} is not {what}; expected 1 to 64 of the characters A-Z a-z 0-9 _ -")]
 pub struct InvalidId {
     what: &'static str,
     text: String,
 }
 
-/// The longest identifier accepted; WeChat promises no length and uses 18 to 29 characters.
+/// The longest accepted identifier. WeChat promises no length and uses 18 to 29 characters.
 const MAX_LENGTH: usize = 64;
 
-/// How much of a refused text an error quotes.
+/// How many characters of an invalid text the error quotes.
 const QUOTED_LENGTH: usize = 40;
 
 fn check(text: &str, what: &'static str) -> Result<Box<str>, InvalidId> {
@@ -81,33 +81,33 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// An account: an Official Account's or a Mini Program's AppID, usually `wx` and 16 hex digits.
+    /// The AppID of an Official Account or a Mini Program, usually `wx` and 16 hex digits.
     AppId,
     "an AppID"
 );
 identifier!(
-    /// One person in one account. Case-sensitive; stable while the account lives.
+    /// One user in one account. Case-sensitive; stable while the account exists.
     OpenId,
     "an openid"
 );
 identifier!(
-    /// One person across all accounts bound to one Open Platform account. Opaque.
+    /// One user across all accounts that are bound to the same Open Platform account. Opaque.
     UnionId,
     "a unionid"
 );
 identifier!(
-    /// A message template of one account; 43 characters are usual.
+    /// A message template of one account, usually 43 characters.
     TemplateId,
     "a template id"
 );
 identifier!(
-    /// A message of ours: 32 hex digits that rise with the time it was accepted.
+    /// A message of this service: 32 hex digits that sort by the time it was accepted.
     MessageId,
     "a message id"
 );
 
 impl MessageId {
-    /// The id of a message accepted at that instant, in milliseconds since 1970: a UUID of version 7.
+    /// The id of a message accepted at that time, in ms since 1970: a UUID version 7.
     pub fn new(accepted_at: u64, random: [u8; 10]) -> Self {
         let id = uuid::Builder::from_unix_timestamp_millis(accepted_at, &random).into_uuid();
         Self(id.simple().to_string().into())
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn blanks_around_an_identifier_are_dropped() {
-        // The vendor's own sample of user/info shows a unionid with a leading blank.
+        // WeChat's own sample of user/info shows a unionid with a leading blank.
         let id: UnionId = " o6_bmasdasdsad6_2sgVt7hMZOPfL".parse().unwrap();
         assert_eq!(id.as_str(), "o6_bmasdasdsad6_2sgVt7hMZOPfL");
     }

@@ -1,4 +1,4 @@
-//! A message to one person: what it says, by which way it goes, and how far it has come.
+//! A message to one user: its content, channel, state and attempts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,26 +7,26 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::AppId;
-use super::word::word;
+use super::string_enum::string_enum;
 
-word!(
-    /// How far a message has come.
+string_enum!(
+    /// The state of a message.
     MessageState {
-        /// Accepted here; WeChat has not taken it yet.
+        /// The service accepted the message; WeChat has not accepted it yet.
         Queued = "queued",
-        /// WeChat took it; its receipt has not come.
+        /// WeChat accepted the message; its receipt has not arrived.
         Sent = "sent",
-        /// WeChat delivered it.
+        /// WeChat delivered the message.
         Delivered = "delivered",
-        /// It will not arrive; the reason is told.
+        /// The message will not arrive; a reason is given.
         Failed = "failed",
-        /// WeChat may have taken it: its answer was lost, and only a receipt can tell.
+        /// WeChat may have the message: its answer was lost, and only a receipt can tell.
         Unknown = "unknown",
     }
 );
 
-word!(
-    /// By which of WeChat's ways a message goes.
+string_enum!(
+    /// The channel a message is sent by.
     Channel {
         /// A template message of an Official Account to a follower.
         Template = "template",
@@ -35,50 +35,51 @@ word!(
     }
 );
 
-word!(
-    /// What a person said to a template.
+string_enum!(
+    /// A user's consent to a template.
     Consent {
-        /// They want it.
+        /// The user accepts messages.
         Accept = "accept",
-        /// They do not want it.
+        /// The user declines messages.
         Reject = "reject",
         /// WeChat has banned the template.
         Ban = "ban",
-        /// WeChat left the template out of the prompt.
+        /// WeChat omitted the template from the prompt.
         Filter = "filter",
-        /// WeChat refused a message, since they do not want it or have not agreed to it.
+        /// WeChat refused a message because the user declined the template or has not agreed to it.
         Refused = "refused",
     }
 );
 
-/// What is sent, the person and the template aside.
+/// The content of a message, without the user and the template.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// The text of each of the template's keys.
+    /// The text for each key of the template.
     pub data: BTreeMap<String, Text>,
-    /// The page that a tap opens; of a template message only.
+    /// The link that a tap opens. Template messages only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The Mini Program that a tap opens instead, where it can; of a template message only.
+    /// The Mini Program that a tap opens instead, if possible. Template messages only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub miniprogram: Option<Jump>,
-    /// The page of the Mini Program that a tap opens; of a subscribe message only, as what follows.
+    /// The Mini Program page that a tap opens. Subscribe messages only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// Which release of the Mini Program a tap opens: `formal` where absent.
+    /// The release of the Mini Program that a tap opens, `formal` by default. Subscribe messages
+    /// only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub miniprogram_state: Option<String>,
-    /// The language of the Mini Program: `zh_CN` where absent.
+    /// The language of the Mini Program, `zh_CN` by default. Subscribe messages only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
 }
 
-/// The text of one key of a template. Not shown in `Debug`.
+/// The text for one key of a template. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// The text.
     pub value: String,
-    /// Its colour, such as `#173177`; WeChat has ignored it since 2023.
+    /// A colour such as `#173177`. WeChat has ignored it since 2023.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
 }
@@ -92,39 +93,39 @@ impl fmt::Debug for Text {
 /// A Mini Program that a tap on a template message opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jump {
-    /// The Mini Program; linked to the Official Account, and published.
+    /// The Mini Program. It must be published and linked to the Official Account.
     pub appid: AppId,
-    /// The page in it, such as `pages/order/order?id=1`; its start page where absent.
+    /// The page, such as `pages/order/order?id=1`; the start page by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pagepath: Option<String>,
 }
 
-/// One attempt to send a message, and what came of it.
+/// One attempt to send a message, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it ended.
     pub at: DateTime<Utc>,
-    /// Which way it went, where the message has gone another way since.
+    /// The channel, if the message was rerouted to another channel since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// What came of it: [`Attempt::ACCEPTED`], or the reason why not.
+    /// The outcome: [`Attempt::ACCEPTED`], or a [`Reason`](super::Reason).
     pub outcome: String,
-    /// WeChat's error code, where it gave one.
+    /// WeChat's error code, if it returned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errcode: Option<i64>,
-    /// What WeChat said with it, or what went wrong on the way to WeChat.
+    /// WeChat's error text, or what went wrong before WeChat answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errmsg: Option<String>,
-    /// WeChat's number for the request, to be given to its support.
+    /// WeChat's id of the request, for its support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
 }
 
 impl Attempt {
-    /// The outcome of an attempt that WeChat took.
+    /// The outcome of an attempt that WeChat accepted.
     pub const ACCEPTED: &str = "accepted";
 
-    /// One that ended like this, and of which nothing else is known.
+    /// An attempt with this outcome and no further details.
     pub fn ended(at: DateTime<Utc>, outcome: impl Into<String>) -> Self {
         let (channel, errcode, errmsg, rid) = (None, None, None, None);
         Self { at, channel, outcome: outcome.into(), errcode, errmsg, rid }

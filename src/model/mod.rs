@@ -1,7 +1,8 @@
-//! The nouns of the service: identifiers, accounts, followers, sync runs, messages, scopes of API keys.
+//! The data types of the service: identifiers, accounts, followers, sync runs, messages, API key
+//! scopes.
 //!
-//! Plain data with no behaviour beyond their own rules. Knows nothing of WeChat's wire format,
-//! of the database or of HTTP, so every other module may use it.
+//! Plain data that only enforces its own rules. Knows nothing of WeChat's wire format, the database
+//! or HTTP, so every other module may use it.
 
 mod account;
 mod follower;
@@ -10,7 +11,7 @@ mod message;
 mod reason;
 mod run;
 mod scope;
-mod word;
+mod string_enum;
 
 pub use account::{AccountKind, UnclearAccount};
 pub use follower::{Follower, Profile};

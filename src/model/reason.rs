@@ -1,50 +1,51 @@
-//! Why a message waits, will not arrive, or may have arrived.
+//! Why a message waits, failed, or may have arrived.
 
-use super::word::word;
+use super::string_enum::string_enum;
 
-word!(
-    /// Why a message waits, will not arrive, or may have arrived. What WeChat said stands with the attempt.
+string_enum!(
+    /// Why a message waits, failed, or may have arrived. WeChat's error text is stored with the
+    /// attempt.
     Reason {
-        /// Waits: WeChat is busy, or out of reach.
+        /// Waits: WeChat is busy or unreachable.
         Busy = "wechat_busy",
-        /// Waits: WeChat's limit per minute is reached.
+        /// Waits: WeChat's rate limit per minute is reached.
         RateLimited = "rate_limited",
-        /// Waits: this person was sent too much lately.
+        /// Waits: the user was sent too many messages recently.
         TooFrequent = "too_frequent",
-        /// Waits: the account's allowance for the day is used up.
+        /// Waits: the account's daily quota is used up.
         QuotaSpent = "quota_spent",
         /// Waits: WeChat refuses the account, and an operator has to act.
         AccountRefused = "account_refused",
-        /// Waits: WeChat does not send this template for now.
+        /// Waits: WeChat currently refuses the template.
         TemplateStopped = "template_stopped",
-        /// Waits, and is tried once more: WeChat's reason may be passing.
-        Doubted = "tried_once_more",
+        /// Waits for one more attempt: WeChat's refusal may be temporary.
+        Unconfirmed = "tried_once_more",
         /// May have arrived: WeChat's answer was lost.
         AnswerLost = "answer_lost",
-        /// Failed: the person does not follow the Official Account.
+        /// Failed: the user does not follow the Official Account.
         Unfollowed = "unfollowed",
-        /// Failed: the person does not want messages of this template, or has not agreed to one.
+        /// Failed: the user declined the template, or has not agreed to receive a message.
         RefusedByUser = "refused_by_user",
-        /// Failed: the openid is none of the account that sends.
+        /// Failed: the openid does not belong to the sending account.
         OpenidUnknown = "openid_unknown",
-        /// Failed: the account, or WeChat, has blacklisted the person.
+        /// Failed: the account, or WeChat, has blocked the user.
         UserBlocked = "user_blocked",
         /// Failed: the account has no such template.
         TemplateUnknown = "template_unknown",
-        /// Failed: WeChat has banned the template, or the account from sending it.
+        /// Failed: WeChat has banned the template, or banned the account from using it.
         TemplateBanned = "template_banned",
-        /// Failed: WeChat does not let this text pass.
+        /// Failed: WeChat refuses the text.
         ContentRefused = "content_refused",
-        /// Failed: a value does not fit its key, which the attempt names.
+        /// Failed: a value is invalid for its key; the attempt names the key.
         DataInvalid = "data_invalid",
-        /// Failed: what a tap would open is not right.
+        /// Failed: the link or Mini Program page that a tap opens is invalid.
         JumpInvalid = "jump_invalid",
-        /// Failed: WeChat does not understand the request.
+        /// Failed: WeChat rejects the request as malformed.
         RequestInvalid = "request_invalid",
-        /// Failed: WeChat has withdrawn this way of sending.
+        /// Failed: WeChat has retired this API.
         Retired = "retired",
-        /// Failed: WeChat refuses it for a reason that is not documented, or as it refuses an account while
-        /// the account's other messages pass.
+        /// Failed: WeChat refuses the message for an undocumented reason, or with an error about
+        /// the account although it accepts other messages of the account.
         Refused = "refused",
         /// Failed: it could not be sent in time.
         Expired = "expired",

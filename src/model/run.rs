@@ -1,4 +1,4 @@
-//! A run of the follower sync: what it is doing and what it has counted.
+//! A run of the follower sync: its state and its counts.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::AppId;
-use super::word::word;
+use super::string_enum::string_enum;
 
-/// The number of a run, rising with time.
+/// The id of a run. Later runs have larger ids.
 pub type RunId = i64;
 
-word!(
-    /// Where a run stands.
+string_enum!(
+    /// The state of a run.
     RunState {
-        /// Under way, or interrupted and not yet resumed.
+        /// In progress, or interrupted and not yet resumed.
         Running = "running",
-        /// Waiting, with its checkpoint: for a quota's reset, or for WeChat or the disk to return.
+        /// Waiting with its checkpoint, for a quota reset, or for WeChat or the disk to recover.
         Paused = "paused",
-        /// Crawled to the end, and the sweep looks wrong: waits for `runs confirm`.
+        /// The crawl is complete, but the sweep looks wrong: waits for `runs confirm`.
         Held = "held",
-        /// Done, departures included.
+        /// Complete, including departures.
         Succeeded = "succeeded",
-        /// Ended with an error; what was committed stays, nothing was swept.
+        /// Ended with an error. Committed pages remain; nothing was swept.
         Failed = "failed",
         /// Ended by an operator, or replaced by a newer run.
         Cancelled = "cancelled",
@@ -30,52 +30,52 @@ word!(
 );
 
 impl RunState {
-    /// Whether the run can go on from its checkpoint.
+    /// Whether the run can resume from its checkpoint.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
 }
 
-word!(
+string_enum!(
     /// What started a run.
     Trigger {
-        /// A person or a script, by the command line or the API.
+        /// A person or a script, through the command line or the API.
         Manual = "manual",
         /// The schedule.
         Schedule = "schedule",
-        /// The schedule, late: the service was down at the tick.
+        /// The schedule, late: the service was down at the scheduled time.
         CatchUp = "catch_up",
     }
 );
 
-word!(
-    /// How many profiles a run asks for.
+string_enum!(
+    /// How many profiles a run fetches.
     Mode {
-        /// New followers, those without a unionid, and tonight's share of the known ones.
+        /// New followers, followers without a unionid, and tonight's share of the known ones.
         Incremental = "incremental",
-        /// Everybody.
+        /// All followers.
         Full = "full",
     }
 );
 
-/// What a run has counted. `listed = known + fetched + quarantined + vanished`.
+/// The counts of a run. `listed = known + fetched + quarantined + vanished`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Pages of openids committed.
     pub pages: u64,
-    /// Openids in those pages, blanks and repetitions within a page left out.
+    /// Openids in those pages, without blanks and repetitions within a page.
     pub listed: u64,
-    /// Listed, already mirrored, and not asked again.
+    /// Listed openids that were already mirrored and not fetched again.
     pub known: u64,
-    /// Listed and asked, and WeChat answered with a follower.
+    /// Listed openids whose profiles WeChat returned.
     pub fetched: u64,
-    /// Listed, and WeChat refuses to answer for them.
+    /// Listed openids whose profiles WeChat refuses to return.
     pub quarantined: u64,
-    /// Listed, and gone when they were asked.
+    /// Listed openids that had unfollowed when their profiles were fetched.
     pub vanished: u64,
     /// Rows inserted or changed.
     pub upserted: u64,
-    /// Departures swept.
+    /// Departures recorded by the sweep.
     pub unfollowed: u64,
     /// Followers of the account without a unionid when the run ended.
     pub missing_unionid: u64,
@@ -83,38 +83,38 @@ pub struct Counts {
     pub conflicts: u64,
 }
 
-/// A run, as `sync --json`, `runs show --json` and the API give it.
+/// A run, as `sync --json`, `runs show --json` and the API return it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {
-    /// The number of the run.
+    /// The id of the run.
     pub id: RunId,
     /// The Official Account.
     pub appid: AppId,
-    /// Where it stands.
+    /// The state.
     pub state: RunState,
     /// What started it.
     pub trigger: Trigger,
-    /// How much it asks for.
+    /// How many profiles it fetches.
     pub mode: Mode,
-    /// What it has counted.
+    /// What it has counted so far.
     #[serde(flatten)]
     pub counts: Counts,
-    /// The tick of the schedule it was started for.
+    /// The scheduled time it was started for.
     pub scheduled_at: Option<DateTime<Utc>>,
-    /// When it was started first.
+    /// When it was first started.
     pub started_at: DateTime<Utc>,
-    /// When it ended; absent while it can still go on.
+    /// When it ended; absent while it can still resume.
     pub finished_at: Option<DateTime<Utc>>,
-    /// For a paused run: not before this instant.
+    /// For a paused run: the earliest time to resume.
     pub resume_at: Option<DateTime<Utc>>,
-    /// The page, counted from 1, at which the latest start of this run went on.
+    /// The page, counted from 1, at which the latest start resumed.
     pub resumed_at_page: Option<u64>,
-    /// Calls sent to WeChat, repetitions included, by the path below `/cgi-bin/`.
+    /// Calls to WeChat including retries, by path below `/cgi-bin/`.
     pub calls: BTreeMap<String, u64>,
-    /// Time spent working, in seconds, over all starts.
+    /// Time spent working over all starts, in seconds.
     pub seconds: f64,
-    /// Why it paused, is held or failed.
+    /// Why it is paused or held, or why it failed.
     pub error: Option<String>,
-    /// What an operator should know although the run went on.
+    /// A warning for the operator that did not stop the run.
     pub warning: Option<String>,
 }

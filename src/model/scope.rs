@@ -1,26 +1,26 @@
-//! What an API key may do, in one word each.
+//! The scopes of API keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// A part of the API that a key is let into.
+/// A part of the API that a key gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// Exchange login codes.
     Login,
-    /// Look identities up.
+    /// Look up identities.
     Resolve,
-    /// Forget people.
+    /// Erase people.
     Erase,
-    /// Send messages and ask what became of them.
+    /// Send messages and read their state.
     Push,
     /// Manage message templates and industries.
     Templates,
     /// Read access tokens.
     Token,
-    /// Start syncs, look at them, decide on held ones.
+    /// Start and read syncs, and decide on held ones.
     Sync,
     /// List followers and coverage.
     Read,
@@ -28,15 +28,15 @@ pub enum Scope {
     Metrics,
 }
 
-/// Why a word is no scope.
+/// The text is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no scope: login, resolve, erase, push, templates, token, sync, read, metrics are"
+    "{0:?} is not a scope; the scopes are login, resolve, erase, push, templates, token, sync, read, metrics"
 )]
 pub struct UnknownScope(String);
 
 impl Scope {
-    /// Every scope there is.
+    /// All scopes.
     pub const ALL: [Self; 9] = [
         Self::Login,
         Self::Resolve,
@@ -49,7 +49,7 @@ impl Scope {
         Self::Metrics,
     ];
 
-    /// Its word.
+    /// The name of the scope.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -74,9 +74,9 @@ impl fmt::Display for Scope {
 impl FromStr for Scope {
     type Err = UnknownScope;
 
-    fn from_str(word: &str) -> Result<Self, UnknownScope> {
-        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == word);
-        known.ok_or_else(|| UnknownScope(word.chars().take(40).collect()))
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        known.ok_or_else(|| UnknownScope(text.chars().take(40).collect()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a message was not accepted, by what the caller can do.
+//! Why messages are not accepted, grouped by what the caller can do.
 
 use std::sync::Arc;
 
@@ -7,70 +7,70 @@ use crate::resolve::{self, Resolution};
 use crate::store;
 use crate::wechat::{self, FailureKind};
 
-/// Why nothing was accepted, or not done.
+/// Why a call to [`Push`](super::Push) failed as a whole.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The person, or the Official Account, cannot be looked up.
+    /// The user or the Official Account could not be looked up.
     #[error("{0}")]
     Resolve(#[from] resolve::Error),
-    /// It is not clear which account sends, or which one a person is of.
+    /// It is unclear which account sends, or which account an openid belongs to.
     #[error("{0}")]
     Account(#[from] UnclearAccount),
-    /// The Idempotency-Key came before, with something else.
+    /// The Idempotency-Key was used before, with another request body.
     #[error("this Idempotency-Key was used for another request")]
     OtherRequest,
-    /// The Idempotency-Key came before, and is not answered yet.
+    /// The first request with this Idempotency-Key is still being answered.
     #[error("the first request with this Idempotency-Key is not answered yet")]
     InFlight,
-    /// WeChat did not do it.
-    #[error("WeChat did not do it: {0}")]
+    /// WeChat rejected the call or could not be reached.
+    #[error("the call to WeChat failed: {0}")]
     Wechat(#[source] Arc<wechat::Error>),
-    /// The database did not do it.
+    /// The database failed or did not answer in time.
     #[error("the message could not be stored")]
     Store(#[source] Arc<store::Error>),
 }
 
-/// Why one message was not accepted. Nothing of it is kept.
+/// Why one message was not accepted. Nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The person cannot be reached, for the reason that a look-up gives.
+    /// The user cannot be reached, for the reason that the look-up returned.
     #[error("{}", .0.problem().unwrap_or("this user cannot be reached"))]
     Unreachable(Resolution),
-    /// The person was never seen in the Mini Program that sends.
-    #[error("this user never logged in to the Mini Program that sends")]
+    /// The user never logged in to the sending Mini Program.
+    #[error("this user never logged in to the sending Mini Program")]
     NotAUser,
-    /// The person does not want messages of this template.
-    #[error("this user does not want messages of this template")]
+    /// The user declined messages of this template.
+    #[error("this user declined messages of this template")]
     RefusedByUser,
     /// The account has no such template.
     #[error("{sender} has no template {template_id}")]
     TemplateUnknown {
         /// The account.
         sender: AppId,
-        /// The template named.
+        /// The requested template.
         template_id: TemplateId,
     },
-    /// WeChat would not take the data.
-    #[error("{}", told(.0))]
+    /// WeChat would refuse the content.
+    #[error("{}", describe(.0))]
     DataInvalid(Vec<Mistake>),
 }
 
 /// What is wrong with one part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Which part, such as `data.thing2` or `fallback.subscribe.data.thing2`.
+    /// The invalid field, such as `data.thing2` or `fallback.subscribe.data.thing2`.
     pub field: String,
     /// What is wrong with it.
     pub problem: String,
 }
 
-fn told(mistakes: &[Mistake]) -> String {
-    let told = mistakes.iter().map(|Mistake { field, problem }| format!("{field} {problem}"));
-    told.collect::<Vec<_>>().join("; ")
+fn describe(mistakes: &[Mistake]) -> String {
+    let described = mistakes.iter().map(|Mistake { field, problem }| format!("{field} {problem}"));
+    described.collect::<Vec<_>>().join("; ")
 }
 
 impl Error {
-    /// Whether the configuration has to change, here or in WeChat's console.
+    /// Whether somebody has to change the configuration, here or in WeChat's console.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Resolve(resolve::Error::Store(_)) => false,
@@ -86,9 +86,12 @@ impl Error {
             Self::Resolve(error) => Some(error.hint()),
             Self::Account(unclear) => Some(unclear.hint()),
             Self::OtherRequest => Some(
-                "make a new key for each message, and send the same one only to repeat it".into(),
+                "use a new key for each message, and repeat a key only to retry the same request"
+                    .into(),
             ),
-            Self::InFlight => Some("ask again in a moment: it gets the same answer".into()),
+            Self::InFlight => {
+                Some("retry in a moment with the same key to get the first answer".into())
+            }
             Self::Wechat(error) => error.hint(),
             Self::Store(error) => Some(error.hint().to_owned()),
         }
@@ -96,20 +99,20 @@ impl Error {
 }
 
 impl Refusal {
-    /// Whether it is the person who cannot be reached, and not the message that is wrong.
-    pub(super) fn is_of_person(&self) -> bool {
+    /// Whether the user cannot be reached, as opposed to an invalid message.
+    pub(super) fn is_about_user(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::NotAUser | Self::RefusedByUser)
     }
 
-    /// The same, said of a part of the request: `subscribe`, say.
+    /// Prefixes the invalid fields with a part of the request, such as `subscribe`.
     pub(super) fn within(self, part: &str) -> Self {
         let Self::DataInvalid(mistakes) = self else { return self };
-        let named =
+        let prefixed =
             |Mistake { field, problem }| Mistake { field: format!("{part}.{field}"), problem };
-        Self::DataInvalid(mistakes.into_iter().map(named).collect())
+        Self::DataInvalid(mistakes.into_iter().map(prefixed).collect())
     }
 
-    /// Its word, for programs.
+    /// The machine-readable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreachable(resolution) => resolution.status(),
@@ -124,17 +127,17 @@ impl Refusal {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Unreachable(resolution) => return resolution.hint(),
-            Self::NotAUser => "have the user log in to that Mini Program",
+            Self::NotAUser => "have the user log in to that Mini Program first",
             Self::RefusedByUser => {
-                "the user has switched this template off, and can switch it on again in the Official \
-                 Account's settings; it is tried again a week later"
+                "the user can allow this template again in the Official Account's settings; the service \
+                 tries again a week after the refusal"
             }
             Self::TemplateUnknown { .. } => {
-                "`templates list` shows the account's templates; one that was just added in WeChat's \
-                 console is known here within ten minutes"
+                "`templates list` shows the account's templates; a template that was just added in \
+                 WeChat's console is found within ten minutes"
             }
             Self::DataInvalid(_) => {
-                "give every key of the template's content a text that its kind allows"
+                "set every key of the template to a text that is valid for its type"
             }
         })
     }

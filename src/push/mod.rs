@@ -1,20 +1,22 @@
-//! Push: a message to a person, kept until WeChat has taken it, and its fate until the receipt.
+//! Push: sends messages to users. An accepted message is stored until WeChat takes it, then tracked
+//! until WeChat's receipt reports its final state.
 //!
 //! ```text
-//! request → checked against the template → person resolved → row, with its Idempotency-Key
-//!         `work`: claimed at the account's pace → sent with `client_msg_id` → outcome → receipt (inbox)
+//! request → validated against the template → user resolved → row stored with its Idempotency-Key
+//!         `work`: claimed at the account's rate → sent with `client_msg_id` → outcome → receipt (inbox)
 //! ```
 //!
-//! Three rooms, in the order of a message's way: `accept`, from a request to a row; `deliver`, from the row
-//! to WeChat; `outcome`, from WeChat's answer to the row.
+//! Three submodules, in the order of a message's path: `accept` turns a request into a row,
+//! `deliver` sends the row to WeChat, `outcome` records WeChat's answer in the row.
 //!
-//! A request is judged before anything is kept: who cannot be reached, and what WeChat would refuse, is
-//! told to the caller at once. What is kept is sent by any process, once. Knows nothing of HTTP.
+//! A request is validated before anything is stored, so callers learn at once which users cannot be
+//! reached and which content WeChat would refuse. Any process may send a stored message, but only
+//! one does. Knows nothing of HTTP.
 
 mod accept;
+mod cleanup;
 mod deliver;
 mod error;
-mod forget;
 mod outcome;
 mod templates;
 mod view;
@@ -39,34 +41,34 @@ pub use templates::{
 };
 pub use view::{ConsentView, DayCount, MessageFilter, MessageView};
 
-/// What the operator decides.
+/// Settings of the operator.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Messages a second that one account sends, by all processes together.
+    /// Messages per second that one account sends, over all processes.
     pub rate_per_second: u32,
-    /// Sends of one account in flight, by this process.
+    /// Concurrent sends per account in this process.
     pub concurrency: usize,
-    /// After how long a message that could not be sent is given up.
+    /// Unsent messages expire after this time.
     pub expire_after: Duration,
-    /// For how long messages are kept.
+    /// How long messages are kept.
     pub keep: Duration,
-    /// How long one call of WeChat's may take.
+    /// Timeout of one call to WeChat.
     pub timeout: Duration,
-    /// How soon a message is tried again.
+    /// When failed sends are retried.
     pub retry: wechat::RetryPolicy,
 }
 
-/// What a push works with.
+/// What [`Push::new`] needs.
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// Finds the person in the account that sends.
+    /// Finds users in the sending account.
     pub resolver: Resolver,
     /// The configured accounts.
     pub accounts: Arc<Accounts>,
-    /// The calls of every configured account.
+    /// The API client of every configured account, and the channel it sends by.
     pub senders: Vec<(Channel, wechat::Account)>,
-    /// What the operator decides.
+    /// Settings of the operator.
     pub settings: Settings,
 }
 
@@ -79,44 +81,45 @@ pub struct Push {
     settings: Settings,
 }
 
-/// An account that sends: an Official Account template messages, a Mini Program subscribe messages.
+/// A sending account: an Official Account sends template messages, a Mini Program subscribe
+/// messages.
 struct Sender {
     channel: Channel,
     wechat: wechat::Account,
-    /// Fires when a message was accepted here.
-    wanted: Notify,
+    /// Notified when this process accepts a message.
+    wake: Notify,
     templates: TemplateCache,
 }
 
 impl Push {
-    /// For these accounts.
+    /// Sends messages from these accounts.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, resolver, accounts, senders, settings } = parts;
         let senders = senders.into_iter().map(|(channel, wechat)| {
-            let (wanted, templates) = (Notify::new(), TemplateCache::default());
-            (wechat.appid().clone(), Sender { channel, wechat, wanted, templates })
+            let (wake, templates) = (Notify::new(), TemplateCache::default());
+            (wechat.appid().clone(), Sender { channel, wechat, wake, templates })
         });
         let senders = senders.collect();
         Arc::new(Self { store, resolver, accounts, senders, settings })
     }
 
-    /// The account that sends a spec: the one it names, or the only one of its kind.
+    /// The account that sends the message: the one it names, or the only one of its kind.
     pub fn sends(&self, spec: &MessageSpec) -> Result<&AppId, Error> {
         Ok(self.sender(spec.channel, spec.sender.as_ref())?.wechat.appid())
     }
 
-    /// The account that is to send: the one named, or the only one of its kind.
-    fn sender(&self, channel: Channel, named: Option<&AppId>) -> Result<&Sender, Error> {
+    /// The sending account: the one named, or the only one of its kind.
+    fn sender(&self, channel: Channel, requested: Option<&AppId>) -> Result<&Sender, Error> {
         let (kind, parameter) = match channel {
             Channel::Template => (AccountKind::OfficialAccount, "official_account"),
             Channel::Subscribe => (AccountKind::MiniProgram, "subscribe.appid"),
         };
-        let appid = self.accounts.choose(kind, named, parameter)?;
+        let appid = self.accounts.choose(kind, requested, parameter)?;
         let sender = self.senders.get(appid).filter(|sender| sender.channel == channel);
         sender.ok_or_else(|| self.accounts.unknown(kind, appid).into())
     }
 
-    async fn number(&self, appid: &AppId) -> Result<AccountId, Error> {
-        Ok(store::in_time(self.accounts.number(&self.store, appid)).await?)
+    async fn account_id(&self, appid: &AppId) -> Result<AccountId, Error> {
+        Ok(store::in_time(self.accounts.account_id(&self.store, appid)).await?)
     }
 }

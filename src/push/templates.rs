@@ -1,5 +1,5 @@
-//! An account's templates and industries, as WeChat has them. What is changed here is known to the next
-//! message at once.
+//! Templates and industries of an account, read from and written to WeChat. Template changes made
+//! here apply to the next message.
 
 use super::error::Error;
 use super::{Push, Sender};
@@ -10,21 +10,23 @@ pub use crate::wechat::subscribe::{Category, Keyword, LibraryTitle, SubscribeTem
 pub use crate::wechat::template::{Industries, Industry, Template};
 
 impl Push {
-    /// The calls of an account that sends by this channel, for what is not offered here.
+    /// The API client of an account that sends by this channel, for calls that this module does not
+    /// offer.
     ///
     /// # Errors
-    /// [`Error::Account`] where the account is not configured, or is of the other kind.
+    /// [`Error::Account`] if the account is not configured or is of the other kind.
     pub fn account(&self, channel: Channel, appid: &AppId) -> Result<&wechat::Account, Error> {
         Ok(&self.sender(channel, Some(appid))?.wechat)
     }
 
-    /// The templates of an Official Account.
+    /// Lists the templates of an Official Account.
     pub async fn templates(&self, appid: &AppId) -> Result<Vec<Template>, Error> {
         Ok(self.official(appid)?.wechat.templates().await?)
     }
 
-    /// Adds a template of WeChat's library to an Official Account. Those of a category (whose number is all
-    /// digits) need the names of their keywords, in the order in which they are to stand.
+    /// Adds a template from WeChat's library to an Official Account and returns its id. Category
+    /// templates (those whose library number is all digits) need the names of their keywords, in
+    /// display order.
     pub async fn add_template(
         &self,
         appid: &AppId,
@@ -33,24 +35,25 @@ impl Push {
     ) -> Result<TemplateId, Error> {
         let sender = self.official(appid)?;
         let id = sender.wechat.add_template(short_id, keywords).await?;
-        sender.templates.forget().await;
+        sender.templates.clear().await;
         Ok(id)
     }
 
-    /// Takes a template from an Official Account.
+    /// Deletes a template of an Official Account.
     pub async fn delete_template(&self, appid: &AppId, id: &TemplateId) -> Result<(), Error> {
         let sender = self.official(appid)?;
         sender.wechat.delete_template(id).await?;
-        sender.templates.forget().await;
+        sender.templates.clear().await;
         Ok(())
     }
 
-    /// The industries of an Official Account.
+    /// Returns the industries of an Official Account.
     pub async fn industries(&self, appid: &AppId) -> Result<Industries, Error> {
         Ok(self.official(appid)?.wechat.industries().await?)
     }
 
-    /// Sets the industries of an Official Account by WeChat's numbers; WeChat allows it once a month.
+    /// Sets the industries of an Official Account by WeChat's industry numbers. WeChat allows this
+    /// once a month.
     pub async fn set_industries(
         &self,
         appid: &AppId,
@@ -60,7 +63,7 @@ impl Push {
         Ok(self.official(appid)?.wechat.set_industries(primary, secondary).await?)
     }
 
-    /// The templates of a Mini Program.
+    /// Lists the templates of a Mini Program.
     pub async fn subscribe_templates(
         &self,
         appid: &AppId,
@@ -68,12 +71,13 @@ impl Push {
         Ok(self.program(appid)?.wechat.subscribe_templates().await?)
     }
 
-    /// The categories that a Mini Program may take templates of.
+    /// Lists the categories that a Mini Program may take templates from.
     pub async fn subscribe_categories(&self, appid: &AppId) -> Result<Vec<Category>, Error> {
         Ok(self.program(appid)?.wechat.subscribe_categories().await?)
     }
 
-    /// WeChat's library of templates for these categories, up to 30 from `start` on, and how many it holds.
+    /// Lists WeChat's template library for these categories, at most 30 titles from `start` on.
+    /// Returns the titles and the total number.
     pub async fn subscribe_library(
         &self,
         appid: &AppId,
@@ -84,7 +88,7 @@ impl Push {
         Ok(self.program(appid)?.wechat.subscribe_library(categories, start, limit).await?)
     }
 
-    /// The keywords that a template of the library can be made of.
+    /// Lists the keywords that a library template can be built from.
     pub async fn subscribe_keywords(
         &self,
         appid: &AppId,
@@ -93,8 +97,8 @@ impl Push {
         Ok(self.program(appid)?.wechat.subscribe_keywords(tid).await?)
     }
 
-    /// Adds a template of the library to a Mini Program, made of two to five of its keywords; `scene` says
-    /// what it is for, in up to 15 characters.
+    /// Adds a library template to a Mini Program, built from two to five of its keywords, and
+    /// returns its id. `scene` describes its purpose in up to 15 characters.
     pub async fn add_subscribe_template(
         &self,
         appid: &AppId,
@@ -104,11 +108,11 @@ impl Push {
     ) -> Result<TemplateId, Error> {
         let sender = self.program(appid)?;
         let id = sender.wechat.add_subscribe_template(tid, keywords, scene).await?;
-        sender.templates.forget().await;
+        sender.templates.clear().await;
         Ok(id)
     }
 
-    /// Takes a template from a Mini Program.
+    /// Deletes a template of a Mini Program.
     pub async fn delete_subscribe_template(
         &self,
         appid: &AppId,
@@ -116,7 +120,7 @@ impl Push {
     ) -> Result<(), Error> {
         let sender = self.program(appid)?;
         sender.wechat.delete_subscribe_template(id).await?;
-        sender.templates.forget().await;
+        sender.templates.clear().await;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Messages as people and programs are shown them, and waiting for their fate.
+//! Read access to messages, counts and consents, and waiting for a message's final state.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Push;
-use super::deliver::lost_at;
+use super::deliver::lost_attempt;
 use super::error::Error;
 use crate::model::{
     AppId, Attempt, Channel, Consent, MessageId, MessageState, OpenId, Reason, TemplateId, UnionId,
@@ -14,152 +14,154 @@ use crate::model::{
 use crate::store::messages::{self, Count, Filter, Message};
 use crate::store::{self, AccountId, consents};
 
-/// How soon a message is looked at again while somebody waits for it: later each time.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How soon a message is read again while a caller waits for it. The delay doubles each time.
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(25);
+const MAX_POLL_DELAY: Duration = Duration::from_millis(250);
 
-/// How long counting may take: a day of an account at WeChat's limit takes a quarter of a second.
-const COUNTING: Duration = Duration::from_secs(5);
-const COUNTING_EACH_DAY: Duration = Duration::from_millis(500);
+/// Timeout for counting. Measured: a day of an account at WeChat's daily limit takes 250 ms.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+const COUNT_TIMEOUT_PER_DAY: Duration = Duration::from_millis(500);
 
-/// How long a list may take for which many messages may have to be passed over.
-const NARROWED: Duration = Duration::from_secs(5);
+/// Timeout for lists with a filter, which may have to skip many messages.
+const FILTERED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A message, without what it says.
+/// A message without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageView {
-    /// Its id.
+    /// The message id.
     pub id: MessageId,
-    /// How far it has come.
+    /// The state of delivery.
     pub state: MessageState,
-    /// By which way it goes.
+    /// The channel it is sent by.
     pub channel: Channel,
-    /// The account that sends it.
+    /// The sending account.
     pub appid: AppId,
-    /// The person in that account.
+    /// The user in that account.
     pub openid: OpenId,
-    /// The person across accounts, where known.
+    /// The user across accounts, if known.
     pub unionid: Option<UnionId>,
     /// The template.
     pub template_id: TemplateId,
-    /// WeChat's number for it, once known; beyond what a double can hold.
+    /// WeChat's number of the message, once known. May exceed 2^53, so a double cannot hold it.
     pub msgid: Option<i64>,
-    /// Why it failed or waits: a word of [`Reason`](crate::model::Reason), or a receipt's `failed:…`.
+    /// Why it failed or waits: a [`Reason`](crate::model::Reason), or `failed:…` from a receipt.
     pub reason: Option<String>,
-    /// What came of each attempt, the first first.
+    /// The outcome of each attempt, oldest first.
     pub attempts: Vec<Attempt>,
-    /// When it was accepted here.
+    /// When the service accepted it.
     pub accepted_at: DateTime<Utc>,
-    /// When WeChat took it.
+    /// When WeChat accepted it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When its fate was known.
+    /// When it reached its final state.
     pub finished_at: Option<DateTime<Utc>>,
-    /// When it is tried next, or its answer is due.
+    /// When the next attempt is made, or when the answer to the current one is due.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
-/// How many messages of one template, accepted on one day, have come how far.
+/// The number of messages of one template, accepted on one day, in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayCount {
-    /// The day, at UTC+8 as WeChat counts.
+    /// The day in UTC+8, as WeChat counts.
     pub day: NaiveDate,
-    /// The account that sends.
+    /// The sending account.
     pub appid: AppId,
     /// The template.
     pub template_id: TemplateId,
-    /// How far they have come.
+    /// The state of delivery.
     pub state: MessageState,
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
 }
 
-/// What a person said to a template.
+/// A user's consent to a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentView {
     /// The template.
     pub template_id: TemplateId,
-    /// What was said.
+    /// Whether the user accepts messages.
     pub status: Consent,
-    /// When.
+    /// When the user decided.
     pub changed_at: DateTime<Utc>,
 }
 
-/// Which messages are listed.
+/// Selects the messages to list. Empty fields match everything.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
-    /// In this state.
+    /// Messages in this state.
     pub state: Option<MessageState>,
-    /// By this template.
+    /// Messages of this template.
     pub template_id: Option<TemplateId>,
-    /// To this person, in the account that sent.
+    /// Messages to this user of the sending account.
     pub openid: Option<OpenId>,
-    /// To this person, across accounts.
+    /// Messages to this user, across accounts.
     pub unionid: Option<UnionId>,
 }
 
 impl Push {
-    /// A message.
+    /// Finds a message.
     pub async fn find(&self, id: &MessageId) -> Result<Option<MessageView>, Error> {
         let find = async {
             let found = messages::find(self.store.reader(), id).await?;
-            let appids = self.accounts.by_number(&self.store).await?;
+            let appids = self.accounts.by_account_id(&self.store).await?;
             let owed_before = match &found {
                 Some(message) if message.sending_at.is_some() => self.owed_before().await?,
                 _ => 0,
             };
-            Ok(found.and_then(|message| shown(&appids, message, owed_before)))
+            Ok(found.and_then(|message| view(&appids, message, owed_before)))
         };
         Ok(store::in_time(find).await?)
     }
 
-    /// A message, as soon as no other attempt at it is to come, or after `patience` as it stands then.
+    /// Waits until no further attempt will be made, at most for `timeout`, and returns the message
+    /// as it is then.
     pub async fn wait(
         &self,
         id: &MessageId,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Option<MessageView>, Error> {
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut pause = LOOK_AGAIN;
+        let deadline = tokio::time::Instant::now() + timeout;
+        let mut delay = FIRST_POLL_DELAY;
         loop {
             let found = self.find(id).await?;
             let is_open = found.as_ref().is_some_and(MessageView::is_open);
             if !is_open || tokio::time::Instant::now() >= deadline {
                 return Ok(found);
             }
-            tokio::time::sleep(pause).await;
-            pause = LOOK_EVERY.min(pause * 2);
+            tokio::time::sleep(delay).await;
+            delay = MAX_POLL_DELAY.min(delay * 2);
         }
     }
 
-    /// Messages that these accounts sent, the newest first, from below `before` on.
+    /// Lists messages sent by these accounts, newest first, starting below the id `before`.
     pub async fn list(
         &self,
         appids: &[&AppId],
-        wanted: MessageFilter,
+        filter: MessageFilter,
         before: Option<&MessageId>,
         limit: u64,
     ) -> Result<Vec<MessageView>, Error> {
-        let is_narrowed = wanted.state.is_some() || wanted.template_id.is_some();
-        let patience = if is_narrowed { NARROWED } else { store::DEADLINE };
+        let is_filtered = filter.state.is_some() || filter.template_id.is_some();
+        let timeout = if is_filtered { FILTERED_TIMEOUT } else { store::DEADLINE };
         let list = async {
-            let named = self.accounts.by_number(&self.store).await?;
-            let MessageFilter { state, template_id, openid, unionid } = wanted;
-            let (accounts, owed_before) = (numbers(&named, appids), self.owed_before().await?);
+            let appids_by_id = self.accounts.by_account_id(&self.store).await?;
+            let MessageFilter { state, template_id, openid, unionid } = filter;
+            let (accounts, owed_before) =
+                (account_ids(&appids_by_id, appids), self.owed_before().await?);
             let filter = Filter { accounts, state, owed_before, template_id, openid, unionid };
             let found = messages::list(self.store.reader(), &filter, before, limit).await?;
             let found = found.into_iter();
-            Ok(found.filter_map(|message| shown(&named, message, owed_before)).collect())
+            Ok(found.filter_map(|message| view(&appids_by_id, message, owed_before)).collect())
         };
-        Ok(store::within(patience, list).await?)
+        Ok(store::within(timeout, list).await?)
     }
 
-    /// Who has owed an answer since before this will not give it any more.
+    /// Attempts that began before this time, in ms, can no longer get an answer.
     async fn owed_before(&self) -> Result<i64, store::Error> {
         Ok(self.store.now().await? - self.settings.answered_within_ms())
     }
 
-    /// Counts what these accounts sent, by day, template and state, from day to day, both included; the
-    /// latest day first.
+    /// Counts the messages of these accounts by day, template and state, from `first` to `last`
+    /// inclusive, latest day first.
     pub async fn count(
         &self,
         appids: &[&AppId],
@@ -167,57 +169,58 @@ impl Push {
         last: NaiveDate,
     ) -> Result<Vec<DayCount>, Error> {
         let count = async {
-            let named = self.accounts.by_number(&self.store).await?;
-            let accounts = numbers(&named, appids);
+            let appids_by_id = self.accounts.by_account_id(&self.store).await?;
+            let accounts = account_ids(&appids_by_id, appids);
             let mut counts = Vec::new();
-            for day in (number_of(first)..=number_of(last)).rev() {
+            for day in (days_since_epoch(first)..=days_since_epoch(last)).rev() {
                 let of_day = messages::count(self.store.reader(), &accounts, day).await?;
-                counts.extend(of_day.into_iter().filter_map(|count| counted(&named, count)));
+                counts
+                    .extend(of_day.into_iter().filter_map(|count| day_count(&appids_by_id, count)));
             }
             Ok(counts)
         };
-        let days = u32::try_from(number_of(last) - number_of(first) + 1).unwrap_or(1);
-        Ok(store::within(COUNTING + COUNTING_EACH_DAY * days, count).await?)
+        let days = u32::try_from(days_since_epoch(last) - days_since_epoch(first) + 1).unwrap_or(1);
+        Ok(store::within(COUNT_TIMEOUT + COUNT_TIMEOUT_PER_DAY * days, count).await?)
     }
 
-    /// What a person said to the templates of an account.
+    /// Lists a user's consents to the templates of an account.
     pub async fn consents(
         &self,
         appid: &AppId,
         openid: &OpenId,
     ) -> Result<Vec<ConsentView>, Error> {
         let list = async {
-            let number = self.accounts.number(&self.store, appid).await?;
-            consents::list(self.store.reader(), number, openid).await
+            let account = self.accounts.account_id(&self.store, appid).await?;
+            consents::list(self.store.reader(), account, openid).await
         };
-        let said = |word: consents::ConsentRecord| ConsentView {
-            template_id: word.template_id,
-            status: word.consent,
-            changed_at: instant(word.changed_at),
+        let view = |record: consents::ConsentRecord| ConsentView {
+            template_id: record.template_id,
+            status: record.consent,
+            changed_at: instant(record.changed_at),
         };
-        Ok(store::in_time(list).await?.into_iter().map(said).collect())
+        Ok(store::in_time(list).await?.into_iter().map(view).collect())
     }
 }
 
-fn numbers(named: &HashMap<AccountId, &AppId>, appids: &[&AppId]) -> Vec<AccountId> {
-    let wanted = named.iter().filter(|(_, appid)| appids.contains(appid));
-    wanted.map(|(number, _)| *number).collect()
+fn account_ids(appids_by_id: &HashMap<AccountId, &AppId>, appids: &[&AppId]) -> Vec<AccountId> {
+    let selected = appids_by_id.iter().filter(|(_, appid)| appids.contains(appid));
+    selected.map(|(account, _)| *account).collect()
 }
 
 impl MessageView {
-    /// Whether it is still to be sent, or sent again.
+    /// Whether another attempt will be made.
     pub fn is_open(&self) -> bool {
         self.next_attempt_at.is_some()
     }
 }
 
-/// `None` where the account is no longer configured.
-fn shown(
+/// Returns `None` if the account is no longer configured.
+fn view(
     appids: &HashMap<AccountId, &AppId>,
     message: Message,
     owed_before: i64,
 ) -> Option<MessageView> {
-    let message = told(message, owed_before);
+    let message = with_lost_answer(message, owed_before);
     Some(MessageView {
         id: message.id,
         state: message.state,
@@ -236,19 +239,19 @@ fn shown(
     })
 }
 
-/// A message as it is known to stand: where its process has owed an answer for longer than any takes,
-/// WeChat may have it, although nobody has taken it up since to note that.
-fn told(mut message: Message, owed_before: i64) -> Message {
-    let owed = message.sending_at.filter(|sending_at| *sending_at < owed_before);
-    if let (MessageState::Queued, Some(sending_at)) = (message.state, owed) {
+/// Marks a queued message as [`MessageState::Unknown`] if its attempt can no longer get an answer:
+/// WeChat may have it. No process has claimed it since, so the row does not show that yet.
+fn with_lost_answer(mut message: Message, owed_before: i64) -> Message {
+    let overdue = message.sending_at.filter(|sending_at| *sending_at < owed_before);
+    if let (MessageState::Queued, Some(sending_at)) = (message.state, overdue) {
         message.state = MessageState::Unknown;
         message.reason = Some(Reason::AnswerLost.to_string());
-        message.attempts.push(lost_at(sending_at));
+        message.attempts.push(lost_attempt(sending_at));
     }
     message
 }
 
-fn counted(appids: &HashMap<AccountId, &AppId>, count: Count) -> Option<DayCount> {
+fn day_count(appids: &HashMap<AccountId, &AppId>, count: Count) -> Option<DayCount> {
     Some(DayCount {
         day: NaiveDate::default() + TimeDelta::days(count.day),
         appid: (*appids.get(&count.account)?).clone(),
@@ -259,11 +262,12 @@ fn counted(appids: &HashMap<AccountId, &AppId>, count: Count) -> Option<DayCount
 }
 
 /// Days since 1970-01-01.
-fn number_of(day: NaiveDate) -> i64 {
+fn days_since_epoch(day: NaiveDate) -> i64 {
     (day - NaiveDate::default()).num_days()
 }
 
-/// An instant of the database's; one that is out of range is none of ours.
+/// Converts a database time in ms. Out-of-range values, which the service never writes, become
+/// 1970.
 fn instant(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
 }

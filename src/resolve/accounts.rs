@@ -1,4 +1,4 @@
-//! The configured accounts, and their numbers in the database once they are known.
+//! The configured accounts, and their ids in the database once they are known.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,12 @@ pub struct Accounts {
 #[derive(Debug)]
 struct Entry {
     source: Source,
-    /// Numbers do not change, so each is asked for once.
-    number: OnceCell<AccountId>,
+    /// Account ids do not change, so each is read once.
+    account_id: OnceCell<AccountId>,
 }
 
 impl Accounts {
-    /// These Official Accounts and Mini Programs.
+    /// Creates the set of these Official Accounts and Mini Programs.
     pub fn new(
         official: impl IntoIterator<Item = AppId>,
         programs: impl IntoIterator<Item = AppId>,
@@ -36,13 +36,13 @@ impl Accounts {
             [(&official, Source::OfficialAccount), (&programs, Source::MiniProgram)]
         {
             for appid in appids {
-                entries.insert(appid.clone(), Entry { source, number: OnceCell::new() });
+                entries.insert(appid.clone(), Entry { source, account_id: OnceCell::new() });
             }
         }
         Self { official, programs, entries }
     }
 
-    /// Those of a kind, in the order configured.
+    /// The accounts of a kind, in configuration order.
     pub fn of(&self, kind: AccountKind) -> impl Iterator<Item = &AppId> + Clone {
         let (official, programs) = match kind {
             AccountKind::OfficialAccount => (&self.official[..], &[][..]),
@@ -52,53 +52,57 @@ impl Accounts {
         official.iter().chain(programs)
     }
 
-    /// The account of a kind that is meant: the one named, or the only one there is. `parameter` is where
-    /// the caller names it.
+    /// Chooses the requested account of a kind, or the only one. `parameter` is the name of the
+    /// caller's parameter.
     pub fn choose(
         &self,
         kind: AccountKind,
-        named: Option<&AppId>,
+        requested: Option<&AppId>,
         parameter: &'static str,
     ) -> Result<&AppId, UnclearAccount> {
-        kind.choose(self.of(kind), named, parameter)
+        kind.choose(self.of(kind), requested, parameter)
     }
 
-    /// The refusal of an account that is not configured, or is of another kind.
-    pub fn unknown(&self, kind: AccountKind, named: &AppId) -> UnclearAccount {
-        kind.unknown(self.of(kind), named)
+    /// The error for an account that is not configured or is of another kind.
+    pub fn unknown(&self, kind: AccountKind, requested: &AppId) -> UnclearAccount {
+        kind.unknown(self.of(kind), requested)
     }
 
-    /// The Official Account that is asked about.
-    pub(super) fn target(&self, asked: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
-        self.choose(AccountKind::OfficialAccount, asked, "to")
+    /// The target Official Account of a look-up.
+    pub(super) fn target(&self, requested: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
+        self.choose(AccountKind::OfficialAccount, requested, "to")
     }
 
-    /// The account that an openid is of.
-    pub(super) fn source(&self, asked: &AppId) -> Result<(Source, &AppId), UnclearAccount> {
-        match self.entries.get_key_value(asked) {
+    /// The configured account of an openid, and its kind.
+    pub(super) fn source(&self, requested: &AppId) -> Result<(Source, &AppId), UnclearAccount> {
+        match self.entries.get_key_value(requested) {
             Some((appid, entry)) => Ok((entry.source, appid)),
-            None => Err(self.unknown(AccountKind::Any, asked)),
+            None => Err(self.unknown(AccountKind::Any, requested)),
         }
     }
 
-    /// The account's number in the database.
-    pub async fn number(&self, store: &Store, appid: &AppId) -> Result<AccountId, store::Error> {
+    /// The account's id in the database.
+    pub async fn account_id(
+        &self,
+        store: &Store,
+        appid: &AppId,
+    ) -> Result<AccountId, store::Error> {
         let find = || accounts::find_or_insert(store, appid);
         match self.entries.get(appid) {
-            Some(entry) => entry.number.get_or_try_init(find).await.copied(),
+            Some(entry) => entry.account_id.get_or_try_init(find).await.copied(),
             None => find().await,
         }
     }
 
-    /// The configured accounts by their numbers.
-    pub async fn by_number(
+    /// The configured accounts by their ids in the database.
+    pub async fn by_account_id(
         &self,
         store: &Store,
     ) -> Result<HashMap<AccountId, &AppId>, store::Error> {
-        let mut by_number = HashMap::with_capacity(self.entries.len());
+        let mut by_account_id = HashMap::with_capacity(self.entries.len());
         for appid in self.entries.keys() {
-            by_number.insert(self.number(store, appid).await?, appid);
+            by_account_id.insert(self.account_id(store, appid).await?, appid);
         }
-        Ok(by_number)
+        Ok(by_account_id)
     }
 }

@@ -1,18 +1,18 @@
-//! Why a look-up gave no answer. Not finding somebody is an answer.
+//! Why a look-up failed. A user who is not found is no error.
 
 use std::sync::Arc;
 
 use crate::model::UnclearAccount;
 use crate::store;
 
-/// Why a look-up gave no answer.
+/// Why a look-up failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The account that an openid is of, or the one asked about, is not clear.
+    /// The account of an openid, or the target account, is not clear.
     #[error("{0}")]
     Account(#[from] UnclearAccount),
-    /// The database did not do it.
-    #[error("the look-up did not get through")]
+    /// The database failed or did not answer in time.
+    #[error("the user could not be looked up")]
     Store(#[source] Arc<store::Error>),
 }
 

@@ -1,10 +1,9 @@
-//! Look-ups by the thousand: a statement for each account that openids come from, and one or two for
-//! unionids.
+//! Looks up thousands of users at once, with one statement per account of the given openids, and
+//! one or two for unionids.
 //!
-//! Single look-ups that come at the same time are made this way too ([`gather`](super::gather)).
+//! Single look-ups use this too, in batches ([`batch`](super::batch)).
 
 use std::collections::{HashMap, HashSet};
-
 use std::sync::Arc;
 
 use super::{Accounts, Error, Resolution, User};
@@ -12,17 +11,17 @@ use crate::model::{AppId, OpenId, UnionId};
 use crate::store::identities::{self, Follow, Link};
 use crate::store::{self, Store};
 
-/// Looks up in the database.
+/// Looks up users in the database.
 #[derive(Clone)]
 pub(super) struct LookUps {
     pub(super) store: Store,
     pub(super) accounts: Arc<Accounts>,
 }
 
-/// Where unionids lead in one Official Account.
+/// The follows of some unionids in one Official Account.
 struct Follows {
     follows: HashMap<UnionId, Follow>,
-    /// Those that lead nowhere there, and are known all the same.
+    /// Known unionids without a follow in that account.
     known: HashSet<UnionId>,
 }
 
@@ -36,7 +35,7 @@ impl Follows {
 }
 
 impl LookUps {
-    /// Where each of many users leads in the Official Account `to`, in the order asked.
+    /// Resolves many users in the Official Account `to`, in request order.
     pub(super) async fn resolve_all(
         &self,
         users: &[User],
@@ -79,8 +78,8 @@ impl LookUps {
         target: &AppId,
     ) -> Result<HashMap<OpenId, Link>, store::Error> {
         let Ok((source, _)) = self.accounts.source(appid) else { return Ok(HashMap::new()) };
-        let account = self.accounts.number(&self.store, appid).await?;
-        let target = self.accounts.number(&self.store, target).await?;
+        let account = self.accounts.account_id(&self.store, appid).await?;
+        let target = self.accounts.account_id(&self.store, target).await?;
         identities::list(self.store.reader(), source, account, openids, target).await
     }
 
@@ -90,11 +89,11 @@ impl LookUps {
         target: &AppId,
     ) -> Result<Follows, store::Error> {
         let reader = self.store.reader();
-        let number = self.accounts.number(&self.store, target).await?;
-        let follows = identities::list_by_unionids(reader, unionids, number).await?;
-        let nowhere: Vec<_> =
+        let account = self.accounts.account_id(&self.store, target).await?;
+        let follows = identities::list_by_unionids(reader, unionids, account).await?;
+        let without_follow: Vec<_> =
             unionids.iter().filter(|unionid| !follows.contains_key(**unionid)).copied().collect();
-        let known = identities::list_known_unionids(reader, &nowhere).await?;
+        let known = identities::list_known_unionids(reader, &without_follow).await?;
         Ok(Follows { follows, known })
     }
 }

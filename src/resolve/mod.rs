@@ -1,12 +1,14 @@
-//! Resolve: which openid of the Official Account is this person, and may they be written to?
+//! Resolves a user to an openid of an Official Account, and reports whether messages can reach
+//! them.
 //!
-//! A Mini Program user, a follower of another Official Account, or a unionid leads to the person, and
-//! the person to the openid in the account that is asked about. One statement a look-up at most, and a
-//! handful for a thousand; look-ups that come at the same time share theirs. Knows nothing of WeChat, of HTTP, or of who asks.
+//! A Mini Program user, a follower of another Official Account, or a unionid identifies the user;
+//! the unionid then leads to the openid in the target account. A look-up takes one statement at
+//! most, a thousand take a handful, and concurrent look-ups share statements. Knows nothing of
+//! WeChat, HTTP or the caller.
 
 mod accounts;
+mod batch;
 mod error;
-mod gather;
 mod many;
 mod person;
 
@@ -18,55 +20,56 @@ use crate::model::{AppId, OpenId, UnionId};
 use crate::store::Store;
 use crate::store::identities::{Follow, Link};
 
-use gather::Gatherer;
+use batch::Batcher;
 use many::LookUps;
 
 pub use accounts::Accounts;
 pub use error::Error;
 pub use person::{InMiniProgram, InOfficialAccount, Person};
 
-/// Whom to look up.
+/// The user to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum User {
-    /// By an openid of a Mini Program or an Official Account.
+    /// A user of a Mini Program or an Official Account.
     OpenId {
         /// The account.
         appid: AppId,
-        /// The person in it.
+        /// The user in that account.
         openid: OpenId,
     },
-    /// Across accounts.
+    /// A user across accounts.
     Unionid(UnionId),
 }
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// The person follows the account.
+    /// The user follows the account.
     Resolved {
         /// The Official Account.
         official_account: AppId,
-        /// The person in it.
+        /// The user in that account.
         openid: OpenId,
-        /// The person across accounts.
+        /// The user across accounts.
         unionid: UnionId,
-        /// Whether the person follows; always true here.
+        /// Whether the user follows; always true here.
         subscribed: bool,
-        /// When WeChat last said so.
+        /// When WeChat last confirmed it.
         verified_at: DateTime<Utc>,
     },
-    /// The openid, or the unionid, was never seen: no login, no follow.
+    /// The openid or the unionid was never seen: no login, no follow.
     UserUnknown,
-    /// WeChat has not told this user's unionid, so nothing leads to another account.
+    /// WeChat has not returned a unionid for this user, so the user cannot be found in other
+    /// accounts.
     NoUnionid,
-    /// The person is known and was never seen following the account.
+    /// The user is known, but never followed the account.
     NotAFollower,
-    /// The person followed the account and left it.
+    /// The user unfollowed the account.
     Unfollowed,
 }
 
 impl Resolution {
-    /// The status, as a word for programs.
+    /// The machine-readable status.
     pub fn status(&self) -> &'static str {
         match self {
             Self::Resolved { .. } => "resolved",
@@ -77,12 +80,12 @@ impl Resolution {
         }
     }
 
-    /// Why the person cannot be written to, in words; `None` where they can.
+    /// Why messages cannot reach the user; `None` if they can.
     pub fn problem(&self) -> Option<&'static str> {
         match self {
             Self::Resolved { .. } => None,
             Self::UserUnknown => Some("this user was never seen"),
-            Self::NoUnionid => Some("WeChat has not told this user's unionid"),
+            Self::NoUnionid => Some("WeChat has not returned a unionid for this user"),
             Self::NotAFollower => Some("this user does not follow the Official Account"),
             Self::Unfollowed => Some("this user has unfollowed the Official Account"),
         }
@@ -130,41 +133,42 @@ impl Resolution {
     }
 }
 
-/// An instant of the database's; one that is out of range is none of ours.
+/// Converts a database time in ms. Out-of-range values, which the service never writes, become
+/// 1970.
 fn instant(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
 }
 
-/// Answers look-ups. Clones share what they know of the accounts.
+/// Looks up users. Clones share the queue and the account ids.
 #[derive(Clone)]
 pub struct Resolver {
     look_ups: LookUps,
-    gatherer: Gatherer,
+    batcher: Batcher,
 }
 
 impl Resolver {
-    /// A resolver for these accounts. To be made within a runtime.
+    /// Creates a resolver for these accounts. Must be called within a Tokio runtime.
     pub fn new(store: Store, accounts: Arc<Accounts>) -> Self {
         let look_ups = LookUps { store, accounts };
-        let gatherer = Gatherer::spawn(&look_ups);
-        Self { look_ups, gatherer }
+        let batcher = Batcher::spawn(&look_ups);
+        Self { look_ups, batcher }
     }
 
-    /// The Official Account that `to` names; the only one configured where it names none.
+    /// The target Official Account: `to`, or the only one configured.
     pub fn target(&self, to: Option<&AppId>) -> Result<&AppId, Error> {
         Ok(self.look_ups.accounts.target(to)?)
     }
 
-    /// Where a user leads in the Official Account `to`; it may be left out where one is configured.
+    /// Resolves a user in the Official Account `to`, or in the only one configured.
     pub async fn resolve(&self, user: User, to: Option<&AppId>) -> Result<Resolution, Error> {
         let target = self.target(to)?.clone();
         if let User::OpenId { appid, .. } = &user {
             self.look_ups.accounts.source(appid)?;
         }
-        self.gatherer.resolve(user, target).await
+        self.batcher.resolve(user, target).await
     }
 
-    /// Where each of many users leads in the Official Account `to`, in the order asked.
+    /// Resolves many users in the Official Account `to`, in request order.
     pub async fn resolve_all(
         &self,
         users: &[User],

@@ -1,4 +1,4 @@
-//! Everything that is known of one person.
+//! Everything that is known about one person.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,14 +7,14 @@ use super::{Error, Resolver, instant};
 use crate::model::{AppId, OpenId, UnionId};
 use crate::store::{self, identities};
 
-/// A person, and every openid known of them.
+/// A person, and all known openids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Person {
     /// The person across accounts.
     pub unionid: UnionId,
-    /// In the Official Accounts that they follow or followed.
+    /// The Official Accounts that the person follows or followed.
     pub official_accounts: Vec<InOfficialAccount>,
-    /// In the Mini Programs that they logged in to.
+    /// The Mini Programs that the person logged in to.
     pub mini_programs: Vec<InMiniProgram>,
 }
 
@@ -23,11 +23,11 @@ pub struct Person {
 pub struct InOfficialAccount {
     /// The account.
     pub appid: AppId,
-    /// The person in it.
+    /// The person in that account.
     pub openid: OpenId,
-    /// Whether they follow.
+    /// Whether the person follows.
     pub subscribed: bool,
-    /// When WeChat last said so.
+    /// When WeChat last confirmed it.
     pub verified_at: DateTime<Utc>,
 }
 
@@ -38,12 +38,12 @@ pub struct InMiniProgram {
     pub appid: AppId,
     /// The person in it.
     pub openid: OpenId,
-    /// When they last logged in.
+    /// The time of the last login.
     pub last_login_at: DateTime<Utc>,
 }
 
 impl Resolver {
-    /// Everything known of a person in the configured accounts; `None` where that is nothing.
+    /// Returns everything known about a person in the configured accounts, or `None` if nothing is.
     pub async fn find_person(&self, unionid: &UnionId) -> Result<Option<Person>, Error> {
         let person = store::in_time(self.person(unionid)).await?;
         let is_known = !person.official_accounts.is_empty() || !person.mini_programs.is_empty();
@@ -52,7 +52,7 @@ impl Resolver {
 
     async fn person(&self, unionid: &UnionId) -> Result<Person, store::Error> {
         let reader = self.look_ups.store.reader();
-        let appids = self.look_ups.accounts.by_number(&self.look_ups.store).await?;
+        let appids = self.look_ups.accounts.by_account_id(&self.look_ups.store).await?;
         let follows = identities::list_follows(reader, unionid).await?.into_iter();
         let logins = identities::list_logins(reader, unionid).await?.into_iter();
         Ok(Person {

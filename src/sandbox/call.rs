@@ -1,55 +1,55 @@
-//! The vendor's calls that the sandbox answers: their names, verbs and paths.
+//! The WeChat API calls that the sandbox supports: names, HTTP methods and paths.
 //!
-//! One table, from which routing, counters, quotas, latencies and fault rules all take their names.
+//! Routing, counters, quotas, latencies and fault rules all take the names from this one table.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The verb that a call insists on.
+/// The HTTP method that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// Anything else is answered with 43001.
+    /// Other methods are answered with errcode 43001.
     Get,
-    /// Anything else is answered with 43002.
+    /// Other methods are answered with errcode 43002.
     Post,
 }
 
-/// A text that names none of the calls.
+/// The text is not the name of a supported call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no call is named {0:?}; the sandbox knows {names}", names = Call::names())]
+#[error("unknown call {0:?}; known calls: {names}", names = Call::names())]
 pub struct UnknownCall(String);
 
 macro_rules! calls {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $verb:ident $path:literal;)+) => {
-        /// A call of the vendor's API.
+        /// A call of the WeChat API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Call {
             $($(#[$doc])* $variant,)+
         }
 
         impl Call {
-            /// All of them.
+            /// All supported calls.
             pub const ALL: &[Call] = &[$(Call::$variant,)+];
-            /// How many there are.
+            /// The number of supported calls.
             pub(crate) const COUNT: usize = Self::ALL.len();
 
-            /// Its short name, such as `user/get`.
+            /// Returns the short name, such as `user/get`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
                 }
             }
 
-            /// Its path below the base URL.
+            /// Returns the path under the base URL.
             pub fn path(self) -> &'static str {
                 match self {
                     $(Self::$variant => $path,)+
                 }
             }
 
-            /// The call at a path, if any.
+            /// Returns the call with this path.
             pub(crate) fn at(path: &str) -> Option<Self> {
                 match path {
                     $($path => Some(Self::$variant),)+
@@ -67,70 +67,70 @@ macro_rules! calls {
 }
 
 calls!(
-    /// Classic access token.
+    /// Gets a classic access token.
     Token = "token", Get "/cgi-bin/token";
-    /// Stable access token.
+    /// Gets the stable access token.
     StableToken = "stable_token", Post "/cgi-bin/stable_token";
-    /// A page of followers' openids.
+    /// Gets a page of followers' openids.
     UserGet = "user/get", Get "/cgi-bin/user/get";
-    /// One profile.
+    /// Gets one profile.
     UserInfo = "user/info", Get "/cgi-bin/user/info";
-    /// Up to 100 profiles.
+    /// Gets up to 100 profiles.
     UserInfoBatchget = "user/info/batchget", Post "/cgi-bin/user/info/batchget";
-    /// What is left of a call's daily quota.
+    /// Gets the daily quota of a call and its usage.
     QuotaGet = "openapi/quota/get", Post "/cgi-bin/openapi/quota/get";
     /// Resets all daily counters, by access token.
     ClearQuota = "clear_quota", Post "/cgi-bin/clear_quota";
     /// Resets all daily counters, by AppSecret.
     ClearQuotaV2 = "clear_quota/v2", Post "/cgi-bin/clear_quota/v2";
-    /// Addresses of the API.
+    /// Lists the IP addresses of the API.
     ApiDomainIp = "get_api_domain_ip", Get "/cgi-bin/get_api_domain_ip";
-    /// Addresses that pushes come from.
+    /// Lists the IP addresses that pushes come from.
     CallbackIp = "getcallbackip", Get "/cgi-bin/getcallbackip";
-    /// A Mini Program's login code becomes an openid.
+    /// Exchanges a Mini Program's login code for an openid.
     Jscode2session = "jscode2session", Get "/sns/jscode2session";
-    /// A template message to a follower.
+    /// Sends a template message to a follower.
     TemplateSend = "template/send", Post "/cgi-bin/message/template/send";
-    /// A subscribe message to a Mini Program's user.
+    /// Sends a subscribe message to a Mini Program's user.
     SubscribeSend = "subscribe/send", Post "/cgi-bin/message/subscribe/send";
-    /// The account's templates.
+    /// Lists the account's templates.
     TemplateList = "template/get_all_private_template",
         Get "/cgi-bin/template/get_all_private_template";
     /// Adds a template to the account.
     TemplateAdd = "template/api_add_template", Post "/cgi-bin/template/api_add_template";
-    /// Takes a template from the account.
+    /// Deletes a template of the account.
     TemplateDelete = "template/del_private_template", Post "/cgi-bin/template/del_private_template";
-    /// The account's industries.
+    /// Gets the account's industries.
     IndustryGet = "template/get_industry", Get "/cgi-bin/template/get_industry";
     /// Sets the account's industries.
     IndustrySet = "template/api_set_industry", Post "/cgi-bin/template/api_set_industry";
-    /// A Mini Program's categories.
+    /// Lists a Mini Program's categories.
     NewtmplCategories = "newtmpl/getcategory", Get "/wxaapi/newtmpl/getcategory";
-    /// Titles of the library for subscribe messages.
+    /// Lists titles of the library for subscribe messages.
     NewtmplTitles = "newtmpl/getpubtemplatetitles", Get "/wxaapi/newtmpl/getpubtemplatetitles";
-    /// Keywords of one title.
+    /// Lists the keywords of one title.
     NewtmplKeywords = "newtmpl/getpubtemplatekeywords",
         Get "/wxaapi/newtmpl/getpubtemplatekeywords";
-    /// A Mini Program's templates.
+    /// Lists a Mini Program's templates.
     NewtmplList = "newtmpl/gettemplate", Get "/wxaapi/newtmpl/gettemplate";
-    /// Makes a template of a title and some of its keywords.
+    /// Creates a template from a title and some of its keywords.
     NewtmplAdd = "newtmpl/addtemplate", Post "/wxaapi/newtmpl/addtemplate";
-    /// Takes a template from a Mini Program.
+    /// Deletes a template of a Mini Program.
     NewtmplDelete = "newtmpl/deltemplate", Post "/wxaapi/newtmpl/deltemplate";
-    /// Retired: titles of the old library.
+    /// Retired: lists titles of the old library.
     WxopenLibraryList = "wxopen/template/library/list",
         Post "/cgi-bin/wxopen/template/library/list";
-    /// Retired: keywords of one title.
+    /// Retired: lists the keywords of one title.
     WxopenLibraryGet = "wxopen/template/library/get", Post "/cgi-bin/wxopen/template/library/get";
-    /// Retired: makes a template of a title and some of its keywords.
+    /// Retired: creates a template from a title and some of its keywords.
     WxopenAdd = "wxopen/template/add", Post "/cgi-bin/wxopen/template/add";
-    /// Retired: a Mini Program's templates.
+    /// Retired: lists a Mini Program's templates.
     WxopenList = "wxopen/template/list", Post "/cgi-bin/wxopen/template/list";
-    /// Retired: takes a template from a Mini Program.
+    /// Retired: deletes a template of a Mini Program.
     WxopenDelete = "wxopen/template/del", Post "/cgi-bin/wxopen/template/del";
-    /// Retired: a message for a form that the user submitted.
+    /// Retired: sends a message that uses a form the user submitted.
     WxopenSend = "wxopen/template/send", Post "/cgi-bin/message/wxopen/template/send";
-    /// Retired: a message from either kind of account.
+    /// Retired: sends a message from an account of either kind.
     UniformSend = "wxopen/template/uniform_send",
         Post "/cgi-bin/message/wxopen/template/uniform_send";
 );
@@ -141,25 +141,26 @@ impl Call {
         names.join(", ")
     }
 
-    /// Whether the caller shows an access token; the rest show the AppSecret.
+    /// Whether the caller authenticates with an access token. The other calls take the AppSecret.
     pub(crate) fn takes_token(self) -> bool {
         use Call::{ClearQuotaV2, Jscode2session, StableToken, Token};
         !matches!(self, Token | StableToken | ClearQuotaV2 | Jscode2session)
     }
 
-    /// Whether only an Official Account may make it.
+    /// Whether only an Official Account may make this call.
     pub(crate) fn is_for_official_accounts(self) -> bool {
         self.name().starts_with("user/") || self.name().starts_with("template/")
     }
 
-    /// Whether only a Mini Program may make it.
+    /// Whether only a Mini Program may make this call.
     pub(crate) fn is_for_mini_programs(self) -> bool {
-        let begins = |prefix| self.name().starts_with(prefix);
-        let retired = begins("wxopen/") && self != Self::UniformSend;
-        retired || begins("subscribe/") || begins("newtmpl/")
+        let has_prefix = |prefix| self.name().starts_with(prefix);
+        let retired = has_prefix("wxopen/") && self != Self::UniformSend;
+        retired || has_prefix("subscribe/") || has_prefix("newtmpl/")
     }
 
-    /// `/sns/*` types its JSON as plain text; the rest name a parameter that no standard knows.
+    /// Returns the `Content-Type` of the response, as WeChat sends it: `/sns/*` sends JSON as plain text,
+    /// and the other calls send a non-standard `encoding` parameter.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Jscode2session => "text/plain",
@@ -183,7 +184,7 @@ impl Serialize for Call {
 impl FromStr for Call {
     type Err = UnknownCall;
 
-    /// Takes the short name or the whole path.
+    /// Parses the short name or the full path.
     fn from_str(text: &str) -> Result<Self, UnknownCall> {
         Self::ALL
             .iter()

@@ -1,9 +1,9 @@
-//! Chance by key: the sandbox's only source of things that look random.
+//! Deterministic pseudo-randomness: the sandbox's only source of random-looking values.
 //!
-//! A world of millions must not be kept, so everything about a person is computed from a number
-//! and a seed, each time alike. Good enough to look random; not cryptography.
+//! Storing millions of people would take too much memory, so everything about a person is computed
+//! from a number and a seed, with the same result every time. Not for cryptography.
 
-/// Scrambles 64 bits; every output bit depends on every input bit.
+/// Scrambles 64 bits. Every output bit depends on every input bit.
 pub(crate) fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -11,14 +11,14 @@ pub(crate) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A key of its own for each purpose, out of one seed.
+/// Derives a separate key for each purpose from one seed.
 pub(crate) fn derive(seed: u64, purpose: &str) -> u64 {
     purpose.bytes().fold(mix(seed), |key, byte| mix(key ^ u64::from(byte)))
 }
 
-/// A keyed bijection of the numbers below a power of four: a Feistel network.
+/// A keyed permutation of the numbers below a power of four: a Feistel network.
 ///
-/// Numbers at or above that power stand for themselves, so it is a bijection of all of `u64`.
+/// Numbers at or above that power map to themselves, so this is a bijection on all of `u64`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permutation {
     half_bits: u32,
@@ -26,12 +26,12 @@ pub(crate) struct Permutation {
 }
 
 impl Permutation {
-    /// A bijection of all of `u64`.
+    /// Creates a permutation that scrambles all of `u64`.
     pub(crate) fn of_all(key: u64) -> Self {
         Self::with_half_bits(32, key)
     }
 
-    /// A bijection that scrambles at least the numbers below `size`.
+    /// Creates a permutation that scrambles at least the numbers below `size`.
     pub(crate) fn covering(size: u64, key: u64) -> Self {
         let bits = u64::BITS - size.max(1).leading_zeros();
         Self::with_half_bits(bits.div_ceil(2), key)
@@ -42,23 +42,23 @@ impl Permutation {
         Self { half_bits, keys }
     }
 
-    /// Up to here numbers are scrambled; from here on they stand for themselves.
+    /// Returns the first number that is not scrambled.
     pub(crate) fn size(&self) -> u64 {
         1u64.checked_shl(2 * self.half_bits).unwrap_or(u64::MAX)
     }
 
-    /// Where `number` goes.
+    /// Maps `number` to its image.
     pub(crate) fn forward(&self, number: u64) -> u64 {
         self.rounds(number, self.keys.iter())
     }
 
-    /// What went to `number`.
+    /// Returns the number that [`forward`](Self::forward) maps to `number`.
     pub(crate) fn backward(&self, number: u64) -> u64 {
         self.rounds(number, self.keys.iter().rev())
     }
 
-    /// The halves trade places at the end, which makes the network its own inverse with the keys
-    /// reversed.
+    /// Runs the Feistel rounds. The halves are swapped at the end, so that the same network with the keys
+    /// reversed is the inverse.
     fn rounds<'a>(&self, number: u64, keys: impl Iterator<Item = &'a u64>) -> u64 {
         if self.half_bits < 32 && number >= self.size() {
             return number;

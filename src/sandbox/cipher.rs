@@ -1,7 +1,7 @@
-//! The vendor's signatures and ciphers, written from its documents.
+//! WeChat's signatures and encryption, implemented from its documentation.
 //!
-//! The service has its own. Neither knows the other: a mistake shared by both would agree with
-//! itself.
+//! The service has its own implementation. The two share no code, because a mistake in shared code
+//! would go unnoticed.
 
 use aes::{Aes128, Aes256};
 use base64::Engine;
@@ -12,46 +12,47 @@ use cbc::cipher::block_padding::{NoPadding, Pkcs7};
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use sha1::{Digest, Sha1};
 
-/// The padding's block; the cipher's own is half of it.
+/// The block size of the padding, in bytes. It is twice the block size of the cipher.
 const BLOCK: usize = 32;
 
-/// The vendor's keys may end in a character whose bits to spare are not zero.
+/// Accepts keys whose last character has unused bits that are not zero, as WeChat's keys may have.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// What an EncodingAESKey stands for.
+/// A decoded EncodingAESKey.
 pub(crate) type AesKey = [u8; 32];
 
-/// The 32 bytes behind the 43 characters of an EncodingAESKey, if it is one.
+/// Decodes the 43 characters of an EncodingAESKey. Returns `None` if it is invalid.
 pub(crate) fn aes_key(encoding_aes_key: &str) -> Option<AesKey> {
     let alphanumeric = encoding_aes_key.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let bytes = LENIENT.decode(format!("{encoding_aes_key}=")).ok()?;
     bytes.try_into().ok().filter(|_| alphanumeric)
 }
 
-/// SHA-1, in hex, of the parts in the order of their bytes.
+/// Returns the SHA-1, in hex, of the concatenated parts, sorted by their bytes.
 pub(crate) fn signature<const N: usize>(mut parts: [&str; N]) -> String {
     parts.sort_unstable();
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// A push's message as its `Encrypt`: random bytes, length, message and AppID, padded to 32.
+/// Returns the `Encrypt` value of a push, in base64: random bytes, length, message and AppID, padded to a
+/// multiple of 32 bytes and encrypted.
 pub(crate) fn encrypt_push(key: &AesKey, random: [u8; 16], message: &[u8], appid: &str) -> String {
     let length = message.len() as u32;
     let mut plain = [&random[..], &length.to_be_bytes(), message, appid.as_bytes()].concat();
     let padding = BLOCK - plain.len() % BLOCK;
     plain.resize(plain.len() + padding, padding as u8);
     let (iv, _) = key.split_at(16);
-    // Both lengths are those of the types they come from.
+    // Cannot fail: the types guarantee both lengths.
     let Ok(cipher) = Encryptor::<Aes256>::new_from_slices(key, iv) else {
         return String::new();
     };
     STANDARD.encode(cipher.encrypt_padded_vec::<NoPadding>(&plain))
 }
 
-/// A person's data as a Mini Program's page receives it, in base64.
+/// Encrypts user data as a Mini Program's page receives it. Returns base64.
 pub(crate) fn encrypt_user_data(session_key: [u8; 16], iv: [u8; 16], data: &[u8]) -> String {
     let cipher = Encryptor::<Aes128>::new(&session_key.into(), &iv.into());
     STANDARD.encode(cipher.encrypt_padded_vec::<Pkcs7>(data))

@@ -1,4 +1,4 @@
-//! Refusals: the vendor's errcodes with the messages it sends beside them.
+//! Error responses: WeChat's errcodes and their messages.
 
 use std::borrow::Cow;
 
@@ -6,37 +6,37 @@ use serde_json::{Value, json};
 
 use super::chance::mix;
 
-/// An answer that says no.
+/// An error response with an errcode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) errcode: i64,
     pub(crate) errmsg: Cow<'static, str>,
-    /// The errcode comes as a text, as some proxies make it.
-    pub(crate) quoted: bool,
+    /// Whether the errcode is written as a string, as some proxies do.
+    pub(crate) errcode_as_text: bool,
 }
 
 impl Refusal {
-    /// The refusal with the message that the vendor sends for it.
+    /// Creates a refusal with WeChat's own message for this errcode.
     pub(crate) fn of(errcode: i64) -> Self {
-        Self::saying(errcode, message(errcode))
+        Self::with_message(errcode, message(errcode))
     }
 
-    /// The refusal with a message of its own.
-    pub(crate) fn saying(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
-        let (errmsg, quoted) = (errmsg.into(), false);
-        Self { errcode, errmsg, quoted }
+    /// Creates a refusal with the given message.
+    pub(crate) fn with_message(errcode: i64, errmsg: impl Into<Cow<'static, str>>) -> Self {
+        Self { errcode, errmsg: errmsg.into(), errcode_as_text: false }
     }
 
-    /// The same with its errcode as a text.
-    pub(crate) fn in_quotes(self) -> Self {
-        Self { quoted: true, ..self }
+    /// Writes the errcode as a string.
+    pub(crate) fn with_text_errcode(self) -> Self {
+        Self { errcode_as_text: true, ..self }
     }
 
-    /// The body, with the tail that names the request: 8-8-8 hex digits, the first of them time.
+    /// Returns the response body. The message ends with a request id as WeChat's do: 8-8-8 hex digits, the
+    /// first group from `seconds` (Unix time) and the others from `random`.
     pub(crate) fn body(&self, seconds: i64, random: u64) -> Vec<u8> {
         let (first, second) = ((random >> 32) as u32, mix(random) as u32);
         let rid = format!("{:08x}-{first:08x}-{second:08x}", seconds as u32);
-        let errcode = match self.quoted {
+        let errcode = match self.errcode_as_text {
             true => Value::from(self.errcode.to_string()),
             false => Value::from(self.errcode),
         };

@@ -1,25 +1,26 @@
-//! A WeChat one can run: for the demo, for tests, and for developing against.
+//! A fake WeChat for demos, tests and development.
 //!
-//! It answers from the vendor's documented facts and never from our client's own types: a field
-//! misspelt in both would agree with itself. It knows nothing of the rest of the service but the
-//! clock, and listens on loopback unless told otherwise.
+//! It follows WeChat's documentation and never uses our client's types: a field that both misspell
+//! would go unnoticed. Of the rest of the service it uses only the clock. It listens on loopback by
+//! default.
 //!
 //! The map, from the outside in:
 //!
-//! - [`Sandbox`] and [`Account`] (`handle`): start it, change its world, ask for the truth
-//! - [`Options`]: what world to make; [`FaultRule`]: what goes wrong in it
-//! - `wire`: connections, and what every call passes through: counting, latency, faults
-//! - `answer`: the vendor's answers, a file for each group of calls
-//! - `control`: the routes below `/sandbox/` for people at a command line
-//! - `push`: [`Event`]s on their way to a [`Callback`], and the URL check; `cipher` for both
+//! - [`Sandbox`] and [`Account`] (`handle`): start a sandbox, change its world, query its true state
+//! - [`Options`]: which world to create; [`FaultRule`]: which faults to inject
+//! - `wire`: connections, and what every API call passes through: counting, latency, faults
+//! - `answer`: WeChat's responses, one file per group of calls
+//! - `control`: the routes under `/sandbox/`, for use from a command line
+//! - `push`: delivers [`Event`]s to a [`Callback`] and checks its URL
+//! - `cipher`: signatures and encryption of pushes and user data
 //! - `world`: accounts, people, tokens, codes, quotas, templates, consents, messages; no HTTP and no
 //!   JSON
-//! - `fault`: what goes wrong with calls, what is odd about single people, what becomes of messages
-//! - `call`, `errcode`: the vendor's names and numbers
+//! - `fault`: faults of API calls, quirks of single people, receipts of messages
+//! - `call`, `errcode`: the names of WeChat's API calls and its error codes
 //!
-//! A person is a number. The followers of an account are the people `0..followers`, and everything
-//! about a person is computed from the number, so a world of millions takes no memory. The same
-//! number is the same person in every account.
+//! A person (a WeChat user) is identified by a number, which is the same in every account. An account
+//! starts with the people `0..followers` as its followers. Everything about a person is computed from
+//! the number, so a world with millions of followers needs almost no memory.
 
 mod answer;
 mod call;

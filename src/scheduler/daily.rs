@@ -1,4 +1,4 @@
-//! What is done once a day, by whichever replica comes first.
+//! Daily work. The first replica to get to it does it for all.
 
 use std::sync::Arc;
 
@@ -7,23 +7,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-/// The day's work of this process, if it is at it.
+/// The daily work that this process is running, if any.
 #[derive(Debug, Default)]
 pub(super) struct Daily(Option<JoinHandle<()>>);
 
 impl Daily {
-    /// Does the day's work unless it was done.
+    /// Starts the daily work in a separate task, unless this process is already running it. The task
+    /// does nothing if the work was already done today.
     pub(super) fn start(&mut self, app: &Arc<App>, stop: &CancellationToken) {
         if self.0.as_ref().is_none_or(JoinHandle::is_finished) {
             self.0 = Some(tokio::spawn(forget_departed(app.clone(), stop.clone())));
         }
     }
 
-    /// Waits until this process is not at it any more.
+    /// Waits until this process's daily work has ended.
     pub(super) async fn drain(&mut self) {
-        if let Some(work) = self.0.take() {
-            // One that panicked has been logged; its lease ends by itself.
-            let _ = work.await;
+        if let Some(task) = self.0.take() {
+            // A panic has already been logged, and the task's lease expires by itself.
+            let _ = task.await;
         }
     }
 }
@@ -32,10 +33,10 @@ async fn forget_departed(app: Arc<App>, stop: CancellationToken) {
     match app.forget_departed(&stop).await {
         Ok(None) => {}
         Ok(Some(forgotten)) => {
-            tracing::info!(privacy.forgotten = forgotten, "forgot followers who left long ago");
+            tracing::info!(privacy.forgotten = forgotten, "deleted followers who left long ago");
         }
         Err(error) => {
-            tracing::warn!(%error, "could not forget followers who left long ago, will try again");
+            tracing::warn!(%error, "could not delete followers who left long ago, will try again");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The schedule: a sync per account and tick, one catch-up after downtime, the rescue of runs that
-//! were interrupted or paused, and what is done once a day.
+//! The schedule: starts a sync per account and tick, one catch-up run after downtime, resumes
+//! interrupted and paused runs, and starts the daily work.
 //!
-//! tokio-cron-scheduler is the clock and no more: it beats once a second, and at each beat the
-//! timetable is read in its own time zone. (A cron job of that crate keeps the UTC offset of the
-//! moment it was made, which is wrong after the next change to or from summer time; and a repeated job
-//! never comes again once it came later than its next time.) What time it is says the database, so that a
-//! replica whose own clock is wrong neither runs tomorrow's tick tonight nor resumes a run before its
-//! time. Who runs is the lease's business, so any number of replicas can do this at once; they take turns,
-//! so that the accounts spread over them.
+//! tokio-cron-scheduler only provides a beat once per second. At each beat the timetable is evaluated
+//! in its own time zone. (A cron job of that crate keeps the UTC offset of its creation, which is wrong
+//! after the next daylight saving change; and a repeated job never fires again once it fired later than
+//! its next time.) The current time comes from the database, so that a replica with a wrong clock
+//! neither runs tomorrow's tick tonight nor resumes a run too early. Leases decide which replica works
+//! on an account, so any number of replicas can run the schedule. Replicas take turns, so that the
+//! accounts spread evenly.
 
 mod daily;
 mod stagger;
@@ -43,33 +43,33 @@ use work::{Reason, work};
 pub use timetable::{Due, Timetable};
 pub use unscheduled::Unscheduled;
 
-/// A beat a second, by this machine's clock.
-const BEATS: &str = "* * * * * *";
+/// The cron pattern of the beat: once per second, by this machine's clock.
+const BEAT_PATTERN: &str = "* * * * * *";
 
-/// A beat comes so long after the one before at the latest: this machine's clock may have been set back.
-const LATEST_BEAT: Duration = Duration::from_millis(1_500);
+/// The longest interval between two beats, in case this machine's clock is set back.
+const MAX_BEAT_INTERVAL: Duration = Duration::from_millis(1_500);
 
-/// How often runs are looked for that nobody works on: one that a replica puts down goes on in another
-/// within 5 s.
+/// How often the schedule checks for runs without a worker. When a replica stops, another one resumes
+/// its run within 5 s.
 const RESCUE_EVERY_BEATS: u32 = 3;
 
-/// How often it is looked whether the day's work was done.
+/// How often the schedule checks whether the daily work is due.
 const DAILY_EVERY_BEATS: u32 = 600;
 
-/// Why the schedule does not run.
+/// Why the schedule stopped or could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The clock could not be started.
-    #[error("the scheduler's clock could not be started")]
+    /// The scheduler's clock failed.
+    #[error("could not run the scheduler's clock")]
     Clock(#[from] JobSchedulerError),
 }
 
-/// Runs the schedule until `stop` fires, then waits for its syncs to checkpoint.
+/// Runs the schedule until `stop` fires, then waits until its syncs have saved their checkpoints.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
     let beat = Arc::new(Notify::new());
     let mut clock = JobScheduler::new().await?;
     let beats = beat.clone();
-    let job = CronJob::new_async(BEATS, move |_, _| {
+    let job = CronJob::new_async(BEAT_PATTERN, move |_, _| {
         let beats = beats.clone();
         Box::pin(async move { beats.notify_one() })
     })?;
@@ -80,18 +80,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
         tokio::select! {
             () = stop.cancelled() => break,
             () = beat.notified() => {}
-            () = tokio::time::sleep(LATEST_BEAT) => {}
+            () = tokio::time::sleep(MAX_BEAT_INTERVAL) => {}
         }
-        // A beat may wait for the database for long. One that is cut off leaves nothing half started.
-        let beaten = tokio::select! {
+        // A beat may wait for the database for a long time. Dropping it leaves nothing half started.
+        let result = tokio::select! {
             () = stop.cancelled() => break,
-            beaten = schedule.beat() => beaten,
+            result = schedule.beat() => result,
         };
-        for unread in beaten.err().into_iter().flatten() {
-            let (tick, error) = (unread.tick.map(tracing::field::display), &unread.source);
+        for failed in result.err().into_iter().flatten() {
+            let (tick, error) = (failed.tick.map(tracing::field::display), &failed.source);
             tracing::warn!(
-                app.id = %unread.appid, schedule.tick = tick, %error,
-                "the schedule could not be read, the next beat tries again"
+                app.id = %failed.appid, schedule.tick = tick, %error,
+                "could not read the schedule from the database, will try again"
             );
         }
     }
@@ -103,77 +103,77 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Error> {
 pub struct Schedule {
     app: Arc<App>,
     stop: CancellationToken,
-    began: Instant,
+    started_at: Instant,
     time: Time,
     timetables: HashMap<AppId, Timetable>,
-    working: HashMap<AppId, JoinHandle<()>>,
+    tasks: HashMap<AppId, JoinHandle<()>>,
     stagger: Arc<Stagger>,
     daily: Daily,
     beats: u32,
 }
 
 impl Schedule {
-    /// A schedule at its first beat.
+    /// Creates a schedule.
     pub fn new(app: Arc<App>, stop: CancellationToken) -> Self {
         Self {
             app,
             stop,
-            began: Instant::now(),
+            started_at: Instant::now(),
             time: Time::default(),
             timetables: HashMap::new(),
-            working: HashMap::new(),
+            tasks: HashMap::new(),
             stagger: Arc::default(),
             daily: Daily::default(),
             beats: 0,
         }
     }
 
-    /// Starts what is due now, and now and then what was left lying.
+    /// Starts the syncs that are due and, every few beats, resumes runs without a worker.
     ///
     /// # Errors
-    /// The accounts for which the database did not answer; the others have had their turn.
+    /// Returns the accounts for which the database did not answer. The other accounts were served.
     pub async fn beat(&mut self) -> Result<(), Vec<Unscheduled>> {
-        self.working.retain(|_, work| !work.is_finished());
+        self.tasks.retain(|_, task| !task.is_finished());
         let rescue = self.beats.is_multiple_of(RESCUE_EVERY_BEATS);
         if self.beats.is_multiple_of(DAILY_EVERY_BEATS) {
             self.daily.start(&self.app, &self.stop);
         }
         self.beats = self.beats.wrapping_add(1);
         let accounts = self.app.config.official_accounts.clone();
-        // Once, and not for each account: while the database is away, an attempt takes seconds.
+        // Read once for all accounts: while the database is unreachable, an attempt takes seconds.
         let now = self.time.now(&self.app).await.map_err(Arc::new);
-        let mut unread = Vec::new();
+        let mut failed = Vec::new();
         for account in &accounts {
-            let beaten = match &now {
-                Ok(now) => self.beat_of(account, *now, rescue).await,
+            let result = match &now {
+                Ok(now) => self.beat_account(account, *now, rescue).await,
                 Err(source) => Err(Unscheduled::new(account, None, source.clone())),
             };
-            unread.extend(beaten.err());
+            failed.extend(result.err());
         }
-        if unread.is_empty() { Ok(()) } else { Err(unread) }
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    async fn beat_of(
+    async fn beat_account(
         &mut self,
         account: &OfficialAccount,
         now: DateTime<Utc>,
         rescue: bool,
     ) -> Result<(), Unscheduled> {
-        let unread = |tick| move |source| Unscheduled::new(account, tick, Arc::new(source));
-        if let Some(due) = self.due(account, now).await.map_err(unread(None))? {
-            self.tick(account, due, now).await.map_err(unread(Some(due.at)))?;
+        let failed = |tick| move |source| Unscheduled::new(account, tick, Arc::new(source));
+        if let Some(due) = self.due(account, now).await.map_err(failed(None))? {
+            self.tick(account, due, now).await.map_err(failed(Some(due.at)))?;
         }
-        if rescue && self.needs_rescue(account, now).await.map_err(unread(None))? {
-            self.start(account, Reason::LeftLying(now));
+        if rescue && self.needs_rescue(account, now).await.map_err(failed(None))? {
+            self.start(account, Reason::Rescue(now));
         }
         Ok(())
     }
 
-    /// Waits until all syncs of this process have ended or checkpointed.
+    /// Waits until all syncs of this process have ended or saved their checkpoints.
     pub async fn drain(&mut self) {
-        for (_, work) in self.working.drain() {
-            // A sync that panicked has been logged; its lease ends by itself.
-            let _ = work.await;
+        for (_, task) in self.tasks.drain() {
+            // A panic has already been logged, and the sync's lease expires by itself.
+            let _ = task.await;
         }
         self.daily.drain().await;
     }
@@ -187,7 +187,7 @@ impl Schedule {
             let sync = &self.app.config.sync;
             let number = accounts::find_or_insert(&self.app.store, &account.appid).await?;
             let latest = runs::find_latest_start(self.app.store.reader(), number).await?;
-            let since = latest.unwrap_or_else(|| now - self.began.elapsed());
+            let since = latest.unwrap_or_else(|| now - self.started_at.elapsed());
             let timetable = Timetable::new(sync.schedule.clone(), sync.timezone, since);
             self.timetables.insert(account.appid.clone(), timetable);
         }
@@ -195,43 +195,43 @@ impl Schedule {
         Ok(timetable.and_then(|timetable| timetable.due(now)))
     }
 
-    /// Starts the run of a tick or skips it. After an error it is still due.
+    /// Starts the sync of a tick or skips the tick. After an error the tick is still due.
     async fn tick(
         &mut self,
         account: &OfficialAccount,
         due: Due,
         now: DateTime<Utc>,
     ) -> Result<(), store::Error> {
-        let why_not = if self.working.contains_key(&account.appid) {
-            Some("the run before has not ended")
+        let skip_reason = if self.tasks.contains_key(&account.appid) {
+            Some("the previous run has not ended")
         } else if self.is_paused(account, now).await? {
-            Some("the run before is paused and will be resumed")
+            Some("the previous run is paused and will be resumed")
         } else {
             None
         };
         if let Some(timetable) = self.timetables.get_mut(&account.appid) {
-            timetable.give(due);
+            timetable.mark_handled(due);
         }
         if due.missed > 0 {
             counter!("schedule_missed_total", "app_id" => account.appid.to_string())
                 .increment(due.missed);
             tracing::warn!(app.id = %account.appid, schedule.missed = due.missed, "catching up");
         }
-        match why_not {
-            Some(reason) => skipped(&account.appid, due.at, reason),
+        match skip_reason {
+            Some(reason) => record_skipped(&account.appid, due.at, reason),
             None => self.start(account, Reason::Tick(due)),
         }
         Ok(())
     }
 
-    /// Starts the run of a tick, or resumes the open one.
+    /// Starts a sync in a separate task, unless this process is already syncing the account.
     fn start(&mut self, account: &OfficialAccount, reason: Reason) {
-        if self.working.contains_key(&account.appid) {
+        if self.tasks.contains_key(&account.appid) {
             return;
         }
         let (app, account, stop) = (self.app.clone(), account.clone(), self.stop.clone());
         let (appid, stagger) = (account.appid.clone(), self.stagger.clone());
-        self.working.insert(appid, tokio::spawn(work(app, account, reason, stagger, stop)));
+        self.tasks.insert(appid, tokio::spawn(work(app, account, reason, stagger, stop)));
     }
 
     async fn is_paused(
@@ -244,7 +244,8 @@ impl Schedule {
         Ok(open.is_some_and(|record| record.run.resume_at.is_some_and(|at| at > now)))
     }
 
-    /// Whether a run of the account was interrupted, or paused until now, and nobody works on it.
+    /// Whether the account has an interrupted run, or one whose pause is over, and no process works on
+    /// it.
     async fn needs_rescue(
         &self,
         account: &OfficialAccount,
@@ -263,7 +264,7 @@ impl Schedule {
     }
 }
 
-fn skipped(appid: &AppId, at: DateTime<Utc>, reason: &str) {
+fn record_skipped(appid: &AppId, at: DateTime<Utc>, reason: &str) {
     counter!("schedule_skipped_total", "app_id" => appid.to_string()).increment(1);
     tracing::info!(app.id = %appid, schedule.tick = %at, reason, "tick skipped");
 }

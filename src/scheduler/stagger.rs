@@ -1,4 +1,5 @@
-//! Stagger: without them the replica whose beat comes first would take every account of a tick.
+//! Staggers the start of syncs. Without it, the replica whose beat comes first would claim every
+//! account of a tick.
 
 use std::time::Duration;
 
@@ -7,43 +8,43 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::AppId;
 
-/// For how long the others go first once this process has taken an account: longer than the second
-/// between two beats, so that each of them has had one.
+/// How long this process waits after it has claimed an account, before it tries another one. Longer
+/// than the second between two beats, so that every other replica has had a beat.
 const HEAD_START: Duration = Duration::from_millis(1_250);
 
-/// One account of this process after the other, with a head start for the others in between.
+/// Lets this process claim accounts one at a time, with a head start for the other replicas in between.
 #[derive(Debug, Default)]
-pub(super) struct Stagger(Mutex<Option<Taken>>);
+pub(super) struct Stagger(Mutex<Option<Claimed>>);
 
-/// The account that this process took last.
+/// The account that this process claimed last.
 #[derive(Debug)]
-struct Taken {
+struct Claimed {
     appid: AppId,
     at: Instant,
 }
 
-/// This process may try for the account; it tries for no other meanwhile.
+/// Permission to try to claim the account. While it is held, this process tries no other account.
 pub(super) struct Turn<'t> {
-    last: MutexGuard<'t, Option<Taken>>,
+    last: MutexGuard<'t, Option<Claimed>>,
     appid: &'t AppId,
 }
 
 impl Stagger {
-    /// Waits until it is our turn. The same account again takes nothing from the others.
+    /// Waits for this account's turn. Claiming the same account again needs no head start.
     pub(super) async fn next<'t>(&'t self, appid: &'t AppId) -> Turn<'t> {
         let last = self.0.lock().await;
-        if let Some(taken) = last.as_ref().filter(|taken| taken.appid != *appid) {
-            sleep_until(taken.at + HEAD_START).await;
+        if let Some(claimed) = last.as_ref().filter(|claimed| claimed.appid != *appid) {
+            sleep_until(claimed.at + HEAD_START).await;
         }
         Turn { last, appid }
     }
 }
 
 impl Turn<'_> {
-    /// The account was taken, so that now it is the others' turn. Dropped without this, the next try
-    /// need not wait.
-    pub(super) fn taken(mut self) {
-        *self.last = Some(Taken { appid: self.appid.clone(), at: Instant::now() });
+    /// Records that the account was claimed, which gives the other replicas a head start. If the turn
+    /// is dropped instead, the next turn does not wait.
+    pub(super) fn claimed(mut self) {
+        *self.last = Some(Claimed { appid: self.appid.clone(), at: Instant::now() });
     }
 }
 
@@ -55,13 +56,13 @@ mod tests {
         format!("wx0a0000000000000{number}").parse().unwrap()
     }
 
-    async fn waited(stagger: &Stagger, appid: &AppId, take: bool) -> Duration {
-        let asked = Instant::now();
+    async fn waited(stagger: &Stagger, appid: &AppId, claim: bool) -> Duration {
+        let started_at = Instant::now();
         let turn = stagger.next(appid).await;
-        if take {
-            turn.taken();
+        if claim {
+            turn.claimed();
         }
-        asked.elapsed()
+        started_at.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
@@ -70,18 +71,18 @@ mod tests {
         assert_eq!(waited(&stagger, &one, true).await, Duration::ZERO);
         assert!(waited(&stagger, &two, true).await >= HEAD_START);
         assert!(waited(&stagger, &one, true).await >= HEAD_START);
-        // All who wait have their turn, one after the other.
+        // Concurrent waiters get their turns one after the other.
         let tries = [3, 4].map(appid);
-        let asked = Instant::now();
+        let started_at = Instant::now();
         tokio::join!(waited(&stagger, &tries[0], true), waited(&stagger, &tries[1], true));
-        assert!(asked.elapsed() >= HEAD_START * 2);
+        assert!(started_at.elapsed() >= HEAD_START * 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_try_that_failed_costs_nothing_and_neither_does_the_same_account_again() {
         let (stagger, [one, two]) = (Stagger::default(), [1, 2].map(appid));
-        for take in [false, true, true] {
-            assert_eq!(waited(&stagger, &one, take).await, Duration::ZERO);
+        for claim in [false, true, true] {
+            assert_eq!(waited(&stagger, &one, claim).await, Duration::ZERO);
         }
         assert!(waited(&stagger, &two, false).await >= HEAD_START);
         assert_eq!(waited(&stagger, &two, true).await, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! What time it is for every replica: the database's, whatever this machine's clock says.
+//! The scheduler's time: the database's time, which is the same for every replica.
 
 use std::time::Duration;
 
@@ -8,24 +8,25 @@ use crate::app::App;
 use crate::clock::DatabaseClock;
 use crate::store;
 
-/// How long the database's clock is carried on before it is read again.
-const READ_EVERY: Duration = Duration::from_secs(5);
+/// How often the database's clock is read. In between, the time is extrapolated.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The time as it was read last.
+/// The latest reading of the database's clock.
 #[derive(Debug, Default)]
 pub(super) struct Time(Option<DatabaseClock>);
 
 impl Time {
-    /// What time it is. While the database does not tell, the time is carried on.
+    /// Returns the current database time. While the database is unreachable, extrapolates from the
+    /// latest reading.
     ///
     /// # Errors
-    /// Where it never told.
+    /// Fails if the clock could not be read and has never been read before.
     pub(super) async fn now(&mut self, app: &App) -> Result<DateTime<Utc>, store::Error> {
         if let Some(now) = app.clock.manual_time() {
             return Ok(now);
         }
         let clock = match self.0 {
-            Some(clock) if clock.age() < READ_EVERY => clock,
+            Some(clock) if clock.age() < READ_INTERVAL => clock,
             before => match (app.store.now().await, before) {
                 (Ok(now_ms), _) => DatabaseClock::saying(now_ms),
                 (Err(_), Some(before)) => before,

@@ -4,13 +4,13 @@ use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 
-/// Ticks later than this were missed: the service was down or the machine asleep.
-const LATE: chrono::Duration = chrono::Duration::seconds(60);
+/// Ticks noticed later than this count as missed: the service was down or the machine suspended.
+const MAX_DELAY: chrono::Duration = chrono::Duration::seconds(60);
 
-/// Missed ticks are counted up to here.
-const MOST_COUNTED: usize = 1_000;
+/// The maximum number of missed ticks that are counted.
+const MAX_COUNTED: usize = 1_000;
 
-/// The ticks of a cron pattern in a time zone, each due until it was given.
+/// The ticks of a cron pattern in a time zone. Each tick is due until it is handled.
 #[derive(Debug, Clone)]
 pub struct Timetable {
     pattern: Cron,
@@ -21,22 +21,23 @@ pub struct Timetable {
 /// A tick that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// Its own time: the same for every replica, however late each notices.
+    /// The scheduled time. It is the same for every replica, no matter how late a replica notices the
+    /// tick.
     pub at: DateTime<Utc>,
-    /// Ticks that nobody noticed in time, this one included.
+    /// The number of missed ticks, including this one if it was missed.
     pub missed: u64,
 }
 
 impl Timetable {
-    /// A timetable of the ticks after `since`.
+    /// Creates a timetable of the ticks after `since`.
     pub fn new(pattern: Cron, timezone: Tz, since: DateTime<Utc>) -> Self {
-        // croner carries a fraction of the second over to the ticks after it, and a tick has to
-        // be the same instant for every replica.
+        // croner adds the fraction of the second to all later ticks, but a tick must be the same
+        // instant for every replica.
         Self { pattern, timezone, since: since.trunc_subsecs(0) }
     }
 
-    /// The latest tick up to `now` that was not given yet; those before it are only counted. It stays
-    /// due until [`Timetable::give`] says that it was run or skipped.
+    /// Returns the latest tick up to `now` that was not handled yet. Earlier ticks are only counted.
+    /// The tick stays due until [`Timetable::mark_handled`].
     pub fn due(&self, now: DateTime<Utc>) -> Option<Due> {
         let after = self.since.with_timezone(&self.timezone);
         let ticks: Vec<_> = self
@@ -44,19 +45,19 @@ impl Timetable {
             .iter_after(after)
             .map(|tick| tick.to_utc())
             .take_while(|tick| *tick <= now)
-            .take(MOST_COUNTED)
+            .take(MAX_COUNTED)
             .collect();
         let mut at = *ticks.last()?;
-        if ticks.len() == MOST_COUNTED {
+        if ticks.len() == MAX_COUNTED {
             let local = now.trunc_subsecs(0).with_timezone(&self.timezone);
             at = self.pattern.find_previous_occurrence(&local, true).ok()?.to_utc();
         }
-        let missed = ticks.iter().filter(|tick| now - **tick > LATE).count() as u64;
+        let missed = ticks.iter().filter(|tick| now - **tick > MAX_DELAY).count() as u64;
         Some(Due { at, missed })
     }
 
-    /// Takes note that the tick was run or skipped: it and those before it are due no more.
-    pub fn give(&mut self, due: Due) {
+    /// Records that the tick was run or skipped. The tick and all earlier ticks are no longer due.
+    pub fn mark_handled(&mut self, due: Due) {
         self.since = self.since.max(due.at);
     }
 }
@@ -84,7 +85,7 @@ mod tests {
         let due = Due { at: at("2026-03-01T19:00:00Z"), missed: 0 };
         assert_eq!(nightly.due(at("2026-03-01T19:00:01Z")), Some(due));
         assert_eq!(nightly.due(at("2026-03-01T19:00:02Z")), Some(due));
-        nightly.give(due);
+        nightly.mark_handled(due);
         assert_eq!(nightly.due(at("2026-03-01T19:00:03Z")), None);
     }
 
@@ -94,7 +95,7 @@ mod tests {
             let mut nightly = timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, since);
             let due = nightly.due(at("2026-03-01T19:00:00Z")).unwrap();
             assert_eq!(due.at, at("2026-03-01T19:00:00Z"));
-            nightly.give(due);
+            nightly.mark_handled(due);
             assert_eq!(nightly.due(at("2026-03-01T19:00:00.999Z")), None);
         }
         let each_second =
@@ -109,7 +110,7 @@ mod tests {
             timetable("0 0 3 * * *", chrono_tz::Asia::Shanghai, "2026-03-01T19:00:00Z");
         let due = Due { at: at("2026-03-06T19:00:00Z"), missed: 5 };
         assert_eq!(nightly.due(at("2026-03-07T08:00:00Z")), Some(due));
-        nightly.give(due);
+        nightly.mark_handled(due);
         assert_eq!(nightly.due(at("2026-03-07T08:00:01Z")), None);
     }
 
@@ -127,6 +128,6 @@ mod tests {
             timetable("* * * * * *", chrono_tz::Asia::Shanghai, "2020-01-01T00:00:00Z");
         let due = each_second.due(at("2026-03-01T00:00:00Z")).unwrap();
         assert_eq!(due.at, at("2026-03-01T00:00:00Z"));
-        assert_eq!(due.missed, MOST_COUNTED as u64);
+        assert_eq!(due.missed, MAX_COUNTED as u64);
     }
 }

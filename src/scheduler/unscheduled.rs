@@ -1,4 +1,4 @@
-//! An account that a beat could not serve.
+//! The error for an account that a beat could not serve.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::config::OfficialAccount;
 use crate::model::AppId;
 use crate::store;
 
-/// An account that a beat did nothing for; the next one tries again, so that no tick is lost.
+/// An account that a beat could not serve. The next beat tries again, so that no tick is lost.
 #[derive(Debug, thiserror::Error)]
-#[error("the schedule of {appid} could not be read from the database")]
+#[error("could not read the schedule of {appid} from the database")]
 pub struct Unscheduled {
     /// The account.
     pub appid: AppId,
-    /// The tick that was due, as far as that was known.
+    /// The tick that was due, if known.
     pub tick: Option<DateTime<Utc>>,
-    /// Why.
+    /// The database error.
     pub source: Arc<store::Error>,
 }
 

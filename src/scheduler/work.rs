@@ -1,4 +1,4 @@
-//! The sync of a tick, or of a run that was left lying: begun as soon as the database lets it.
+//! Runs the sync of a tick or resumes an open run, and retries until the database is available.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,29 +7,29 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::stagger::Stagger;
-use super::{Due, skipped};
+use super::{Due, record_skipped};
 use crate::app::{self, App};
 use crate::config::OfficialAccount;
 use crate::model::Trigger;
 use crate::sync::{self, Request};
 
-/// How long a sync that the database did not let begin waits before it tries again.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The delay before another attempt to start a sync after a database error.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// Why a sync is started.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reason {
-    /// Its tick is due.
+    /// A tick of the account is due.
     Tick(Due),
-    /// Nobody works on its run, which at this time need not wait.
-    LeftLying(DateTime<Utc>),
+    /// The account's open run has no worker and was not paused beyond this time.
+    Rescue(DateTime<Utc>),
 }
 
 impl Reason {
     fn tick(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Tick(due) => Some(due.at),
-            Self::LeftLying(_) => None,
+            Self::Rescue(_) => None,
         }
     }
 }
@@ -41,7 +41,8 @@ impl From<Due> for Request {
     }
 }
 
-/// Runs the sync of a tick, or resumes the open one, as soon as the database lets it begin.
+/// Runs the sync of a tick or resumes the account's open run. Retries database errors until the sync
+/// has started.
 pub(super) async fn work(
     app: Arc<App>,
     account: OfficialAccount,
@@ -57,23 +58,23 @@ pub(super) async fn work(
             _ if error.is_passing() => {
                 tracing::warn!(
                     app.id = %appid, schedule.tick = tick, %error,
-                    "the scheduled sync did not start and tries again"
+                    "the scheduled sync did not start, will try again"
                 );
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(RETRY_AFTER) => {}
+                    () = tokio::time::sleep(RETRY_DELAY) => {}
                 }
                 continue;
             }
             (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), Some(tick)) => {
-                skipped(&appid, tick, &error.to_string());
+                record_skipped(&appid, tick, &error.to_string());
             }
             (Failure::Sync(sync::Error::TickTaken(_) | sync::Error::LeaseHeld(_)), None) => {
                 tracing::debug!(app.id = %appid, %error, "another process resumes the run");
             }
             (Failure::Sync(sync::Error::LeaseLost(_)), _) => tracing::warn!(
                 app.id = %appid, schedule.tick = tick, %error,
-                "the scheduled sync stopped and has written nothing since"
+                "the scheduled sync stopped because another process took over the run"
             ),
             _ => tracing::warn!(
                 app.id = %appid, schedule.tick = tick, %error,
@@ -84,7 +85,7 @@ pub(super) async fn work(
     }
 }
 
-/// Why a scheduled sync did not start. A run that did has logged how it ended.
+/// Why a scheduled sync did not start. Runs that did start log their own outcome.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -94,7 +95,7 @@ enum Failure {
 }
 
 impl Failure {
-    /// Whether the database was away, so that the next attempt may succeed.
+    /// Whether the cause is a transient database error, so that the next attempt may succeed.
     fn is_passing(&self) -> bool {
         match self {
             Self::App(app::Error::Store(error)) | Self::Sync(sync::Error::Store(error)) => {
@@ -105,7 +106,8 @@ impl Failure {
     }
 }
 
-/// Waits for this process's turn, then for the run. One that began has logged how it ended.
+/// Waits for this process's turn, then works on the run until it ends or stops. The run logs its own
+/// outcome.
 async fn sync_once(
     app: &App,
     account: &OfficialAccount,
@@ -117,19 +119,19 @@ async fn sync_once(
     let Some(turn) = stop.run_until_cancelled(stagger.next(&account.appid)).await else {
         return Ok(());
     };
-    let begun = match reason {
+    let started = match reason {
         Reason::Tick(due) => sync::begin(&job, due.into()).await.map(Some),
-        Reason::LeftLying(now) => sync::resume(&job, now).await,
+        Reason::Rescue(now) => sync::resume(&job, now).await,
     };
-    match (begun, reason) {
-        (Ok(Some(started)), _) => {
-            turn.taken();
-            started.work(&job).await?;
+    match (started, reason) {
+        (Ok(Some(run)), _) => {
+            turn.claimed();
+            run.work(&job).await?;
         }
         (Ok(None), _) => {}
         (Err(sync::Error::LeaseHeld(_)), Reason::Tick(due)) => {
             drop(turn);
-            // If its holder has died, the tick is still to be run.
+            // If the lease's holder has died, the tick still has to run.
             sync::run(&job, due.into()).await?;
         }
         (Err(error), _) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! Accounts by their small numbers.
+//! The numbers of accounts, and the locks that coordinate erasures with writers.
 
 use entity::account::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
@@ -10,18 +10,18 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, Store, Transaction};
 use crate::model::AppId;
 
-/// The account's number; a number is given where it has none yet.
+/// Returns the account's number, and assigns one if it has none.
 pub async fn find_or_insert(store: &Store, appid: &AppId) -> Result<AccountId, Error> {
     if let Some(id) = find(store.reader(), appid).await? {
         return Ok(id);
     }
     let account = ActiveModel { appid: ActiveValue::set(appid.to_string()), ..Default::default() };
-    // Another process may be first; then there is nothing to insert.
+    // Another process may have inserted the account meanwhile.
     let mut conflict = OnConflict::column(Column::Appid);
     conflict.do_nothing_on([Column::Id]);
     Entity::insert(account).on_conflict(conflict).exec_without_returning(store.writer()).await?;
     let id = find(store.writer(), appid).await?;
-    id.ok_or_else(|| Error::unexpected("the account just inserted is not there"))
+    id.ok_or_else(|| Error::unexpected("the inserted account was not found"))
 }
 
 /// The account's number, if it has one.
@@ -30,7 +30,7 @@ pub async fn find(connection: &impl Connection, appid: &AppId) -> Result<Option<
     Ok(account.map(|account| account.id))
 }
 
-/// When the latest complete crawl of the account's followers began, if there was one.
+/// When the latest complete crawl of the account's followers began, in ms; `None` if there was none.
 pub async fn find_crawled_at(
     connection: &impl Connection,
     account: AccountId,
@@ -39,8 +39,7 @@ pub async fn find_crawled_at(
     Ok(account.and_then(|account| account.crawled_at))
 }
 
-/// Records that a crawl which began at `crawled_at` was complete. Keeps [`lock_all`] waiting as
-/// [`share`] does.
+/// Records that a crawl which began at `crawled_at` (ms) was complete. Blocks [`lock_all`] like [`share`].
 pub async fn record_crawl(
     connection: &impl Connection,
     account: AccountId,
@@ -54,23 +53,24 @@ pub async fn record_crawl(
     Ok(())
 }
 
-/// Has [`lock_all`] wait until the transaction ends, and nobody else who shares the account. To be done
-/// before any person of it is read or written in the transaction: MariaDB and MySQL show what stood
-/// there at the first reading, and no two transactions may wait for each other.
+/// Takes a shared lock on the account. It blocks [`lock_all`] until the transaction ends, but no other
+/// shared lock. Must be called before the transaction reads or writes any user of the account: MariaDB and
+/// MySQL return the data from the time of the first read, and a later lock could deadlock.
 pub async fn share(transaction: &Transaction, account: AccountId) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
     sql.push("SELECT id FROM account WHERE id = ").bind(account).for_share();
     lock_rows(transaction, sql).await
 }
 
-/// Waits for all who share an account, and keeps others from it until the transaction ends.
+/// Takes the exclusive lock on all accounts. Waits for all shared locks, and blocks new ones until the
+/// transaction ends.
 pub async fn lock_all(transaction: &Transaction) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
     sql.push("SELECT id FROM account ORDER BY id").for_update();
     lock_rows(transaction, sql).await
 }
 
-/// SQLite's immediate transactions keep one another out by themselves.
+/// Locks the selected rows, except on SQLite, where immediate transactions already exclude each other.
 async fn lock_rows(transaction: &Transaction, sql: Sql) -> Result<(), Error> {
     if sql.backend() != DbBackend::Sqlite {
         transaction.query_all_raw(sql.into_statement()).await?;
@@ -78,7 +78,7 @@ async fn lock_rows(transaction: &Transaction, sql: Sql) -> Result<(), Error> {
     Ok(())
 }
 
-/// The numbers of every account there ever was, configured or not.
+/// The numbers of all accounts that were ever stored, configured or not.
 pub async fn list_numbers(connection: &impl Connection) -> Result<Vec<AccountId>, Error> {
     let rows = Entity::find().select_only().column(Column::Id).into_tuple();
     Ok(rows.all(connection).await?)

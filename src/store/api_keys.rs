@@ -1,4 +1,4 @@
-//! API keys: digests of their secrets, what each may do, and until when.
+//! API keys: digests of their secrets, their permissions and their expiry.
 
 use entity::api_key::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::Expr;
@@ -11,13 +11,13 @@ use super::{Connection, Error};
 
 pub use entity::api_key::Model as ApiKey;
 
-/// Every key there ever was, the oldest first.
+/// Returns all keys, including revoked and expired ones, oldest first.
 pub async fn list(connection: &impl Connection) -> Result<Vec<ApiKey>, Error> {
-    let newest_last = Entity::find().order_by_asc(Column::CreatedAt).order_by_asc(Column::Id);
-    Ok(newest_last.all(connection).await?)
+    let oldest_first = Entity::find().order_by_asc(Column::CreatedAt).order_by_asc(Column::Id);
+    Ok(oldest_first.all(connection).await?)
 }
 
-/// The key with this public part.
+/// Finds a key by its public part.
 pub async fn find(connection: &impl Connection, id: &str) -> Result<Option<ApiKey>, Error> {
     Ok(Entity::find_by_id(id).one(connection).await?)
 }
@@ -29,18 +29,18 @@ pub async fn insert(connection: &impl Connection, key: ApiKey) -> Result<(), Err
     Ok(())
 }
 
-/// Ends a key at once. `false` where it was ended before, or there is none.
+/// Revokes a key at `at` (ms). Returns `false` if the key was revoked before or does not exist.
 pub async fn revoke(connection: &impl Connection, id: &str, at: i64) -> Result<bool, Error> {
-    let ended = Entity::update_many()
+    let revoked = Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(at))
         .filter(Column::Id.eq(id))
         .filter(Column::RevokedAt.is_null())
         .exec(connection)
         .await?;
-    Ok(ended.rows_affected == 1)
+    Ok(revoked.rows_affected == 1)
 }
 
-/// Has a key end by itself at that instant.
+/// Sets the expiry of a key to `at` (ms).
 pub async fn expire(connection: &impl Connection, id: &str, at: i64) -> Result<(), Error> {
     Entity::update_many()
         .col_expr(Column::ExpiresAt, Expr::value(at))
@@ -50,7 +50,7 @@ pub async fn expire(connection: &impl Connection, id: &str, at: i64) -> Result<(
     Ok(())
 }
 
-/// Records that these keys were used by now.
+/// Sets the last use of these keys to the current database time.
 pub async fn record_use(connection: &impl Connection, ids: &[&str]) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());

@@ -1,27 +1,27 @@
-//! What was done that somebody may have to account for; written, never changed.
+//! The audit trail: rows are inserted and never changed.
 
 use super::sql::Sql;
 use super::{Connection, Error};
 
-/// What was done.
+/// An audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// An API key was made.
+    /// An API key was created.
     KeyCreated,
-    /// An API key was ended.
+    /// An API key was revoked.
     KeyRevoked,
     /// An API key was replaced by another.
     KeyRolled,
     /// An access token was read.
     TokenRead,
-    /// An access token was asked for anew.
+    /// An access token was refreshed on request.
     TokenRefreshed,
-    /// A person was forgotten.
+    /// A user was erased.
     PersonErased,
 }
 
 impl Action {
-    /// Its word in the table.
+    /// The value in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::KeyCreated => "key.created",
@@ -34,8 +34,9 @@ impl Action {
     }
 }
 
-/// Writes one line at the database's time. `actor` is an API key's public part, `cli`, or what else
-/// acted; `subject` an AppID, a key's public part, or the digest of a person, never an openid.
+/// Records an action at the current database time. `actor` is the public part of an API key, `cli`, or
+/// another component; `subject` is an AppID, the public part of a key, or the digest of a user, never an
+/// openid.
 pub async fn record(
     connection: &impl Connection,
     actor: &str,

@@ -1,10 +1,10 @@
-//! Which callbacks were handled, so that each is handled once by any number of processes.
+//! Records which callbacks were handled, so that any number of processes handle each only once.
 
 use super::sql::{self, Sql};
 use super::{Connection, Error};
 
-/// Claims an event by its fingerprint, in the transaction of its effect. `false` where it was
-/// handled before.
+/// Claims an event by its fingerprint, in the transaction of its effect. Returns `false` if the event was
+/// handled before. `received_at` is in ms.
 pub async fn claim(
     connection: &impl Connection,
     fingerprint: &str,
@@ -13,11 +13,11 @@ pub async fn claim(
     let mut sql = Sql::new(connection);
     sql.insert_new("callback_seen (event, received_at)");
     sql.push(" VALUES (").bind(fingerprint).push(", ").bind(received_at).push(")");
-    sql.or_nothing();
+    sql.or_ignore();
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Forgets events received before `at`, up to `limit` of them. Returns how many.
+/// Deletes up to `limit` records of events that were received before `at` (ms). Returns their number.
 pub async fn forget_before(
     connection: &impl Connection,
     at: i64,
@@ -26,7 +26,7 @@ pub async fn forget_before(
     sql::delete_below(connection, "callback_seen", "event", "received_at", at, limit).await
 }
 
-/// When the latest event came that is still remembered, whichever account it was for.
+/// When the latest recorded event of any account was received, in ms.
 pub async fn find_latest(connection: &impl Connection) -> Result<Option<i64>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT MAX(received_at) FROM callback_seen");

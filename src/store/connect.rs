@@ -1,4 +1,4 @@
-//! Opening the database: pools, time limits, and the settings each kind needs for this work.
+//! Opens the database: connection pools, time limits, and the settings that each kind of database needs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,131 +10,131 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::sqlx::{Connection, Sqlite};
 
 use super::Error;
-use super::connection_check::{Server, SessionStatements, watched};
+use super::connection_check::{Server, SessionStatements, with_checks};
 use super::pool_recovery::Connections;
 use super::pool_state::{PoolUsage, RecentTimeouts};
 
-/// How to reach the database.
+/// How to connect to the database.
 #[derive(Clone)]
 pub struct Options {
     /// `sqlite://FILE?mode=rwc`, `postgres://…` or `mysql://…`.
     pub url: String,
-    /// Connections this process may open.
+    /// Maximum number of connections of this process.
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
     pub acquire_timeout: Duration,
-    /// How long a statement may take that looks at some thousands of rows, on a server.
+    /// Time limit of a statement that reads up to some thousands of rows. Applies only to servers.
     pub statement_limit: Duration,
 }
 
-/// A page cache for the writer that holds the working set of the two indexes at a million rows.
+/// Page cache of the writer. It holds the working set of the two indexes at a million rows.
 pub(super) const WRITER_CACHE_KIB: u32 = 48 * 1024;
 
-/// Readers look rows up one by one; the kernel's cache serves them.
+/// Readers look up single rows, which the kernel's page cache serves.
 const READER_CACHE_KIB: u32 = 2 * 1024;
 
-/// Readers beyond the cores only wait for each other.
-const MOST_SQLITE_READERS: u32 = 8;
+/// More readers than cores only wait for each other.
+const MAX_SQLITE_READERS: u32 = 8;
 
-/// Pages of 4 KiB written to the log before they are folded into the file. A late checkpoint
-/// writes a page once that many commits touched: 55,000 instead of 34,000 rows a second.
+/// Pages of 4 KiB in the write-ahead log before a checkpoint. A late checkpoint writes a page once although
+/// many commits changed it: measured, 55,000 instead of 34,000 rows per second.
 const WAL_AUTOCHECKPOINT_PAGES: u32 = 16_000;
 
-/// Rows handed over at a time between the thread that runs SQLite and the task that waits: the usual
-/// 50 spend more time on switching than on looking up.
+/// Rows that the SQLite thread hands to the waiting task at a time. With the default of 50, thread switches
+/// take longer than the lookups.
 const ROW_BUFFER: usize = 2_048;
 
-/// How long another process's write may hold up ours.
+/// How long a write waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Statements for PostgreSQL.
+/// Session statements for PostgreSQL.
 ///
-/// The first statement: a process that was stopped or cut off in a transaction holds its locks until the
-/// server hears of its end, if it ever does; whoever takes its lease over would wait for them. After 10 s
-/// without a word the server undoes the transaction instead: sooner than a lease of the usual life ends,
-/// and far longer than the pauses between our own statements.
+/// `required`: a process that was stopped or cut off during a transaction keeps its locks until the server
+/// notices, which may be never, and the process that takes over its lease would wait for those locks. With
+/// this setting the server rolls back after 10 s of inactivity: sooner than a lease of the default lifetime
+/// expires, and much longer than the pauses between our own statements.
 ///
-/// The second: while a statement waits for a lock, the server does not notice that its connection is gone;
-/// those that callers gave up would pile up on the server until it takes no more. From version 14 on it
-/// can look once a second, where the system lets it.
+/// `optional`: while a statement waits for a lock, the server does not notice that its connection is
+/// closed. Statements that callers abandoned would accumulate until the server accepts no more. From
+/// version 14 on the server can check the connection every second, if its operating system supports that.
 const POSTGRES: SessionStatements = SessionStatements {
-    first: "SET idle_in_transaction_session_timeout = 10000",
-    wish: "SELECT set_config(name, '1000', false) FROM pg_settings \
-           WHERE name = 'client_connection_check_interval'",
-    // The end alone would be warned of where there is nothing to end, in the server's log too; a beginning
-    // before it only where there is one, which is no news. The end undoes the setting.
-    end: "SET client_min_messages = error; BEGIN; ROLLBACK",
+    required: "SET idle_in_transaction_session_timeout = 10000",
+    optional: "SELECT set_config(name, '1000', false) FROM pg_settings \
+               WHERE name = 'client_connection_check_interval'",
+    // ROLLBACK alone causes a warning, also in the server's log, if there is no transaction; with BEGIN
+    // before it there is a warning only if there is one. The rollback also reverts client_min_messages.
+    rollback: "SET client_min_messages = error; BEGIN; ROLLBACK",
 };
 
-/// The same of MySQL's family. MariaDB alone has a limit for idle transactions; MySQL and TiDB read no
-/// more than a variable nobody asks for. None of them notices that a waiting statement's connection is
-/// gone, so none waits for a lock much longer than callers do.
+/// Session statements for MariaDB, MySQL and TiDB. Only MariaDB has a timeout for idle transactions; MySQL
+/// and TiDB execute only the assignment of an unused variable. None of these servers notices that the
+/// connection of a waiting statement is closed, so the lock wait timeout is close to the callers' deadline.
 const MYSQL: SessionStatements = SessionStatements {
-    first: "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */",
-    wish: "SET SESSION innodb_lock_wait_timeout = 3, SESSION lock_wait_timeout = 3",
-    end: "ROLLBACK",
+    required: "SET @unionid_bridge = 1 /*M!100300 , SESSION idle_transaction_timeout = 10 */",
+    optional: "SET SESSION innodb_lock_wait_timeout = 3, SESSION lock_wait_timeout = 3",
+    rollback: "ROLLBACK",
 };
 
-/// As it stands there.
-pub(super) const LONGEST_LOCK_WAIT_SECONDS: u32 = 3;
+/// The lock wait timeout that [`MYSQL`] sets.
+pub(super) const MAX_LOCK_WAIT_SECONDS: u32 = 3;
 
 impl fmt::Debug for Options {
-    /// Without the URL, which may hold a password.
+    /// Omits the URL, which may contain a password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = formatter.debug_struct("Options");
-        told.field("max_connections", &self.max_connections).finish_non_exhaustive()
+        let mut output = formatter.debug_struct("Options");
+        output.field("max_connections", &self.max_connections).finish_non_exhaustive()
     }
 }
 
 impl Options {
-    /// Whether the database is a file, which has one writer and does not go away.
+    /// Whether the database is a SQLite file, which has one writer and cannot become unreachable.
     pub(super) fn is_file(&self) -> bool {
         self.url.starts_with("sqlite:")
     }
 }
 
-/// A server's connections, to read and to write.
+/// Connects to a server. The connections serve reads and writes.
 pub(super) async fn connect_server(
     options: &Options,
-    doubt: &RecentTimeouts,
+    timeouts: &RecentTimeouts,
 ) -> Result<Connections, Error> {
-    let (mut server, traffic) = (common(options), Arc::<PoolUsage>::default());
-    let line = |phrases| Server {
+    let (mut common, usage) = (common(options), Arc::<PoolUsage>::default());
+    let server = |statements| Server {
         url: options.url.as_str().into(),
-        phrases,
-        doubt: doubt.clone(),
-        traffic: traffic.clone(),
+        statements,
+        timeouts: timeouts.clone(),
+        usage: usage.clone(),
     };
-    let (postgres, mysql) = (line(POSTGRES), line(MYSQL));
-    server
-        .map_sqlx_postgres_pool_opts(move |pool| watched(pool, &postgres))
-        .map_sqlx_mysql_pool_opts(move |pool| watched(pool, &mysql));
-    let inner = sea_orm::Database::connect(server).await?;
-    // The first was taken to see whether the database answers, and put back past all that is counted.
-    traffic.count_back();
-    Ok(Connections { inner, traffic })
+    let (postgres, mysql) = (server(POSTGRES), server(MYSQL));
+    common
+        .map_sqlx_postgres_pool_opts(move |pool| with_checks(pool, &postgres))
+        .map_sqlx_mysql_pool_opts(move |pool| with_checks(pool, &mysql));
+    let inner = sea_orm::Database::connect(common).await?;
+    // SeaORM acquired a connection to test the database and returned it without the release hook.
+    usage.count_returned();
+    Ok(Connections { inner, usage })
 }
 
-/// A file's connections: the writer, and the readers.
+/// Opens a SQLite file and returns the writer and the readers.
 pub(super) async fn connect_file(options: &Options) -> Result<(Connections, Connections), Error> {
     let common = common(options);
     let mut writer = common.clone();
-    // It does not go away between two statements.
+    // A file cannot become unreachable between two statements.
     writer.test_before_acquire(false);
     writer
         .max_connections(1)
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB))
         .map_sqlx_sqlite_pool_opts(without_lost_transactions);
-    // The writer first: it makes the file and switches it to write-ahead logging.
+    // The writer connects first: it creates the file and switches it to write-ahead logging.
     let writer = sea_orm::Database::connect(writer).await?;
     let mut readers = common;
     readers.test_before_acquire(false);
     readers
-        .max_connections(options.max_connections.clamp(1, MOST_SQLITE_READERS))
+        .max_connections(options.max_connections.clamp(1, MAX_SQLITE_READERS))
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, READER_CACHE_KIB));
     let readers = sea_orm::Database::connect(readers).await?;
-    let unwatched = |inner| Connections { inner, traffic: Arc::default() };
-    Ok((unwatched(writer), unwatched(readers)))
+    let connections = |inner| Connections { inner, usage: Arc::default() };
+    Ok((connections(writer), connections(readers)))
 }
 
 fn common(options: &Options) -> ConnectOptions {
@@ -143,17 +143,19 @@ fn common(options: &Options) -> ConnectOptions {
         .max_connections(options.max_connections)
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
-        // Statements carry openids and sealed tokens.
+        // Statements contain openids and sealed tokens.
         .sqlx_logging(false);
     common
 }
 
-/// Where the disk is full SQLite undoes a transaction by itself. The rollback that follows fails, and sqlx
-/// counts the transaction as open for ever: what is written afterwards on that connection would be within a
-/// transaction that nobody commits. So it is closed, and another one opened.
+/// Closes connections that sqlx believes to be in a transaction.
+///
+/// If the disk is full, SQLite rolls a transaction back by itself. The explicit rollback that follows fails,
+/// and sqlx counts the transaction as open forever: later writes on that connection would belong to a
+/// transaction that is never committed. The pool opens a new connection instead.
 fn without_lost_transactions(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
     pool.before_acquire(|connection, _| {
-        // Whatever rollback there was has been made: connections are pinged when they come back.
+        // A pending rollback has already run: the pool pings a connection when it is returned.
         let is_free = !connection.is_in_transaction();
         Box::pin(std::future::ready(Ok(is_free)))
     })
@@ -167,6 +169,6 @@ fn tuned(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {
         .row_buffer_size(ROW_BUFFER)
         .pragma("cache_size", format!("-{cache_kib}"))
         .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES.to_string())
-        // Room that a burst took in the log is given back.
+        // Shrinks the log after a burst of writes.
         .pragma("journal_size_limit", (64 * 1024 * 1024).to_string())
 }

@@ -1,9 +1,9 @@
-//! The way of a server's connection to its first user, and from one user to the next.
+//! Prepares new connections to a server, and checks connections that are returned to the pool.
 //!
-//! A connection may come back with the remains of its last use: a statement that still runs on the
-//! server, a transaction that nobody ends, or a server that will never answer. One that cannot be used
-//! again is replaced in its place by a new one. Merely to tell the pool that it is bad would not do: sqlx
-//! waits without a limit for a TLS connection to end, and the server would go on with the statement.
+//! A returned connection may be unusable: a statement still runs on the server, a transaction is open, or
+//! the server no longer responds. The check then replaces the connection in its slot by a new one. To
+//! report the connection as bad to the pool is not enough: sqlx waits without a limit for a TLS connection
+//! to close, and the server would continue to run the statement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,73 +14,77 @@ use tokio::time::{sleep, timeout};
 
 use super::pool_state::{PoolUsage, RecentTimeouts};
 
-/// How long a doubtful connection has to answer, and how long once no other could be opened.
-const LAST_WORD: Duration = Duration::from_secs(2);
-const ONE_MORE_WORD: Duration = Duration::from_millis(500);
+/// Time limit for the first test of a returned connection.
+const TEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a new connection may take to open, and the pause after one that could not be opened.
-const OPENS_WITHIN: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(200);
+/// Time limit for further tests, each after a replacement could not be opened.
+const RETEST_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A connection that comes back after more than this is closed: the server frees its memory, and after a
-/// failover no connection stays with the old server. The pool's own limit would pass over the test.
-const LONGEST_LIFE: Duration = Duration::from_mins(30);
+/// Time limit to open a replacement.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Statements by which a kind of server is made to work for us.
+/// Delay after a replacement could not be opened.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Returned connections older than this are closed: the server frees its memory, and after a failover no
+/// connection remains with the old server. The pool's own limit would skip the test.
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
+/// Statements that prepare and reset a session on one kind of server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionStatements {
-    /// The first on each connection.
-    pub(super) first: &'static str,
-    /// The second, which the server may refuse.
-    pub(super) wish: &'static str,
-    /// Ends whatever transaction there is, and does nothing where there is none.
-    pub(super) end: &'static str,
+    /// The first statement on each connection.
+    pub(super) required: &'static str,
+    /// The second statement, which the server may reject.
+    pub(super) optional: &'static str,
+    /// Rolls back a transaction if one is open; otherwise has no effect.
+    pub(super) rollback: &'static str,
 }
 
 /// A server, and the state of the connections to it.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) url: Arc<str>,
-    pub(super) phrases: SessionStatements,
-    pub(super) doubt: RecentTimeouts,
-    pub(super) traffic: Arc<PoolUsage>,
+    pub(super) statements: SessionStatements,
+    pub(super) timeouts: RecentTimeouts,
+    pub(super) usage: Arc<PoolUsage>,
 }
 
-/// The pool's options with all that happens to its connections.
-pub(super) fn watched<DB: Database>(pool: PoolOptions<DB>, line: &Server) -> PoolOptions<DB>
+/// Adds hooks to the pool that prepare, count, test and replace its connections.
+pub(super) fn with_checks<DB: Database>(pool: PoolOptions<DB>, server: &Server) -> PoolOptions<DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    let (opened, taken, released) = (line.clone(), line.traffic.clone(), line.clone());
+    let (opened, acquired, released) = (server.clone(), server.usage.clone(), server.clone());
     pool.max_lifetime(None)
         .after_connect(move |connection, _| {
-            let line = opened.clone();
+            let server = opened.clone();
             Box::pin(async move {
-                line.greet::<DB>(connection).await?;
-                line.traffic.count_taken();
+                server.prepare::<DB>(connection).await?;
+                server.usage.count_acquired();
                 Ok(())
             })
         })
         .before_acquire(move |_, _| {
-            taken.count_taken();
+            acquired.count_acquired();
             Box::pin(std::future::ready(Ok(true)))
         })
-        .after_release(move |connection, now| {
-            let line = released.clone();
+        .after_release(move |connection, metadata| {
+            let server = released.clone();
             Box::pin(async move {
-                let made_well = line.make_well::<DB>(connection).await;
-                line.traffic.count_back();
-                made_well.map(|()| now.age < LONGEST_LIFE)
+                let checked = server.check_or_replace::<DB>(connection).await;
+                server.usage.count_returned();
+                checked.map(|()| metadata.age < MAX_LIFETIME)
             })
         })
 }
 
-/// The state in which a connection comes back.
+/// The state of a returned connection.
 enum Condition {
-    Well,
+    Usable,
     Broken(sqlx::Error),
-    Silent,
-    /// Alive, and it refuses to end a transaction.
+    Unresponsive,
+    /// The server responds but rejects the rollback.
     Stuck,
 }
 
@@ -91,70 +95,73 @@ impl Server {
     {
         let options: <DB::Connection as Connection>::Options = self.url.parse()?;
         let mut connection = options.disable_statement_logging().connect().await?;
-        self.greet::<DB>(&mut connection).await?;
+        self.prepare::<DB>(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn greet<DB: Database>(&self, connection: &mut DB::Connection) -> Result<(), sqlx::Error>
-    where
-        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    {
-        connection.execute(self.phrases.first).await?;
-        match connection.execute(self.phrases.wish).await {
-            Err(error @ sqlx::Error::Database(_)) => {
-                tracing::debug!(%error, "the server refuses a setting that is not essential");
-                Ok(())
-            }
-            done => done.map(drop),
-        }
-    }
-
-    /// Sees to it that a connection that comes back can be used again, if need be by replacing it. Keeps
-    /// its place until that is done; an error leaves the place to another.
-    async fn make_well<DB: Database>(
+    async fn prepare<DB: Database>(
         &self,
         connection: &mut DB::Connection,
     ) -> Result<(), sqlx::Error>
     where
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     {
-        if !self.doubt.is_recent() {
+        connection.execute(self.statements.required).await?;
+        match connection.execute(self.statements.optional).await {
+            Err(error @ sqlx::Error::Database(_)) => {
+                tracing::debug!(%error, "the database server rejected an optional setting");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+
+    /// Makes a returned connection usable, by replacing it if necessary. The connection keeps its slot in
+    /// the pool meanwhile; an error frees the slot.
+    async fn check_or_replace<DB: Database>(
+        &self,
+        connection: &mut DB::Connection,
+    ) -> Result<(), sqlx::Error>
+    where
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    {
+        if !self.timeouts.is_recent() {
             return Ok(());
         }
-        let mut patience = LAST_WORD;
+        let mut limit = TEST_TIMEOUT;
         loop {
-            match self.test::<DB>(connection, patience).await {
-                Condition::Well => return Ok(()),
+            match self.test::<DB>(connection, limit).await {
+                Condition::Usable => return Ok(()),
                 Condition::Broken(error) => return Err(error),
-                Condition::Silent | Condition::Stuck => {}
+                Condition::Unresponsive | Condition::Stuck => {}
             }
-            if let Ok(Ok(new)) = timeout(OPENS_WITHIN, self.open::<DB>()).await {
-                tracing::debug!("a connection on which a statement was given up is replaced");
+            if let Ok(Ok(new)) = timeout(OPEN_TIMEOUT, self.open::<DB>()).await {
+                tracing::debug!("replaced a database connection after an abandoned statement");
                 *connection = new;
                 return Ok(());
             }
-            if self.traffic.has_ended() {
+            if self.usage.is_closed() {
                 return Err(sqlx::Error::PoolClosed);
             }
-            sleep(PAUSE).await;
-            patience = ONE_MORE_WORD;
+            sleep(RETRY_DELAY).await;
+            limit = RETEST_TIMEOUT;
         }
     }
 
     async fn test<DB: Database>(
         &self,
         connection: &mut DB::Connection,
-        patience: Duration,
+        limit: Duration,
     ) -> Condition
     where
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     {
-        // A transaction whose beginning was given up is known to nobody but the server.
-        match timeout(patience, connection.execute(self.phrases.end)).await {
-            Ok(Ok(_)) => Condition::Well,
+        // If BEGIN was abandoned, only the server knows of the transaction, so this always rolls back.
+        match timeout(limit, connection.execute(self.statements.rollback)).await {
+            Ok(Ok(_)) => Condition::Usable,
             Ok(Err(sqlx::Error::Database(_))) => Condition::Stuck,
             Ok(Err(error)) => Condition::Broken(error),
-            Err(_) => Condition::Silent,
+            Err(_) => Condition::Unresponsive,
         }
     }
 }

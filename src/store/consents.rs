@@ -1,4 +1,4 @@
-//! What people said to templates: the latest word of each person to each template.
+//! Users' consent to templates: the latest decision of each user for each template.
 
 use std::collections::HashMap;
 
@@ -9,34 +9,33 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::{Consent, OpenId, TemplateId};
 
-/// Openids a statement.
 const IDS_PER_STATEMENT: usize = 1_000;
 
-/// A person's word to a template.
+/// A user's decision about a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentRecord {
     /// The template.
     pub template_id: TemplateId,
-    /// What was said.
+    /// The decision.
     pub consent: Consent,
-    /// When.
+    /// The time of the decision, in ms.
     pub changed_at: i64,
 }
 
-/// Notes a person's word, unless a later one is known.
+/// Records a user's decision, unless a later one is known.
 pub async fn record(
     connection: &impl Connection,
     account: AccountId,
     openid: &OpenId,
-    word: &ConsentRecord,
+    record: &ConsentRecord,
 ) -> Result<(), Error> {
-    let ConsentRecord { template_id, consent, changed_at } = word;
+    let ConsentRecord { template_id, consent, changed_at } = record;
     let mut sql = Sql::new(connection);
     sql.push("INSERT INTO consent (account_id, openid, template_id, status, changed_at) VALUES (");
     sql.bind(account).push(", ").bind(openid.as_str()).push(", ").bind(template_id.as_str());
     sql.push(", ").bind(consent.as_str()).push(", ").bind(*changed_at).push(")");
     sql.push(match sql.backend() {
-        // Columns are set in order: the date last, since the other looks at it.
+        // MySQL assigns columns in order: changed_at last, since status depends on its old value.
         DbBackend::MySql => {
             " ON DUPLICATE KEY UPDATE \
              status = IF(changed_at <= VALUES(changed_at), VALUES(status), status), \
@@ -52,7 +51,7 @@ pub async fn record(
     Ok(())
 }
 
-/// What each of these people said to one template; who said nothing is left out.
+/// Returns the decisions of these users about one template. Omits users without a decision.
 pub async fn list_by_openids(
     connection: &impl Connection,
     account: AccountId,
@@ -68,14 +67,14 @@ pub async fn list_by_openids(
         for row in connection.query_all_raw(sql.into_statement()).await? {
             let consent = consent(&row.try_get_by_index::<String>(1)?)?;
             let changed_at = row.try_get_by_index(2)?;
-            let word = ConsentRecord { template_id: template_id.clone(), consent, changed_at };
-            found.insert(parsed(row.try_get_by_index(0)?)?, word);
+            let record = ConsentRecord { template_id: template_id.clone(), consent, changed_at };
+            found.insert(parsed(row.try_get_by_index(0)?)?, record);
         }
     }
     Ok(found)
 }
 
-/// Everything that one person said in one account, by template.
+/// Returns all decisions of one user in one account, ordered by template id.
 pub async fn list(
     connection: &impl Connection,
     account: AccountId,
@@ -87,17 +86,17 @@ pub async fn list(
         .order_by_asc(Column::TemplateId)
         .all(connection)
         .await?;
-    let word = |row: entity::consent::Model| {
+    let record = |row: entity::consent::Model| {
         Ok(ConsentRecord {
             template_id: parsed(row.template_id)?,
             consent: consent(&row.status)?,
             changed_at: row.changed_at,
         })
     };
-    rows.into_iter().map(word).collect()
+    rows.into_iter().map(record).collect()
 }
 
-fn consent(word: &str) -> Result<Consent, Error> {
-    let unknown = || Error::unexpected("a consent in the database is no known word");
-    Consent::from_word(word).ok_or_else(unknown)
+fn consent(status: &str) -> Result<Consent, Error> {
+    let unknown = || Error::unexpected("a consent in the database has an unknown status");
+    Consent::from_word(status).ok_or_else(unknown)
 }

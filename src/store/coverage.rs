@@ -1,4 +1,4 @@
-//! What two accounts have in common, from samples: no statement here walks a whole table.
+//! Estimates from samples whether two accounts share users. No statement here scans a whole table.
 
 use sea_orm::DbBackend;
 
@@ -6,12 +6,12 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::UnionId;
 
-/// Whose people.
+/// Which users of an account to sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// An Official Account's followers, past ones included.
+    /// Present and past followers of an Official Account.
     Followers,
-    /// A Mini Program's users.
+    /// Users of a Mini Program.
     Users,
 }
 
@@ -24,8 +24,8 @@ impl Side {
     }
 }
 
-/// The unionids among the first `limit` people of the account by openid, which is in no order that
-/// means anything.
+/// Returns the known unionids of the first `limit` users of the account in the order of openids, which is
+/// random.
 pub async fn sample_unionids(
     connection: &impl Connection,
     side: Side,
@@ -33,7 +33,7 @@ pub async fn sample_unionids(
     limit: u64,
 ) -> Result<Vec<UnionId>, Error> {
     let mut sql = Sql::new(connection);
-    // The limit is inside: an account in which nobody has a unionid would be walked to its end.
+    // The limit is in the subquery: otherwise an account without any unionid would be scanned to its end.
     sql.push("SELECT unionid FROM (SELECT unionid FROM ").push(side.table());
     sql.push(" WHERE account_id = ").bind(account).push(" LIMIT ").bind(limit.cast_signed());
     sql.push(") sample WHERE unionid IS NOT NULL");
@@ -41,7 +41,7 @@ pub async fn sample_unionids(
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
 }
 
-/// Whether anybody in the account has one of `unionids`: one look-up in an index for each.
+/// Whether any user of the account has one of `unionids`. Takes one index lookup for each.
 pub async fn has_any(
     connection: &impl Connection,
     side: Side,
@@ -60,14 +60,14 @@ pub async fn has_any(
     Ok(false)
 }
 
-/// How many unionids changed in the account's runs begun since `at`, as the runs counted them.
+/// The number of changed unionids that the account's runs since `at` (ms) counted.
 pub async fn count_conflicts_in_runs(
     connection: &impl Connection,
     account: AccountId,
     at: i64,
 ) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
-    // A sum is no integer on PostgreSQL, MariaDB and MySQL, and these name theirs differently.
+    // A sum is not an integer on PostgreSQL, MariaDB and MySQL, whose integer types have different names.
     let integer = if sql.backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
     sql.push("SELECT CAST(SUM(conflicts) AS ").push(integer);
     sql.push(") FROM sync_run WHERE account_id = ").bind(account);
@@ -75,7 +75,8 @@ pub async fn count_conflicts_in_runs(
     counted(connection, sql).await
 }
 
-/// How many of the latest `limit` changes of anybody's unionid were the account's, and since `at`.
+/// Of the latest `limit` unionid changes in all accounts, the number that belong to this account and were
+/// confirmed since `at` (ms).
 pub async fn count_conflicts_since(
     connection: &impl Connection,
     account: AccountId,

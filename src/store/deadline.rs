@@ -1,4 +1,4 @@
-//! How long callers wait for the database.
+//! Time limits for database work.
 
 use std::time::Duration;
 
@@ -7,60 +7,62 @@ use tokio::time::Instant;
 
 use super::Error;
 
-/// How long a caller waits for the database: WeChat gives up on a callback
-/// after 5 s, and a caller would rather try again.
+/// How long a caller waits for the database. WeChat abandons a callback after 5 s, and for other callers
+/// a retry is better than a long wait.
 pub const DEADLINE: Duration = Duration::from_millis(900);
 
-/// The outcome of work on the database, or [`Error::TooSlow`] after [`DEADLINE`]. A transaction that is
-/// cut off is undone, unless its commit was on its way.
+/// Runs database work and returns its result, or [`Error::TooSlow`] after [`DEADLINE`]. A transaction that
+/// is cut off rolls back, unless its commit was already sent.
 pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     within(DEADLINE, work).await
 }
 
-/// The same with another patience.
+/// Like [`in_time`], with another time limit.
 pub async fn within<T>(
-    patience: Duration,
+    limit: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let too_slow = |_| Error::TooSlow(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
-    tokio::time::timeout(patience, work).await.map_err(too_slow)?
+    tokio::time::timeout(limit, work).await.map_err(too_slow)?
 }
 
-/// Patience with work that walks tables whose size nobody knows, done again and again.
+/// A timeout for repeated work that scans tables of unknown size.
 ///
-/// A server that fell silent has to be noticed soon, and a large table takes long. So the first attempt has
-/// a minute; whenever that is not enough, the next one has twice as long.
+/// A server that stops responding must be noticed soon, but a large table takes long. So the first attempt
+/// has 60 s, and each attempt that times out doubles the limit for the next one.
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveTimeout(Duration);
 
-/// At first and at least, and at most.
-const SHORTEST: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_mins(20);
+/// The first and shortest timeout.
+const MIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// After a success the next attempt may take so many times as long.
+const MAX_TIMEOUT: Duration = Duration::from_mins(20);
+
+/// After a success the next timeout is the duration of that attempt times this factor.
 const MARGIN: u32 = 3;
 
 impl Default for AdaptiveTimeout {
     fn default() -> Self {
-        Self(SHORTEST)
+        Self(MIN_TIMEOUT)
     }
 }
 
 impl AdaptiveTimeout {
-    /// The outcome of the work, or [`Error::TooSlow`] once patience ends.
-    pub async fn keep<T>(
+    /// Runs the work and returns its result, or [`Error::TooSlow`] after the current timeout. Adapts the
+    /// timeout for the next call.
+    pub async fn run<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let began = Instant::now();
-        let done = within(self.0, work).await;
-        let took = began.elapsed();
-        if done.is_ok() {
-            self.0 = (took * MARGIN).clamp(SHORTEST, LONGEST);
-        } else if took >= self.0 {
-            self.0 = (self.0 * 2).min(LONGEST);
+        let result = within(self.0, work).await;
+        let elapsed = began.elapsed();
+        if result.is_ok() {
+            self.0 = (elapsed * MARGIN).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
+        } else if elapsed >= self.0 {
+            self.0 = (self.0 * 2).min(MAX_TIMEOUT);
         }
-        done
+        result
     }
 }
 
@@ -75,27 +77,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_server_is_noticed_soon_and_a_large_table_counted_in_the_end() {
-        let mut patience = AdaptiveTimeout::default();
-        for (has, succeeds) in [(60, false), (120, false), (200, true), (200, true)] {
+        let mut timeout = AdaptiveTimeout::default();
+        for (seconds, succeeds) in [(60, false), (120, false), (200, true), (200, true)] {
             let began = Instant::now();
-            assert_eq!(patience.keep(takes(200)).await.is_ok(), succeeds);
-            assert_eq!(began.elapsed(), Duration::from_secs(has));
+            assert_eq!(timeout.run(takes(200)).await.is_ok(), succeeds);
+            assert_eq!(began.elapsed(), Duration::from_secs(seconds));
         }
-        // The next loss is noticed by what the work took.
+        // The last success took 200 s, so the timeout is now 600 s.
         let began = Instant::now();
-        patience.keep(takes(100_000)).await.unwrap_err();
+        timeout.run(takes(100_000)).await.unwrap_err();
         assert_eq!(began.elapsed(), Duration::from_secs(600));
-        patience.keep(takes(1)).await.unwrap();
-        assert_eq!(patience.0, SHORTEST);
+        timeout.run(takes(1)).await.unwrap();
+        assert_eq!(timeout.0, MIN_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_that_fails_at_once_makes_nobody_more_patient() {
-        let mut patience = AdaptiveTimeout::default();
+        let mut timeout = AdaptiveTimeout::default();
         for _ in 0..10 {
-            let away = async { Err::<(), _>(Error::unexpected("away")) };
-            patience.keep(away).await.unwrap_err();
+            let unreachable = async { Err::<(), _>(Error::unexpected("unreachable")) };
+            timeout.run(unreachable).await.unwrap_err();
         }
-        assert_eq!(patience.0, SHORTEST);
+        assert_eq!(timeout.0, MIN_TIMEOUT);
     }
 }

@@ -1,57 +1,57 @@
-//! What can go wrong with the database, by what the caller can do about it.
+//! Database errors, grouped by what the caller can do about them.
 
 use sea_orm::sqlx;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 
-/// Why the database did not do it.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Gone, restarting, or changing hands: the same call may go through later.
+    /// The server is unreachable, restarting, or failing over. A later retry may succeed.
     #[error("the database does not answer")]
     Unavailable(#[source] DbErr),
-    /// No connection became free in time, or the statement took longer than its limit or its caller's
-    /// patience: the same call may go through later.
-    #[error("the database gave no answer in time")]
+    /// No connection became free in time, or the statement exceeded its own limit or the caller's
+    /// deadline. A later retry may succeed.
+    #[error("the database did not answer in time")]
     TooSlow(#[source] DbErr),
-    /// Another transaction locks rows that this one needs, or they waited for each other: the same call may go
-    /// through later.
-    #[error("another transaction on the database was in the way")]
+    /// Another transaction holds locks that this one needs, or the two deadlocked. A later retry may
+    /// succeed.
+    #[error("the database transaction conflicts with another one")]
     Contended(#[source] DbErr),
-    /// No space left: the same call may go through once there is some.
+    /// No disk space is left. A retry may succeed once space is free.
     #[error("the database's disk is full")]
     Full(#[source] DbErr),
-    /// Another process is changing the schema: the same call goes through once it has ended.
-    #[error("another replica is migrating the schema, and has been for {waited_seconds} s")]
+    /// Another process is migrating the schema. A retry succeeds once the migration has ended.
+    #[error("another replica is still migrating the schema after a wait of {waited_seconds} s")]
     Migrating {
-        /// How long this one waited.
+        /// How long this process waited.
         waited_seconds: u32,
     },
-    /// A row with this key is there already.
-    #[error("the database holds such a row already")]
+    /// A row with this key already exists.
+    #[error("the database already contains a row with this key")]
     Duplicate(#[source] DbErr),
-    /// Anything else; trying again will not help.
-    #[error("the database refused a statement")]
+    /// Any other error. A retry does not help.
+    #[error("the database rejected a statement")]
     Failed(#[source] DbErr),
 }
 
 impl Error {
-    /// A row or value that no statement of ours should have led to.
+    /// A row or value that this program never writes.
     pub(super) fn unexpected(what: &str) -> Self {
         Self::Failed(DbErr::Custom(what.to_owned()))
     }
 
-    /// Whether the same call may go through later.
+    /// Whether a later retry may succeed, possibly only after an operator acted.
     pub fn is_passing(&self) -> bool {
         self.passes_soon() || matches!(self, Self::Full(_) | Self::Migrating { .. })
     }
 
-    /// Whether the same call may go through within a minute or two, by itself.
+    /// Whether a retry may succeed within a minute or two, without an operator.
     pub fn passes_soon(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TooSlow(_) | Self::Contended(_))
     }
 
-    /// The database's own code for it: an SQLSTATE, or SQLite's number. Its words are not told, because
-    /// they quote values.
+    /// The database's error code: an SQLSTATE, or SQLite's number. The database's message is not exposed,
+    /// because it quotes values.
     pub fn code(&self) -> Option<String> {
         let (Self::Unavailable(error)
         | Self::TooSlow(error)
@@ -71,24 +71,24 @@ impl Error {
         cause.as_database_error()?.code().map(|code| code.into_owned())
     }
 
-    /// An operator's next step.
+    /// What an operator can do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Full(_) => "make room on the database's disk; what is mirrored is safe",
-            Self::Migrating { .. } => "start this one again once the other has ended",
+            Self::Full(_) => "free space on the database's disk; the data already stored is safe",
+            Self::Migrating { .. } => "start this process again once the other migration has ended",
             Self::Unavailable(_) | Self::Failed(DbErr::Conn(_)) => {
                 "check database.url, and that the database is running"
             }
             Self::TooSlow(_) => {
-                "check database.url, and that the database is running; if it is, look for slow statements \
-                 and locks, and whether all of database.max_connections are in use"
+                "check database.url, and that the database is running; if it is, look for slow \
+                 statements and locks, and check whether all of database.max_connections are used"
             }
             Self::Contended(_) => {
-                "it passes by itself; if it does not, look for transactions that hold locks for long"
+                "a retry usually succeeds; if not, look for transactions that hold locks for long"
             }
             Self::Duplicate(_) | Self::Failed(_) => {
-                "what was mirrored is safe; run again with log.filter = \"debug\", and report it if it \
-                 persists"
+                "the data already stored is safe; run again with log.filter = \"debug\", and report \
+                 the error if it persists"
             }
         }
     }
@@ -102,7 +102,7 @@ impl From<DbErr> for Error {
         match &error {
             DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Self::TooSlow(error),
             DbErr::ConnectionAcquire(_) => Self::Unavailable(error),
-            DbErr::Conn(RuntimeErr::SqlxError(cause)) if is_broken_off(cause) => {
+            DbErr::Conn(RuntimeErr::SqlxError(cause)) if is_cut_off(cause) => {
                 Self::Unavailable(error)
             }
             DbErr::Conn(RuntimeErr::SqlxError(cause))
@@ -119,9 +119,9 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Whether a connection ended before the first word of the protocol: what a proxy gives whose
-/// server is away. sqlx takes the end for a wrong word.
-fn is_broken_off(cause: &sqlx::Error) -> bool {
+/// Whether a connection was closed before the protocol began, as a proxy does if its server is
+/// unreachable. sqlx reports the end of the stream as a protocol error.
+fn is_cut_off(cause: &sqlx::Error) -> bool {
     matches!(cause, sqlx::Error::Protocol(_))
 }
 
@@ -149,27 +149,28 @@ fn condition(cause: &sqlx::Error) -> Condition {
     }
 }
 
-/// How MariaDB and MySQL say that the disk is full, the latter two on behalf of the system.
+/// Parts of MariaDB's and MySQL's messages for a full disk. The last two come from the operating system.
 const FULL: [&str; 4] = ["is full", "Disk full", "No space left", "errno: 28"];
 
-/// PostgreSQL's and MySQL's SQLSTATE, MySQL's and SQLite's own numbers.
+/// Classifies an error code: an SQLSTATE of PostgreSQL or MySQL, or SQLite's number.
 fn condition_of_code(code: &str, message: &str) -> Condition {
     match code {
-        // SQLITE_FULL; disk_full; MySQL's ER_RECORD_FILE_FULL and ER_DISK_FULL come as HY000.
+        // SQLITE_FULL; disk_full. MySQL reports ER_RECORD_FILE_FULL and ER_DISK_FULL as HY000.
         "13" | "53100" => Condition::Full,
-        "HY000" if FULL.iter().any(|words| message.contains(words)) => Condition::Full,
+        "HY000" if FULL.iter().any(|part| message.contains(part)) => Condition::Full,
         // SQLITE_BUSY, SQLITE_LOCKED and their extended codes; serialisation failure, deadlock, lock
-        // wait timeout. Of the latter MySQL undoes the statement alone: no caller goes on after an error.
+        // wait timeout. After a lock wait timeout MySQL rolls back only the statement, which is safe
+        // because no caller continues a transaction after an error.
         "5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" => Condition::Contended,
         "HY000" if message.contains("Lock wait timeout") => Condition::Contended,
-        // A statement that an operator or a time limit of the server's cancelled.
+        // An operator or the server's statement timeout cancelled the statement.
         "57014" => Condition::TooSlow,
-        // Too many connections; a server that a failover left read-only, until the pool reaches the new
-        // one; a transaction in which we were silent too long.
+        // Too many connections; a server that is read-only after a failover, until the pool connects to
+        // the new primary; a transaction that was idle for too long.
         "53300" | "25006" | "25P03" => Condition::Unavailable,
-        // SQLITE_IOERR and its writing kin: what a full or vanished disk gives below SQLite.
+        // SQLITE_IOERR and its variants for writes: SQLite reports these for a full or missing disk.
         "10" | "778" | "1034" | "1290" | "1546" | "4874" => Condition::Full,
-        // The server is starting, stopping or was told to drop us.
+        // The server is starting or stopping, or an operator closed the connection.
         _ if code.starts_with("57P") || code.starts_with("08") => Condition::Unavailable,
         _ => Condition::Other,
     }
@@ -187,14 +188,14 @@ mod tests {
 
     #[test]
     fn a_database_that_is_busy_or_changes_hands_is_asked_again() {
-        let away = [
+        let unavailable = [
             ("53300", "sorry, too many clients already"),
             ("25006", "cannot execute INSERT in a read-only transaction"),
             ("25P03", "terminating connection due to idle-in-transaction timeout"),
             ("57P01", "terminating connection due to administrator command"),
             ("08006", "connection failure"),
         ];
-        assert_all(&away, &Condition::Unavailable);
+        assert_all(&unavailable, &Condition::Unavailable);
         let contended = [
             ("5", "database is locked"),
             ("40P01", "deadlock detected"),
@@ -212,10 +213,10 @@ mod tests {
     #[test]
     fn an_error_that_passes_by_itself_says_what_happened() {
         let too_slow = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
-        assert_eq!(too_slow.to_string(), "the database gave no answer in time");
-        let away = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
-        assert_eq!(away.to_string(), "the database does not answer");
-        assert!([too_slow, away].iter().all(|error| error.is_passing() && error.passes_soon()));
+        assert_eq!(too_slow.to_string(), "the database did not answer in time");
+        let closed = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        assert_eq!(closed.to_string(), "the database does not answer");
+        assert!([too_slow, closed].iter().all(|error| error.is_passing() && error.passes_soon()));
     }
 
     #[test]
@@ -225,7 +226,7 @@ mod tests {
             RuntimeErr::SqlxError(cause.into())
         };
         assert!(matches!(Error::from(DbErr::Conn(protocol())), Error::Unavailable(_)));
-        // Amid the work it is somebody's mistake.
+        // On an established connection it is a bug.
         assert!(matches!(Error::from(DbErr::Query(protocol())), Error::Failed(_)));
     }
 
@@ -244,11 +245,11 @@ mod tests {
             ("HY000", "Got error 28 from storage engine (No space left on device)"),
         ];
         assert_all(&full, &Condition::Full);
-        let refused = [
+        let rejected = [
             ("HY000", "Incorrect string value"),
             ("42P01", "no such relation"),
             ("1", "no such table"),
         ];
-        assert_all(&refused, &Condition::Other);
+        assert_all(&rejected, &Condition::Other);
     }
 }

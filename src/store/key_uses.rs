@@ -1,4 +1,4 @@
-//! How much is asked of each process with each API key that has a limit.
+//! The request rate of each API key with a limit at each process, so that processes share the limit.
 
 use entity::key_use::{Column, Entity};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
@@ -8,7 +8,7 @@ use super::{Connection, Error};
 
 pub use entity::key_use::Model as KeyUse;
 
-/// What every process told within this time.
+/// Returns the rates that all processes reported within the last `within_ms`.
 pub async fn list(connection: &impl Connection, within_ms: i64) -> Result<Vec<KeyUse>, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
@@ -17,7 +17,7 @@ pub async fn list(connection: &impl Connection, within_ms: i64) -> Result<Vec<Ke
     Ok(Entity::find().from_raw_sql(sql.into_statement()).all(connection).await?)
 }
 
-/// Tells how many requests a minute a process is asked for with each of these keys.
+/// Reports how many requests per minute a process receives with each of these keys.
 pub async fn upsert(
     connection: &impl Connection,
     holder: &str,
@@ -46,7 +46,7 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Deletes what was told longer ago than this.
+/// Deletes the rates that were reported more than `age_ms` ago.
 pub async fn delete_older(connection: &impl Connection, age_ms: i64) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
@@ -55,7 +55,7 @@ pub async fn delete_older(connection: &impl Connection, age_ms: i64) -> Result<(
     Ok(())
 }
 
-/// Deletes what the process told.
+/// Deletes the rates that the process reported.
 pub async fn delete_of(connection: &impl Connection, holder: &str) -> Result<(), Error> {
     Entity::delete_many().filter(Column::Holder.eq(holder)).exec(connection).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Rows that say who may do a thing, on the database's clock.
+//! Leases: each grants one process an exclusive task until a time in database time.
 
 use entity::lease::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -7,8 +7,8 @@ use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
 use super::sql::Sql;
 use super::{Connection, Error, Store};
 
-/// Takes the lease if nobody holds it, for `ttl_ms`. Returns its fencing number, higher than any
-/// before; `None` where another holds it.
+/// Acquires the lease for `ttl_ms`. Returns its fencing number, which is higher than all earlier ones;
+/// `None` if another process holds the lease.
 pub async fn try_acquire(
     store: &Store,
     name: &str,
@@ -46,7 +46,7 @@ async fn insert_if_absent(store: &Store, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps the lease for another `ttl_ms`. `false` where it was lost.
+/// Renews the lease for another `ttl_ms`. Returns `false` if the lease was lost.
 pub async fn renew(
     connection: &impl Connection,
     name: &str,
@@ -60,7 +60,7 @@ pub async fn renew(
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Gives the lease up, so that another can take it at once.
+/// Releases the lease, so that another process can acquire it immediately.
 pub async fn release(connection: &impl Connection, name: &str, fence: i64) -> Result<(), Error> {
     Entity::update_many()
         .col_expr(Column::ExpiresAt, Expr::value(0))
@@ -72,13 +72,13 @@ pub async fn release(connection: &impl Connection, name: &str, fence: i64) -> Re
     Ok(())
 }
 
-/// When the lease ends if it is not renewed; 0 where nobody holds it.
+/// When the lease expires, in ms; 0 if it was released or never acquired.
 pub async fn find_expiry(connection: &impl Connection, name: &str) -> Result<i64, Error> {
     let lease = Entity::find_by_id(name).one(connection).await?;
     Ok(lease.map_or(0, |lease| lease.expires_at))
 }
 
-/// Whether somebody holds the lease now.
+/// Whether any process currently holds the lease.
 pub async fn is_held(connection: &impl Connection, name: &str) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();

@@ -1,4 +1,4 @@
-//! Requests that came with an Idempotency-Key: asked once, answered the same for a day.
+//! Requests with an Idempotency-Key: each is processed once, and repetitions get the same response for a day.
 
 use entity::message_request::{Column, Entity};
 use sea_orm::sea_query::Expr;
@@ -7,29 +7,29 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::sql::{self, Sql};
 use super::{Connection, Error};
 
-/// A request as whoever sent it names it.
+/// The identity of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Whose API key it came with.
+    /// The owner of the API key that the request used.
     pub owner: String,
-    /// A digest of its Idempotency-Key, at most 64 characters.
+    /// A digest of the Idempotency-Key, at most 64 characters.
     pub name: String,
-    /// A digest of what it asks for, at most 64 characters.
+    /// A digest of the request body, at most 64 characters.
     pub body: String,
 }
 
-/// What stands of a request that came before.
+/// An earlier request with the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Before {
-    /// A digest of what it asked for.
+    /// A digest of its body.
     pub body: String,
-    /// What it was answered with.
+    /// The response it got, or its provisional response while it is in flight.
     pub answer: String,
-    /// Until when it may still wait for its answer; 0 where it has it.
+    /// Until when the request may still be in flight, in ms; 0 once its response is final.
     pub in_flight_until: i64,
 }
 
-/// What stands of a request with this name, if one came before.
+/// Finds an earlier request with the same owner and name.
 pub async fn find(
     connection: &impl Connection,
     request: &Request,
@@ -43,8 +43,8 @@ pub async fn find(
     }))
 }
 
-/// Claims the name, in the transaction of what is asked for. `false` where another request has it: one
-/// that is being claimed elsewhere is waited for.
+/// Claims the name of a request, in the transaction of its effect. Returns `false` if another request has
+/// the name. Waits for a concurrent transaction that is claiming it. Times are in ms.
 pub async fn claim(
     connection: &impl Connection,
     request: &Request,
@@ -56,11 +56,11 @@ pub async fn claim(
     sql.insert_new("message_request (owner, name, body, answer, in_flight_until, requested_at)");
     sql.push(" VALUES (").bind(request.owner.as_str()).push(", ").bind(request.name.as_str());
     sql.push(", ").bind(request.body.as_str()).push(", ").bind(answer);
-    sql.push(", ").bind(in_flight_until).push(", ").bind(requested_at).push(")").or_nothing();
+    sql.push(", ").bind(in_flight_until).push(", ").bind(requested_at).push(")").or_ignore();
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Notes the answer that a request in flight was given at last.
+/// Records the final response to a request that was in flight.
 pub async fn settle(
     connection: &impl Connection,
     request: &Request,
@@ -76,7 +76,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// Forgets requests made before `at`, at most `limit` of them. Returns how many.
+/// Deletes at most `limit` requests that were made before `at` (ms). Returns their number.
 pub async fn forget_before(
     connection: &impl Connection,
     at: i64,

@@ -1,4 +1,4 @@
-//! Mini Program users: one row per program and person, written at each login.
+//! Mini Program users: one row per Mini Program and user, written at each login.
 
 use std::collections::HashMap;
 
@@ -10,42 +10,41 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, Transaction, accounts, parsed};
 use crate::model::{OpenId, UnionId};
 
-/// Unionids a statement.
 const IDS_PER_STATEMENT: usize = 1_000;
 
-/// Stands for the run in a conflict that a login found.
+/// The run id of a conflict that a login found.
 const NO_RUN: i64 = 0;
 
-/// A login that WeChat vouches for.
+/// A login that WeChat confirmed.
 #[derive(Debug, Clone, Copy)]
 pub struct Login<'a> {
-    /// The person in the Mini Program.
+    /// The user's openid in the Mini Program.
     pub openid: &'a OpenId,
-    /// The person across accounts, as the login itself said. Replaces what is known.
+    /// The unionid that WeChat returned for the login. Replaces a known unionid.
     pub unionid: Option<&'a UnionId>,
-    /// The same, as the client's data said. Fills in where nothing is known and the login says nothing.
+    /// The unionid in the client's encrypted data. Used only if no unionid is known and WeChat returned none.
     pub unionid_of_client: Option<&'a UnionId>,
-    /// The sealed session key, where it is to be kept.
+    /// The sealed session key, if it is to be stored.
     pub session_key: Option<&'a str>,
 }
 
-/// What stands of a person after a login.
+/// The user's record after a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Whether it was the first.
+    /// Whether this was the user's first login.
     pub is_new: bool,
-    /// The person across accounts, once known.
+    /// The user's unionid, if known.
     pub unionid: Option<UnionId>,
 }
 
 /// A user who has logged in before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The person across accounts, once known.
+    /// The user's unionid, if known.
     pub unionid: Option<UnionId>,
 }
 
-/// The user, where known.
+/// Finds a user who has logged in before.
 pub async fn find(
     connection: &impl Connection,
     account: AccountId,
@@ -56,7 +55,7 @@ pub async fn find(
     user(connection, sql).await
 }
 
-/// Who these people are in one Mini Program; those who never logged in to it are left out.
+/// Returns the openids of these users in one Mini Program. Omits users who never logged in to it.
 pub async fn list_by_unionids(
     connection: &impl Connection,
     account: AccountId,
@@ -75,27 +74,27 @@ pub async fn list_by_unionids(
     Ok(found)
 }
 
-/// Records a login of who was `found` before the transaction began. A unionid is never blanked; one
-/// that WeChat changed is noted as a conflict.
+/// Records a login. `found` is the result of [`find`] before the transaction began. A known unionid is never
+/// removed; a unionid that WeChat changed is recorded as a conflict.
 ///
-/// Who is as they were found has one row written. Only who is new, or new to a unionid, keeps erasures
-/// waiting: an erasure of the unionid would pass over a row that it cannot see yet.
+/// If the user's unionid does not change, this only updates one row. Otherwise it also blocks erasures until
+/// the transaction ends, because an erasure by unionid would miss a row that is not yet committed.
 pub async fn record_login(
     transaction: &Transaction,
     account: AccountId,
     login: Login<'_>,
     found: Option<User>,
 ) -> Result<Recorded, Error> {
-    let told = login.unionid.or(login.unionid_of_client);
+    let received = login.unionid.or(login.unionid_of_client);
     if let Some(User { unionid }) = found
-        && (told.is_none() || unionid.as_ref() == told)
-        && update(transaction, account, &login, told).await?
+        && (received.is_none() || unionid.as_ref() == received)
+        && update(transaction, account, &login, received).await?
     {
         return Ok(Recorded { is_new: false, unionid });
     }
     accounts::share(transaction, account).await?;
     if insert(transaction, account, &login).await? {
-        return Ok(Recorded { is_new: true, unionid: told.cloned() });
+        return Ok(Recorded { is_new: true, unionid: received.cloned() });
     }
     let stored = find_for_update(transaction, account, login.openid).await?;
     let stored = stored.and_then(|user| user.unionid);
@@ -107,7 +106,7 @@ pub async fn record_login(
         let now = super::now(transaction).await?;
         quarantine::record_conflicts(transaction, account, NO_RUN, &[conflict], now).await?;
     }
-    let unionid = login.unionid.or(stored.as_ref()).or(told).cloned();
+    let unionid = login.unionid.or(stored.as_ref()).or(received).cloned();
     update(transaction, account, &login, unionid.as_ref()).await?;
     Ok(Recorded { is_new: false, unionid })
 }
@@ -134,30 +133,30 @@ async fn user(connection: &impl Connection, sql: Sql) -> Result<Option<User>, Er
     Ok(Some(User { unionid: unionid.map(parsed).transpose()? }))
 }
 
-/// `false` where the user is there already.
+/// Returns `false` if the user already exists.
 async fn insert(
     transaction: &Transaction,
     account: AccountId,
     login: &Login<'_>,
 ) -> Result<bool, Error> {
-    let told = login.unionid.or(login.unionid_of_client);
+    let unionid = login.unionid.or(login.unionid_of_client);
     let mut sql = Sql::new(transaction);
     let clock = sql.clock();
     sql.push("INSERT INTO mini_program_user ");
     sql.push("(account_id, openid, unionid, session_key, created_at, login_at) VALUES (");
     sql.bind(account).push(", ").bind(login.openid.as_str());
-    sql.push(", ").bind(told.map(UnionId::as_str)).push(", ").bind(login.session_key);
+    sql.push(", ").bind(unionid.map(UnionId::as_str)).push(", ").bind(login.session_key);
     sql.push(", ").push(clock).push(", ").push(clock).push(")");
     sql.push(match sql.backend() {
-        // Locks the other's row for writing at once; ignored, it would be locked for reading by each
-        // of several, who would then wait for one another. A row that is changed counts as two.
+        // Takes the write lock on an existing row immediately. INSERT IGNORE would take a read lock, and
+        // concurrent logins that each hold one would deadlock. MySQL counts a changed row as two.
         DbBackend::MySql => " ON DUPLICATE KEY UPDATE login_at = login_at + 1",
         _ => " ON CONFLICT DO NOTHING",
     });
     Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// `false` where the user is not there.
+/// Returns `false` if the user does not exist.
 async fn update(
     transaction: &Transaction,
     account: AccountId,
@@ -168,7 +167,7 @@ async fn update(
     let clock = sql.clock();
     sql.push("UPDATE mini_program_user SET unionid = COALESCE(");
     sql.bind(unionid.map(UnionId::as_str)).push(", unionid)");
-    // The key of an earlier login is worth nothing now.
+    // A login invalidates the session key of an earlier one.
     sql.push(", session_key = ").bind(login.session_key);
     sql.push(", login_at = ").push(clock);
     sql.push(" WHERE account_id = ").bind(account);
@@ -176,7 +175,7 @@ async fn update(
     Ok(transaction.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// The sealed session key of the user's latest login, where it was to be kept.
+/// The sealed session key of the user's latest login, if it was stored.
 pub async fn find_session_key(
     connection: &impl Connection,
     account: AccountId,

@@ -1,9 +1,9 @@
 //! The database, and the only place that knows SeaORM.
 //!
-//! Functions here say what they do to one table in the words of the model. Those that write take
-//! `&impl Connection`, so that the caller, who opens a transaction with [`Store::begin`], commits it
-//! in sight. Instants are milliseconds since 1970 on the *database's* clock ([`Store::now`]), because
-//! replicas' own clocks differ. Knows nothing of WeChat, of features or of HTTP.
+//! Each module contains the functions of one table and uses the types of [`crate::model`]. Functions
+//! that write take `&impl Connection`, so that the caller opens a transaction with [`Store::begin`] and
+//! visibly commits it. All times are milliseconds since 1970 in *database* time ([`Store::now`]), because
+//! the clocks of replicas differ. Knows nothing of WeChat, features or HTTP.
 
 pub mod accounts;
 pub mod api_keys;
@@ -49,15 +49,16 @@ use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use pool_state::RecentTimeouts;
 use sql::Sql;
 
-/// The number that rows use for an account.
+/// The number that identifies an account in the database.
 pub type AccountId = i32;
 
-/// Followers of the largest account.
-const MOST_ROWS: u64 = 50_000_000;
+/// Number of followers of the largest account that is supported.
+const MAX_ACCOUNT_ROWS: u64 = 50_000_000;
 
-/// A handle on the database; clones share its connections.
+/// A handle to the database; clones share its connections.
 ///
-/// SQLite allows one writer at a time, so there a pool of one connection writes while others read.
+/// SQLite allows one writer at a time, so for SQLite the writer is a pool of one connection, separate
+/// from the readers.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Pool,
@@ -65,31 +66,31 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects. A SQLite file is made where there is none and the URL says `mode=rwc`.
+    /// Connects. Creates a missing SQLite file if the URL contains `mode=rwc`.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
-        let (doubt, limit) = (RecentTimeouts::default(), options.statement_limit);
+        let (timeouts, limit) = (RecentTimeouts::default(), options.statement_limit);
         if options.is_file() {
             let (writer, readers) = connect::connect_file(options).await?;
-            let readers = Pool::new(readers, limit, doubt.clone());
-            return Ok(Self { writer: Pool::new(writer, limit, doubt), readers });
+            let readers = Pool::new(readers, limit, timeouts.clone());
+            return Ok(Self { writer: Pool::new(writer, limit, timeouts), readers });
         }
-        let connections = connect::connect_server(options, &doubt).await?;
-        let pool = Pool::new(connections, limit, doubt.clone());
-        pool_recovery::spawn(pool.shared(), options, &doubt);
+        let connections = connect::connect_server(options, &timeouts).await?;
+        let pool = Pool::new(connections, limit, timeouts.clone());
+        pool_recovery::spawn(pool.shared(), options, &timeouts);
         Ok(Self { writer: pool.clone(), readers: pool })
     }
 
-    /// The same database, for statements that look at so many rows: they may take longer.
+    /// Returns the same database with a longer statement limit, for statements that read `rows` rows.
     pub fn for_rows(&self, rows: u64) -> Self {
         Self { writer: self.writer.for_rows(rows), readers: self.readers.for_rows(rows) }
     }
 
-    /// The same for statements that look at all rows of the largest account.
+    /// Like [`Store::for_rows`], for statements that read all rows of the largest account.
     pub fn for_all_rows(&self) -> Self {
-        self.for_rows(MOST_ROWS)
+        self.for_rows(MAX_ACCOUNT_ROWS)
     }
 
-    /// Connections to read from; what they see is committed.
+    /// Connections to read from; they see only committed data.
     pub fn reader(&self) -> &Pool {
         &self.readers
     }
@@ -99,23 +100,23 @@ impl Store {
         &self.writer
     }
 
-    /// Opens a transaction that may write; dropped without a commit, it is undone.
+    /// Opens a transaction that may write. It rolls back if dropped without a commit.
     pub async fn begin(&self) -> Result<Transaction, Error> {
         let options = TransactionOptions {
-            // A deferred transaction that starts by reading cannot wait for another process's
-            // write lock: SQLite refuses it at once.
+            // A deferred transaction that reads first cannot wait for another process's write lock:
+            // SQLite rejects its first write immediately.
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         self.writer.begin_with(options).await
     }
 
-    /// The time on the database's clock, in milliseconds since 1970.
+    /// The current database time, in ms since 1970.
     pub async fn now(&self) -> Result<i64, Error> {
         now(&self.readers).await
     }
 
-    /// Whether the database answers.
+    /// Checks that the database responds.
     pub async fn ping(&self) -> Result<(), Error> {
         self.readers.ping().await
     }
@@ -129,24 +130,24 @@ impl Store {
         }
     }
 
-    /// Closes all connections, so that SQLite folds its log into the file.
+    /// Closes all connections. SQLite then merges its write-ahead log into the file.
     pub async fn close(self) -> Result<(), Error> {
         self.readers.close().await?;
         self.writer.close().await
     }
 }
 
-/// The time on the database's clock as a transaction or connection sees it.
+/// The current database time, in ms since 1970, read through a transaction or connection.
 pub async fn now(connection: &impl Connection) -> Result<i64, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
     sql.push("SELECT ").push(clock).push(" AS now_at");
     let row = connection.query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("the clock gave no row"))?;
+    let row = row.ok_or_else(|| Error::unexpected("the query for the time returned no row"))?;
     Ok(row.try_get("", "now_at")?)
 }
 
-/// An identifier as it stands in the database.
+/// Parses an identifier that was read from the database.
 fn parsed<T: TryFrom<String>>(text: String) -> Result<T, Error> {
     T::try_from(text).map_err(|_| Error::unexpected("an identifier in the database is malformed"))
 }

@@ -1,8 +1,8 @@
-//! Connections to the database that do not wait for ever.
+//! Database connections with a time limit on every statement.
 //!
-//! A server whose machine is gone does not say so: who waits for its answer waits for as long as the
-//! network lets them, and with them their lease, their lock and everything behind it. So no statement has
-//! longer than it needs. A file does not go away like that.
+//! A server whose machine fails does not close its connections. Without a limit a caller would wait until
+//! the network reports an error, and so would its lease, its locks and everything that depends on them. A
+//! SQLite file cannot become unreachable, so it needs no limit.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,18 +18,17 @@ use super::Error;
 use super::pool_recovery::{Connections, ReplaceablePool};
 use super::pool_state::RecentTimeouts;
 
-/// What a statement that looks at many rows may take longer for each: a server with a slow disk reads
-/// 50,000 a second.
-const ROW: Duration = Duration::from_micros(20);
+/// Additional time for each row that a statement reads: a server with a slow disk reads 50,000 per second.
+const TIME_PER_ROW: Duration = Duration::from_micros(20);
 
-/// Connections, each statement on which is limited.
+/// Connections with a time limit on each statement.
 #[derive(Debug, Clone)]
 pub struct Pool {
     shared: Arc<ReplaceablePool>,
     limits: Limits,
 }
 
-/// A transaction; dropped without a commit, it is undone.
+/// A transaction. It rolls back if dropped without a commit.
 #[derive(Debug)]
 pub struct Transaction {
     inner: DatabaseTransaction,
@@ -39,16 +38,16 @@ pub struct Transaction {
 #[derive(Debug, Clone)]
 struct Limits {
     statement: Option<Duration>,
-    doubt: RecentTimeouts,
+    timeouts: RecentTimeouts,
 }
 
 impl Pool {
-    pub(super) fn new(connections: Connections, limit: Duration, doubt: RecentTimeouts) -> Self {
+    pub(super) fn new(connections: Connections, limit: Duration, timeouts: RecentTimeouts) -> Self {
         let is_file = connections.inner.get_database_backend() == DbBackend::Sqlite;
         let statement = (!is_file).then_some(limit);
         Self {
             shared: Arc::new(ReplaceablePool::new(connections)),
-            limits: Limits { statement, doubt },
+            limits: Limits { statement, timeouts },
         }
     }
 
@@ -60,15 +59,15 @@ impl Pool {
         self.shared.current().inner
     }
 
-    /// The same connections, for statements that look at so many rows.
+    /// Returns the same connections with a longer limit, for statements that read `rows` rows.
     pub(super) fn for_rows(&self, rows: u64) -> Self {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let mut pool = self.clone();
-        pool.limits.statement = pool.limits.statement.map(|limit| limit + ROW * rows);
+        pool.limits.statement = pool.limits.statement.map(|limit| limit + TIME_PER_ROW * rows);
         pool
     }
 
-    /// Opens a transaction that reads, and may write after that.
+    /// Opens a transaction that reads first and may write afterwards.
     pub async fn begin(&self) -> Result<Transaction, Error> {
         self.begin_with(TransactionOptions::default()).await
     }
@@ -77,16 +76,16 @@ impl Pool {
         &self,
         options: TransactionOptions,
     ) -> Result<Transaction, Error> {
-        let inner = self.limits.keep(self.inner().begin_with_options(options)).await?;
+        let inner = self.limits.run(self.inner().begin_with_options(options)).await?;
         Ok(Transaction { inner, limits: self.limits.clone() })
     }
 
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        Ok(self.limits.keep(self.inner().ping()).await?)
+        Ok(self.limits.run(self.inner().ping()).await?)
     }
 
     pub(super) async fn close(self) -> Result<(), Error> {
-        Ok(self.shared.end().inner.close().await?)
+        Ok(self.shared.mark_closed().inner.close().await?)
     }
 }
 
@@ -95,31 +94,31 @@ impl Transaction {
         &self.inner
     }
 
-    /// Makes what was done last. After an error that [passes soon](Error::passes_soon) it may have been.
+    /// Commits. After an error that [passes soon](Error::passes_soon) the commit may have succeeded.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.limits.keep(self.inner.commit()).await?)
+        Ok(self.limits.run(self.inner.commit()).await?)
     }
 
-    /// For migrations, which take as long as they take.
+    /// The transaction without time limits, for migrations.
     pub(super) fn unlimited(&self) -> &DatabaseTransaction {
         &self.inner
     }
 }
 
 impl Limits {
-    async fn keep<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    async fn run<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let mut work = pin!(work);
-        // Declared after the work and so dropped before it: a statement that is given up is noted before
-        // its connection goes back, which would otherwise not be tested.
-        let given_up = GivenUp(&self.doubt);
-        let done = match self.statement {
+        // Declared after the work and so dropped before it: an abandoned statement must be recorded before
+        // its connection returns to the pool, which otherwise would not test the connection.
+        let guard = AbandonGuard(&self.timeouts);
+        let result = match self.statement {
             Some(limit) => {
                 tokio::time::timeout(limit, work.as_mut()).await.map_err(|_| too_slow())?
             }
             None => work.as_mut().await,
         };
-        std::mem::forget(given_up);
-        done
+        std::mem::forget(guard);
+        result
     }
 }
 
@@ -127,16 +126,16 @@ fn too_slow() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }
 
-/// Notes a statement that nobody waits for any more.
-struct GivenUp<'a>(&'a RecentTimeouts);
+/// Records on drop that a statement was abandoned: it timed out, or its caller was dropped.
+struct AbandonGuard<'a>(&'a RecentTimeouts);
 
-impl Drop for GivenUp<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
-        self.0.note();
+        self.0.record();
     }
 }
 
-/// Every statement passes here.
+/// Implements `ConnectionTrait` so that every statement has the time limit.
 macro_rules! limit_statements {
     ($connection:ty) => {
         #[async_trait]
@@ -146,22 +145,22 @@ macro_rules! limit_statements {
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-                self.limits.keep(self.inner().execute_raw(statement)).await
+                self.limits.run(self.inner().execute_raw(statement)).await
             }
 
             async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-                self.limits.keep(self.inner().execute_unprepared(text)).await
+                self.limits.run(self.inner().execute_unprepared(text)).await
             }
 
             async fn query_one_raw(
                 &self,
                 statement: Statement,
             ) -> Result<Option<QueryResult>, DbErr> {
-                self.limits.keep(self.inner().query_one_raw(statement)).await
+                self.limits.run(self.inner().query_one_raw(statement)).await
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.limits.keep(self.inner().query_all_raw(statement)).await
+                self.limits.run(self.inner().query_all_raw(statement)).await
             }
 
             fn support_returning(&self) -> bool {

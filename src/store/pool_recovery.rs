@@ -1,10 +1,10 @@
-//! New connections in place of those that a pool waits for in vain.
+//! Replaces the connections of a pool that no longer hands any out.
 //!
-//! After our own look at a connection that comes back ([`super::connection_check`]) sqlx tests it once more, without a
-//! time limit. One whose server fell silent at that moment keeps its place in the pool until TCP gives up,
-//! which may be never: after a few such moments there would be no place left, although the database has
-//! long been back. So where nobody gets a connection for a while though not all are in use, and the
-//! database answers a new one, all are replaced.
+//! After our own check of a returned connection ([`super::connection_check`]) sqlx tests it once more,
+//! without a time limit. If the server stops responding at that moment, the connection occupies its slot in
+//! the pool until TCP reports an error, which may be never. After a few such moments no slot would be left,
+//! although the database has recovered. So if no caller gets a connection for a while although not all are
+//! in use, and the database responds on a new connection, this module replaces all of them.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -15,29 +15,29 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connect::{Options, connect_server};
 use super::pool_state::{PoolUsage, RecentTimeouts};
 
-/// How often the pool is looked at once a statement was given up.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the pool is checked after a statement was abandoned.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long nobody may get a connection before the database is asked for a new one.
-const LOST_AFTER: Duration = Duration::from_secs(2);
+/// How long the pool may be stalled before its connections are replaced.
+const REPLACE_AFTER: Duration = Duration::from_secs(2);
 
-/// How soon the database has to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// Time limit for the pool to respond, and for a new connection to open.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How soon a pool has to that can reach a database which answered just now.
-const FOLLOWS_WITHIN: Duration = Duration::from_millis(300);
+/// Time limit for the pool to respond right after a new connection has opened.
+const RECHECK_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// How long old connections have to end.
-const LAST_WORD: Duration = Duration::from_secs(5);
+/// Time limit for the old connections to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A pool of connections, and what passes in and out.
+/// A pool of connections, and how many of them are in use.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     pub(super) inner: DatabaseConnection,
-    pub(super) traffic: Arc<PoolUsage>,
+    pub(super) usage: Arc<PoolUsage>,
 }
 
-/// Connections that may be replaced, until they are closed.
+/// Connections that can be replaced until they are closed.
 #[derive(Debug)]
 pub(super) struct ReplaceablePool(RwLock<State>);
 
@@ -56,11 +56,11 @@ impl ReplaceablePool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
-    /// The connections, to be closed by the caller; none take their place any more.
-    pub(super) fn end(&self) -> Connections {
+    /// Prevents further replacements and returns the connections, which the caller closes.
+    pub(super) fn mark_closed(&self) -> Connections {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         state.is_closed = true;
-        state.current.traffic.end();
+        state.current.usage.close();
         state.current.clone()
     }
 
@@ -68,91 +68,92 @@ impl ReplaceablePool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).is_closed
     }
 
-    /// Puts others in their place and returns those there were. `Err` with the others where the pool was
-    /// closed meanwhile.
-    fn replace(&self, others: Connections) -> Result<Connections, Connections> {
+    /// Replaces the current connections and returns them. If the pool was closed meanwhile, returns `Err`
+    /// with the new connections.
+    fn replace(&self, new: Connections) -> Result<Connections, Connections> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match state.is_closed {
-            true => Err(others),
-            false => Ok(std::mem::replace(&mut state.current, others)),
+            true => Err(new),
+            false => Ok(std::mem::replace(&mut state.current, new)),
         }
     }
 }
 
-/// Since when nobody got a connection.
+/// The pool has handed out no connection since a point in time.
 #[derive(Debug, Clone, Copy)]
-struct Unrecovered {
+struct Stall {
     since: Instant,
-    /// How often one had been taken by then.
-    taken: u64,
+    /// The count of acquired connections at that time.
+    acquired: u64,
 }
 
-/// Keeps a server's connections usable until they are closed or nobody has them any more.
-pub(super) fn spawn(shared: &Arc<ReplaceablePool>, options: &Options, doubt: &RecentTimeouts) {
-    tokio::spawn(renew_for_ever(Arc::downgrade(shared), options.clone(), doubt.clone()));
+/// Starts a task that keeps a server's connections usable until the pool is closed or dropped.
+pub(super) fn spawn(shared: &Arc<ReplaceablePool>, options: &Options, timeouts: &RecentTimeouts) {
+    tokio::spawn(monitor(Arc::downgrade(shared), options.clone(), timeouts.clone()));
 }
 
-async fn renew_for_ever(shared: Weak<ReplaceablePool>, options: Options, doubt: RecentTimeouts) {
-    let mut in_vain = None;
+async fn monitor(shared: Weak<ReplaceablePool>, options: Options, timeouts: RecentTimeouts) {
+    let mut stall = None;
     loop {
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
         let Some(shared) = shared.upgrade().filter(|shared| !shared.is_closed()) else { return };
-        if in_vain.is_none() && !doubt.is_recent() {
+        if stall.is_none() && !timeouts.is_recent() {
             continue;
         }
         let current = shared.current();
-        in_vain = look(&current, &options, in_vain).await;
-        if in_vain.is_some_and(|in_vain| in_vain.since.elapsed() >= LOST_AFTER) {
-            renew(&shared, &current, &options, &doubt).await;
+        stall = detect_stall(&current, &options, stall).await;
+        if stall.is_some_and(|stall| stall.since.elapsed() >= REPLACE_AFTER) {
+            replace_connections(&shared, &current, &options, &timeouts).await;
         }
     }
 }
 
-/// Asks for a connection as everybody does. `None` where one is to be had, where somebody else got one
-/// since the look before, or where all are in use.
-async fn look(
+/// Tries to acquire a connection like any caller. Returns `None` if the pool responds, if another caller
+/// got a connection since the previous check, or if all connections are in use.
+async fn detect_stall(
     current: &Connections,
     options: &Options,
-    before: Option<Unrecovered>,
-) -> Option<Unrecovered> {
-    let traffic = &current.traffic;
-    let began = Unrecovered { since: Instant::now(), taken: traffic.taken() };
-    if answers(current, ANSWERS_WITHIN).await {
+    previous: Option<Stall>,
+) -> Option<Stall> {
+    let usage = &current.usage;
+    let began = Stall { since: Instant::now(), acquired: usage.acquired() };
+    if responds(current, RESPONSE_TIMEOUT).await {
         return None;
     }
-    let before = before.unwrap_or(began);
-    let is_moving = traffic.taken() != before.taken;
-    let is_busy = traffic.in_use() >= u64::from(options.max_connections);
-    (!is_moving && !is_busy).then_some(before)
+    let stall = previous.unwrap_or(began);
+    let is_progressing = usage.acquired() != stall.acquired;
+    let is_exhausted = usage.in_use() >= u64::from(options.max_connections);
+    (!is_progressing && !is_exhausted).then_some(stall)
 }
 
-async fn renew(
+async fn replace_connections(
     shared: &ReplaceablePool,
     current: &Connections,
     options: &Options,
-    doubt: &RecentTimeouts,
+    timeouts: &RecentTimeouts,
 ) {
-    let Ok(Ok(fresh)) = timeout(ANSWERS_WITHIN, connect_server(options, doubt)).await else {
+    let Ok(Ok(new)) = timeout(RESPONSE_TIMEOUT, connect_server(options, timeouts)).await else {
         return;
     };
-    // It may have come back this very moment; then the pool finds it by itself.
-    let unused = match answers(current, FOLLOWS_WITHIN).await {
-        true => fresh,
-        false => shared.replace(fresh).map_or_else(
-            |refused| refused,
+    // The database may have recovered just now; then the pool recovers without a replacement.
+    let unused = match responds(current, RECHECK_TIMEOUT).await {
+        true => new,
+        false => shared.replace(new).map_or_else(
+            |rejected| rejected,
             |old| {
                 tracing::warn!(
-                    "the database answers, but not on these connections: all are replaced"
+                    "the database responds on a new connection, but not on those of the pool; \
+                     replaced all connections"
                 );
                 old
             },
         ),
     };
-    unused.traffic.end();
-    // Those that never end are given up with it.
-    tokio::spawn(timeout(LAST_WORD, unused.inner.close()));
+    unused.usage.close();
+    // Connections that do not close in time are dropped.
+    tokio::spawn(timeout(CLOSE_TIMEOUT, unused.inner.close()));
 }
 
-async fn answers(connections: &Connections, within: Duration) -> bool {
-    matches!(timeout(within, connections.inner.ping()).await, Ok(Ok(())))
+async fn responds(connections: &Connections, limit: Duration) -> bool {
+    matches!(timeout(limit, connections.inner.ping()).await, Ok(Ok(())))
 }

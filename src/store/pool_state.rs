@@ -1,4 +1,4 @@
-//! The state of a pool's connections: whether statements on them were given up, and how many are in use.
+//! The state of a pool: whether statements were recently abandoned, and how many connections are in use.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,61 +6,61 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For so long after a statement was given up, connections that come back are tested.
-const DOUBTFUL_FOR: Duration = Duration::from_secs(10);
+/// How long after an abandoned statement the pool tests every connection that is returned.
+const TEST_PERIOD: Duration = Duration::from_secs(10);
 
-/// When a statement was given up last. Its connection may be unusable, and so may others.
+/// When a statement was last abandoned. Its connection may be unusable, and other connections too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RecentTimeouts(Arc<Mutex<Option<Instant>>>);
 
 impl RecentTimeouts {
-    pub(super) fn note(&self) {
+    pub(super) fn record(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether a statement was given up a short while ago.
+    /// Whether a statement was abandoned within [`TEST_PERIOD`].
     pub(super) fn is_recent(&self) -> bool {
-        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.is_some_and(|at| at.elapsed() < DOUBTFUL_FOR)
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < TEST_PERIOD)
     }
 }
 
-/// How many connections of one pool were taken by a user, and how many came back.
+/// How many connections of one pool were acquired, and how many were returned.
 #[derive(Debug, Default)]
 pub(super) struct PoolUsage {
-    taken: AtomicU64,
-    back: AtomicU64,
-    has_ended: AtomicBool,
+    acquired: AtomicU64,
+    returned: AtomicU64,
+    is_closed: AtomicBool,
 }
 
 impl PoolUsage {
-    /// How often a connection was taken since the pool was made.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Acquire)
+    /// How often a connection was acquired since the pool was created.
+    pub(super) fn acquired(&self) -> u64 {
+        self.acquired.load(Ordering::Acquire)
     }
 
-    /// Connections that somebody uses, or that are being tested or mended after that. Those that the pool
-    /// itself tests or closes are not among them.
+    /// Number of connections that are in use, or are being tested or replaced after their use. Excludes
+    /// connections that the pool itself tests or closes.
     pub(super) fn in_use(&self) -> u64 {
-        // In this order: one that is taken in between does not count as back.
-        let back = self.back.load(Ordering::Acquire);
-        self.taken().saturating_sub(back)
+        // In this order, a connection that is acquired in between cannot count as returned.
+        let returned = self.returned.load(Ordering::Acquire);
+        self.acquired().saturating_sub(returned)
     }
 
-    pub(super) fn count_taken(&self) {
-        self.taken.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn count_acquired(&self) {
+        self.acquired.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn count_back(&self) {
-        self.back.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn count_returned(&self) {
+        self.returned.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Nobody uses the pool any more, and no connection needs to be mended.
-    pub(super) fn end(&self) {
-        self.has_ended.store(true, Ordering::Release);
+    /// Marks the pool as closed: its connections no longer need to be replaced.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended.load(Ordering::Acquire)
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
     }
 }

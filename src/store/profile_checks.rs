@@ -1,4 +1,4 @@
-//! Followers whose profile is to be asked for soon: a queue that any process may work on.
+//! A queue of followers whose profiles are to be fetched from WeChat. Any process may claim entries.
 
 use sea_orm::DbBackend;
 
@@ -6,23 +6,23 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, Store};
 use crate::model::{OpenId, UnionId};
 
-/// Who was asked for within this time is not asked for again because somebody shares their unionid.
-const JUST_NOW_MS: i64 = 3_600_000;
+/// A follower whose profile was fetched within this time is not fetched again because of a shared unionid.
+const RECENT_PROFILE_MS: i64 = 3_600_000;
 
-/// A profile to ask for. It is claimed until `due_at`, and by nobody else before.
+/// A profile to fetch, claimed by this process until `due_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// The Official Account.
     pub account: AccountId,
-    /// The person in it.
+    /// The user's openid in the account.
     pub openid: OpenId,
-    /// How often it was asked for already.
+    /// The number of earlier attempts.
     pub attempt: i32,
-    /// Tells this claim from another's.
+    /// When the claim ends, in ms. Distinguishes this claim from others.
     pub due_at: i64,
 }
 
-/// Has a profile asked for at `due_at`, as if for the first time.
+/// Schedules a profile check at `due_at` (ms) and resets its attempts.
 pub async fn schedule(
     connection: &impl Connection,
     account: AccountId,
@@ -43,7 +43,8 @@ pub async fn schedule(
     Ok(())
 }
 
-/// The same for who is not to be asked for already. `false` where they are.
+/// Schedules a profile check at `due_at` (ms). Returns `false` if the follower already has one, which does
+/// not change.
 pub async fn schedule_unless_waiting(
     connection: &impl Connection,
     account: AccountId,
@@ -53,11 +54,11 @@ pub async fn schedule_unless_waiting(
     let mut sql = Sql::new(connection);
     sql.insert_new("profile_check (account_id, openid, due_at, attempt)");
     sql.push(" VALUES (").bind(account).push(", ").bind(openid.as_str());
-    sql.push(", ").bind(due_at).push(", 0)").or_nothing();
+    sql.push(", ").bind(due_at).push(", 0)").or_ignore();
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Claims up to `limit` checks of the account that were due before `now`, for `hold_ms`.
+/// Claims up to `limit` checks of the account that were due before `now` (ms), for `hold_ms`.
 pub async fn claim_due(
     store: &Store,
     account: AccountId,
@@ -98,23 +99,23 @@ async fn list_due(
     rows.iter().map(check).collect()
 }
 
-/// Moves a check to another moment. `false` where it is no longer as it was.
+/// Moves a check to `due_at` (ms). Returns `false` if the check changed meanwhile.
 async fn postpone(connection: &impl Connection, check: &Check, due_at: i64) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE profile_check SET due_at = ").bind(due_at);
-    only(&mut sql, check);
+    if_unchanged(&mut sql, check);
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Ends an attempt; another is made at `again_at`, if given. `false` where the check is no longer
-/// as it was: the person was erased, or a newer event wants it asked for anew.
+/// Ends an attempt and schedules another one at `retry_at` (ms), if given. Returns `false` if the check
+/// changed meanwhile: the user was erased, or a newer event rescheduled the check.
 pub async fn finish(
     connection: &impl Connection,
     check: &Check,
-    again_at: Option<i64>,
+    retry_at: Option<i64>,
 ) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
-    match again_at {
+    match retry_at {
         Some(due_at) => {
             sql.push("UPDATE profile_check SET attempt = attempt + 1, due_at = ").bind(due_at);
         }
@@ -122,17 +123,18 @@ pub async fn finish(
             sql.push("DELETE FROM profile_check");
         }
     }
-    only(&mut sql, check);
+    if_unchanged(&mut sql, check);
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-fn only(sql: &mut Sql, check: &Check) {
+fn if_unchanged(sql: &mut Sql, check: &Check) {
     sql.push(" WHERE account_id = ").bind(check.account);
     sql.push(" AND openid = ").bind(check.openid.as_str());
     sql.push(" AND due_at = ").bind(check.due_at);
 }
 
-/// Has everybody else asked for who is stored with this unionid, unless they were just now.
+/// Schedules checks at `due_at` (ms) for all other followers of the account with this unionid whose profile
+/// was not fetched within [`RECENT_PROFILE_MS`].
 pub async fn schedule_sharers(
     connection: &impl Connection,
     account: AccountId,
@@ -142,14 +144,14 @@ pub async fn schedule_sharers(
 ) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.insert_new("profile_check (account_id, openid, due_at, attempt)");
-    // PostgreSQL takes a value that stands alone for a text.
+    // PostgreSQL treats an untyped parameter in a SELECT list as text.
     let integer = if sql.backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
     sql.push(" SELECT account_id, openid, CAST(").bind(due_at).push(" AS ").push(integer);
     sql.push("), 0 FROM follower");
     sql.push(" WHERE unionid = ").bind(unionid.as_str()).push(" AND account_id = ").bind(account);
     sql.push(" AND openid <> ").bind(openid.as_str());
-    sql.push(" AND profile_at < ").bind(due_at - JUST_NOW_MS);
-    sql.or_nothing();
+    sql.push(" AND profile_at < ").bind(due_at - RECENT_PROFILE_MS);
+    sql.or_ignore();
     connection.execute_raw(sql.into_statement()).await?;
     Ok(())
 }

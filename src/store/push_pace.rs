@@ -1,4 +1,4 @@
-//! How far each account has got with sending, for all processes together, and what holds it up.
+//! The sending pace of each account, shared by all processes, and holds on sending.
 
 use entity::push_pace::Entity;
 use sea_orm::EntityTrait;
@@ -6,30 +6,31 @@ use sea_orm::EntityTrait;
 use super::sql::Sql;
 use super::{AccountId, Connection, Error, Transaction};
 
-/// How far an account has got.
+/// The sending pace of an account. All times are in ms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// When its next message may leave.
+    /// When the next message may be sent.
     pub next_at: i64,
-    /// Until when nothing leaves. Over, and not 0: one message goes ahead to see whether it is.
+    /// Until when sending is on hold; 0 if it is not. After that time, one test message is sent to find out
+    /// whether WeChat accepts messages again.
     pub held_until: i64,
-    /// Why, in words.
+    /// Why sending is on hold.
     pub held_reason: Option<String>,
-    /// When a message that went ahead last showed that it is over; 0 for never.
+    /// When a test message last showed that a hold is over; 0 for never.
     pub passed_at: i64,
 }
 
-/// Makes the account's row where it has none.
+/// Inserts the account's row if it does not exist.
 pub async fn ensure(connection: &impl Connection, account: AccountId) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.insert_new("push_pace (account_id, next_at, held_until)");
-    sql.push(" VALUES (").bind(account).push(", 0, 0)").or_nothing();
+    sql.push(" VALUES (").bind(account).push(", 0, 0)").or_ignore();
     connection.execute_raw(sql.into_statement()).await?;
     Ok(())
 }
 
-/// The account's row, which nobody else gets until the transaction ends. Whoever also writes messages
-/// of the account takes it first, so that no two transactions wait for each other.
+/// Reads and locks the account's row until the transaction ends. A transaction that also writes messages of
+/// the account must call this first, to avoid deadlocks.
 pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<Pace, Error> {
     let mut sql = Sql::new(transaction);
     sql.push(
@@ -37,7 +38,7 @@ pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<Pace,
     );
     sql.bind(account).for_update();
     let row = transaction.query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("an account that sends has no pace"))?;
+    let row = row.ok_or_else(|| Error::unexpected("an account has no row in push_pace"))?;
     Ok(Pace {
         next_at: row.try_get_by_index(0)?,
         held_until: row.try_get_by_index(1)?,
@@ -46,7 +47,7 @@ pub async fn lock(transaction: &Transaction, account: AccountId) -> Result<Pace,
     })
 }
 
-/// Writes what [`lock`] gave back, changed.
+/// Writes the account's row, after [`lock`] in the same transaction.
 pub async fn save(transaction: &Transaction, account: AccountId, pace: &Pace) -> Result<(), Error> {
     let Pace { next_at, held_until, held_reason, passed_at } = pace;
     let mut sql = Sql::new(transaction);
@@ -59,7 +60,7 @@ pub async fn save(transaction: &Transaction, account: AccountId, pace: &Pace) ->
     Ok(())
 }
 
-/// How far the account has got, if it ever sent.
+/// The account's pace, if it ever sent a message.
 pub async fn find(connection: &impl Connection, account: AccountId) -> Result<Option<Pace>, Error> {
     let row = Entity::find_by_id(account).one(connection).await?;
     Ok(row.map(|row| Pace {

@@ -1,4 +1,4 @@
-//! Openids WeChat lists and refuses to answer for, and unionids that changed.
+//! Quarantined openids, which WeChat lists but returns no profile for, and changed unionids.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,19 @@ use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use super::{AccountId, Connection, Error};
 use crate::model::{OpenId, RunId, UnionId};
 
-/// The longest openid kept; a malformed one may be of any length.
+/// Stored openids are truncated to this length, since a malformed one may have any length.
 const MAX_OPENID_CHARS: usize = 64;
 
-/// An openid and why it is set aside.
+/// A quarantined openid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// As WeChat listed it, malformed perhaps.
+    /// The openid as WeChat listed it, possibly malformed.
     pub openid: String,
-    /// What WeChat said, or what is wrong with it.
+    /// WeChat's error, or why the openid is malformed.
     pub reason: String,
 }
 
-/// Every openid of the account that is set aside.
+/// Returns all quarantined openids of the account.
 pub async fn list(
     connection: &impl Connection,
     account: AccountId,
@@ -37,7 +37,8 @@ pub async fn list(
     Ok(openids.into_iter().collect())
 }
 
-/// Sets openids aside; one that is set aside already keeps its date and takes the new reason.
+/// Quarantines openids since `since_at` (ms). An openid that is already quarantined keeps its date and gets
+/// the new reason.
 pub async fn record(
     connection: &impl Connection,
     account: AccountId,
@@ -60,12 +61,13 @@ pub async fn record(
     Ok(())
 }
 
-/// PostgreSQL takes no NUL in a text, and nobody reads the others.
+/// Removes control characters and truncates. PostgreSQL rejects NUL in text, and the other control characters
+/// are of no use.
 fn storable(openid: &str) -> String {
     openid.chars().filter(|letter| !letter.is_control()).take(MAX_OPENID_CHARS).collect()
 }
 
-/// Takes openids back that WeChat answers for again.
+/// Releases openids for which WeChat returns profiles again.
 pub async fn release(
     connection: &impl Connection,
     account: AccountId,
@@ -85,15 +87,16 @@ pub async fn release(
 /// A unionid that WeChat changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// The person in the account.
+    /// The user's openid in the account.
     pub openid: OpenId,
-    /// What was known.
+    /// The unionid that was known.
     pub old: UnionId,
-    /// What a single look-up confirmed.
+    /// The unionid that a single lookup confirmed.
     pub new: UnionId,
 }
 
-/// Records changed unionids, so that no change is silent; the latest of each run and person.
+/// Records changed unionids, so that every change can be noticed. Keeps only the latest change of each run
+/// and user. `confirmed_at` is in ms.
 pub async fn record_conflicts(
     connection: &impl Connection,
     account: AccountId,

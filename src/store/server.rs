@@ -1,4 +1,4 @@
-//! The database server itself, or the file: what an operator has to know of it.
+//! Facts about the database server or the SQLite file that operators need.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use super::sql::Sql;
 use super::{Error, Store};
 
-/// The file that a `sqlite:` URL names; `None` for every other URL, and for a database in memory.
+/// Returns the file of a `sqlite:` URL; `None` for any other URL and for an in-memory database.
 pub fn file(url: &str) -> Option<PathBuf> {
     if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
         return None;
@@ -17,7 +17,7 @@ pub fn file(url: &str) -> Option<PathBuf> {
     Some(SqliteConnectOptions::from_str(url).ok()?.get_filename().to_owned())
 }
 
-/// What the server calls itself, such as `SQLite 3.46.0` or `PostgreSQL 15.3`.
+/// The product and version of the database, such as `SQLite 3.46.0` or `PostgreSQL 15.3`.
 pub async fn version(store: &Store) -> Result<String, Error> {
     let (name, query) = match store.reader().get_database_backend() {
         DbBackend::Postgres => ("", "SELECT version()"),
@@ -27,9 +27,9 @@ pub async fn version(store: &Store) -> Result<String, Error> {
     let mut sql = Sql::new(store.reader());
     sql.push(query);
     let row = store.reader().query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("the version gave no row"))?;
+    let row = row.ok_or_else(|| Error::unexpected("the query for the version returned no row"))?;
     let version: String = row.try_get_by_index(0)?;
-    // PostgreSQL adds its compiler and machine, MariaDB its packager.
+    // PostgreSQL appends its compiler and machine, MariaDB its packager.
     Ok(match version.split_once("-MariaDB") {
         Some((number, _)) => format!("MariaDB {number}"),
         None if name.is_empty() => version.split(' ').take(2).collect::<Vec<_>>().join(" "),
@@ -37,7 +37,7 @@ pub async fn version(store: &Store) -> Result<String, Error> {
     })
 }
 
-/// How many connections the server takes, from everybody together; `None` for SQLite.
+/// The maximum number of connections that the server accepts from all clients; `None` for SQLite.
 pub async fn connection_limit(store: &Store) -> Result<Option<u32>, Error> {
     let query = match store.reader().get_database_backend() {
         DbBackend::Postgres => "SELECT CAST(current_setting('max_connections') AS BIGINT)",

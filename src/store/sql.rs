@@ -1,12 +1,12 @@
-//! Statements written as text, for the few that must be fast or that SeaORM's builder lacks.
+//! A builder for SQL text, for statements that must be fast or that SeaORM's builder cannot express.
 //!
-//! The same text each time lets the driver keep the statement prepared.
+//! A statement has the same text each time, so that the driver keeps it prepared.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use super::{Connection, Error};
 
-/// A statement under construction: text, and values behind its placeholders.
+/// A statement under construction: text, and the values for its placeholders.
 pub(super) struct Sql {
     backend: DbBackend,
     text: String,
@@ -18,7 +18,7 @@ impl Sql {
         Self { backend: connection.get_database_backend(), text: String::new(), values: Vec::new() }
     }
 
-    /// Room for a statement with many values.
+    /// Reserves capacity for a statement with many values.
     pub(super) fn reserve(&mut self, text_bytes: usize, values: usize) -> &mut Self {
         self.text.reserve(text_bytes);
         self.values.reserve(values);
@@ -29,7 +29,7 @@ impl Sql {
         self.backend
     }
 
-    /// Appends text; never anything that came from outside.
+    /// Appends SQL text. Must never contain external input.
     pub(super) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
@@ -63,8 +63,8 @@ impl Sql {
         self
     }
 
-    /// The same for `IN`, where a value may stand twice: as many as the next power of two, so that
-    /// lists of all lengths share a few statements that stay prepared.
+    /// Appends a list for `IN`, where duplicate values are harmless. Repeats values up to the next power of
+    /// two, so that lists of all lengths share a few prepared statements.
     pub(super) fn bind_set<V: Into<Value>>(
         &mut self,
         values: impl ExactSizeIterator<Item = V> + Clone,
@@ -73,7 +73,7 @@ impl Sql {
         self.bind_list(values.cycle().take(count))
     }
 
-    /// Begins an insert that passes over rows whose key is there; [`Sql::or_nothing`] ends it.
+    /// Begins an insert that skips rows whose key already exists; [`Sql::or_ignore`] ends it.
     pub(super) fn insert_new(&mut self, into: &str) -> &mut Self {
         let insert = match self.backend {
             DbBackend::MySql => "INSERT IGNORE INTO ",
@@ -82,24 +82,24 @@ impl Sql {
         self.push(insert).push(into)
     }
 
-    /// Ends what [`Sql::insert_new`] began.
-    pub(super) fn or_nothing(&mut self) -> &mut Self {
+    /// Ends an insert that [`Sql::insert_new`] began.
+    pub(super) fn or_ignore(&mut self) -> &mut Self {
         match self.backend {
             DbBackend::MySql => self,
             _ => self.push(" ON CONFLICT DO NOTHING"),
         }
     }
 
-    /// Has SQLite pass over the indexes by the column that comes next; the servers choose well by
-    /// themselves.
-    pub(super) fn past_index(&mut self) -> &mut Self {
+    /// Prevents SQLite from using an index on the column that follows. The servers choose good plans
+    /// without it.
+    pub(super) fn skip_index(&mut self) -> &mut Self {
         match self.backend {
             DbBackend::Sqlite => self.push("+"),
             _ => self,
         }
     }
 
-    /// Locks the rows selected until the transaction ends; SQLite has one writer anyway.
+    /// Locks the selected rows until the transaction ends. Not needed on SQLite, which has one writer.
     pub(super) fn for_update(&mut self) -> &mut Self {
         match self.backend {
             DbBackend::Sqlite => self,
@@ -107,17 +107,18 @@ impl Sql {
         }
     }
 
-    /// Keeps the rows selected as they are until the transaction ends; others may do the same.
+    /// Locks the selected rows against changes until the transaction ends. Several transactions may hold
+    /// this lock at once.
     pub(super) fn for_share(&mut self) -> &mut Self {
         match self.backend {
             DbBackend::MySql => self.push(" LOCK IN SHARE MODE"),
-            // Nobody changes a key; a plain update of the row need not wait.
+            // Keys never change, and this weaker lock does not block plain updates of the row.
             DbBackend::Postgres => self.push(" FOR KEY SHARE"),
             _ => self,
         }
     }
 
-    /// The database's clock in milliseconds since 1970.
+    /// SQL for the database time in ms since 1970.
     pub(super) fn clock(&self) -> &'static str {
         match self.backend {
             DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -126,7 +127,7 @@ impl Sql {
         }
     }
 
-    /// How many values one statement may bind on this database.
+    /// The maximum number of values that one statement can bind on this database.
     pub(super) fn bind_limit(connection: &impl ConnectionTrait) -> usize {
         match connection.get_database_backend() {
             DbBackend::Postgres | DbBackend::MySql => 65_535,
@@ -139,8 +140,8 @@ impl Sql {
     }
 }
 
-/// Deletes up to `limit` rows of `table` whose `column` is below `bound`, and returns how many. `key` is
-/// the table's primary key.
+/// Deletes up to `limit` rows of `table` whose `column` is below `bound`, and returns their number. `key`
+/// lists the columns of the table's primary key.
 pub(super) async fn delete_below(
     connection: &impl Connection,
     table: &str,
@@ -151,7 +152,7 @@ pub(super) async fn delete_below(
 ) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
     sql.push("DELETE FROM ").push(table).push(" WHERE ");
-    // MySQL has no LIMIT within IN, the others have none on DELETE.
+    // MySQL supports no LIMIT within IN, and the others no LIMIT on DELETE.
     if sql.backend() == DbBackend::MySql {
         sql.push(column).push(" < ").bind(bound).push(" LIMIT ").bind(limit.cast_signed());
     } else {

@@ -1,31 +1,32 @@
-//! How many people are known, by account. Each count walks a whole table: not for every request.
+//! Counts followers and users by account. Each count scans a whole table, so it must not run for every
+//! request.
 
 use std::collections::HashMap;
 
 use super::sql::Sql;
 use super::{AccountId, Connection, Error};
 
-/// An Official Account's people.
+/// Follower counts of an Official Account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Followers {
-    /// Who follow.
+    /// Current followers.
     pub following: u64,
-    /// Those of them whose unionid is known.
+    /// Current followers whose unionid is known.
     pub with_unionid: u64,
-    /// Who followed and left.
+    /// Past followers.
     pub unfollowed: u64,
 }
 
-/// A Mini Program's people.
+/// User counts of a Mini Program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Users {
-    /// Who logged in.
+    /// Users who logged in.
     pub all: u64,
-    /// Those of them whose unionid is known.
+    /// Users whose unionid is known.
     pub with_unionid: u64,
 }
 
-/// Everybody who follows or followed, by account.
+/// Counts present and past followers by account.
 pub async fn count_followers(
     connection: &impl Connection,
 ) -> Result<HashMap<AccountId, Followers>, Error> {
@@ -41,7 +42,7 @@ pub async fn count_followers(
     Ok(counts.into_iter().map(|(account, counts)| (account, followers(counts))).collect())
 }
 
-/// Everybody who logged in, by account.
+/// Counts Mini Program users by account.
 pub async fn count_users(connection: &impl Connection) -> Result<HashMap<AccountId, Users>, Error> {
     let counts = count(connection, "mini_program_user", "COUNT(*), COUNT(unionid)").await?;
     let users = |[all, with_unionid]: [u64; 2]| Users { all, with_unionid };
@@ -54,9 +55,9 @@ async fn count<const N: usize>(
     columns: &str,
 ) -> Result<Vec<(AccountId, [u64; N])>, Error> {
     let mut sql = Sql::new(connection);
-    // Along the table, and not along the index by account with a look-up in the table for each row.
-    sql.push("SELECT ").past_index().push("account_id, ").push(columns);
-    sql.push(" FROM ").push(table).push(" GROUP BY ").past_index().push("account_id");
+    // Scans the table: a scan of the index by account would need a table lookup for each row.
+    sql.push("SELECT ").skip_index().push("account_id, ").push(columns);
+    sql.push(" FROM ").push(table).push(" GROUP BY ").skip_index().push("account_id");
     let mut counts = Vec::new();
     for row in connection.query_all_raw(sql.into_statement()).await? {
         let mut of_account = [0; N];

@@ -1,4 +1,4 @@
-//! Templates that WeChat does not send for now, each of them for itself.
+//! Stopped templates: WeChat currently rejects messages with them, although it accepts other templates.
 
 use entity::template_stop::{Column, Entity};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
@@ -7,22 +7,24 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, parsed};
 use crate::model::TemplateId;
 
-/// A template that is not sent.
+/// A stopped template. All times are in ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
-    /// Which.
+    /// The template.
     pub template_id: TemplateId,
-    /// Until when. Over: one message goes ahead to see whether it is.
+    /// Until when no message with the template is sent. After that time, one test message is sent to find
+    /// out whether WeChat accepts the template again.
     pub until_at: i64,
-    /// Until when that one is waited for; 0 where none went ahead.
+    /// Until when the outcome of the test message is awaited; 0 if there is none.
     pub tested_until: i64,
-    /// What WeChat said.
+    /// WeChat's error code.
     pub errcode: i64,
-    /// The same in words.
+    /// WeChat's error message.
     pub reason: String,
 }
 
-/// Every template of the account that was stopped, and not sent since; for a day, unless it is tested.
+/// Returns the templates of the account that were stopped and not accepted since. Untested stops are deleted
+/// a day after their end.
 pub async fn list(connection: &impl Connection, account: AccountId) -> Result<Vec<Stop>, Error> {
     let rows = Entity::find().filter(Column::AccountId.eq(account)).all(connection).await?;
     let stop = |row: entity::template_stop::Model| {
@@ -37,7 +39,7 @@ pub async fn list(connection: &impl Connection, account: AccountId) -> Result<Ve
     rows.into_iter().map(stop).collect()
 }
 
-/// Stops a template, or stops it for longer.
+/// Stops a template, or updates its stop.
 pub async fn upsert(
     connection: &impl Connection,
     account: AccountId,
@@ -65,7 +67,7 @@ pub async fn upsert(
     Ok(())
 }
 
-/// The message that went ahead told nothing of the template: another may.
+/// Ends the test of a template without a result, so that another test message may be sent.
 pub async fn end_test(
     connection: &impl Connection,
     account: AccountId,
@@ -80,7 +82,7 @@ pub async fn end_test(
     Ok(())
 }
 
-/// Lets a template go again.
+/// Ends the stop of a template.
 pub async fn delete(
     connection: &impl Connection,
     account: AccountId,
@@ -90,12 +92,12 @@ pub async fn delete(
     Ok(())
 }
 
-/// Forgets stops that ended before `at` and that nothing has tested since. Returns how many.
+/// Deletes stops that ended before `at` (ms) and have not been tested since. Returns their number.
 pub async fn forget_before(connection: &impl Connection, at: i64) -> Result<u64, Error> {
-    let forgotten = Entity::delete_many()
+    let deleted = Entity::delete_many()
         .filter(Column::UntilAt.lt(at))
         .filter(Column::TestedUntil.lt(at))
         .exec(connection)
         .await?;
-    Ok(forgotten.rows_affected)
+    Ok(deleted.rows_affected)
 }

@@ -9,7 +9,7 @@ use crate::model::AppId;
 
 pub use entity::access_token::Model as SealedToken;
 
-/// The account's token, if one was ever stored.
+/// Finds the account's token, if one was ever stored.
 pub async fn find(
     connection: &impl Connection,
     appid: &AppId,
@@ -17,7 +17,7 @@ pub async fn find(
     Ok(Entity::find_by_id(appid.as_str()).one(connection).await?)
 }
 
-/// Stores a token unless one fetched under a later lease is there. `false` where one is.
+/// Stores a token. Returns `false` if a token that was fetched under a later lease is already stored.
 pub async fn record(store: &Store, token: &SealedToken) -> Result<bool, Error> {
     let transaction = store.begin().await?;
     let stored = Entity::find_by_id(&token.appid).one(&transaction).await?;

@@ -1,47 +1,50 @@
-//! The ways into a run: waiting for it to end, or only until it is known.
+//! The entry points for a run. [`run()`] returns once the run has ended or stopped, [`begin`] and
+//! [`resume`] as soon as the run is known.
 
 use chrono::{DateTime, Utc};
 
-use super::run::work_out;
+use super::run::execute;
 use super::{Error, Job, Outcome, Request, start};
 use crate::lease::Lease;
 use crate::model::{Run, Trigger};
 use crate::store::runs::Record;
 
-/// A run that was begun, or is about to go on, and holds the account's lease.
+/// A new or resumed run, with the account's lease.
 pub struct ActiveRun {
     lease: Lease,
     record: Record,
     request: Request,
-    asked_at: Option<DateTime<Utc>>,
+    scheduled_for: Option<DateTime<Utc>>,
 }
 
-/// Syncs the account once: resumes an open run, or begins one.
+/// Syncs the account once: resumes the open run or begins a new one, and works on it until it ends
+/// or stops.
 ///
 /// # Errors
-/// Only where there is no run to speak of: another process holds the lease or took it over, the
-/// tick was run already or its run waits, or the database is away. Whatever stops a run is in its
-/// outcome.
+/// Fails only if there is no run to report: another process holds the lease or took over the run, the
+/// tick already has a run, the open run is still paused, or the database is unreachable. An error that
+/// stops the run is part of its [`Outcome`].
 pub async fn run(job: &Job, request: Request) -> Result<Outcome, Error> {
     let lease = start::acquire_lease(job, request.scheduled_at).await?;
-    let started = ActiveRun::under(lease, job, request, request.scheduled_at).await?;
-    started.work(job).await
+    let active = ActiveRun::start(lease, job, request, request.scheduled_at).await?;
+    active.work(job).await
 }
 
-/// As [`run()`], up to where the run is known; does not wait for another process.
+/// Resumes the open run or begins a new one, without working on it yet. Unlike [`run()`], does not
+/// wait for another process's lease to expire.
 ///
 /// # Errors
-/// As for [`run()`].
+/// See [`run()`].
 pub async fn begin(job: &Job, request: Request) -> Result<ActiveRun, Error> {
     let lease = start::try_lease(job).await?;
-    ActiveRun::under(lease, job, request, request.scheduled_at).await
+    ActiveRun::start(lease, job, request, request.scheduled_at).await
 }
 
-/// As [`begin`], of the account's open run, if at `now` it need not wait any more. `None` where there
-/// is none: another process was faster.
+/// Resumes the account's open run, unless the run is paused beyond `now`. Returns `None` if there is no
+/// open run, because another process was faster.
 ///
 /// # Errors
-/// As for [`run()`].
+/// See [`run()`].
 pub async fn resume(job: &Job, now: DateTime<Utc>) -> Result<Option<ActiveRun>, Error> {
     let lease = start::try_lease(job).await?;
     match start::find_open(job).await {
@@ -51,22 +54,22 @@ pub async fn resume(job: &Job, now: DateTime<Utc>) -> Result<Option<ActiveRun>, 
             return other.map(|_| None);
         }
     }
-    // One too old to go on is replaced by a new one.
+    // Used if the open run is too old: a new run replaces it.
     let request =
         Request { trigger: Trigger::CatchUp, scheduled_at: None, full: false, restart: false };
-    ActiveRun::under(lease, job, request, Some(now)).await.map(Some)
+    ActiveRun::start(lease, job, request, Some(now)).await.map(Some)
 }
 
 impl ActiveRun {
-    /// Resumes or begins under the lease, which is given up where that fails.
-    async fn under(
+    /// Resumes or begins a run under the lease. Releases the lease on failure.
+    async fn start(
         lease: Lease,
         job: &Job,
         request: Request,
-        asked_at: Option<DateTime<Utc>>,
+        scheduled_for: Option<DateTime<Utc>>,
     ) -> Result<Self, Error> {
-        match start::resume_or_begin(job, &request, &lease, asked_at).await {
-            Ok(record) => Ok(Self { lease, record, request, asked_at }),
+        match start::resume_or_begin(job, &request, &lease, scheduled_for).await {
+            Ok(record) => Ok(Self { lease, record, request, scheduled_for }),
             Err(error) => {
                 lease.release().await;
                 Err(error)
@@ -74,18 +77,18 @@ impl ActiveRun {
         }
     }
 
-    /// The run as it stands.
+    /// Returns the run in its current state.
     pub fn run(&self) -> &Run {
         &self.record.run
     }
 
-    /// Works it to its outcome.
+    /// Works on the run until it ends or stops, then releases the lease.
     ///
     /// # Errors
-    /// As for [`run()`].
+    /// See [`run()`].
     pub async fn work(self, job: &Job) -> Result<Outcome, Error> {
-        let Self { lease, record, request, asked_at } = self;
-        let outcome = work_out(&lease, job, request, asked_at, record).await;
+        let Self { lease, record, request, scheduled_for } = self;
+        let outcome = execute(&lease, job, request, scheduled_for, record).await;
         lease.release().await;
         outcome
     }

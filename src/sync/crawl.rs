@@ -1,4 +1,4 @@
-//! The pipeline: stages that work at the same time, joined by short queues.
+//! The pipeline: concurrent stages connected by short queues.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,14 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 use super::list::Walk;
 use super::plan::Planner;
 use super::refresh::Window;
-use super::run::Began;
+use super::run::Usage;
 use super::{Error, Job, profiles, write_page};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 
-/// A stage of the pipeline: a task, and the queue it fills. Dropping it ends the task.
+/// A stage of the pipeline: a task and the queue that it fills. Dropping the stage aborts the task.
 pub(super) struct Stage<T> {
     queue: mpsc::Receiver<Result<T, Error>>,
     _task: AbortOnDropHandle<()>,
@@ -26,9 +26,9 @@ pub(super) struct Stage<T> {
 impl<T: Send + 'static> Stage<T> {
     pub(super) fn new(
         queue: mpsc::Receiver<Result<T, Error>>,
-        work: impl Future<Output = ()> + Send + 'static,
+        task: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        Self { queue, _task: AbortOnDropHandle::new(tokio::spawn(work)) }
+        Self { queue, _task: AbortOnDropHandle::new(tokio::spawn(task)) }
     }
 
     pub(super) async fn next(&mut self) -> Option<Result<T, Error>> {
@@ -43,76 +43,81 @@ impl<T: Send + 'static> Stage<T> {
     }
 }
 
-/// What all stages of one crawl share.
+/// The state that all stages of one crawl share.
 pub(super) struct Crawl {
     pub(super) job: Job,
     pub(super) clock: DatabaseClock,
-    /// What the run had cost before this start.
-    pub(super) began: Began,
-    /// No follower of the account was known before this run: there is nothing to look up.
+    /// What the run used before this process started to work on it.
+    pub(super) usage: Usage,
+    /// Whether the account had no stored followers before this run, so that there is nothing to compare
+    /// with.
     pub(super) first_load: bool,
-    /// Ask for everybody.
+    /// Whether to fetch every profile.
     pub(super) full: bool,
-    /// WeChat changed everybody's unionid: a contradiction is no news.
+    /// Whether the account was bound to another Open Platform account. Then all unionids change, and a
+    /// changed unionid is not a conflict.
     pub(super) rebound: bool,
-    /// Which of the known followers are due tonight.
+    /// Selects the known followers to refresh tonight.
     pub(super) window: Window,
-    /// Openids that are set aside already: asked alone, so that they spoil no batch.
+    /// Openids that are already quarantined. They are requested separately, because one bad openid
+    /// fails a whole batch.
     pub(super) quarantined: std::collections::HashSet<String>,
     pub(super) unionids: Unionids,
     pub(super) refusals: Refusals,
 }
 
-/// Whether the account gives unionids at all. Without a binding to an Open Platform account none
-/// of its profiles has one, and asking again for each would cost a call per follower.
+/// Whether the account's profiles contain unionids at all. They do not if the account is not bound to
+/// an Open Platform account, and then a second request for each profile would cost one call per
+/// follower.
 #[derive(Debug, Default)]
 pub(super) struct Unionids {
-    given: AtomicBool,
-    doubts: AtomicU32,
+    seen: AtomicBool,
+    retries: AtomicU32,
 }
 
-/// How many blank profiles are asked for again before the first unionid has been seen.
-const MOST_DOUBTS: u32 = 3;
+/// How many profiles without a unionid are requested again before the first unionid was seen.
+const MAX_RETRIES_UNSEEN: u32 = 3;
 
 impl Unionids {
-    pub(super) fn saw_one(&self) {
-        self.given.store(true, Ordering::Relaxed);
+    pub(super) fn record_seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn are_given(&self) -> bool {
-        self.given.load(Ordering::Relaxed)
+    pub(super) fn are_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
     }
 
-    /// Whether a blank profile is worth a call of its own.
-    pub(super) fn worth_asking_again(&self) -> bool {
-        self.are_given() || self.doubts.fetch_add(1, Ordering::Relaxed) < MOST_DOUBTS
+    /// Whether to request a profile without a unionid again. Before the first unionid was seen, each
+    /// call uses up one of [`MAX_RETRIES_UNSEEN`] retries.
+    pub(super) fn take_retry(&self) -> bool {
+        self.are_seen() || self.retries.fetch_add(1, Ordering::Relaxed) < MAX_RETRIES_UNSEEN
     }
 }
 
-/// Openids WeChat refused, against those it was asked for: where it is many, the token and the
-/// openids do not belong together, and nobody should be set aside.
+/// Counts the requested openids and those that WeChat refused. A high share means that the token and
+/// the openids belong to different accounts; then no follower should be quarantined.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    asked: AtomicU32,
+    requested: AtomicU32,
     refused: AtomicU32,
 }
 
-/// Below this many refusals their share says nothing.
-const FEW_REFUSALS: u32 = 100;
+/// Up to this many refusals, their share is not significant.
+const MAX_INSIGNIFICANT_REFUSALS: u32 = 100;
 
 impl Refusals {
-    pub(super) fn asked(&self, openids: usize) {
-        self.asked.fetch_add(openids as u32, Ordering::Relaxed);
+    pub(super) fn record_requested(&self, openids: usize) {
+        self.requested.fetch_add(openids as u32, Ordering::Relaxed);
     }
 
-    /// Counts a refusal; whether there are too many by now.
-    pub(super) fn refused_too_many(&self) -> bool {
+    /// Counts a refusal. Returns whether there are now too many.
+    pub(super) fn record_refused(&self) -> bool {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        refused > FEW_REFUSALS && refused > self.asked.load(Ordering::Relaxed) / 5
+        refused > MAX_INSIGNIFICANT_REFUSALS && refused > self.requested.load(Ordering::Relaxed) / 5
     }
 }
 
-/// Crawls from the checkpoint to the end of the list, and commits page by page.
+/// Crawls from the checkpoint to the end of the list and commits each page.
 pub(super) async fn crawl(
     crawl: &Arc<Crawl>,
     record: &mut Record,
@@ -123,7 +128,7 @@ pub(super) async fn crawl(
     let walk = Walk::new(crawl.job.wechat.clone(), crawl.clock, cursors, record.run.counts.listed);
     let deferred = committed.last().map_or(&[][..], |page| &page.deferred);
     let planned = Planner::resume(crawl.clone(), deferred).await?.spawn(walk.spawn());
-    let mut told = profiles::spawn(crawl.clone(), planned);
+    let mut pages = profiles::spawn(crawl.clone(), planned);
     loop {
         let page = tokio::select! {
             biased;
@@ -131,7 +136,7 @@ pub(super) async fn crawl(
             () = lease.lost().cancelled() => {
                 return Err(Error::LeaseLost(record.run.appid.clone()));
             }
-            page = told.next() => page.ok_or(Error::StageGone)??,
+            page = pages.next() => page.ok_or(Error::StageGone)??,
         };
         failpoint!("sync.page_fetched");
         let (last, empty) = (page.planned.listed.last, page.planned.openids == 0);

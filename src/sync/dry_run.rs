@@ -1,4 +1,4 @@
-//! What a sync would do: lists the followers, asks for no profile, writes nothing.
+//! Forecasts a sync: lists the followers, fetches no profiles, writes nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,36 +10,37 @@ use super::crawl::{Crawl, Refusals, Unionids};
 use super::list::Walk;
 use super::plan::Planner;
 use super::refresh::Window;
-use super::run::Began;
+use super::run::Usage;
 use super::{BATCH, Error, Job, ProfileApi, probe};
 use crate::clock::DatabaseClock;
 use crate::model::AppId;
 use crate::store::{accounts, followers, quarantine};
 
-/// What a sync would change, and what it would cost.
+/// What a sync would change and cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Forecast {
     /// The Official Account.
     pub appid: AppId,
-    /// Always `true`, so that a forecast is not taken for a run.
+    /// Always `true`, so that a forecast is not mistaken for a run.
     pub dry_run: bool,
     /// Pages listed.
     pub pages: u64,
     /// Followers listed.
     pub listed: u64,
-    /// Listed and known, or erased: not to be asked.
+    /// Listed followers whose profile is not fetched, because they are known or erased.
     pub known: u64,
-    /// Listed and never seen before.
+    /// Listed followers that are not stored yet.
     pub new: u64,
-    /// Known, and to be asked again.
+    /// Known followers whose profile would be fetched again.
     pub refreshed: u64,
-    /// Known and not listed: they would be marked as having left.
+    /// Known followers that were not listed and would be marked as having left.
     pub departures: u64,
-    /// Calls a sync needs, by name; holes and refused batches would add to it.
+    /// The calls a sync needs, by name. Profiles without a unionid and refused batches would need
+    /// more.
     pub calls: BTreeMap<String, u64>,
 }
 
-/// Forecasts a sync of the account. `user/get` is called for real, nothing else is.
+/// Forecasts a sync of the account. Really calls `user/get`, and no other WeChat API.
 pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
     let crawl = Arc::new(prepare(job, full).await?);
     let mut forecast = Forecast {
@@ -53,7 +54,7 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         departures: 0,
         calls: BTreeMap::new(),
     };
-    let (mut seen, mut alone, mut together) = (RoaringTreemap::new(), 0, 0);
+    let (mut seen, mut single, mut batched) = (RoaringTreemap::new(), 0, 0);
     let mut planner = Planner::resume(crawl.clone(), &[]).await?;
     let mut walk = Walk::new(job.wechat.clone(), crawl.clock, [], 0);
     loop {
@@ -63,16 +64,16 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
         };
         let page = planner.plan(listed).await?;
         seen |= &page.known;
-        seen.extend(page.asks.iter().filter_map(|ask| Some(ask.stored.as_ref()?.id)));
-        let singles = page.asks.iter().filter(|ask| ask.alone).count();
-        alone += singles as u64;
-        together += (page.asks.len() - singles) as u64;
-        let new = page.asks.iter().filter(|ask| ask.stored.is_none()).count() as u64;
+        seen.extend(page.lookups.iter().filter_map(|lookup| Some(lookup.stored.as_ref()?.id)));
+        let singles = page.lookups.iter().filter(|lookup| lookup.single).count();
+        single += singles as u64;
+        batched += (page.lookups.len() - singles) as u64;
+        let new = page.lookups.iter().filter(|lookup| lookup.stored.is_none()).count() as u64;
         forecast.pages += u64::from(page.openids > 0);
         forecast.listed += page.openids;
         forecast.known += page.known.len() + page.repeated + page.erased;
         forecast.new += new;
-        forecast.refreshed += page.asks.len() as u64 - new;
+        forecast.refreshed += page.lookups.len() as u64 - new;
         if page.listed.last {
             break;
         }
@@ -80,12 +81,12 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
     forecast.departures = count_departures(job, &crawl, &seen).await?;
     forecast.calls = job.wechat.calls();
     let probed = probe::count(job).await?;
-    let mut batches = together.div_ceil(BATCH as u64);
+    let mut batches = batched.div_ceil(BATCH as u64);
     match job.settings.profile_api {
         ProfileApi::Batchget => batches += u64::from(probed > 0),
-        ProfileApi::Info => alone += probed,
+        ProfileApi::Info => single += probed,
     }
-    for (call, count) in [("user/info", alone), ("user/info/batchget", batches)] {
+    for (call, count) in [("user/info", single), ("user/info/batchget", batches)] {
         if count > 0 {
             forecast.calls.insert(call.to_owned(), count);
         }
@@ -95,19 +96,19 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
 
 async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     let (store, account) = (&job.store, job.account);
-    // Past other accounts' rows.
-    let whole = store.for_all_rows();
+    // These queries may scan the rows of other accounts.
+    let slow_store = store.for_all_rows();
     let now = store.now().await?;
     let crawled_at = accounts::find_crawled_at(store.reader(), account).await?;
     let unionids = Unionids::default();
-    if !followers::list_known_from(whole.reader(), account, 0, 1).await?.is_empty() {
-        unionids.saw_one();
+    if !followers::list_known_from(slow_store.reader(), account, 0, 1).await?.is_empty() {
+        unionids.record_seen();
     }
     Ok(Crawl {
         job: job.clone(),
         clock: DatabaseClock::saying(now),
-        began: Began::nothing(),
-        first_load: !followers::exists_before(whole.reader(), account, now).await?,
+        usage: Usage::none(),
+        first_load: !followers::exists_before(slow_store.reader(), account, now).await?,
         full,
         rebound: false,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),

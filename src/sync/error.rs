@@ -3,110 +3,110 @@
 use crate::model::{AppId, RunId, RunState};
 use crate::{store, wechat};
 
-/// Why a sync stopped. Every page committed before it stays committed.
+/// Why a sync stopped. Pages committed before the error stay committed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another process syncs the account now.
+    /// Another process is syncing the account.
     #[error("another process is syncing {0}")]
     LeaseHeld(AppId),
-    /// Another process took the run over; this one has written nothing since.
+    /// Another process took over the run; this process has written nothing since.
     #[error("another process took over the sync of {0}")]
     LeaseLost(AppId),
-    /// The tick has a run already.
-    #[error("this tick of {0} has been run already")]
+    /// A run already covers the tick.
+    #[error("this tick of {0} already has a run")]
     TickTaken(AppId),
     /// WeChat did not list the followers.
-    #[error("WeChat did not return page {page} of the followers")]
+    #[error("WeChat did not return page {page} of the follower list")]
     Page {
-        /// Counted from 1.
+        /// The page number, counted from 1.
         page: u64,
-        /// Why.
+        /// Why the call failed.
         source: wechat::Error,
     },
-    /// WeChat refuses to go on from where the crawl is, and from before that.
-    #[error("WeChat refuses the cursor of page {page} and those before it")]
+    /// WeChat refused the cursor of the current page and those of the pages before it.
+    #[error("WeChat refused the cursor of page {page} and the cursors before it")]
     Cursor {
-        /// Counted from 1.
+        /// The page number, counted from 1.
         page: u64,
-        /// What it said.
+        /// WeChat's last refusal.
         source: wechat::Error,
     },
-    /// The list leads back to where the crawl has been.
-    #[error("the list of followers leads in a circle at page {page}")]
+    /// A page points back to a page that the crawl already visited.
+    #[error("the follower list runs in a circle at page {page}")]
     Loop {
-        /// Counted from 1.
+        /// The page number, counted from 1.
         page: u64,
     },
     /// A page contradicts itself.
-    #[error("page {page} of the followers is inconsistent: {problem}")]
+    #[error("page {page} of the follower list is inconsistent: {problem}")]
     Inconsistent {
-        /// Counted from 1.
+        /// The page number, counted from 1.
         page: u64,
-        /// In which way.
+        /// What is wrong with the page.
         problem: String,
     },
-    /// The list ended long before its own total.
-    #[error("the list of followers ended after {listed} of {total}")]
+    /// The list ended long before the total that WeChat reports.
+    #[error("the follower list ended after {listed} of {total} followers")]
     EndedEarly {
         /// Openids listed.
         listed: u64,
-        /// WeChat's own count.
+        /// The total that WeChat reports.
         total: u64,
     },
-    /// WeChat did not tell profiles of the handful that is asked before a crawl.
-    #[error("WeChat did not answer for the followers that are asked before the crawl")]
+    /// WeChat did not return the profiles of the sample that is checked before a crawl.
+    #[error("WeChat did not return the sample of profiles that is checked before the crawl")]
     Probe(#[source] wechat::Error),
-    /// WeChat refuses everybody, so it is not them.
-    #[error("WeChat refuses all {asked} followers it was asked for: {reason}")]
+    /// WeChat refused every follower of a page, which points to the account and not to the followers.
+    #[error("WeChat refused all {requested} requested followers: {reason}")]
     AllRefused {
-        /// How many were asked for.
-        asked: u64,
-        /// What it says of one.
+        /// The number of requested followers.
+        requested: u64,
+        /// WeChat's reason for one of them.
         reason: String,
     },
-    /// WeChat did not tell profiles.
+    /// WeChat did not return profiles.
     #[error("WeChat did not return profiles for page {page}")]
     Profiles {
-        /// Counted from 1.
+        /// The page number, counted from 1.
         page: u64,
-        /// Why.
+        /// Why the call failed.
         source: wechat::Error,
     },
-    /// The database did not do it.
-    #[error("could not save or read the mirror")]
+    /// A database operation failed.
+    #[error("could not read or write the follower data")]
     Store(#[from] store::Error),
-    /// The process was asked to end.
+    /// The process is shutting down.
     #[error("stopped on request")]
     Stopped,
-    /// No such run, or not in a state for that.
+    /// The run is not in a state that allows the operation.
     #[error("run {id} is {state}, not {needed}")]
     NotInState {
         /// The run.
         id: RunId,
-        /// Where it stands.
+        /// The run's state.
         state: RunState,
-        /// Where it would have to.
+        /// The states that allow the operation.
         needed: &'static str,
     },
-    /// There is no such run.
+    /// The run does not exist.
     #[error("there is no run {0}")]
     NoSuchRun(RunId),
-    /// A newer crawl says more about who left.
-    #[error("the account was crawled again after run {0}, which can no longer be confirmed")]
+    /// A newer crawl has better data on who left.
+    #[error("run {0} can no longer be confirmed: a newer run has crawled the account")]
     Outdated(RunId),
-    /// The checkpoint does not hold all pages that were committed: no sweep can be based on it.
+    /// The checkpoint lacks committed pages, so no sweep can be based on it.
     #[error("the checkpoint of run {0} is incomplete")]
     Checkpoint(RunId),
-    /// Everybody has to be asked, those on the committed pages too.
-    #[error("run {0} is given up to begin anew and ask everybody")]
-    BeginAnew(RunId),
-    /// A bug: a stage of the pipeline ended without a word.
+    /// The run must start over, because the profiles on its committed pages are needed again too.
+    #[error("run {0} has to start over to fetch all profiles again")]
+    RestartNeeded(RunId),
+    /// A bug: a stage of the pipeline ended without a result.
     #[error("a stage of the sync ended unexpectedly")]
     StageGone,
 }
 
 impl Error {
-    /// What WeChat answered, where that was it.
+    /// Returns the WeChat error that stopped the sync, if one did.
     pub fn wechat(&self) -> Option<&wechat::Error> {
         match self {
             Self::Page { source, .. }
@@ -122,24 +122,23 @@ impl Error {
         self.wechat().is_some_and(|error| error.class() == wechat::Class::Config)
     }
 
-    /// An operator's next step, where there is one.
+    /// Returns the operator's next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::LeaseHeld(_) => {
-                Some("wait for it to end; `runs list` shows how far it is".into())
-            }
+            Self::LeaseHeld(_) => Some("wait until it ends; `runs list` shows its progress".into()),
             Self::AllRefused { .. } => Some(
-                "check that AppID and AppSecret are of the same account; nobody was set aside"
+                "check that AppID and AppSecret belong to the same account; no follower was \
+                 quarantined"
                     .into(),
             ),
             Self::Loop { .. } | Self::Inconsistent { .. } | Self::EndedEarly { .. } => {
-                Some("nobody was marked as having left; the next run begins anew".into())
+                Some("no follower was marked as departed; the next run starts over".into())
             }
             _ => self.wechat().and_then(wechat::Error::hint),
         }
     }
 
-    /// The error and what is behind it, in one line.
+    /// Formats the error and its sources in one line.
     pub fn explained(&self) -> String {
         let mut line = self.to_string();
         let mut source = std::error::Error::source(self);

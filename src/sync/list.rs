@@ -1,4 +1,4 @@
-//! The first stage: walks WeChat's list, ahead of the rest, and believes only a consistent page.
+//! The first stage: walks WeChat's follower list ahead of the other stages and accepts only consistent pages.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,63 +12,64 @@ use crate::model::OpenId;
 use crate::store::quarantine::Entry;
 use crate::wechat::{self, Class, FollowerPage};
 
-/// A page as listed, checked against itself.
+/// A page of the follower list that passed the consistency checks.
 #[derive(Debug)]
 pub(super) struct ListedPage {
-    /// Counted from 1.
+    /// The page number, counted from 1.
     pub(super) number: u64,
-    /// When it was asked for, in milliseconds since 1970 on the database's clock.
+    /// When the page was requested, in database time (ms since 1970).
     pub(super) listed_at: i64,
-    /// WeChat's count of all followers.
+    /// The total number of followers that WeChat reports.
     pub(super) total: u64,
-    /// Well-formed openids, each once.
+    /// The well-formed openids, without duplicates.
     pub(super) openids: Vec<OpenId>,
-    /// What was listed and is no openid.
+    /// Listed texts that are not openids.
     pub(super) malformed: Vec<Entry>,
-    /// Asks for the page after this one; empty at the end.
+    /// The cursor of the next page; empty at the end.
     pub(super) next_openid: String,
     /// Whether the list ends here.
     pub(super) last: bool,
-    /// Its place among the [`PAGES_AT_WORK`], free once the page is committed.
-    _place: Option<OwnedSemaphorePermit>,
+    /// One of [`MAX_PAGES_IN_FLIGHT`] permits, released once the page is committed.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Pages that are listed and not yet committed: one written, one whose profiles are asked for, one
-/// listed. A crash asks for them again, and they are what a crawl keeps in memory.
-const PAGES_AT_WORK: usize = 3;
+/// The maximum number of pages that are listed and not yet committed: one being written, one whose
+/// profiles are being fetched, one listed. It bounds the memory of a crawl and the work that a crash
+/// repeats.
+const MAX_PAGES_IN_FLIGHT: usize = 3;
 
-/// Cursors that WeChat refuses before the crawl gives up.
-const MOST_REFUSED_CURSORS: u32 = 3;
+/// The crawl fails once WeChat has refused more cursors than this.
+const MAX_REFUSED_CURSORS: u32 = 3;
 
-/// How often a page that contradicts itself is asked for.
-const MOST_ASKS: u32 = 3;
+/// How often an inconsistent page is requested in total.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// Where a walk stands, and what it has seen of the way.
+/// A walk through the follower list: its position and the pages it has visited.
 pub(super) struct Walk {
     wechat: wechat::Account,
     clock: DatabaseClock,
     number: u64,
     /// Openids listed so far.
     listed: u64,
-    /// The way so far: where each page begins, the first one with an empty cursor.
+    /// The cursor of each page so far. The first cursor is empty.
     path: Vec<Step>,
     visited: HashSet<String>,
     refused: u32,
-    /// The list ended before its own total, and the end has been asked for once more.
-    end_doubted: bool,
+    /// Whether the end was already requested again because the list ended before its total.
+    end_rechecked: bool,
 }
 
-/// A step of the way.
+/// One page on the walk's path.
 #[derive(Debug, Default)]
 struct Step {
     cursor: String,
-    /// Openids on the page that led here, where this walk has listed it.
+    /// The number of openids on the page before, if this walk listed that page.
     listed: u64,
 }
 
 impl Walk {
-    /// A walk that goes on after `committed` pages, given by what they name as their next openid,
-    /// with `listed` openids on them.
+    /// Creates a walk that continues after the `committed` pages. They are given by their
+    /// `next_openid` and hold `listed` openids in total.
     pub(super) fn new(
         wechat: wechat::Account,
         clock: DatabaseClock,
@@ -79,44 +80,45 @@ impl Walk {
         path.extend(committed.into_iter().map(|cursor| Step { cursor, listed: 0 }));
         let number = path.len() as u64;
         let visited = path.iter().map(|step| step.cursor.clone()).collect();
-        Self { wechat, clock, number, listed, path, visited, refused: 0, end_doubted: false }
+        Self { wechat, clock, number, listed, path, visited, refused: 0, end_rechecked: false }
     }
 
-    /// Walks in a task of its own.
+    /// Walks the list in a separate task.
     pub(super) fn spawn(mut self) -> Stage<ListedPage> {
         let (sender, receiver) = mpsc::channel(1);
-        let places = Arc::new(Semaphore::new(PAGES_AT_WORK));
+        let permits = Arc::new(Semaphore::new(MAX_PAGES_IN_FLIGHT));
         Stage::new(receiver, async move {
-            while let Ok(place) = places.clone().acquire_owned().await {
-                let page = self.next().await.map(|page| ListedPage { _place: Some(place), ..page });
-                let over = !matches!(&page, Ok(page) if !page.last);
-                if sender.send(page).await.is_err() || over {
+            while let Ok(permit) = permits.clone().acquire_owned().await {
+                let page = self.next().await;
+                let page = page.map(|page| ListedPage { _permit: Some(permit), ..page });
+                let done = !matches!(&page, Ok(page) if !page.last);
+                if sender.send(page).await.is_err() || done {
                     return;
                 }
             }
         })
     }
 
-    /// The page at which the walk stands.
+    /// Returns the next page and moves on.
     pub(super) async fn next(&mut self) -> Result<ListedPage, Error> {
-        let mut asks = 0;
+        let mut attempts = 0;
         loop {
-            asks += 1;
-            match self.ask().await {
+            attempts += 1;
+            match self.fetch().await {
                 Ok(Some(page)) => return Ok(page),
                 Ok(None) => {}
                 Err(error @ (Error::Inconsistent { .. } | Error::Loop { .. }))
-                    if asks < MOST_ASKS =>
+                    if attempts < MAX_ATTEMPTS =>
                 {
-                    tracing::info!(sync.page = self.number, %error, "asking for the page again");
+                    tracing::info!(sync.page = self.number, %error, "requesting the page again");
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Asks for the page once; `None` after a step back.
-    async fn ask(&mut self) -> Result<Option<ListedPage>, Error> {
+    /// Requests the page once. Returns `None` if the walk had to step back a page.
+    async fn fetch(&mut self) -> Result<Option<ListedPage>, Error> {
         let listed_at = self.clock.now_ms();
         let cursor = self.path.last().map(|step| step.cursor.clone()).unwrap_or_default();
         let after = (!cursor.is_empty()).then_some(cursor.as_str());
@@ -130,18 +132,18 @@ impl Walk {
         }
     }
 
-    /// The follower whose openid was the cursor has left, and WeChat knows it no more: the page
-    /// before is listed again and ends with another one.
+    /// Goes back one page. WeChat refuses a cursor if the follower with that openid has left; listing
+    /// the previous page again gives another cursor.
     fn step_back(&mut self, source: wechat::Error) -> Result<(), Error> {
         self.refused += 1;
-        if self.refused > MOST_REFUSED_CURSORS {
+        if self.refused > MAX_REFUSED_CURSORS {
             return Err(Error::Cursor { page: self.number, source });
         }
         if let Some(refused) = self.path.pop() {
             self.visited.remove(&refused.cursor);
             self.listed -= refused.listed;
         }
-        tracing::info!(sync.page = self.number, "WeChat refuses the cursor; going back a page");
+        tracing::info!(sync.page = self.number, "WeChat refused the cursor, going back one page");
         Ok(())
     }
 
@@ -160,24 +162,24 @@ impl Walk {
             let problem = format!("it counts {} openids and lists {answered}", page.count);
             return inconsistent(problem);
         }
-        let (openids, malformed) = sorted_out(texts);
+        let (openids, malformed) = parse_openids(texts);
         let listed = (openids.len() + malformed.len()) as u64;
         let so_far = self.listed + listed;
         let mut next_openid = page.next_openid.trim().to_owned();
         let end = match (listed, next_openid.as_str()) {
-            // Where anybody is missing, no single answer is believed: of a page cut short or lost
-            // at the end, a sweep could not tell who was on it.
+            // If followers are missing, one answer is not enough: a page may be truncated or lost at
+            // the end, and a sweep could not know who was on it.
             (0, next) if next.is_empty() || next == cursor => {
-                if so_far < page.total && !std::mem::replace(&mut self.end_doubted, true) {
+                if so_far < page.total && !std::mem::replace(&mut self.end_rechecked, true) {
                     return inconsistent(format!("it ends the list at {so_far} of {}", page.total));
                 }
                 true
             }
-            (0, _) => return inconsistent("it is empty and names a page after it".to_owned()),
-            // Both are seen at the end, and either may be a mistake: where somebody is missing, the walk
-            // continues after the last openid.
+            (0, _) => return inconsistent("it is empty but has a next_openid".to_owned()),
+            // An empty next_openid and a repeated cursor both mark the end of a list, and both also
+            // occur by mistake: if followers are missing, the walk continues after the last openid.
             (_, next)
-                if next.is_empty() || next == cursor && so_far >= least_expected(page.total) =>
+                if next.is_empty() || next == cursor && so_far >= min_expected(page.total) =>
             {
                 next_openid = openids.last().map(ToString::to_string).unwrap_or_default();
                 so_far >= page.total
@@ -185,12 +187,13 @@ impl Walk {
             (_, _) => false,
         };
         if !end && next_openid.parse::<OpenId>().is_err() {
-            return inconsistent("its next_openid is no openid".to_owned());
+            return inconsistent("its next_openid is not an openid".to_owned());
         }
         if !end && !self.visited.insert(next_openid.clone()) {
             return Err(Error::Loop { page: number });
         }
-        // Openids behind the cursor come again, and must not hide that others are missing.
+        // Openids after the cursor are listed again on the next page. Counting them twice would hide
+        // missing followers.
         let repeated = openids.iter().rev().position(|openid| openid.as_str() == next_openid);
         let listed = listed - repeated.unwrap_or_default() as u64;
         self.path.push(Step { cursor: next_openid.clone(), listed });
@@ -204,20 +207,22 @@ impl Walk {
             malformed,
             next_openid,
             last: end,
-            _place: None,
+            _permit: None,
         })
     }
 }
 
-/// How many openids a complete list of `total` holds at least: some leave while it is walked.
-pub(super) fn least_expected(total: u64) -> u64 {
-    // One in a hundred, and for small accounts a few more, though never half of one.
+/// Returns the minimum number of openids in a complete list of `total` followers. Some followers
+/// leave during the walk.
+pub(super) fn min_expected(total: u64) -> u64 {
+    // 1% may be missing, or 50 if that is more, but no more than a tenth of the list (or 2).
     let may_be_missing = (total / 100).max(50).min((total / 10).max(2));
     total.saturating_sub(may_be_missing)
 }
 
-/// Openids each once, and what is none. Blanks, which old answers hold, count as nothing.
-fn sorted_out(listed: Vec<String>) -> (Vec<OpenId>, Vec<Entry>) {
+/// Splits the listed texts into openids without duplicates, and texts that are not openids. Blank
+/// texts, which older answers contain, are ignored.
+fn parse_openids(listed: Vec<String>) -> (Vec<OpenId>, Vec<Entry>) {
     let mut seen = HashSet::with_capacity(listed.len());
     let mut openids = Vec::with_capacity(listed.len());
     let mut malformed = Vec::new();

@@ -1,16 +1,17 @@
 //! Follower sync: mirrors WeChat's follower list into our database.
 //!
 //! ```text
-//! start → list → plan → profiles → sink → sweep
+//! start → list → plan → profiles → reconcile → write_page → sweep
 //! ```
 //!
-//! Pages of openids become profiles, profiles become rows. The stages work at the same time: while
-//! one page is written, the profiles of the next are asked for and the one after that is listed.
-//! The checkpoint moves in the same transaction as the rows, so a crash repeats at most one page,
-//! and every write carries the fencing number of the account's lease.
+//! Pages of openids become profiles, profiles become rows. The stages run concurrently: while one
+//! page is written, the next page's profiles are fetched and the page after that is listed. The
+//! checkpoint moves in the same transaction as the rows, so a crash repeats at most one page, and
+//! every write carries the fencing number of the account's lease.
 //!
-//! A partial crawl is never read as "the rest left": only a list walked to a consistent end is
-//! swept, and a sweep that looks wrong waits for an operator. Knows nothing of HTTP or cron.
+//! A partial crawl never marks the unlisted followers as departed: a sweep requires a list that was
+//! walked to a consistent end, and a suspicious sweep waits for an operator. This module knows
+//! nothing of HTTP or cron.
 
 mod active;
 mod crawl;
@@ -49,64 +50,66 @@ pub use operator::{cancel, confirm};
 pub use run::Outcome;
 pub use start::lease_name;
 
-/// What `user/info/batchget` takes at most.
+/// The maximum number of openids per `user/info/batchget` call.
 const BATCH: usize = 100;
 
-/// Which call tells profiles.
+/// The WeChat call that returns profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileApi {
-    /// `user/info/batchget`, a hundred followers a call.
+    /// `user/info/batchget`: up to 100 followers per call.
     Batchget,
-    /// `user/info`, one follower a call.
+    /// `user/info`: one follower per call.
     Info,
 }
 
 /// How an account is synced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Which call tells profiles.
+    /// The call that returns profiles.
     pub profile_api: ProfileApi,
-    /// Profile calls in flight.
+    /// The maximum number of concurrent profile calls.
     pub concurrency: usize,
-    /// A known profile is asked again this often, spread over the nights.
+    /// Each known profile is fetched again once in this many days, spread evenly over the nights.
     pub refresh_after_days: u32,
-    /// A larger share of departures, beyond 50, waits for [`confirm`].
+    /// If a larger share of the followers (and more than 50) would be marked as departed, the sweep
+    /// waits for [`confirm`].
     pub max_unfollow_ratio: f64,
-    /// How long a replica that died blocks the account.
+    /// The lifetime of the account's lease: how long a replica that died blocks the account.
     pub lease_life: Duration,
 }
 
-/// What a sync of one account works with.
+/// The dependencies and settings of one account's sync.
 #[derive(Clone)]
 pub struct Job {
     /// The database.
     pub store: Store,
-    /// The account's number there.
+    /// The account's id in the database.
     pub account: AccountId,
-    /// The account at WeChat, a handle of its own: its calls are counted as the run's.
+    /// The account's WeChat client. The handle is not shared, because its call counts become the
+    /// run's.
     pub wechat: wechat::Account,
-    /// How.
+    /// How the account is synced.
     pub settings: Settings,
-    /// Who holds the lease.
+    /// The identity under which this process holds the lease.
     pub holder: Holder,
-    /// Fires when the process is asked to end: the run checkpoints and leaves.
+    /// Fires on shutdown: the run saves a checkpoint and stops.
     pub stop: CancellationToken,
-    /// Told after every page.
+    /// Called after every page.
     pub observer: Observer,
 }
 
-/// Told how a run stands and how many followers WeChat says there are.
+/// A progress callback. It receives the run and the follower total that WeChat reports.
 pub type Observer = Arc<dyn Fn(&Run, u64) + Send + Sync>;
 
-/// What is asked of [`run()`].
+/// The parameters of [`run()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// What asks.
+    /// What requested the run.
     pub trigger: Trigger,
-    /// The tick it is for.
+    /// The schedule tick that the run is for; `None` for a manual run.
     pub scheduled_at: Option<DateTime<Utc>>,
-    /// Ask for every profile.
+    /// Whether to fetch every profile.
     pub full: bool,
-    /// Give an interrupted run up and begin anew.
+    /// Whether to cancel an interrupted run and start a new one instead of resuming it.
     pub restart: bool,
 }

@@ -1,4 +1,4 @@
-//! The second stage: which followers of a page are asked for.
+//! The second stage: selects the followers of a page whose profiles are fetched.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,47 +14,48 @@ use crate::model::{Follower, OpenId};
 use crate::store::erasures;
 use crate::store::followers::{self, FollowerStatus};
 
-/// A page, and what is to be asked with it.
+/// A page and the profiles to fetch with it.
 #[derive(Debug)]
 pub(super) struct PlannedPage {
     /// The page, without its openids.
     pub(super) listed: ListedPage,
-    /// Openids on the page, the malformed ones included.
+    /// The number of openids on the page, including malformed ones.
     pub(super) openids: u64,
-    /// Who is asked for: followers of this page, and those that pages before it left over.
-    pub(super) asks: Vec<Ask>,
-    /// Who is left over, to fill up a batch of a later page.
+    /// The profiles to fetch: followers of this page and those that earlier pages deferred.
+    pub(super) lookups: Vec<Lookup>,
+    /// Followers deferred to fill a batch of a later page.
     pub(super) deferred: Vec<OpenId>,
-    /// Row ids of the followers on the page that are known and not asked for.
+    /// Row ids of the known followers on the page whose profiles are not fetched.
     pub(super) known: RoaringTreemap,
-    /// Openids on the page that an earlier page left over: they are asked for once.
+    /// The number of openids on the page that an earlier page deferred. Their profiles are fetched
+    /// only once.
     pub(super) repeated: u64,
-    /// Openids on the page of people who were erased: they are not asked for at all.
+    /// The number of openids on the page that belong to erased users. Their profiles are not fetched.
     pub(super) erased: u64,
 }
 
-/// A follower to ask for.
+/// A profile to fetch.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct Lookup {
     pub(super) openid: OpenId,
-    /// What is known.
+    /// The follower as stored, if known.
     pub(super) stored: Option<Follower>,
-    /// Would spoil a batch.
-    pub(super) alone: bool,
+    /// Whether to fetch the profile by a separate call instead of in a batch.
+    pub(super) single: bool,
 }
 
-/// Plans pages one after the other, and keeps batches full from one to the next: on a quiet night a
-/// page has a handful to ask for, and a call for each handful would be ten times the calls.
+/// Plans pages in order and fills batches across pages. On a quiet night each page has only a few
+/// profiles to fetch, and one call per page would mean ten times the calls.
 pub(super) struct Planner {
     crawl: Arc<Crawl>,
-    left_over: Vec<Ask>,
+    deferred: Vec<Lookup>,
 }
 
 impl Planner {
-    /// A planner that goes on with what the last committed page had left over.
+    /// Creates a planner that continues with the followers that the last committed page deferred.
     pub(super) async fn resume(crawl: Arc<Crawl>, deferred: &[OpenId]) -> Result<Self, Error> {
-        let left_over = crawl.asks(deferred.to_vec()).await?;
-        Ok(Self { crawl, left_over })
+        let deferred = crawl.lookups(deferred.to_vec()).await?;
+        Ok(Self { crawl, deferred })
     }
 
     /// Plans pages as they are listed.
@@ -66,54 +67,55 @@ impl Planner {
                     Ok(page) => self.plan(page).await,
                     Err(error) => Err(error),
                 };
-                let over = planned.is_err();
-                if sender.send(planned).await.is_err() || over {
+                let failed = planned.is_err();
+                if sender.send(planned).await.is_err() || failed {
                     return;
                 }
             }
         })
     }
 
-    /// Looks the page up and plans it.
+    /// Compares the page with the database and selects the profiles to fetch.
     pub(super) async fn plan(&mut self, mut listed: ListedPage) -> Result<PlannedPage, Error> {
         let openids = std::mem::take(&mut listed.openids);
         let count = (openids.len() + listed.malformed.len()) as u64;
         let statuses = self.crawl.statuses(&openids).await?;
-        let left_over: HashSet<_> = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        let gone = self.crawl.erased(&openids, &statuses).await?;
-        let (mut known, mut asked) = (RoaringTreemap::new(), Vec::new());
+        let deferred: HashSet<_> =
+            self.deferred.iter().map(|lookup| lookup.openid.clone()).collect();
+        let erased_openids = self.crawl.erased(&openids, &statuses).await?;
+        let (mut known, mut needed) = (RoaringTreemap::new(), Vec::new());
         let (mut repeated, mut erased) = (0, 0);
         for openid in openids {
-            if left_over.contains(&openid) {
+            if deferred.contains(&openid) {
                 repeated += 1;
                 continue;
             }
             match statuses.get(&openid) {
-                Some(standing) if !self.crawl.is_to_be_asked(standing) => {
-                    known.insert(standing.id);
+                Some(status) if !self.crawl.needs_lookup(status) => {
+                    known.insert(status.id);
                 }
-                None if gone.contains(&openid) => erased += 1,
-                _ => asked.push(openid),
+                None if erased_openids.contains(&openid) => erased += 1,
+                _ => needed.push(openid),
             }
         }
-        let mut asks = std::mem::take(&mut self.left_over);
-        asks.extend(self.crawl.asks(asked).await?);
+        let mut lookups = std::mem::take(&mut self.deferred);
+        lookups.extend(self.crawl.lookups(needed).await?);
         if !listed.last {
-            self.left_over = leave_over(&mut asks);
+            self.deferred = split_off_partial_batch(&mut lookups);
         }
-        let deferred = self.left_over.iter().map(|ask| ask.openid.clone()).collect();
-        Ok(PlannedPage { listed, openids: count, asks, deferred, known, repeated, erased })
+        let deferred = self.deferred.iter().map(|lookup| lookup.openid.clone()).collect();
+        Ok(PlannedPage { listed, openids: count, lookups, deferred, known, repeated, erased })
     }
 }
 
-/// Takes off the end what does not fill a batch.
-fn leave_over(asks: &mut Vec<Ask>) -> Vec<Ask> {
-    let (alone, mut together): (Vec<_>, Vec<_>) =
-        std::mem::take(asks).into_iter().partition(|ask| ask.alone);
-    let left_over = together.split_off(together.len() - together.len() % BATCH);
-    together.extend(alone);
-    *asks = together;
-    left_over
+/// Removes the lookups that do not fill a batch from the end, and returns them.
+fn split_off_partial_batch(lookups: &mut Vec<Lookup>) -> Vec<Lookup> {
+    let (single, mut batched): (Vec<_>, Vec<_>) =
+        std::mem::take(lookups).into_iter().partition(|lookup| lookup.single);
+    let partial = batched.split_off(batched.len() - batched.len() % BATCH);
+    batched.extend(single);
+    *lookups = batched;
+    partial
 }
 
 impl Crawl {
@@ -126,7 +128,7 @@ impl Crawl {
         with_retry(&self.job, list).await
     }
 
-    /// Who of the page is not known because they were erased.
+    /// Returns the openids that are not stored because their users were erased.
     async fn erased(
         &self,
         openids: &[OpenId],
@@ -139,14 +141,14 @@ impl Crawl {
         with_retry(&self.job, list).await
     }
 
-    fn is_to_be_asked(&self, stored: &FollowerStatus) -> bool {
-        let lacks_unionid = !stored.has_unionid && self.unionids.are_given();
-        // Who had left and is listed has come back.
+    fn needs_lookup(&self, stored: &FollowerStatus) -> bool {
+        let lacks_unionid = !stored.has_unionid && self.unionids.are_seen();
+        // A listed follower that is stored as departed has come back.
         !stored.subscribed || lacks_unionid || self.full || self.window.is_due(stored.id)
     }
 
-    /// Followers to ask for, with all that is known of them.
-    async fn asks(&self, openids: Vec<OpenId>) -> Result<Vec<Ask>, Error> {
+    /// Returns a lookup for each openid, with the follower as stored.
+    async fn lookups(&self, openids: Vec<OpenId>) -> Result<Vec<Lookup>, Error> {
         let mut stored = HashMap::new();
         if !self.first_load && !openids.is_empty() {
             let (store, account) = (&self.job.store, self.job.account);
@@ -154,11 +156,11 @@ impl Crawl {
             let found = with_retry(&self.job, list).await?;
             stored.extend(found.into_iter().map(|follower| (follower.openid.clone(), follower)));
         }
-        let ask = |openid: OpenId| {
-            let alone = self.job.settings.profile_api == ProfileApi::Info
+        let lookup = |openid: OpenId| {
+            let single = self.job.settings.profile_api == ProfileApi::Info
                 || self.quarantined.contains(openid.as_str());
-            Ask { stored: stored.remove(&openid), openid, alone }
+            Lookup { stored: stored.remove(&openid), openid, single }
         };
-        Ok(openids.into_iter().map(ask).collect())
+        Ok(openids.into_iter().map(lookup).collect())
     }
 }

@@ -1,121 +1,124 @@
-//! Before a crawl: a random handful of known followers is asked again.
+//! The check before a crawl: fetches the profiles of a random sample of known followers.
 //!
-//! If their unionids changed, the account was bound to another Open Platform account, and everybody
-//! has to be asked. Where nobody has a unionid yet, the same call finds out whether there are any now.
+//! If their unionids changed, the account was bound to another Open Platform account, and all profiles
+//! must be fetched again. If no follower has a unionid yet, the same call detects whether WeChat
+//! returns unionids now.
 
 use std::collections::HashMap;
 
 use super::crawl::Unionids;
-use super::profiles::concerns_the_openid;
+use super::profiles::is_about_openid;
 use super::{BATCH, Error, Job, ProfileApi};
 use crate::model::{Follower, OpenId, Profile, UnionId};
 use crate::store::followers;
 use crate::wechat;
 
-/// How many known followers are asked again each night.
-const HANDFUL: u64 = 10;
+/// The number of known followers in the sample.
+const SAMPLE_SIZE: u64 = 10;
 
-/// What the probe found.
+/// The result of the probe.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
-    /// Whether the account gives unionids.
+    /// Whether WeChat returns unionids for the account.
     pub(super) unionids: Unionids,
-    /// WeChat gives the known followers other unionids than before.
+    /// Whether the unionids of most followers in the sample changed.
     pub(super) rebound: bool,
 }
 
-/// Asks; one call, or two where unionids changed.
+/// Probes the account. If unionids changed, confirms each change by a separate call.
 pub(super) async fn probe(job: &Job) -> Result<Probe, Error> {
-    let handful = random_known(job).await?;
-    if handful.is_empty() {
-        return ask_the_unknown(job).await;
+    let sample = random_sample(job).await?;
+    if sample.is_empty() {
+        return probe_for_unionids(job).await;
     }
     let probe = Probe::default();
-    probe.unionids.saw_one();
-    let changed = changed(job, &handful).await?;
-    let rebound = changed * 2 > handful.len();
+    probe.unionids.record_seen();
+    let changed = count_changed(job, &sample).await?;
+    let rebound = changed * 2 > sample.len();
     Ok(Probe { rebound, ..probe })
 }
 
-/// Known followers from some random row id on.
-async fn random_known(job: &Job) -> Result<Vec<Follower>, Error> {
-    // Past other accounts' rows, as in all reads here.
+/// Returns followers with known unionids, starting at a random row id.
+async fn random_sample(job: &Job) -> Result<Vec<Follower>, Error> {
+    // All queries here may scan the rows of other accounts.
     let store = job.store.for_all_rows();
     let reader = store.reader();
     let range = followers::find_id_range(reader, job.account).await?;
     let Some((lowest, highest)) = range else { return Ok(Vec::new()) };
     let from = rand::random_range(lowest..=highest);
-    let mut found = followers::list_known_from(reader, job.account, from, HANDFUL).await?;
-    let missing = HANDFUL - found.len() as u64;
+    let mut sample = followers::list_known_from(reader, job.account, from, SAMPLE_SIZE).await?;
+    let missing = SAMPLE_SIZE - sample.len() as u64;
     let others = followers::list_known_from(reader, job.account, lowest, missing).await?;
-    found.extend(others.into_iter().filter(|other| other.id < from));
-    Ok(found)
+    sample.extend(others.into_iter().filter(|other| other.id < from));
+    Ok(sample)
 }
 
-/// How many people a probe would ask for.
+/// Returns the number of profiles that a probe would fetch.
 pub(super) async fn count(job: &Job) -> Result<u64, Error> {
     let (store, account) = (job.store.for_all_rows(), job.account);
     let reader = store.reader();
-    let known = followers::list_known_from(reader, account, 0, HANDFUL).await?.len();
+    let known = followers::list_known_from(reader, account, 0, SAMPLE_SIZE).await?.len();
     if known > 0 {
         return Ok(known as u64);
     }
-    let unknown = followers::list_without_unionid(reader, account, most_unknown(job)).await?;
-    Ok(unknown.len() as u64)
+    let limit = max_without_unionid(job);
+    let without_unionid = followers::list_without_unionid(reader, account, limit).await?;
+    Ok(without_unionid.len() as u64)
 }
 
-/// How many of those without a unionid are asked where nobody has one.
-fn most_unknown(job: &Job) -> u64 {
+/// The size of the sample if no follower has a unionid.
+fn max_without_unionid(job: &Job) -> u64 {
     match job.settings.profile_api {
         ProfileApi::Batchget => BATCH as u64,
-        ProfileApi::Info => HANDFUL,
+        ProfileApi::Info => SAMPLE_SIZE,
     }
 }
 
-/// How many of the followers have another unionid now, each confirmed by a call of its own.
-async fn changed(job: &Job, known: &[Follower]) -> Result<usize, Error> {
+/// Counts the followers whose unionid changed, each confirmed by a separate call.
+async fn count_changed(job: &Job, known: &[Follower]) -> Result<usize, Error> {
     let openids: Vec<_> = known.iter().map(|follower| follower.openid.clone()).collect();
-    let told = unionids(ask(job, &openids).await?);
+    let current = unionids(fetch(job, &openids).await?);
     let mut changed = 0;
     for follower in known {
-        if !differs(follower, told.get(&follower.openid)) {
+        if !differs(follower, current.get(&follower.openid)) {
             continue;
         }
         match job.wechat.profile(&follower.openid).await {
             Ok(profile) => changed += usize::from(differs(follower, profile.unionid.as_ref())),
-            Err(error) if concerns_the_openid(&error) => {}
+            Err(error) if is_about_openid(&error) => {}
             Err(source) => return Err(Error::Probe(source)),
         }
     }
     Ok(changed)
 }
 
-fn differs(follower: &Follower, told: Option<&UnionId>) -> bool {
-    matches!((&follower.unionid, told), (Some(known), Some(told)) if known != told)
+fn differs(follower: &Follower, current: Option<&UnionId>) -> bool {
+    matches!((&follower.unionid, current), (Some(known), Some(current)) if known != current)
 }
 
 fn unionids(profiles: Vec<Profile>) -> HashMap<OpenId, UnionId> {
-    let told = profiles.into_iter();
-    told.filter_map(|profile| Some((profile.openid, profile.unionid?))).collect()
+    let profiles = profiles.into_iter();
+    profiles.filter_map(|profile| Some((profile.openid, profile.unionid?))).collect()
 }
 
-async fn ask_the_unknown(job: &Job) -> Result<Probe, Error> {
+/// Checks whether WeChat now returns unionids for followers without one.
+async fn probe_for_unionids(job: &Job) -> Result<Probe, Error> {
     let probe = Probe::default();
-    let (store, most) = (job.store.for_all_rows(), most_unknown(job));
-    let openids = followers::list_without_unionid(store.reader(), job.account, most).await?;
-    if !openids.is_empty() && !unionids(ask(job, &openids).await?).is_empty() {
-        probe.unionids.saw_one();
+    let (store, limit) = (job.store.for_all_rows(), max_without_unionid(job));
+    let openids = followers::list_without_unionid(store.reader(), job.account, limit).await?;
+    if !openids.is_empty() && !unionids(fetch(job, &openids).await?).is_empty() {
+        probe.unionids.record_seen();
     }
     Ok(probe)
 }
 
-/// Asks for a few by the call that the account is synced with. Somebody who left may spoil a batch:
-/// then nothing is learnt tonight.
-async fn ask(job: &Job, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
+/// Fetches profiles by the call that the account is synced with. Returns none if WeChat refuses the
+/// batch, for example because one of the users left; then this night's probe has no result.
+async fn fetch(job: &Job, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
     if job.settings.profile_api == ProfileApi::Batchget {
         return match job.wechat.profiles(openids).await {
             Ok(profiles) => Ok(profiles),
-            Err(error) if is_no_outage(&error) => Ok(Vec::new()),
+            Err(error) if is_refusal(&error) => Ok(Vec::new()),
             Err(source) => Err(Error::Probe(source)),
         };
     }
@@ -123,13 +126,14 @@ async fn ask(job: &Job, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
     for openid in openids {
         match job.wechat.profile(openid).await {
             Ok(profile) => profiles.push(profile),
-            Err(error) if is_no_outage(&error) => {}
+            Err(error) if is_refusal(&error) => {}
             Err(source) => return Err(Error::Probe(source)),
         }
     }
     Ok(profiles)
 }
 
-fn is_no_outage(error: &wechat::Error) -> bool {
-    concerns_the_openid(error) || error.class() == wechat::Class::ListSize
+/// Whether WeChat refused the openids, as opposed to an outage.
+fn is_refusal(error: &wechat::Error) -> bool {
+    is_about_openid(error) || error.class() == wechat::Class::ListSize
 }

@@ -1,9 +1,10 @@
-//! The third stage: asks for profiles, and believes only what an answer can mean.
+//! The third stage: fetches profiles and rejects answers that cannot be right.
 //!
-//! WeChat refuses a whole batch for one bad openid, leaves rows out, blanks unionids, and has been
-//! seen giving rows the unionids of their neighbours. A refused batch is halved down to the openid
-//! at fault; a hole is asked for alone, and so is a unionid that is another than the one known. A batch
-//! that contradicts itself or those answers is thrown away and everybody in it is asked for alone.
+//! WeChat refuses a whole batch for one bad openid, leaves out rows, returns blank unionids, and has
+//! been seen giving rows the unionids of their neighbours. A refused batch is split in halves down to
+//! the bad openid. A follower whose unionid is missing or changed is requested again separately. If a
+//! batch contradicts itself or those separate answers, it is discarded and all its followers are
+//! requested one by one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,274 +15,285 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::crawl::{Crawl, Stage};
-use super::plan::{Ask, PlannedPage};
+use super::plan::{Lookup, PlannedPage};
 use super::{BATCH, Error};
 use crate::model::{OpenId, Profile, UnionId};
 use crate::wechat::{self, Class};
 
-/// What WeChat told of somebody.
+/// WeChat's answer for one follower.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Follows.
+pub(super) enum Answer {
+    /// The user follows the account.
     Follower {
         profile: Profile,
-        /// A single look-up confirmed that there is no unionid.
+        /// Whether a separate request confirmed that the profile has no unionid.
         unionid_absent: bool,
     },
-    /// Left between being listed and being asked for.
+    /// The user left after the page was listed.
     Left,
-    /// Refused, for this reason.
+    /// WeChat refused the openid, for this reason.
     Refused(String),
 }
 
 /// A page with all answers.
 #[derive(Debug)]
-pub(super) struct ToldPage {
+pub(super) struct AnsweredPage {
     pub(super) planned: PlannedPage,
-    pub(super) answers: Vec<(Ask, Told)>,
+    pub(super) answers: Vec<(Lookup, Answer)>,
 }
 
-/// Part of a page; the page itself comes with its last part.
-struct Piece {
+/// A part of a page's lookups. The last chunk of a page has no lookups and carries the page itself.
+struct Chunk {
     page: u64,
-    asks: Vec<Ask>,
-    whole: Option<PlannedPage>,
+    lookups: Vec<Lookup>,
+    planned: Option<PlannedPage>,
 }
 
-/// Asks for planned pages; answers come in the order of the list.
-pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<ToldPage> {
+/// Fetches the profiles of planned pages. The answered pages keep the order of the list.
+pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<AnsweredPage> {
     let (sender, queue) = mpsc::channel(1);
     Stage::new(queue, async move {
-        // The gate bounds the calls in flight; twice as many pieces keep it busy although one slow
-        // answer holds up those behind it.
+        // The client's gate bounds the calls in flight. Twice as many chunks keep the gate saturated
+        // while one slow answer holds up the chunks behind it.
         let ahead = crawl.job.settings.concurrency * 2;
         let mut answered = std::pin::pin!(
             pages
                 .into_stream()
-                .map_ok(|page| stream::iter(pieces(page)).map(Ok))
+                .map_ok(|page| stream::iter(chunks(page)).map(Ok))
                 .try_flatten()
-                .map(|piece| AbortOnDropHandle::new(tokio::spawn(answer(crawl.clone(), piece))))
+                .map(|chunk| AbortOnDropHandle::new(tokio::spawn(answer(crawl.clone(), chunk))))
                 .buffered(ahead)
         );
         let mut answers = Vec::new();
-        while let Some(piece) = answered.next().await {
-            let page = match piece.unwrap_or(Err(Error::StageGone)) {
-                Ok((whole, told)) => {
-                    answers.extend(told);
-                    let Some(planned) = whole else { continue };
-                    Ok(ToldPage { planned, answers: std::mem::take(&mut answers) })
+        while let Some(chunk) = answered.next().await {
+            let page = match chunk.unwrap_or(Err(Error::StageGone)) {
+                Ok((planned, chunk)) => {
+                    answers.extend(chunk);
+                    let Some(planned) = planned else { continue };
+                    Ok(AnsweredPage { planned, answers: std::mem::take(&mut answers) })
                 }
                 Err(error) => Err(error),
             };
-            let over = page.is_err();
-            if sender.send(page).await.is_err() || over {
+            let failed = page.is_err();
+            if sender.send(page).await.is_err() || failed {
                 return;
             }
         }
     })
 }
 
-fn pieces(mut page: PlannedPage) -> Vec<Piece> {
+fn chunks(mut page: PlannedPage) -> Vec<Chunk> {
     let number = page.listed.number;
-    let piece = |asks| Piece { page: number, asks, whole: None };
-    let (alone, together): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut page.asks).into_iter().partition(|ask| ask.alone);
-    let mut pieces = Vec::with_capacity(together.len() / BATCH + alone.len() + 2);
-    let mut together = together.into_iter().peekable();
-    while together.peek().is_some() {
-        pieces.push(piece(together.by_ref().take(BATCH).collect()));
+    let chunk = |lookups| Chunk { page: number, lookups, planned: None };
+    let (single, batched): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut page.lookups).into_iter().partition(|lookup| lookup.single);
+    let mut chunks = Vec::with_capacity(batched.len() / BATCH + single.len() + 2);
+    let mut batched = batched.into_iter().peekable();
+    while batched.peek().is_some() {
+        chunks.push(chunk(batched.by_ref().take(BATCH).collect()));
     }
-    pieces.extend(alone.into_iter().map(|ask| piece(vec![ask])));
-    pieces.push(Piece { page: number, asks: Vec::new(), whole: Some(page) });
-    pieces
+    chunks.extend(single.into_iter().map(|lookup| chunk(vec![lookup])));
+    chunks.push(Chunk { page: number, lookups: Vec::new(), planned: Some(page) });
+    chunks
 }
 
-type Answer = (Option<PlannedPage>, Vec<(Ask, Told)>);
+type AnsweredChunk = (Option<PlannedPage>, Vec<(Lookup, Answer)>);
 
-async fn answer(crawl: Arc<Crawl>, piece: Result<Piece, Error>) -> Result<Answer, Error> {
-    let Piece { page, asks, whole } = piece?;
-    // Those set aside before say nothing new about the account.
-    crawl.refusals.asked(asks.iter().filter(|ask| !crawl.is_set_aside(ask)).count());
-    let told = match asks.as_slice() {
+async fn answer(crawl: Arc<Crawl>, chunk: Result<Chunk, Error>) -> Result<AnsweredChunk, Error> {
+    let Chunk { page, lookups, planned } = chunk?;
+    // Openids that are already quarantined say nothing new about the account.
+    let fresh = lookups.iter().filter(|lookup| !crawl.is_quarantined(lookup)).count();
+    crawl.refusals.record_requested(fresh);
+    let answers = match lookups.as_slice() {
         [] => Vec::new(),
-        [ask] if ask.alone => vec![alone(&crawl, ask).await.map_err(at(page))?],
-        _ => together(&crawl, asks).await.map_err(at(page))?,
+        [lookup] if lookup.single => {
+            vec![fetch_single(&crawl, lookup).await.map_err(on_page(page))?]
+        }
+        _ => fetch_batch(&crawl, lookups).await.map_err(on_page(page))?,
     };
-    Ok((whole, told))
+    Ok((planned, answers))
 }
 
-fn at(page: u64) -> impl Fn(wechat::Error) -> Error {
+fn on_page(page: u64) -> impl Fn(wechat::Error) -> Error {
     move |source| Error::Profiles { page, source }
 }
 
-/// Asks for one follower by `user/info`.
-async fn alone(crawl: &Crawl, ask: &Ask) -> Result<(Ask, Told), wechat::Error> {
-    let told = match crawl.job.wechat.profile(&ask.openid).await {
-        Ok(profile) if profile.openid != ask.openid => {
-            Told::Refused("WeChat answered for somebody else".to_owned())
+/// Fetches one follower by `user/info`.
+async fn fetch_single(crawl: &Crawl, lookup: &Lookup) -> Result<(Lookup, Answer), wechat::Error> {
+    let answer = match crawl.job.wechat.profile(&lookup.openid).await {
+        Ok(profile) if profile.openid != lookup.openid => {
+            Answer::Refused("WeChat returned another follower's profile".to_owned())
         }
-        Ok(profile) if !profile.subscribed => Told::Left,
+        Ok(profile) if !profile.subscribed => Answer::Left,
         Ok(profile) => {
             if profile.unionid.is_some() {
-                crawl.unionids.saw_one();
+                crawl.unionids.record_seen();
             }
             let unionid_absent = profile.unionid.is_none();
-            Told::Follower { profile, unionid_absent }
+            Answer::Follower { profile, unionid_absent }
         }
-        Err(error) if concerns_the_openid(&error) => refused(crawl, ask, error)?,
+        Err(error) if is_about_openid(&error) => refused(crawl, lookup, error)?,
         Err(error) => return Err(error),
     };
-    Ok((ask.clone(), told))
+    Ok((lookup.clone(), answer))
 }
 
-/// Whether an error is about who was asked for, and not about the asking.
-pub(super) fn concerns_the_openid(error: &wechat::Error) -> bool {
+/// Whether an error is caused by the requested openid and not by the request as such.
+pub(super) fn is_about_openid(error: &wechat::Error) -> bool {
     matches!(error.class(), Class::Person | Class::Undecodable | Class::Unknown)
 }
 
-fn refused(crawl: &Crawl, ask: &Ask, error: wechat::Error) -> Result<Told, wechat::Error> {
-    if !crawl.is_set_aside(ask) && crawl.refusals.refused_too_many() {
+/// Counts a refusal and returns it as an answer, or as an error if there are too many refusals.
+fn refused(crawl: &Crawl, lookup: &Lookup, error: wechat::Error) -> Result<Answer, wechat::Error> {
+    if !crawl.is_quarantined(lookup) && crawl.refusals.record_refused() {
         return Err(error);
     }
-    Ok(Told::Refused(error.to_string()))
+    Ok(Answer::Refused(error.to_string()))
 }
 
-/// One follower by a call of its own; `None` where WeChat refuses.
-pub(super) async fn ask_again(
+/// Fetches one profile by a separate call. Returns `None` if WeChat refuses the openid or returns
+/// another follower's profile.
+pub(super) async fn fetch_profile(
     crawl: &Crawl,
     page: u64,
     openid: &OpenId,
 ) -> Result<Option<Profile>, Error> {
     match crawl.job.wechat.profile(openid).await {
         Ok(profile) => Ok(Some(profile).filter(|profile| profile.openid == *openid)),
-        Err(error) if concerns_the_openid(&error) => Ok(None),
+        Err(error) if is_about_openid(&error) => Ok(None),
         Err(source) => Err(Error::Profiles { page, source }),
     }
 }
 
-/// Asks for up to a hundred followers by one call, or by as many as their answers need.
-fn together(
+/// Fetches up to [`BATCH`] followers by one call, or by more calls if the answers require it.
+fn fetch_batch(
     crawl: &Crawl,
-    asks: Vec<Ask>,
-) -> BoxFuture<'_, Result<Vec<(Ask, Told)>, wechat::Error>> {
+    lookups: Vec<Lookup>,
+) -> BoxFuture<'_, Result<Vec<(Lookup, Answer)>, wechat::Error>> {
     Box::pin(async move {
-        let openids: Vec<_> = asks.iter().map(|ask| ask.openid.clone()).collect();
+        let openids: Vec<_> = lookups.iter().map(|lookup| lookup.openid.clone()).collect();
         match crawl.job.wechat.profiles(&openids).await {
-            Ok(profiles) => understand(crawl, asks, profiles).await,
-            Err(error) if concerns_the_openid(&error) || error.class() == Class::ListSize => {
-                halve(crawl, asks, error).await
+            Ok(profiles) => verify(crawl, lookups, profiles).await,
+            Err(error) if is_about_openid(&error) || error.class() == Class::ListSize => {
+                split(crawl, lookups, error).await
             }
             Err(error) => Err(error),
         }
     })
 }
 
-async fn halve(
+/// Fetches a refused batch in two halves. A batch of one openid is the refused one.
+async fn split(
     crawl: &Crawl,
-    mut asks: Vec<Ask>,
+    mut lookups: Vec<Lookup>,
     error: wechat::Error,
-) -> Result<Vec<(Ask, Told)>, wechat::Error> {
-    if let [ask] = asks.as_slice() {
-        let told = refused(crawl, ask, error)?;
-        return Ok(vec![(ask.clone(), told)]);
+) -> Result<Vec<(Lookup, Answer)>, wechat::Error> {
+    if let [lookup] = lookups.as_slice() {
+        let answer = refused(crawl, lookup, error)?;
+        return Ok(vec![(lookup.clone(), answer)]);
     }
-    let second = asks.split_off(asks.len() / 2);
-    let mut told = together(crawl, asks).await?;
-    told.extend(together(crawl, second).await?);
-    Ok(told)
+    let second = lookups.split_off(lookups.len() / 2);
+    let mut answers = fetch_batch(crawl, lookups).await?;
+    answers.extend(fetch_batch(crawl, second).await?);
+    Ok(answers)
 }
 
-async fn understand(
+/// Turns the profiles of a batch into answers. Fetches profiles separately where the batch lacks a
+/// unionid or cannot be trusted.
+async fn verify(
     crawl: &Crawl,
-    asks: Vec<Ask>,
+    lookups: Vec<Lookup>,
     profiles: Vec<Profile>,
-) -> Result<Vec<(Ask, Told)>, wechat::Error> {
+) -> Result<Vec<(Lookup, Answer)>, wechat::Error> {
     if profiles.iter().any(|profile| profile.unionid.is_some()) {
-        crawl.unionids.saw_one();
+        crawl.unionids.record_seen();
     }
-    let credible =
-        is_consistent(&asks, &profiles) && changes_are_confirmed(crawl, &asks, &profiles).await?;
+    let credible = is_consistent(&lookups, &profiles)
+        && changes_are_confirmed(crawl, &lookups, &profiles).await?;
     let mut by_openid: HashMap<OpenId, Profile> =
         profiles.into_iter().map(|profile| (profile.openid.clone(), profile)).collect();
-    let mut told = Vec::with_capacity(asks.len());
-    for ask in asks {
-        let told_of_it = match by_openid.remove(&ask.openid).filter(|_| credible) {
-            Some(profile) if !profile.subscribed => (ask, Told::Left),
-            Some(profile) if crawl.is_hole(&ask, &profile) => alone(crawl, &ask).await?,
-            Some(profile) => (ask, Told::Follower { profile, unionid_absent: false }),
-            None => alone(crawl, &ask).await?,
+    let mut answers = Vec::with_capacity(lookups.len());
+    for lookup in lookups {
+        let answer = match by_openid.remove(&lookup.openid).filter(|_| credible) {
+            Some(profile) if !profile.subscribed => (lookup, Answer::Left),
+            Some(profile) if crawl.should_refetch(&lookup, &profile) => {
+                fetch_single(crawl, &lookup).await?
+            }
+            Some(profile) => (lookup, Answer::Follower { profile, unionid_absent: false }),
+            None => fetch_single(crawl, &lookup).await?,
         };
-        told.push(told_of_it);
+        answers.push(answer);
     }
-    // A hole's own answer may show that its neighbours have each other's unionids.
-    if credible && share_a_unionid(&told) {
-        let asks: Vec<_> = told.into_iter().map(|(ask, _)| ask).collect();
-        told = Vec::with_capacity(asks.len());
-        for ask in &asks {
-            told.push(alone(crawl, ask).await?);
+    // A separate answer may show that the batch gave its neighbours each other's unionids.
+    if credible && share_a_unionid(&answers) {
+        let lookups: Vec<_> = answers.into_iter().map(|(lookup, _)| lookup).collect();
+        answers = Vec::with_capacity(lookups.len());
+        for lookup in &lookups {
+            answers.push(fetch_single(crawl, lookup).await?);
         }
     }
-    Ok(told)
+    Ok(answers)
 }
 
-fn share_a_unionid(told: &[(Ask, Told)]) -> bool {
-    let mut unionids = HashSet::with_capacity(told.len());
-    told.iter().filter_map(told_unionid).any(|(_, unionid)| !unionids.insert(unionid))
+fn share_a_unionid(answers: &[(Lookup, Answer)]) -> bool {
+    let mut unionids = HashSet::with_capacity(answers.len());
+    answers.iter().filter_map(answered_unionid).any(|(_, unionid)| !unionids.insert(unionid))
 }
 
-/// Who has which unionid, by an answer.
-pub(super) fn told_unionid((ask, told): &(Ask, Told)) -> Option<(&OpenId, &UnionId)> {
-    match told {
-        Told::Follower { profile, .. } => Some((&ask.openid, profile.unionid.as_ref()?)),
+/// Returns the openid of an answer with its unionid, if the answer contains a unionid.
+pub(super) fn answered_unionid((lookup, answer): &(Lookup, Answer)) -> Option<(&OpenId, &UnionId)> {
+    match answer {
+        Answer::Follower { profile, .. } => Some((&lookup.openid, profile.unionid.as_ref()?)),
         _ => None,
     }
 }
 
 impl Crawl {
-    /// Whether the person was set aside by an earlier run.
-    pub(super) fn is_set_aside(&self, ask: &Ask) -> bool {
-        self.quarantined.contains(ask.openid.as_str())
+    /// Whether an earlier run quarantined the openid.
+    pub(super) fn is_quarantined(&self, lookup: &Lookup) -> bool {
+        self.quarantined.contains(lookup.openid.as_str())
     }
 
-    /// Whether a unionid is missing that a call of its own may bring.
-    fn is_hole(&self, ask: &Ask, profile: &Profile) -> bool {
+    /// Whether to fetch the profile separately because it has no unionid and a separate request may
+    /// return one.
+    fn should_refetch(&self, lookup: &Lookup, profile: &Profile) -> bool {
         let known =
             |stored: &crate::model::Follower| stored.unionid.is_some() || stored.unionid_absent;
         profile.unionid.is_none()
-            && !ask.stored.as_ref().is_some_and(known)
-            && self.unionids.worth_asking_again()
+            && !lookup.stored.as_ref().is_some_and(known)
+            && self.unionids.take_retry()
     }
 }
 
-/// Whether rows and unionids can belong together: each openid was asked for and comes once, and no
-/// two people share a unionid.
-fn is_consistent(asks: &[Ask], profiles: &[Profile]) -> bool {
-    let asked: HashSet<_> = asks.iter().map(|ask| &ask.openid).collect();
+/// Whether a batch is consistent: each profile's openid was requested and occurs once, and no two
+/// profiles share a unionid.
+fn is_consistent(lookups: &[Lookup], profiles: &[Profile]) -> bool {
+    let requested: HashSet<_> = lookups.iter().map(|lookup| &lookup.openid).collect();
     let mut openids = HashSet::with_capacity(profiles.len());
     let mut unionids = HashSet::with_capacity(profiles.len());
     profiles.iter().all(|profile| {
-        asked.contains(&profile.openid)
+        requested.contains(&profile.openid)
             && openids.insert(&profile.openid)
             && profile.unionid.as_ref().is_none_or(|unionid| unionids.insert(unionid))
     })
 }
 
-/// Whether those whose unionid is another than the one known have it in a look-up of their own too.
+/// Whether separate requests confirm all unionids that differ from the stored ones.
 async fn changes_are_confirmed(
     crawl: &Crawl,
-    asks: &[Ask],
+    lookups: &[Lookup],
     profiles: &[Profile],
 ) -> Result<bool, wechat::Error> {
     if crawl.rebound {
         return Ok(true);
     }
-    let known: HashMap<_, _> = asks
+    let known: HashMap<_, _> = lookups
         .iter()
-        .filter_map(|ask| Some((&ask.openid, ask.stored.as_ref()?.unionid.as_ref()?)))
+        .filter_map(|lookup| Some((&lookup.openid, lookup.stored.as_ref()?.unionid.as_ref()?)))
         .collect();
     for profile in profiles {
-        let (known, told) = (known.get(&profile.openid), &profile.unionid);
-        let is_changed = matches!((known, told), (Some(known), Some(told)) if *known != told);
+        let (old, new) = (known.get(&profile.openid), &profile.unionid);
+        let is_changed = matches!((old, new), (Some(old), Some(new)) if *old != new);
         if is_changed && !is_confirmed(crawl, profile).await? {
             return Ok(false);
         }
@@ -289,10 +301,10 @@ async fn changes_are_confirmed(
     Ok(true)
 }
 
-async fn is_confirmed(crawl: &Crawl, told: &Profile) -> Result<bool, wechat::Error> {
-    match crawl.job.wechat.profile(&told.openid).await {
-        Ok(alone) => Ok(alone.openid == told.openid && alone.unionid == told.unionid),
-        Err(error) if concerns_the_openid(&error) => Ok(false),
+async fn is_confirmed(crawl: &Crawl, batched: &Profile) -> Result<bool, wechat::Error> {
+    match crawl.job.wechat.profile(&batched.openid).await {
+        Ok(single) => Ok(single.openid == batched.openid && single.unionid == batched.unionid),
+        Err(error) if is_about_openid(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,5 +1,5 @@
-//! Between answers and rows: what changed, what contradicts the rest of the page or the database,
-//! and what is therefore asked for once more before anything is written.
+//! Turns a page's answers into rows: finds what changed, and fetches profiles again whose unionid
+//! contradicts the rest of the page or the database. Writes nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,40 +7,43 @@ use roaring::RoaringTreemap;
 
 use super::Error;
 use super::crawl::Crawl;
-use super::plan::{Ask, PlannedPage};
-use super::profiles::{Told, ToldPage, ask_again, told_unionid};
+use super::plan::{Lookup, PlannedPage};
+use super::profiles::{Answer, AnsweredPage, answered_unionid, fetch_profile};
 use super::retry::with_retry;
 use crate::model::{OpenId, Profile, UnionId};
 use crate::store::followers::{self, Row};
 use crate::store::quarantine::{Conflict, Entry};
 
-/// A page ready to be written.
+/// A page that is ready to be written.
 #[derive(Debug)]
-pub(super) struct SettledPage {
+pub(super) struct ReconciledPage {
     pub(super) planned: PlannedPage,
-    /// Row ids of the known followers who are there.
+    /// Row ids of the known followers that still follow.
     pub(super) seen: RoaringTreemap,
     /// New or changed followers, sorted by openid.
     pub(super) rows: Vec<Row>,
-    /// Answered with a follower, changed or not.
+    /// The number of fetched profiles, changed or not.
     pub(super) fetched: u64,
-    /// Gone when asked.
+    /// The number of followers that left after the page was listed.
     pub(super) vanished: u64,
-    /// To be set aside.
+    /// Openids to quarantine.
     pub(super) quarantined: Vec<Entry>,
-    /// Answered for again after having been set aside.
+    /// Quarantined openids whose profiles WeChat returned again.
     pub(super) released: Vec<OpenId>,
     /// Changed unionids.
     pub(super) conflicts: Vec<Conflict>,
-    /// Stored with a unionid that is proved to be another follower's.
+    /// Openids stored with a unionid that turned out to be another follower's.
     pub(super) cleared: Vec<OpenId>,
 }
 
-/// Settles a page. Asks WeChat again only where unionids collide.
-pub(super) async fn reconcile(crawl: &Crawl, mut page: ToldPage) -> Result<SettledPage, Error> {
-    refuse_if_all_refused(crawl, &page)?;
+/// Reconciles a page with the database. Calls WeChat only if unionids collide.
+pub(super) async fn reconcile(
+    crawl: &Crawl,
+    mut page: AnsweredPage,
+) -> Result<ReconciledPage, Error> {
+    fail_if_all_refused(crawl, &page)?;
     let corrections = correct_collisions(crawl, &mut page).await?;
-    let mut settled = SettledPage {
+    let mut reconciled = ReconciledPage {
         rows: corrections.rows,
         fetched: 0,
         vanished: 0,
@@ -51,74 +54,75 @@ pub(super) async fn reconcile(crawl: &Crawl, mut page: ToldPage) -> Result<Settl
         seen: page.planned.known.clone(),
         planned: page.planned,
     };
-    settled.rows.reserve(page.answers.len());
-    for (ask, told) in page.answers {
-        let was_set_aside = crawl.is_set_aside(&ask);
-        settled.take(ask, told, was_set_aside);
+    reconciled.rows.reserve(page.answers.len());
+    for (lookup, answer) in page.answers {
+        let was_quarantined = crawl.is_quarantined(&lookup);
+        reconciled.add(lookup, answer, was_quarantined);
     }
-    settled.rows.sort_unstable_by(|a, b| a.profile.openid.cmp(&b.profile.openid));
-    // One statement cannot write a row twice.
-    settled.rows.dedup_by(|a, b| a.profile.openid == b.profile.openid);
-    Ok(settled)
+    reconciled.rows.sort_unstable_by(|a, b| a.profile.openid.cmp(&b.profile.openid));
+    // One statement cannot write the same row twice.
+    reconciled.rows.dedup_by(|a, b| a.profile.openid == b.profile.openid);
+    Ok(reconciled)
 }
 
-/// Where a page has nobody but people WeChat refuses, it is not the people.
-fn refuse_if_all_refused(crawl: &Crawl, page: &ToldPage) -> Result<(), Error> {
-    let fresh = page.answers.iter().filter(|(ask, _)| !crawl.is_set_aside(ask));
+/// Fails if WeChat refused every follower of the page: then the cause is the account and not the
+/// followers.
+fn fail_if_all_refused(crawl: &Crawl, page: &AnsweredPage) -> Result<(), Error> {
+    let fresh = page.answers.iter().filter(|(lookup, _)| !crawl.is_quarantined(lookup));
     let reasons: Vec<_> = fresh
-        .map(|(_, told)| match told {
-            Told::Refused(reason) => Some(reason),
+        .map(|(_, answer)| match answer {
+            Answer::Refused(reason) => Some(reason),
             _ => None,
         })
         .collect();
-    if reasons.len() <= FEW || !page.planned.known.is_empty() {
+    if reasons.len() <= MAX_INSIGNIFICANT_ANSWERS || !page.planned.known.is_empty() {
         return Ok(());
     }
     match reasons.iter().all(Option::is_some) {
         true => Err(Error::AllRefused {
-            asked: reasons.len() as u64,
+            requested: reasons.len() as u64,
             reason: reasons.into_iter().flatten().next().cloned().unwrap_or_default(),
         }),
         false => Ok(()),
     }
 }
 
-/// So few refused followers say nothing about the account.
-const FEW: usize = 3;
+/// Refusals of a whole page with at most this many answers are no evidence against the account.
+const MAX_INSIGNIFICANT_ANSWERS: usize = 3;
 
-impl SettledPage {
-    fn take(&mut self, ask: Ask, told: Told, was_set_aside: bool) {
-        // Who has left is not seen, so that the sweep decides about it behind its guard.
-        if let (Some(stored), false) = (&ask.stored, told == Told::Left) {
+impl ReconciledPage {
+    fn add(&mut self, lookup: Lookup, answer: Answer, was_quarantined: bool) {
+        // A follower who left does not count as seen: the sweep marks departures, after its checks.
+        if let (Some(stored), false) = (&lookup.stored, answer == Answer::Left) {
             self.seen.insert(stored.id);
         }
-        match told {
-            Told::Follower { profile, unionid_absent } => {
+        match answer {
+            Answer::Follower { profile, unionid_absent } => {
                 self.fetched += 1;
-                if was_set_aside {
-                    self.released.push(ask.openid.clone());
+                if was_quarantined {
+                    self.released.push(lookup.openid.clone());
                 }
-                self.take_profile(ask, profile, unionid_absent);
+                self.add_profile(lookup, profile, unionid_absent);
             }
-            Told::Left => self.vanished += 1,
-            Told::Refused(reason) => {
-                self.quarantined.push(Entry { openid: ask.openid.into(), reason });
+            Answer::Left => self.vanished += 1,
+            Answer::Refused(reason) => {
+                self.quarantined.push(Entry { openid: lookup.openid.into(), reason });
             }
         }
     }
 
-    fn take_profile(&mut self, ask: Ask, profile: Profile, unionid_absent: bool) {
-        let Some(stored) = ask.stored else {
+    fn add_profile(&mut self, lookup: Lookup, profile: Profile, unionid_absent: bool) {
+        let Some(stored) = lookup.stored else {
             return self.rows.push(Row { profile, unionid_absent });
         };
         let gained = profile.unionid.is_some() && profile.unionid != stored.unionid;
-        // A look-up for a hundred says nothing about an absence that was confirmed before.
+        // A batch answer does not overrule an absence that a separate request confirmed.
         let newly_absent = unionid_absent && stored.unionid.is_none() && !stored.unionid_absent;
         if let (Some(old), Some(new)) = (&stored.unionid, &profile.unionid)
             && old != new
         {
             let (old, new) = (old.clone(), new.clone());
-            self.conflicts.push(Conflict { openid: ask.openid, old, new });
+            self.conflicts.push(Conflict { openid: lookup.openid, old, new });
         }
         if gained || newly_absent || !stored.subscribed || profile.digest() != stored.digest {
             let still_absent = stored.unionid_absent && profile.unionid.is_none();
@@ -127,15 +131,15 @@ impl SettledPage {
     }
 }
 
-/// What collides with the page: followers stored with a unionid that somebody on it has.
+/// Followers of the account that have the same unionid.
 struct Collisions {
-    /// On the page.
-    doubtful: HashSet<OpenId>,
-    /// Stored, with the unionid they are stored with.
+    /// The followers on the page.
+    on_page: HashSet<OpenId>,
+    /// The stored followers that are not on the page, with their stored unionid.
     stored: HashMap<OpenId, UnionId>,
 }
 
-/// What the database needs corrected besides the page's own rows.
+/// Corrections to stored followers that are not on the page.
 #[derive(Debug, Default)]
 struct Corrections {
     rows: Vec<Row>,
@@ -143,37 +147,39 @@ struct Corrections {
     conflicts: Vec<Conflict>,
 }
 
-/// Two people of one account cannot share a unionid. Where they would, on this page or with
-/// somebody stored, each is asked for alone, until nothing collides that was not asked.
-async fn correct_collisions(crawl: &Crawl, page: &mut ToldPage) -> Result<Corrections, Error> {
+/// Resolves unionid collisions. Two followers of one account cannot share a unionid: if they would, on
+/// this page or with a stored follower, each of them is fetched separately, until every collision
+/// involves only followers that were fetched this way.
+async fn correct_collisions(crawl: &Crawl, page: &mut AnsweredPage) -> Result<Corrections, Error> {
     let number = page.planned.listed.number;
-    let mut asked = HashSet::new();
+    let mut refetched = HashSet::new();
     let collisions = loop {
-        let collisions = collisions(crawl, &page.answers).await?;
-        let is_new = |openid: &&OpenId| !asked.contains(*openid);
-        let doubtful: HashSet<_> = collisions.doubtful.iter().filter(is_new).cloned().collect();
-        if doubtful.is_empty() {
+        let collisions = find_collisions(crawl, &page.answers).await?;
+        let is_new = |openid: &&OpenId| !refetched.contains(*openid);
+        let new: HashSet<_> = collisions.on_page.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
             break collisions;
         }
-        for (ask, told) in &mut page.answers {
-            if doubtful.contains(&ask.openid) {
-                *told = told_alone(crawl, number, &ask.openid).await?;
+        for (lookup, answer) in &mut page.answers {
+            if new.contains(&lookup.openid) {
+                *answer = refetch(crawl, number, &lookup.openid).await?;
             }
         }
-        asked.extend(doubtful);
+        refetched.extend(new);
     };
     correct_stored(crawl, number, collisions.stored).await
 }
 
-async fn told_alone(crawl: &Crawl, page: u64, openid: &OpenId) -> Result<Told, Error> {
-    Ok(match ask_again(crawl, page, openid).await? {
-        Some(profile) if !profile.subscribed => Told::Left,
-        Some(profile) => Told::Follower { unionid_absent: profile.unionid.is_none(), profile },
-        None => Told::Refused("its unionid is another follower's".to_owned()),
+async fn refetch(crawl: &Crawl, page: u64, openid: &OpenId) -> Result<Answer, Error> {
+    Ok(match fetch_profile(crawl, page, openid).await? {
+        Some(profile) if !profile.subscribed => Answer::Left,
+        Some(profile) => Answer::Follower { unionid_absent: profile.unionid.is_none(), profile },
+        None => Answer::Refused("its unionid belongs to another follower".to_owned()),
     })
 }
 
-/// Somebody on the page has, by a look-up of their own, the unionid that these are stored with.
+/// Fetches stored followers again whose unionid belongs to a follower on the page, as a separate
+/// request confirmed.
 async fn correct_stored(
     crawl: &Crawl,
     page: u64,
@@ -181,7 +187,7 @@ async fn correct_stored(
 ) -> Result<Corrections, Error> {
     let mut corrections = Corrections::default();
     for (openid, old) in stored {
-        let profile = ask_again(crawl, page, &openid).await?;
+        let profile = fetch_profile(crawl, page, &openid).await?;
         match profile.filter(|profile| profile.subscribed && profile.unionid.is_some()) {
             Some(profile) if profile.unionid.as_ref() == Some(&old) => {}
             Some(profile) => {
@@ -190,35 +196,35 @@ async fn correct_stored(
                 }
                 corrections.rows.push(Row { unionid_absent: false, profile });
             }
-            // Nothing says it is theirs, and it is proved to be the other's.
+            // WeChat confirmed the unionid for the other follower, and returned none for this one.
             None => corrections.cleared.push(openid),
         }
     }
     Ok(corrections)
 }
 
-async fn collisions(crawl: &Crawl, answers: &[(Ask, Told)]) -> Result<Collisions, Error> {
+async fn find_collisions(crawl: &Crawl, answers: &[(Lookup, Answer)]) -> Result<Collisions, Error> {
     let mut holders: HashMap<&UnionId, &OpenId> = HashMap::with_capacity(answers.len());
-    let mut found = Collisions { doubtful: HashSet::new(), stored: HashMap::new() };
-    for (openid, unionid) in answers.iter().filter_map(told_unionid) {
+    let mut found = Collisions { on_page: HashSet::new(), stored: HashMap::new() };
+    for (openid, unionid) in answers.iter().filter_map(answered_unionid) {
         if let Some(other) = holders.insert(unionid, openid)
             && other != openid
         {
-            found.doubtful.extend([openid.clone(), other.clone()]);
+            found.on_page.extend([openid.clone(), other.clone()]);
         }
     }
     if crawl.first_load {
         return Ok(found);
     }
-    let news = answers.iter().filter(|answer| is_news(answer)).filter_map(told_unionid);
-    let unionids: Vec<_> = news.map(|(_, unionid)| unionid.clone()).collect();
-    let on_page: HashSet<_> = answers.iter().map(|(ask, _)| &ask.openid).collect();
+    let changed = answers.iter().filter(|answer| is_changed(answer)).filter_map(answered_unionid);
+    let unionids: Vec<_> = changed.map(|(_, unionid)| unionid.clone()).collect();
+    let on_page: HashSet<_> = answers.iter().map(|(lookup, _)| &lookup.openid).collect();
     let (store, account) = (&crawl.job.store, crawl.job.account);
     let list = || followers::list_holders(store.reader(), account, &unionids);
     for (unionid, openid) in with_retry(&crawl.job, list).await? {
         if let Some(claimant) = holders.get(&unionid).filter(|other| ***other != openid) {
-            found.doubtful.insert((*claimant).clone());
-            // Who is on the page too has an answer of their own.
+            found.on_page.insert((*claimant).clone());
+            // If the stored holder is on the page too, its own answer applies.
             if !on_page.contains(&openid) {
                 found.stored.insert(openid, unionid);
             }
@@ -227,7 +233,7 @@ async fn collisions(crawl: &Crawl, answers: &[(Ask, Told)]) -> Result<Collisions
     Ok(found)
 }
 
-fn is_news((ask, told): &(Ask, Told)) -> bool {
-    let known = ask.stored.as_ref().and_then(|stored| stored.unionid.as_ref());
-    matches!(told, Told::Follower { profile, .. } if profile.unionid.as_ref() != known)
+fn is_changed((lookup, answer): &(Lookup, Answer)) -> bool {
+    let known = lookup.stored.as_ref().and_then(|stored| stored.unionid.as_ref());
+    matches!(answer, Answer::Follower { profile, .. } if profile.unionid.as_ref() != known)
 }

@@ -1,11 +1,11 @@
-//! Which known followers are asked again tonight, with no date kept for each of them.
+//! Selects the known followers whose profiles are fetched again tonight, without a date per follower.
 //!
-//! Row ids count up evenly, so the id's remainder by the number of days picks the night. Nothing is
-//! written where nothing changed, and a night that was missed is made up for by the next.
+//! Row ids are evenly distributed, so a row id modulo the number of days selects the night. Unchanged
+//! followers need no write, and the next night catches up on missed nights.
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The nights since the latest complete crawl.
+/// The days since the latest complete crawl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     every_days: i64,
@@ -14,14 +14,15 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// From a crawl at `crawled_at` (none: nothing is due) to one at `now`.
+    /// Creates the window from the crawl at `crawled_at` to `now`, both in ms since 1970. Without an
+    /// earlier crawl, no follower is due.
     pub(super) fn new(every_days: u32, crawled_at: Option<i64>, now: i64) -> Self {
         let today = now.div_euclid(DAY_MS);
         let since = crawled_at.map_or(today, |at| at.div_euclid(DAY_MS));
         Self { every_days: i64::from(every_days.max(1)), today, nights: (today - since).max(0) }
     }
 
-    /// Whether the follower with this row id is due.
+    /// Whether the follower with this row id is due for a refresh.
     pub(super) fn is_due(&self, id: u64) -> bool {
         let nights_ago = (self.today - id.cast_signed()).rem_euclid(self.every_days);
         nights_ago < self.nights

@@ -1,5 +1,4 @@
-//! Waiting for the database, so that one that is started again costs a run seconds and no call to
-//! WeChat.
+//! Retries database work, so that a database restart costs a run only seconds and no WeChat calls.
 
 use std::time::Duration;
 
@@ -7,34 +6,39 @@ use tokio::time::Instant;
 
 use super::{Error, Job};
 
-/// For how long work is tried again while the database is away or busy.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long work is retried while the database is unreachable or busy.
+const RETRY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The first wait, and the longest between two tries: a run goes on within 5 s of the database's return.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The first and the longest delay between two attempts. A run resumes within 5 s of the database's
+/// return.
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// Does work that may be done twice until the database lets it, or has been away for too long.
+/// Runs idempotent `work` and retries it after transient database errors, for up to [`RETRY_TIMEOUT`].
 pub(super) async fn with_retry<T, E, F>(job: &Job, mut work: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, E>>,
     Error: From<E>,
 {
-    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+    let (started_at, mut delay) = (Instant::now(), FIRST_DELAY);
     loop {
         let error = match work().await.map_err(Error::from) {
-            Err(Error::Store(error)) if error.passes_soon() && began.elapsed() < PATIENCE => error,
-            done => return done,
+            Err(Error::Store(error))
+                if error.passes_soon() && started_at.elapsed() < RETRY_TIMEOUT =>
+            {
+                error
+            }
+            result => return result,
         };
         let appid = job.wechat.appid();
-        match wait {
-            FIRST_WAIT => tracing::warn!(app.id = %appid, %error, "waiting for the database"),
+        match delay {
+            FIRST_DELAY => tracing::warn!(app.id = %appid, %error, "waiting for the database"),
             _ => tracing::debug!(app.id = %appid, %error, "still waiting for the database"),
         }
         tokio::select! {
             () = job.stop.cancelled() => return Err(Error::Stopped),
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(delay) => {}
         }
-        wait = LONGEST_WAIT.min(wait * 2);
+        delay = MAX_DELAY.min(delay * 2);
     }
 }

@@ -1,4 +1,4 @@
-//! A run from beginning to end.
+//! The execution of a run, from start to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::erased::allowed_rows;
 use super::probe::probe;
 use super::refresh::Window;
 use super::retry::with_retry;
-use super::sweep::{Departures, doubt, find_departures};
+use super::sweep::{Departures, find_departures, reason_to_hold};
 use super::{Error, Job, Request, finish, profiles, start};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
@@ -21,65 +21,65 @@ use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{accounts, erasures, quarantine};
 
-/// How a run ended, or why it has not ended yet.
+/// The state of a run after this process worked on it.
 #[derive(Debug)]
 pub struct Outcome {
     /// The run.
     pub run: Run,
-    /// What stopped it; absent where it succeeded or is held.
+    /// The error that stopped the run; `None` if the run succeeded or is held.
     pub error: Option<Error>,
 }
 
-/// Works a run of ours until it ends or stops.
-pub(super) async fn work_out(
+/// Works on a run that this process has taken over, until the run ends or stops.
+pub(super) async fn execute(
     lease: &Lease,
     job: &Job,
     request: Request,
-    asked_at: Option<DateTime<Utc>>,
+    scheduled_for: Option<DateTime<Utc>>,
     mut record: Record,
 ) -> Result<Outcome, Error> {
-    let mut began = Began::now(&record);
-    let mut worked = work(job, &mut record, lease, &began).await;
-    if let Err(Error::BeginAnew(_)) = worked {
+    let mut usage = Usage::of(&record);
+    let mut result = work(job, &mut record, lease, &usage).await;
+    if let Err(Error::RestartNeeded(_)) = result {
         start::cancel(job, record, REBOUND).await?;
-        let anew = Request { full: true, scheduled_at: None, ..request };
-        record = start::resume_or_begin(job, &anew, lease, asked_at).await?;
-        began = Began::now(&record);
-        worked = work(job, &mut record, lease, &began).await;
+        let request = Request { full: true, scheduled_at: None, ..request };
+        record = start::resume_or_begin(job, &request, lease, scheduled_for).await?;
+        usage = Usage::of(&record);
+        result = work(job, &mut record, lease, &usage).await;
     }
-    let outcome = match worked {
+    let outcome = match result {
         Ok(()) => Outcome { run: record.run, error: None },
         Err(error) => {
-            began.book(job, &mut record);
-            finish::stopped(job, record, error).await?
+            usage.update(job, &mut record);
+            finish::stop(job, record, error).await?
         }
     };
-    finish::make_index(job).await;
+    finish::ensure_unionid_index(job).await;
     Ok(outcome)
 }
 
-/// What the run had cost before this start.
+/// The time and the calls that a run used before this process started to work on it.
 #[derive(Debug, Clone)]
-pub(super) struct Began {
-    at: Instant,
+pub(super) struct Usage {
+    started_at: Instant,
     seconds: f64,
     calls: BTreeMap<String, u64>,
 }
 
-impl Began {
-    pub(super) fn now(record: &Record) -> Self {
+impl Usage {
+    pub(super) fn of(record: &Record) -> Self {
         let run = &record.run;
-        Self { at: Instant::now(), seconds: run.seconds, calls: run.calls.clone() }
+        Self { started_at: Instant::now(), seconds: run.seconds, calls: run.calls.clone() }
     }
 
-    /// For a crawl that is no run.
-    pub(super) fn nothing() -> Self {
-        Self { at: Instant::now(), seconds: 0.0, calls: BTreeMap::new() }
+    /// Returns an empty usage, for a dry run.
+    pub(super) fn none() -> Self {
+        Self { started_at: Instant::now(), seconds: 0.0, calls: BTreeMap::new() }
     }
 
-    /// Brings the record's time and calls up to date.
-    pub(super) fn book(&self, job: &Job, record: &mut Record) {
-        record.run.seconds = self.seconds + self.at.elapsed().as_secs_f64();
+    /// Sets the record's seconds and calls to the earlier usage plus the usage since.
+    pub(super) fn update(&self, job: &Job, record: &mut Record) {
+        record.run.seconds = self.seconds + self.started_at.elapsed().as_secs_f64();
         record.run.calls.clone_from(&self.calls);
         for (call, count) in job.wechat.calls() {
             *record.run.calls.entry(call).or_default() += count;
@@ -87,13 +87,13 @@ impl Began {
     }
 }
 
-async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> Result<(), Error> {
+async fn work(job: &Job, record: &mut Record, lease: &Lease, usage: &Usage) -> Result<(), Error> {
     let list = || runs::list_pages(job.store.reader(), record.run.id);
     let committed = with_retry(job, list).await?;
-    let prepare = || unless_ended(job, lease, prepare(job, record, began));
+    let prepare = || unless_stopped(job, lease, prepare(job, record, usage));
     let prepared = with_retry(job, prepare).await?;
     if prepared.rebound {
-        note_rebound(record);
+        record_rebound(record);
     }
     let shared = Arc::new(prepared);
     if !record.listed_all {
@@ -101,33 +101,35 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, began: &Began) -> R
     }
     if shared.first_load {
         followers::ensure_unionid_index(&job.store).await?;
-        let told = unless_ended(job, lease, ask_sharing(&shared, record.total_last)).await?;
-        correct_sharing(&shared, record, told).await?;
+        let check = check_shared_unionids(&shared, record.total_last);
+        let corrections = unless_stopped(job, lease, check).await?;
+        correct_shared_unionids(&shared, record, corrections).await?;
     }
     failpoint!("sync.listed");
     let departures = match shared.first_load {
-        // Nobody was known before.
+        // No follower was stored before.
         true => Departures::default(),
         false => with_retry(job, || find_departures(job, record)).await?,
     };
-    began.book(job, record);
+    usage.update(job, record);
     let stored = with_retry(job, || count_stored(job, record)).await?;
-    match doubt(record, &departures, stored, job.settings.max_unfollow_ratio)? {
-        Some(doubt) => finish::hold(job, record, doubt).await,
-        None => finish::conclude(job, record, &departures).await,
+    match reason_to_hold(record, &departures, stored, job.settings.max_unfollow_ratio)? {
+        Some(reason) => finish::hold(job, record, reason).await,
+        None => finish::complete(job, record, &departures).await,
     }
 }
 
-/// The account's followers before the sweep, and who was erased: they are listed as before.
+/// Counts the account's stored followers before the sweep. Erased users are included, because WeChat
+/// still lists them.
 async fn count_stored(job: &Job, record: &Record) -> Result<u64, Error> {
     let store = job.store.for_rows(record.total_last);
     let stored = followers::count_subscribed(store.reader(), job.account).await?;
     Ok(stored + erasures::count(store.reader(), job.account).await?)
 }
 
-/// Work that asks WeChat and writes nothing: given up when the process is asked to end, or when
-/// another has the lease.
-pub(super) async fn unless_ended<T>(
+/// Runs `work` until the process shuts down or loses the lease. The work may call WeChat but must not
+/// write anything, because it can be dropped at any point.
+pub(super) async fn unless_stopped<T>(
     job: &Job,
     lease: &Lease,
     work: impl Future<Output = Result<T, Error>>,
@@ -140,15 +142,15 @@ pub(super) async fn unless_ended<T>(
     }
 }
 
-/// Gathers what the stages share, then probes the account. In this order: while the database is away all
-/// of it is done again, and WeChat would be asked again.
-async fn prepare(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Error> {
-    let mut crawl = gather(job, record, began).await?;
+/// Loads what the stages share, then probes the account. The database comes first, because a database
+/// error repeats the whole function and would repeat the WeChat calls too.
+async fn prepare(job: &Job, record: &Record, usage: &Usage) -> Result<Crawl, Error> {
+    let mut crawl = load(job, record, usage).await?;
     let probe = probe(job).await?;
-    // Once resumed, the handful may be of those who are up to date already.
+    // After a resume the sample may consist of followers that this run has already updated.
     let was_rebound = record.run.warning.as_deref() == Some(REBOUND);
     if probe.rebound && !was_rebound && record.run.counts.pages > 0 {
-        return Err(Error::BeginAnew(record.run.id));
+        return Err(Error::RestartNeeded(record.run.id));
     }
     crawl.rebound = probe.rebound || was_rebound;
     crawl.full |= crawl.rebound;
@@ -156,12 +158,12 @@ async fn prepare(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Err
     Ok(crawl)
 }
 
-async fn gather(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Error> {
+async fn load(job: &Job, record: &Record, usage: &Usage) -> Result<Crawl, Error> {
     let (store, account) = (&job.store, job.account);
     let started_at = record.run.started_at.timestamp_millis();
-    // Past other accounts' rows.
-    let whole = store.for_all_rows();
-    let first_load = !followers::exists_before(whole.reader(), account, started_at).await?;
+    // This query may scan the rows of other accounts.
+    let slow_store = store.for_all_rows();
+    let first_load = !followers::exists_before(slow_store.reader(), account, started_at).await?;
     if first_load && record.run.counts.pages == 0 {
         followers::defer_unionid_index(store).await?;
     }
@@ -169,9 +171,9 @@ async fn gather(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Erro
     let now = store.now().await?;
     Ok(Crawl {
         job: job.clone(),
-        // The database's clock may have been set back since the run was started.
+        // The database's clock may have been set back since the run started.
         clock: DatabaseClock::saying(now.max(started_at)),
-        began: began.clone(),
+        usage: usage.clone(),
         first_load,
         full: record.run.mode == Mode::Full,
         rebound: false,
@@ -182,39 +184,43 @@ async fn gather(job: &Job, record: &Record, began: &Began) -> Result<Crawl, Erro
     })
 }
 
-/// Says in the run that everybody is asked again, and why.
-fn note_rebound(record: &mut Record) {
+/// Makes the run a full run, with the reason as its warning.
+fn record_rebound(record: &mut Record) {
     record.run.mode = Mode::Full;
     if record.run.warning.replace(REBOUND.to_owned()).as_deref() != Some(REBOUND) {
         tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{REBOUND}");
     }
 }
 
-const REBOUND: &str = "known followers have other unionids now: the account was bound to another \
-                       Open Platform account, so everybody is asked again";
+const REBOUND: &str = "the unionids of known followers changed: the account was bound to another \
+                       Open Platform account, so all profiles are fetched again";
 
-/// The first load looks nobody up, so it checks at its end that no two followers share a unionid:
-/// who does is asked for alone.
-async fn ask_sharing(crawl: &Crawl, total: u64) -> Result<(Vec<Row>, Vec<OpenId>), Error> {
+/// Finds followers that share a unionid and fetches each of their profiles separately. Only the first
+/// load needs this check at its end, because it compares its pages with no stored followers. Returns
+/// the rows to write and the openids whose unionid to clear.
+async fn check_shared_unionids(
+    crawl: &Crawl,
+    total: u64,
+) -> Result<(Vec<Row>, Vec<OpenId>), Error> {
     let (store, account) = (crawl.job.store.for_rows(total), crawl.job.account);
-    let (mut rows, mut without) = (Vec::new(), Vec::new());
+    let (mut rows, mut cleared) = (Vec::new(), Vec::new());
     for openid in followers::list_sharing_a_unionid(store.reader(), account).await? {
-        match profiles::ask_again(crawl, 0, &openid).await? {
+        match profiles::fetch_profile(crawl, 0, &openid).await? {
             Some(profile) if profile.unionid.is_some() => {
                 rows.push(Row { profile, unionid_absent: false });
             }
-            _ => without.push(openid),
+            _ => cleared.push(openid),
         }
     }
-    Ok((rows, without))
+    Ok((rows, cleared))
 }
 
-async fn correct_sharing(
+async fn correct_shared_unionids(
     crawl: &Crawl,
     record: &mut Record,
-    (rows, without): (Vec<Row>, Vec<OpenId>),
+    (rows, cleared): (Vec<Row>, Vec<OpenId>),
 ) -> Result<(), Error> {
-    if rows.is_empty() && without.is_empty() {
+    if rows.is_empty() && cleared.is_empty() {
         return Ok(());
     }
     let (store, account) = (&crawl.job.store, crawl.job.account);
@@ -222,12 +228,12 @@ async fn correct_sharing(
     accounts::share(&transaction, account).await?;
     let rows = allowed_rows(&transaction, account, &rows).await?;
     let mut next = record.clone();
-    next.run.counts.upserted += (rows.len() + without.len()) as u64;
+    next.run.counts.upserted += (rows.len() + cleared.len()) as u64;
     if !runs::save(&transaction, &next).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
     }
     followers::upsert(&transaction, account, &rows, crawl.clock.now_ms()).await?;
-    followers::clear_unionids(&transaction, account, &without).await?;
+    followers::clear_unionids(&transaction, account, &cleared).await?;
     transaction.commit().await?;
     *record = next;
     Ok(())

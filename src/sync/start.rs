@@ -1,4 +1,4 @@
-//! The beginning of a run: the lease, and the run that is resumed or begun.
+//! The start of a run: acquires the lease, then resumes the open run or begins a new one.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::model::{AppId, Mode, RunId, RunState};
 use crate::store::runs::{self, NewRun, Record};
 use crate::store::{self, Transaction, leases};
 
-/// An interrupted run older than this is given up: its first pages are no longer true.
-const OLDEST_RESUMED: chrono::Duration = chrono::Duration::hours(48);
+/// An interrupted run older than this is cancelled instead of resumed: its first pages are outdated.
+const MAX_RESUMABLE_AGE: chrono::Duration = chrono::Duration::hours(48);
 
-const POLL: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Takes the account's lease. A lease whose holder died is waited for; one that is being renewed
-/// is another process at work. Nobody waits for a tick that has a run: should its process die, the
-/// schedule has it go on.
+/// Acquires the account's lease. Waits for a lease whose holder died to expire, and fails if the
+/// lease is being renewed, because then another process is at work. Also fails if `tick` already has
+/// a run: should that run's process die, the scheduler resumes it.
 pub(super) async fn acquire_lease(job: &Job, tick: Option<DateTime<Utc>>) -> Result<Lease, Error> {
     let name = lease_name(job.wechat.appid());
     let life = job.settings.lease_life;
-    let deadline = Instant::now() + life + POLL * 4;
-    let mut expiry = None;
+    let deadline = Instant::now() + life + POLL_INTERVAL * 4;
+    let mut last_expiry = None;
     loop {
         if let Some(lease) = Lease::try_acquire(&job.store, &name, &job.holder, life).await? {
             return Ok(lease);
@@ -35,63 +35,67 @@ pub(super) async fn acquire_lease(job: &Job, tick: Option<DateTime<Utc>>) -> Res
             return Err(Error::TickTaken(job.wechat.appid().clone()));
         }
         let expires_at = leases::find_expiry(job.store.reader(), &name).await?;
-        let is_renewed = expiry.is_some_and(|before| expires_at > before);
+        let is_renewed = last_expiry.is_some_and(|before| expires_at > before);
         if is_renewed || Instant::now() > deadline {
             return Err(Error::LeaseHeld(job.wechat.appid().clone()));
         }
-        if expiry.replace(expires_at).is_none() {
-            tracing::info!(app.id = %job.wechat.appid(), "waiting for another process's lease to end");
+        if last_expiry.replace(expires_at).is_none() {
+            tracing::info!(
+                app.id = %job.wechat.appid(),
+                "waiting for another process's lease to expire"
+            );
         }
         tokio::select! {
             () = job.stop.cancelled() => return Err(Error::Stopped),
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
     }
 }
 
-/// Takes the account's lease if nobody holds it.
+/// Acquires the account's lease if it is free.
 pub(super) async fn try_lease(job: &Job) -> Result<Lease, Error> {
     let (appid, life) = (job.wechat.appid(), job.settings.lease_life);
     let lease = Lease::try_acquire(&job.store, &lease_name(appid), &job.holder, life).await?;
     lease.ok_or_else(|| Error::LeaseHeld(appid.clone()))
 }
 
-/// The lease under which the account is synced.
+/// Returns the name of the lease that guards the account's sync.
 pub fn lease_name(appid: &AppId) -> String {
     format!("sync:{appid}")
 }
 
-/// Resumes the account's open run under the lease, or begins one. `asked_at` is when the schedule
-/// asks; a person asks for it now, whatever the run waits for.
+/// Resumes the account's open run under the lease, or begins a new one. `scheduled_for` is the time
+/// for which the scheduler requests the run. It is `None` for a manual request, which resumes a paused
+/// run immediately.
 pub(super) async fn resume_or_begin(
     job: &Job,
     request: &Request,
     lease: &Lease,
-    asked_at: Option<DateTime<Utc>>,
+    scheduled_for: Option<DateTime<Utc>>,
 ) -> Result<Record, Error> {
     if let Some(found) = find_open(job).await? {
         let record = take_over(job, lease, found.run.id).await?;
-        let waits_until = record.run.resume_at.filter(|_| record.run.state.is_open());
-        if waits_until.zip(asked_at).is_some_and(|(until, asked_at)| until > asked_at) {
+        let paused_until = record.run.resume_at.filter(|_| record.run.state.is_open());
+        if paused_until.zip(scheduled_for).is_some_and(|(until, time)| until > time) {
             return Err(Error::TickTaken(record.run.appid));
         }
-        match why_not_resumed(job, request, &record).await? {
+        match reason_not_to_resume(job, request, &record).await? {
             None => return resume(job, request, record).await,
-            Some(why) if record.run.state.is_open() => cancel(job, record, why).await?,
-            // Its former holder ended it at the last moment.
+            Some(reason) if record.run.state.is_open() => cancel(job, record, reason).await?,
+            // The previous holder ended the run just before the takeover.
             Some(_) => {}
         }
     }
     begin(job, request, lease).await
 }
 
-/// The account's run that can go on, if there is one.
+/// Returns the account's running or paused run, if there is one.
 pub(super) async fn find_open(job: &Job) -> Result<Option<Record>, Error> {
     let open = [RunState::Running, RunState::Paused];
     Ok(runs::find_latest(job.store.reader(), job.account, &open).await?)
 }
 
-async fn why_not_resumed(
+async fn reason_not_to_resume(
     job: &Job,
     request: &Request,
     record: &Record,
@@ -102,11 +106,11 @@ async fn why_not_resumed(
     Ok(if !run.state.is_open() {
         Some("ended")
     } else if request.restart {
-        Some("given up for a restart")
+        Some("cancelled for a restart")
     } else if request.full && run.mode != Mode::Full && run.counts.pages > 0 {
-        Some("given up to ask everybody")
-    } else if age_ms >= OLDEST_RESUMED.num_milliseconds() {
-        Some("too old to be resumed")
+        Some("cancelled for a full run")
+    } else if age_ms >= MAX_RESUMABLE_AGE.num_milliseconds() {
+        Some("too old to resume")
     } else {
         None
     })
@@ -117,7 +121,7 @@ async fn resume(job: &Job, request: &Request, mut record: Record) -> Result<Reco
     record.run.resume_at = None;
     record.run.error = None;
     record.run.resumed_at_page = Some(record.run.counts.pages + 1);
-    // The run answers this tick too: no other replica begins one for it.
+    // The run covers this tick too, so that no other replica begins a run for it.
     record.run.scheduled_at = record.run.scheduled_at.max(request.scheduled_at);
     if request.full {
         record.run.mode = Mode::Full;
@@ -140,7 +144,7 @@ async fn resume(job: &Job, request: &Request, mut record: Record) -> Result<Reco
 async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Error> {
     let transaction = job.store.begin().await?;
     let started_at = store::now(&transaction).await?;
-    // A run that was begun for this tick and resumed at a later one answers both.
+    // A run that was begun for this tick and resumed at a later tick covers both.
     if let Some(tick) = request.scheduled_at
         && runs::exists_for_ticks(&transaction, job.account, tick.timestamp_millis()..=started_at)
             .await?
@@ -161,13 +165,13 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
         }
         inserted => inserted?,
     };
-    // A newer crawl says more about who left than one that waits to be confirmed.
+    // The new crawl has better data on who left than a held run.
     let held = runs::find_latest(&transaction, job.account, &[RunState::Held]).await?;
     if let Some(mut held) = held
         && runs::take_over(&transaction, held.run.id, lease.fence()).await?
     {
         held.fence = lease.fence();
-        end(&transaction, held, &format!("replaced by run {id}")).await?;
+        mark_cancelled(&transaction, held, &format!("replaced by run {id}")).await?;
     }
     let record = runs::find(&transaction, id).await?.ok_or(Error::NoSuchRun(id))?;
     transaction.commit().await?;
@@ -175,35 +179,40 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
     Ok(record)
 }
 
-/// Ends a run of ours that will not go on.
-pub(super) async fn cancel(job: &Job, record: Record, why: &str) -> Result<(), Error> {
+/// Cancels a run that this process has taken over.
+pub(super) async fn cancel(job: &Job, record: Record, reason: &str) -> Result<(), Error> {
     let transaction = job.store.begin().await?;
-    end(&transaction, record, why).await?;
+    mark_cancelled(&transaction, record, reason).await?;
     Ok(transaction.commit().await?)
 }
 
-async fn end(transaction: &Transaction, mut record: Record, why: &str) -> Result<(), Error> {
+async fn mark_cancelled(
+    transaction: &Transaction,
+    mut record: Record,
+    reason: &str,
+) -> Result<(), Error> {
     record.run.state = RunState::Cancelled;
-    record.run.error = Some(why.to_owned());
+    record.run.error = Some(reason.to_owned());
     record.run.resume_at = None;
     let now = store::now(transaction).await?;
     record.run.finished_at = DateTime::from_timestamp_millis(now);
-    // First, since it fails for a run that is no longer ours.
+    // The save comes first because it fails if another process has taken over the run.
     if !runs::save(transaction, &record).await? {
         return Err(Error::LeaseLost(record.run.appid));
     }
     Ok(runs::delete_pages(transaction, record.run.id).await?)
 }
 
-/// Makes the run ours: whoever wrote it before can write it no more. What it has become by then is
-/// read only afterwards.
+/// Takes over the run, so that its previous holder can no longer write to it. Then reads the run as
+/// that holder left it.
 ///
-/// Patiently, since a process that was stopped in a transaction keeps the row until the server ends that.
+/// Retries, because a process that was stopped inside a transaction locks the row until the server
+/// ends the transaction.
 pub(super) async fn take_over(job: &Job, lease: &Lease, id: RunId) -> Result<Record, Error> {
     let writer = job.store.writer();
     if !with_retry(job, || runs::take_over(writer, id, lease.fence())).await? {
         return Err(Error::LeaseLost(job.wechat.appid().clone()));
     }
-    // By the writer: a replica of the database that reads come from may be behind.
+    // Uses the writer because a read replica may lag behind.
     with_retry(job, || runs::find(writer, id)).await?.ok_or(Error::NoSuchRun(id))
 }

@@ -1,37 +1,38 @@
-//! The end of a crawl: who was known and not listed has left, unless that looks wrong.
+//! The end of a crawl: known followers that were not listed are marked as departed, unless the result
+//! looks wrong.
 
 use chrono::DateTime;
 use roaring::RoaringTreemap;
 
-use super::list::least_expected;
+use super::list::min_expected;
 use super::retry::with_retry;
 use super::{Error, Job};
 use crate::failpoint::failpoint;
 use crate::store::runs::Record;
 use crate::store::{self, Transaction, accounts, followers, runs};
 
-/// This many departures are never held.
-const FEW_DEPARTURES: u64 = 50;
+/// A sweep with up to this many departures is never held for its size.
+const MAX_UNCHECKED_DEPARTURES: u64 = 50;
 
 const UNBOUND: &str = "no follower has a unionid: bind the Official Account to the Open Platform \
                        account of the Mini Program at open.weixin.qq.com, then sync again";
 
-/// Row ids read at a time.
+/// Row ids per query.
 const CHUNK: u64 = 50_000;
 
-/// Whom a crawl did not find.
+/// The known followers that a crawl did not find.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Departures {
     /// Their row ids.
     pub(super) ids: RoaringTreemap,
-    /// How many a crawl should have found.
+    /// The number of followers that the crawl was expected to find.
     pub(super) expected: u64,
 }
 
-/// Compares the crawl with what was known before it.
+/// Compares the crawl with the followers stored before it.
 pub(super) async fn find_departures(job: &Job, record: &Record) -> Result<Departures, Error> {
     let pages = runs::list_pages(job.store.reader(), record.run.id).await?;
-    // Whoever was on a page that is gone would seem to have left.
+    // The followers on a missing page would seem to have left.
     if (pages.len() as u64) < record.run.counts.pages {
         return Err(Error::Checkpoint(record.run.id));
     }
@@ -39,13 +40,14 @@ pub(super) async fn find_departures(job: &Job, record: &Record) -> Result<Depart
     find_unseen(job, record.run.started_at.timestamp_millis(), &seen).await
 }
 
-/// Whom a crawl begun at `started_at` should have seen and has not.
+/// Finds the followers that a crawl should have seen but did not. `started_at` is the start of the
+/// crawl in database time (ms since 1970).
 pub(super) async fn find_unseen(
     job: &Job,
     started_at: i64,
     seen: &RoaringTreemap,
 ) -> Result<Departures, Error> {
-    // Past other accounts' rows.
+    // This query may scan the rows of other accounts.
     let store = job.store.for_all_rows();
     let mut departures = Departures::default();
     let mut after = 0;
@@ -60,78 +62,81 @@ pub(super) async fn find_unseen(
     }
 }
 
-/// Refuses a list that ended long before its own total; says why a sweep has to wait for an
-/// operator, if it has to. `stored` are the account's followers before the sweep, and who was
-/// erased.
-pub(super) fn doubt(
+/// Returns why the sweep must wait for an operator, if it must. `stored` is the number of the account's
+/// followers before the sweep, plus its erased users.
+///
+/// # Errors
+/// [`Error::EndedEarly`] if the list ended long before the total that WeChat reports.
+pub(super) fn reason_to_hold(
     record: &Record,
     departures: &Departures,
     stored: u64,
     max_ratio: f64,
 ) -> Result<Option<String>, Error> {
-    let (listed, total) = (listed_people(record, departures, stored), record.total_last);
+    let (listed, total) = (count_distinct_listed(record, departures, stored), record.total_last);
     let drift = record.total_first.abs_diff(total);
     if listed < total / 2 {
-        // Whoever is missing from half a list cannot be told from who has left.
+        // With half of the list missing, unlisted followers may or may not have left.
         return Err(Error::EndedEarly { listed, total });
     }
-    if listed < least_expected(total).saturating_sub(drift) {
-        return Ok(Some(format!("{listed} followers were listed while WeChat counts {total}")));
+    if listed < min_expected(total).saturating_sub(drift) {
+        return Ok(Some(format!("WeChat listed {listed} followers but counts {total}")));
     }
     let left = departures.ids.len();
-    let most = FEW_DEPARTURES.max((departures.expected as f64 * max_ratio) as u64);
-    Ok((left > most).then(|| {
+    let limit = MAX_UNCHECKED_DEPARTURES.max((departures.expected as f64 * max_ratio) as u64);
+    Ok((left > limit).then(|| {
         let expected = departures.expected;
-        format!("{left} of {expected} followers would be marked as having left, more than {most}")
+        format!("{left} of {expected} followers would be marked as having left, more than {limit}")
     }))
 }
 
-/// How many people were listed. The run's own count has those twice who were listed twice, as on
-/// pages that lead back into themselves.
-fn listed_people(record: &Record, departures: &Departures, stored: u64) -> u64 {
+/// Counts the distinct followers that were listed. The run's own count includes duplicates, for example
+/// from overlapping pages.
+fn count_distinct_listed(record: &Record, departures: &Departures, stored: u64) -> u64 {
     let counts = &record.run.counts;
     let found = stored.saturating_sub(departures.ids.len());
     counts.listed.min(found + counts.quarantined + counts.vanished)
 }
 
-/// Marks who left and ends the run, in one transaction: readers see all of it or nothing.
-/// `record` says how the run ends.
+/// Marks the departed followers and ends the run, in one transaction, so that readers see all of it or
+/// nothing. `record` contains the final state of the run.
 pub(super) async fn sweep(
     job: &Job,
     record: &Record,
     departures: &Departures,
 ) -> Result<Record, Error> {
-    // Walks through the account, which is not locked yet: callbacks would wait.
+    // This count scans the whole account, so it runs before the account is locked: callbacks would
+    // wait.
     let without_unionid = with_retry(job, || WithoutUnionid::count(job, record)).await?;
     failpoint!("sync.before_sweep");
     let write = || write(job, record, departures, without_unionid);
     let (transaction, swept) = with_retry(job, write).await?;
     failpoint!("sync.before_close");
-    // Once: where its answer is lost, it may be done.
+    // No retry: if the commit's answer is lost, the commit may have succeeded.
     transaction.commit().await?;
     Ok(swept)
 }
 
-/// The account's followers of whom no unionid is known.
+/// The account's followers without a known unionid.
 #[derive(Debug, Clone, Copy)]
 struct WithoutUnionid {
     count: u64,
-    /// Whether nobody has one.
+    /// Whether no follower has a unionid.
     are_all: bool,
 }
 
 impl WithoutUnionid {
     async fn count(job: &Job, record: &Record) -> Result<Self, store::Error> {
-        let (own, account) = (job.store.for_rows(record.total_last), job.account);
-        let count = followers::count_without_unionid(own.reader(), account).await?;
-        let whole = job.store.for_all_rows();
+        let (store, account) = (job.store.for_rows(record.total_last), job.account);
+        let count = followers::count_without_unionid(store.reader(), account).await?;
+        let slow_store = job.store.for_all_rows();
         let are_all = count > 0
-            && followers::list_known_from(whole.reader(), account, 0, 1).await?.is_empty();
+            && followers::list_known_from(slow_store.reader(), account, 0, 1).await?.is_empty();
         Ok(Self { count, are_all })
     }
 }
 
-/// All that a sweep writes, not committed yet.
+/// Writes the sweep. Returns the open transaction and the updated record.
 async fn write(
     job: &Job,
     record: &Record,
@@ -143,7 +148,8 @@ async fn write(
     let (run_id, started_at) = (run.id, run.started_at.timestamp_millis());
     let ids: Vec<_> = departures.ids.iter().collect();
     let transaction = job.store.for_rows(record.total_last).begin().await?;
-    // First, since it locks the account: an erasure does so before it touches people.
+    // This comes first because it locks the account. An erasure also locks the account before it
+    // touches rows of users.
     accounts::record_crawl(&transaction, job.account, started_at).await?;
     let now = store::now(&transaction).await?;
     let marked =

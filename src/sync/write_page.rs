@@ -1,25 +1,25 @@
-//! The last stage of the pipeline: a page's rows and the checkpoint, in one transaction.
+//! The last stage of the pipeline: writes a page's rows and the checkpoint in one transaction.
 
 use super::Error;
 use super::crawl::Crawl;
 use super::erased::Allowed;
-use super::profiles::ToldPage;
-use super::reconcile::{SettledPage, reconcile};
+use super::profiles::AnsweredPage;
+use super::reconcile::{ReconciledPage, reconcile};
 use super::retry::with_retry;
-use super::run::unless_ended;
+use super::run::unless_stopped;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;
 use crate::store::runs::{Page, Record};
 use crate::store::{self, accounts, followers, quarantine, runs};
 
-/// Writes a page. The record counts it only once it is committed.
+/// Writes a page. Updates `record` only after the commit.
 pub(super) async fn commit(
     crawl: &Crawl,
     record: &mut Record,
     lease: &Lease,
-    page: ToldPage,
+    page: AnsweredPage,
 ) -> Result<(), Error> {
-    let page = unless_ended(&crawl.job, lease, reconcile(crawl, page)).await?;
+    let page = unless_stopped(&crawl.job, lease, reconcile(crawl, page)).await?;
     let written = with_retry(&crawl.job, || write(crawl, record, &page)).await?;
     match written {
         Some(next) => *record = next,
@@ -28,12 +28,12 @@ pub(super) async fn commit(
     Ok(())
 }
 
-/// The record as it is once the page is in.
-fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage, written: u64) -> Record {
+/// Returns the record as of after the page.
+fn advanced(crawl: &Crawl, record: &Record, page: &ReconciledPage, written: u64) -> Record {
     let listed = &page.planned.listed;
     let mut next = record.clone();
     let counts = &mut next.run.counts;
-    // The empty answer that ends a list is a call and no page.
+    // The empty answer that ends a list does not count as a page.
     counts.pages += u64::from(page.planned.openids > 0);
     counts.listed += page.planned.openids;
     counts.known += page.planned.known.len() + page.planned.repeated + page.planned.erased;
@@ -48,16 +48,16 @@ fn advanced(crawl: &Crawl, record: &Record, page: &SettledPage, written: u64) ->
     next.total_last = listed.total;
     next.next_openid.clone_from(&listed.next_openid);
     next.listed_all = listed.last;
-    crawl.began.book(&crawl.job, &mut next);
+    crawl.usage.update(&crawl.job, &mut next);
     next
 }
 
-/// Writes the page and gives the record with it; `None` where another process has taken the run over:
-/// then nothing is written.
+/// Writes the page and returns the updated record. Returns `None` and writes nothing if another process
+/// has taken over the run.
 async fn write(
     crawl: &Crawl,
     record: &Record,
-    page: &SettledPage,
+    page: &ReconciledPage,
 ) -> Result<Option<Record>, store::Error> {
     let (account, run) = (crawl.job.account, record.run.id);
     let listed = &page.planned.listed;
@@ -78,12 +78,12 @@ async fn write(
     if !crawl.rebound {
         quarantine::record_conflicts(&transaction, account, run, &allowed.conflicts, at).await?;
     }
-    let kept = Page {
+    let checkpoint = Page {
         next_openid: listed.next_openid.clone(),
         seen: page.seen.clone(),
         deferred: page.planned.deferred.clone(),
     };
-    runs::insert_page(&transaction, run, listed.number, &kept).await?;
+    runs::insert_page(&transaction, run, listed.number, &checkpoint).await?;
     failpoint!("sync.page_written");
     transaction.commit().await?;
     Ok(Some(next))

@@ -1,39 +1,39 @@
-//! Why there is no token, and what an operator can do about it.
+//! Why no token is available, and what an operator can do about it.
 
 use crate::model::AppId;
 use crate::wechat::{Class, FailureKind, TokenError, Upstream};
 use crate::{seal, store, wechat};
 
-/// Why there is no token.
+/// Why no token is available.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The account is not configured.
     #[error("{0} is not configured")]
     Unknown(AppId),
-    /// WeChat gave none.
-    #[error("WeChat gave no access token for {appid}")]
+    /// WeChat did not grant a token.
+    #[error("WeChat did not grant an access token for {appid}")]
     Wechat {
         /// The account.
         appid: AppId,
-        /// Why.
+        /// Why the call failed.
         source: wechat::Error,
     },
-    /// Refreshed more than once lately, and refused again.
+    /// WeChat refused the token again although it was refreshed several times recently.
     #[error("WeChat keeps refusing new access tokens of {0}")]
     Contested(AppId),
-    /// Another process has been refreshing it for too long.
+    /// Another process has been refreshing the token for too long.
     #[error("another process is refreshing the access token of {0} and does not finish")]
     Stuck(AppId),
-    /// The database did not do it.
+    /// A database operation failed.
     #[error("could not read or save the access token")]
     Store(#[from] store::Error),
     /// The token could not be encrypted.
-    #[error("could not seal the access token")]
+    #[error("could not encrypt the access token")]
     Seal(#[from] seal::Error),
 }
 
 impl Error {
-    /// What kept WeChat from giving a token; `None` where it was not WeChat.
+    /// Returns the kind of WeChat failure, or `None` if WeChat was not the cause.
     pub fn failure_kind(&self) -> Option<FailureKind> {
         match self {
             Self::Wechat { source, .. } => Some(source.failure_kind()),
@@ -43,7 +43,7 @@ impl Error {
         }
     }
 
-    /// What WeChat said, where it said anything.
+    /// Returns WeChat's errcode and errmsg, if WeChat returned them.
     pub fn upstream(&self) -> Option<&Upstream> {
         match self {
             Self::Wechat { source, .. } => source.upstream(),
@@ -60,7 +60,7 @@ impl Error {
         }
     }
 
-    /// An operator's next step, where there is one.
+    /// Returns the operator's next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Wechat { source, .. } => source.hint(),

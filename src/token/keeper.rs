@@ -1,4 +1,4 @@
-//! Getting a token, renewing it ahead of time, and replacing a refused one.
+//! The keeper: returns tokens, renews them ahead of time, and replaces refused ones.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::Error;
-use super::held::{Held, TokenStatus};
+use super::cached::{CachedToken, TokenStatus};
 use super::refresh::Reason;
 use crate::lease::Holder;
 use crate::model::AppId;
@@ -18,44 +18,44 @@ use crate::seal::Sealer;
 use crate::store::Store;
 use crate::wechat::{self, AccessToken, TokenError, TokenSource};
 
-/// After a failed renewal the token at hand is used for this long before the next attempt.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// The delay before another attempt after a failed renewal. Meanwhile the current token stays in use.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// Who comes so soon after WeChat gave a refused token again gets it too: many were refused together,
-/// and come one by one.
-const CONFIRMED_FOR: Duration = Duration::from_secs(2);
+/// If WeChat granted a refused token again, other callers with the same token get it without another
+/// refresh for this long, because many calls are refused together and arrive one by one.
+const CONFIRMATION_TTL: Duration = Duration::from_secs(2);
 
-/// What an account's tokens are asked for with.
+/// The secrets of one account's tokens.
 pub struct Credentials {
     /// The AppSecret.
     pub secret: SecretString,
-    /// Seals them.
+    /// Encrypts the tokens for the database.
     pub sealer: Sealer,
 }
 
-/// Keeps the tokens of all configured accounts.
+/// Manages the tokens of all configured accounts.
 pub struct Keeper {
     pub(super) store: Store,
     pub(super) client: wechat::Client,
     pub(super) holder: Holder,
     slots: HashMap<AppId, Slot>,
-    /// For renewals that nobody waits for.
-    own: Weak<Self>,
+    /// A reference to this keeper for tasks that outlive the call.
+    this: Weak<Self>,
 }
 
-/// What is kept for one account.
+/// The state of one account.
 pub(super) struct Slot {
     pub(super) credentials: Credentials,
-    pub(super) held: RwLock<Option<Held>>,
-    /// One caller at a time leaves memory. Holds when WeChat last gave a token again that somebody
-    /// had seen it refuse.
-    busy: Arc<Mutex<Option<Instant>>>,
-    /// When it was last compared with the database.
+    pub(super) cached: RwLock<Option<CachedToken>>,
+    /// Held by the one caller that uses the database or WeChat. Contains the time at which WeChat last
+    /// granted a token again that a caller had reported as refused.
+    refresh_lock: Arc<Mutex<Option<Instant>>>,
+    /// When the cached token was last compared with the database.
     pub(super) compared: Mutex<Option<Instant>>,
 }
 
 impl Keeper {
-    /// A keeper for these accounts.
+    /// Creates a keeper for these accounts.
     pub fn new(
         store: Store,
         client: wechat::Client,
@@ -64,169 +64,173 @@ impl Keeper {
     ) -> Arc<Self> {
         let slot = |credentials| Slot {
             credentials,
-            held: RwLock::default(),
-            busy: Arc::default(),
+            cached: RwLock::default(),
+            refresh_lock: Arc::default(),
             compared: Mutex::default(),
         };
         let slots = accounts.into_iter().map(|(appid, credentials)| (appid, slot(credentials)));
         let slots = slots.collect();
-        Arc::new_cyclic(|own| Self { store, client, holder, slots, own: own.clone() })
+        Arc::new_cyclic(|this| Self { store, client, holder, slots, this: this.clone() })
     }
 
-    /// The account's token, fetched if need be.
+    /// Returns the account's token and fetches it if necessary.
     pub async fn show(&self, appid: &AppId) -> Result<TokenStatus, Error> {
-        let held = self.good(appid).await?;
-        Ok(TokenStatus::of(appid, &held))
+        let token = self.usable(appid).await?;
+        Ok(TokenStatus::of(appid, &token))
     }
 
-    /// Asks WeChat again for an operator. `force` has WeChat make a new token and kill the present
-    /// one at once: for a leaked one. It allows that 20 times a day.
+    /// Refreshes the token for an operator. `force` makes WeChat grant a new token and invalidate the
+    /// current one at once, which is meant for leaked tokens. WeChat allows this 20 times a day.
     pub async fn refresh(&self, appid: &AppId, force: bool) -> Result<TokenStatus, Error> {
         let slot = self.slot(appid)?;
-        let _busy = slot.busy.lock().await;
-        let held = self.refresh_for_everybody(appid, slot, Reason::Asked { force }).await?;
-        Ok(TokenStatus::of(appid, &held))
+        let _lock = slot.refresh_lock.lock().await;
+        let token = self.refresh_shared(appid, slot, Reason::Requested { force }).await?;
+        Ok(TokenStatus::of(appid, &token))
     }
 
-    /// A token in place of `stale`, which one of the company's programs saw WeChat refuse: the one at
-    /// hand if that is another, otherwise the outcome of one refresh made for everybody.
+    /// Replaces `stale`, which another program reported as refused by WeChat. Returns the stored token
+    /// if it is a different one, otherwise refreshes once for all callers.
     pub async fn replace_stale(&self, appid: &AppId, stale: &str) -> Result<TokenStatus, Error> {
         let slot = self.slot(appid)?;
         let stale = AccessToken::new(stale);
-        let mut busy = slot.busy.lock().await;
-        // Not from memory: another process may have refreshed since.
-        let stored = self.stored(appid, slot).await?.map(|(_, held)| held).filter(Held::is_good);
-        let was_confirmed = busy.is_some_and(|at| at.elapsed() < CONFIRMED_FOR);
-        let held = match stored {
-            Some(held) if held.replaces(&stale) || was_confirmed => {
-                slot.hold(held.clone());
-                held
+        let mut confirmed_at = slot.refresh_lock.lock().await;
+        // Reads the database and not memory, because another process may have refreshed the token.
+        let stored = self.stored(appid, slot).await?;
+        let stored = stored.map(|(_, token)| token).filter(CachedToken::is_usable);
+        let was_confirmed = confirmed_at.is_some_and(|at| at.elapsed() < CONFIRMATION_TTL);
+        let token = match stored {
+            Some(token) if token.replaces(&stale) || was_confirmed => {
+                slot.set(token.clone());
+                token
             }
-            Some(_) => self.refresh_for_everybody(appid, slot, Reason::Refused(&stale)).await?,
-            None => self.refresh_for_everybody(appid, slot, Reason::Due).await?,
+            Some(_) => self.refresh_shared(appid, slot, Reason::Refused(&stale)).await?,
+            None => self.refresh_shared(appid, slot, Reason::Due).await?,
         };
-        *busy = (held.token == stale).then(Instant::now);
-        Ok(TokenStatus::of(appid, &held))
+        *confirmed_at = (token.token == stale).then(Instant::now);
+        Ok(TokenStatus::of(appid, &token))
     }
 
     fn slot(&self, appid: &AppId) -> Result<&Slot, Error> {
         self.slots.get(appid).ok_or_else(|| Error::Unknown(appid.clone()))
     }
 
-    async fn good(&self, appid: &AppId) -> Result<Held, Error> {
+    async fn usable(&self, appid: &AppId) -> Result<CachedToken, Error> {
         let slot = self.slot(appid)?;
         self.compare(appid, slot).await;
-        if let Some(held) = slot.held().filter(Held::is_good) {
-            if !held.is_fresh() {
-                self.renew_meanwhile(appid, slot);
+        if let Some(token) = slot.cached().filter(CachedToken::is_usable) {
+            if !token.is_fresh() {
+                self.renew_in_background(appid, slot);
             }
-            return Ok(held);
+            return Ok(token);
         }
-        let busy = slot.busy.clone().lock_owned().await;
-        if let Some(held) = slot.held().filter(Held::is_fresh) {
-            return Ok(held);
+        let lock = slot.refresh_lock.clone().lock_owned().await;
+        if let Some(token) = slot.cached().filter(CachedToken::is_fresh) {
+            return Ok(token);
         }
-        self.apart(appid, busy, None).await
+        self.renew_in_task(appid, lock, None).await
     }
 
-    /// Renews the token, or replaces the one that was refused, in a task of its own: a caller who does not
-    /// stay for its end leaves the outcome to those who come next.
-    async fn apart(
+    /// Renews the token, or replaces the refused one, in a separate task. If the caller is cancelled,
+    /// the task still finishes and later callers get its result.
+    async fn renew_in_task(
         &self,
         appid: &AppId,
-        busy: OwnedMutexGuard<Option<Instant>>,
+        lock: OwnedMutexGuard<Option<Instant>>,
         refused: Option<AccessToken>,
-    ) -> Result<Held, Error> {
-        let keeper = self.own.upgrade().ok_or_else(|| Error::Unknown(appid.clone()))?;
-        let (appid, own) = (appid.clone(), appid.clone());
+    ) -> Result<CachedToken, Error> {
+        let keeper = self.this.upgrade().ok_or_else(|| Error::Unknown(appid.clone()))?;
+        let (appid, task_appid) = (appid.clone(), appid.clone());
         let work = async move {
-            let (_busy, slot) = (busy, keeper.slot(&own)?);
+            let (_lock, slot) = (lock, keeper.slot(&task_appid)?);
             match &refused {
-                None => keeper.renew_if_due(&own, slot).await,
+                None => keeper.renew_if_due(&task_appid, slot).await,
                 Some(refused) => {
-                    let reason = Reason::Refused(refused);
-                    keeper.refresh_for_everybody(&own, slot, reason).await
+                    keeper.refresh_shared(&task_appid, slot, Reason::Refused(refused)).await
                 }
             }
         };
         match tokio::spawn(work).await {
             Ok(outcome) => outcome,
             Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            // The process is ending.
+            // The runtime is shutting down.
             Err(_) => Err(Error::Stuck(appid)),
         }
     }
 
-    /// Renews the token ahead of time while everybody goes on with the old one, which WeChat accepts
-    /// for as long as it is good.
-    fn renew_meanwhile(&self, appid: &AppId, slot: &Slot) {
-        let Ok(busy) = slot.busy.clone().try_lock_owned() else { return };
-        let Some(keeper) = self.own.upgrade() else { return };
+    /// Renews the token ahead of time in the background. Callers keep using the old token, which WeChat
+    /// accepts until it expires.
+    fn renew_in_background(&self, appid: &AppId, slot: &Slot) {
+        let Ok(lock) = slot.refresh_lock.clone().try_lock_owned() else { return };
+        let Some(keeper) = self.this.upgrade() else { return };
         let appid = appid.clone();
         tokio::spawn(async move {
-            let _busy = busy;
+            let _lock = lock;
             if let Ok(slot) = keeper.slot(&appid) {
-                // One that fails has said so.
+                // A failed renewal logs itself.
                 let _ = keeper.renew_if_due(&appid, slot).await;
             }
         });
     }
 
-    async fn renew_if_due(&self, appid: &AppId, slot: &Slot) -> Result<Held, Error> {
-        if let Some(held) = slot.held().filter(Held::is_fresh) {
-            return Ok(held);
+    async fn renew_if_due(&self, appid: &AppId, slot: &Slot) -> Result<CachedToken, Error> {
+        if let Some(token) = slot.cached().filter(CachedToken::is_fresh) {
+            return Ok(token);
         }
         match self.renew(appid, slot).await {
-            Ok(held) => Ok(held),
-            Err(error) => match slot.held().filter(Held::is_good) {
-                // A failed renewal never throws a token away that still works.
-                Some(held) => {
+            Ok(token) => Ok(token),
+            Err(error) => match slot.cached().filter(CachedToken::is_usable) {
+                // A failed renewal never discards a token that still works.
+                Some(token) => {
                     tracing::warn!(
                         app.id = %appid, %error,
-                        "could not renew the access token; the one before is used on"
+                        "could not renew the access token; the current one stays in use"
                     );
-                    slot.hold(held.postponed(PAUSE_AFTER_FAILURE));
-                    Ok(held)
+                    slot.set(token.renewed_after(RETRY_DELAY));
+                    Ok(token)
                 }
                 None => Err(error),
             },
         }
     }
 
-    async fn renew(&self, appid: &AppId, slot: &Slot) -> Result<Held, Error> {
-        if let Some((_, held)) = self.stored(appid, slot).await? {
-            slot.hold(held.clone());
-            if held.is_fresh() {
-                return Ok(held);
+    async fn renew(&self, appid: &AppId, slot: &Slot) -> Result<CachedToken, Error> {
+        if let Some((_, token)) = self.stored(appid, slot).await? {
+            slot.set(token.clone());
+            if token.is_fresh() {
+                return Ok(token);
             }
         }
-        self.refresh_for_everybody(appid, slot, Reason::Due).await
+        self.refresh_shared(appid, slot, Reason::Due).await
     }
 
-    async fn replaced(&self, appid: &AppId, refused: &AccessToken) -> Result<Held, Error> {
+    async fn replace_refused(
+        &self,
+        appid: &AppId,
+        refused: &AccessToken,
+    ) -> Result<CachedToken, Error> {
         let slot = self.slot(appid)?;
-        let busy = slot.busy.clone().lock_owned().await;
-        if let Some(held) = slot.held().filter(|held| held.replaces(refused)) {
-            return Ok(held);
+        let lock = slot.refresh_lock.clone().lock_owned().await;
+        if let Some(token) = slot.cached().filter(|token| token.replaces(refused)) {
+            return Ok(token);
         }
-        self.apart(appid, busy, Some(refused.clone())).await
+        self.renew_in_task(appid, lock, Some(refused.clone())).await
     }
 }
 
 impl Slot {
-    pub(super) fn held(&self) -> Option<Held> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn cached(&self) -> Option<CachedToken> {
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn hold(&self, held: Held) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    pub(super) fn set(&self, token: CachedToken) {
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
     }
 }
 
 #[async_trait]
 impl TokenSource for Keeper {
     async fn token(&self, appid: &AppId) -> Result<AccessToken, TokenError> {
-        Ok(self.good(appid).await?.token)
+        Ok(self.usable(appid).await?.token)
     }
 
     async fn replace(
@@ -234,6 +238,6 @@ impl TokenSource for Keeper {
         appid: &AppId,
         refused: &AccessToken,
     ) -> Result<AccessToken, TokenError> {
-        Ok(self.replaced(appid, refused).await?.token)
+        Ok(self.replace_refused(appid, refused).await?.token)
     }
 }

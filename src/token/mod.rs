@@ -1,18 +1,18 @@
-//! The keeper of access tokens: one per account, for all processes on the database.
+//! The keeper of access tokens: one token per account, shared by all processes on the database.
 //!
-//! A token lives in memory, sealed in the database, and at WeChat. Whoever needs one takes it from
-//! memory, which is compared with the database every few seconds, then from the database; only when neither holds a good one is WeChat asked, by one
-//! caller in the process and one process on the database, under a lease. A refused token is replaced
-//! by comparing it with what is held: if a newer one is there already, that is the answer and no
-//! call is made. Asks in WeChat's normal mode, which gives every caller the same token; the forced
-//! mode, which kills the token for everybody, is for operators only.
+//! A token is cached in memory and stored encrypted in the database. Callers get it from memory, which
+//! is compared with the database every few seconds, otherwise from the database. If neither has a
+//! usable token, one caller per process and one process per database refreshes the token, under a
+//! lease. When WeChat refuses a token, the keeper first looks for a newer one and refreshes only if
+//! there is none. Refreshes use WeChat's normal mode, which returns the same token to every caller. The
+//! forced mode, which invalidates the current token for all callers, is for operators only.
 
+mod cached;
 mod compare;
 mod error;
-mod held;
 mod keeper;
 mod refresh;
 
+pub use cached::TokenStatus;
 pub use error::Error;
-pub use held::TokenStatus;
 pub use keeper::{Credentials, Keeper};

@@ -1,4 +1,4 @@
-//! A refresh: one for everybody, under a lease, and never backwards.
+//! Refreshes: one for all processes at a time, under a lease. An older token never replaces a newer one.
 
 use std::time::Duration;
 
@@ -6,89 +6,89 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::Error;
-use super::held::Held;
+use super::cached::CachedToken;
 use super::keeper::{Keeper, Slot};
 use crate::lease::Lease;
 use crate::model::AppId;
 use crate::store::tokens::{self, SealedToken};
 use crate::wechat::AccessToken;
 
-/// What a token is sealed for.
+/// The purpose for which tokens are encrypted.
 const PURPOSE: &str = "access_token";
 
-/// How long a refresh may take, and how long one that died blocks the others.
+/// How long a refresh may take, and how long a process that died during one blocks the others.
 const LEASE_LIFE: Duration = Duration::from_secs(20);
 
-/// How often others look whether the refresh is done.
-const POLL: Duration = Duration::from_millis(100);
+/// How often other processes check whether the refresh is done.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Refreshes that may follow refusals within [`REFUSALS_WITHIN_MS`]. More means that refreshing
-/// does not help: somebody else replaces the token.
-const MOST_REFUSALS: i32 = 2;
+/// The maximum number of refreshes after refusals within [`REFUSAL_WINDOW_MS`]. Beyond it, refreshing
+/// does not help, because another system keeps replacing the token.
+const MAX_REFUSALS: i32 = 2;
 
-const REFUSALS_WITHIN_MS: i64 = 10 * 60 * 1000;
+const REFUSAL_WINDOW_MS: i64 = 10 * 60 * 1000;
 
-/// Why a refresh is made.
+/// Why a token is refreshed.
 #[derive(Clone, Copy)]
 pub(super) enum Reason<'a> {
-    /// The token at hand is old, or there is none.
+    /// The current token is due for renewal, or there is none.
     Due,
-    /// WeChat refused this one.
+    /// WeChat refused this token.
     Refused(&'a AccessToken),
-    /// An operator asked; `force` replaces a token that WeChat thinks is good.
-    Asked { force: bool },
+    /// An operator requested it. `force` replaces the token even if it is still valid.
+    Requested { force: bool },
 }
 
 impl Keeper {
-    /// Refreshes under the lease, or takes what the process that has the lease brings.
-    pub(super) async fn refresh_for_everybody(
+    /// Refreshes the token under the lease, or returns the token of the process that holds the lease.
+    pub(super) async fn refresh_shared(
         &self,
         appid: &AppId,
         slot: &Slot,
         reason: Reason<'_>,
-    ) -> Result<Held, Error> {
+    ) -> Result<CachedToken, Error> {
         let name = format!("token:{appid}");
         let deadline = Instant::now() + LEASE_LIFE;
         loop {
             let lease = Lease::try_acquire(&self.store, &name, &self.holder, LEASE_LIFE).await?;
             let stored = self.stored(appid, slot).await?;
-            let at_hand =
-                stored.as_ref().map(|(_, held)| held).filter(|held| reason.is_met_by(held));
-            if let Some(held) = at_hand {
-                slot.hold(held.clone());
+            let sufficient =
+                stored.as_ref().map(|(_, token)| token).filter(|token| reason.is_met_by(token));
+            if let Some(token) = sufficient {
+                slot.set(token.clone());
                 if let Some(lease) = lease {
                     lease.release().await;
                 }
-                return Ok(held.clone());
+                return Ok(token.clone());
             }
             if let Some(lease) = lease {
                 let row = stored.map(|(row, _)| row);
-                let asked = self.ask(appid, slot, reason, row, lease.fence()).await;
+                let result = self.fetch(appid, slot, reason, row, lease.fence()).await;
                 lease.release().await;
-                return asked;
+                return result;
             }
             if Instant::now() > deadline {
                 return Err(Error::Stuck(appid.clone()));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Asks WeChat, and stores what it gives unless something newer came in between.
-    async fn ask(
+    /// Fetches a token from WeChat and stores it, unless a newer one was stored meanwhile.
+    async fn fetch(
         &self,
         appid: &AppId,
         slot: &Slot,
         reason: Reason<'_>,
         row: Option<SealedToken>,
         fence: i64,
-    ) -> Result<Held, Error> {
+    ) -> Result<CachedToken, Error> {
         let now_ms = self.store.now().await?;
         let (refusals, refused_since_at) = reason.refusals(row.as_ref(), now_ms);
-        if refusals > MOST_REFUSALS {
+        if refusals > MAX_REFUSALS {
             return Err(Error::Contested(appid.clone()));
         }
-        let force = matches!(reason, Reason::Asked { force: true });
+        let force = matches!(reason, Reason::Requested { force: true });
         let granted = self
             .client
             .stable_token(appid, &slot.credentials.secret, force)
@@ -109,42 +109,43 @@ impl Keeper {
             token.expires_in_seconds = granted.expires_in.as_secs(),
             "access token refreshed"
         );
-        let mut held = Held::from_row(granted.token, &row, now_ms);
-        // A later refresh overtook this answer: its token is the one that stands.
+        let mut token = CachedToken::from_row(granted.token, &row, now_ms);
+        // If a later refresh was faster, its token is the valid one.
         if !tokens::record(&self.store, &row).await?
             && let Some((_, newer)) = self.stored(appid, slot).await?
         {
-            held = newer;
+            token = newer;
         }
-        slot.hold(held.clone());
-        Ok(held)
+        slot.set(token.clone());
+        Ok(token)
     }
 
-    /// The database's token, if it opens. One sealed with keys that are gone is as good as none.
+    /// Returns the database's token. A token that no configured key can decrypt counts as none.
     pub(super) async fn stored(
         &self,
         appid: &AppId,
         slot: &Slot,
-    ) -> Result<Option<(SealedToken, Held)>, Error> {
+    ) -> Result<Option<(SealedToken, CachedToken)>, Error> {
         let Some(row) = tokens::find(self.store.reader(), appid).await? else { return Ok(None) };
-        let held = self.opened(appid, slot, &row).await?;
-        Ok(held.map(|held| (row, held)))
+        let token = self.open(appid, slot, &row).await?;
+        Ok(token.map(|token| (row, token)))
     }
 
-    /// The token of a row, if it opens.
-    pub(super) async fn opened(
+    /// Decrypts the token of a row. Returns `None` if no configured key can decrypt it.
+    pub(super) async fn open(
         &self,
         appid: &AppId,
         slot: &Slot,
         row: &SealedToken,
-    ) -> Result<Option<Held>, Error> {
+    ) -> Result<Option<CachedToken>, Error> {
         let now_ms = self.store.now().await?;
         match slot.credentials.sealer.open(PURPOSE, &row.sealed) {
             Ok(plain) => {
-                Ok(Some(Held::from_row(AccessToken::new(plain.expose_secret()), row, now_ms)))
+                let token = AccessToken::new(plain.expose_secret());
+                Ok(Some(CachedToken::from_row(token, row, now_ms)))
             }
             Err(error) => {
-                tracing::warn!(app.id = %appid, %error, "the stored access token does not open");
+                tracing::warn!(app.id = %appid, %error, "could not decrypt the stored access token");
                 Ok(None)
             }
         }
@@ -152,25 +153,26 @@ impl Keeper {
 }
 
 impl Reason<'_> {
-    /// Whether a token that is there already will do.
-    fn is_met_by(self, held: &Held) -> bool {
+    /// Whether an existing token makes the refresh unnecessary.
+    fn is_met_by(self, token: &CachedToken) -> bool {
         match self {
-            Self::Due => held.is_fresh(),
-            Self::Refused(refused) => held.replaces(refused),
-            Self::Asked { .. } => false,
+            Self::Due => token.is_fresh(),
+            Self::Refused(refused) => token.replaces(refused),
+            Self::Requested { .. } => false,
         }
     }
 
-    /// How many refreshes followed refusals lately, this one included, and since when.
+    /// Returns the number of recent refreshes after refusals, including this one, and the start of the
+    /// counting window in database time (ms since 1970).
     fn refusals(self, row: Option<&SealedToken>, now_ms: i64) -> (i32, i64) {
-        let lately = row.filter(|row| now_ms - row.refused_since_at < REFUSALS_WITHIN_MS);
+        let recent = row.filter(|row| now_ms - row.refused_since_at < REFUSAL_WINDOW_MS);
         let (before, since) =
-            lately.map_or((0, now_ms), |row| (row.refusals, row.refused_since_at));
+            recent.map_or((0, now_ms), |row| (row.refusals, row.refused_since_at));
         match self {
             Self::Refused(_) => (before + 1, since),
             Self::Due => (before, since),
-            // An operator has looked into it: the count begins anew.
-            Self::Asked { .. } => (0, 0),
+            // An operator's refresh resets the count.
+            Self::Requested { .. } => (0, 0),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One account's calls: where their token comes from, and what happens when WeChat refuses it.
+//! The calls of one account: they get an access token, and replace it when WeChat refuses it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::attempts::{Shared, repeated};
+use super::attempts::{Shared, with_retries};
 use super::client::Link;
 use super::request::Request;
 use super::{Class, Error, TokenSource};
 use crate::model::AppId;
 
-/// The calls of one account; clones share their concurrency limit and their counts.
+/// The calls of one account. Clones share the concurrency limit and the request counts.
 #[derive(Clone)]
 pub struct Account(Arc<Inner>);
 
@@ -33,18 +33,18 @@ impl Account {
         Self(Arc::new(Inner { link, appid, tokens, shared }))
     }
 
-    /// The account.
+    /// The AppID of the account.
     pub fn appid(&self) -> &AppId {
         &self.0.appid
     }
 
-    /// Requests sent so far, repetitions included, by the path below `/cgi-bin/`: `user/get`,
-    /// `user/info/batchget`. An attempt that got no connection counts too.
+    /// The number of requests sent so far, retries included, by path below `/cgi-bin/`: `user/get`,
+    /// `user/info/batchget`. Includes attempts that failed to connect.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.0.shared.counts.all()
     }
 
-    /// How many calls its concurrency limit lets be in flight now.
+    /// The number of calls that the concurrency limit currently allows at the same time.
     pub fn concurrency(&self) -> usize {
         self.0.shared.concurrency.limit()
     }
@@ -61,21 +61,21 @@ impl Account {
         &self.0.shared
     }
 
-    /// Calls with the account's token. If WeChat refuses it, the token is replaced, for everybody,
-    /// and the call is repeated once: a second refusal is another system's doing, and more tokens
-    /// would not mend it.
+    /// Sends the request with the account's access token. If WeChat refuses the token, replaces it for all
+    /// callers and sends the request once more. A second refusal means that another system refreshes the
+    /// token too, so a third token would not help.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
     ) -> Result<T, Error> {
         let Inner { link, appid, tokens, shared } = &*self.0;
         let token = tokens.token(appid).await?;
-        match repeated(link, request, Some(&token), Some(shared)).await {
+        match with_retries(link, request, Some(&token), Some(shared)).await {
             Err(error) if error.class() == Class::Token => {}
             outcome => return outcome,
         }
         let newer = tokens.replace(appid, &token).await?;
-        match repeated(link, request, Some(&newer), Some(shared)).await {
+        match with_retries(link, request, Some(&newer), Some(shared)).await {
             Err(Error::Refused { call, class: Class::Token, upstream }) => {
                 Err(Error::TokenRefused { call, upstream })
             }

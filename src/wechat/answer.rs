@@ -1,4 +1,4 @@
-//! What answers of several calls have in common.
+//! Parts that the answers of several calls have in common.
 
 use std::str::FromStr;
 
@@ -6,14 +6,14 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::lenient::{Integer, Text};
 
-/// The answer of a call that only does something: it has to say so, for `{}` may be anybody's.
+/// The answer of a call that returns no data. Requires `errcode`, since any server could answer `{}`.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Done {
     #[serde(rename = "errcode")]
     _zero: Integer,
 }
 
-/// A text that outlives the answer, with its line ends; empty where it is none.
+/// An owned text that keeps its line breaks; empty if the field is not a text.
 #[derive(Debug, Default)]
 pub(super) struct Lines(pub(super) String);
 
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Lines {
     }
 }
 
-/// An identifier; absent where the text is none.
+/// An identifier; `None` if the text is not a valid one.
 #[derive(Debug)]
 pub(super) struct Id<T>(pub(super) Option<T>);
 

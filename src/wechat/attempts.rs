@@ -1,4 +1,4 @@
-//! The attempts at one call: each with a permit, with pauses between them.
+//! Sends a request until it succeeds or a retry cannot help. Each attempt takes a permit.
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use super::client::Link;
 use super::concurrency::{ConcurrencyLimit, Permit, Signal};
 use super::counts::Counts;
 use super::request::Request;
-use super::retry::Repetitions;
+use super::retry::Retries;
 use super::{AccessToken, Class, Error, send};
 
-/// What the calls of one account share.
+/// State that the calls of one account share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) concurrency: ConcurrencyLimit,
     pub(super) counts: Counts,
 }
 
-/// Calls until there is an answer, or an error that another attempt would not mend; a call that is made
-/// once only, once.
-pub(super) async fn repeated<T: DeserializeOwned>(
+/// Sends the request until it succeeds, fails with an error that a retry cannot fix, or the policy allows no
+/// more retries. Sends calls marked [`never_retried`](super::request::Call::never_retried) once.
+pub(super) async fn with_retries<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
     shared: Option<&Shared>,
 ) -> Result<T, Error> {
-    let mut repetitions = Repetitions::default();
+    let mut retries = Retries::default();
     let mut attempt = 1_u32;
     loop {
-        let error = match once_when_permitted(link, request, token, shared).await {
+        let error = match once_after_permit(link, request, token, shared).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let now = link.clock.now();
-        let pause = repetitions.pause(&link.retry, error.class(), now, rand::random());
-        let pause = pause.filter(|_| !request.call.is_made_once);
+        let pause = retries.pause(&link.retry, error.class(), now, rand::random());
+        let pause = pause.filter(|_| !request.call.never_retried);
         log(request, &error, attempt, pause);
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,
@@ -45,19 +45,19 @@ pub(super) async fn repeated<T: DeserializeOwned>(
     }
 }
 
-/// Calls, and once more after an error that `unused` takes for one that used nothing up.
-pub(super) async fn repeated_once<T: DeserializeOwned>(
+/// Sends the request, and retries once if `can_retry` accepts the error.
+pub(super) async fn with_one_retry<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
-    unused: impl Fn(&Error) -> bool,
+    can_retry: impl Fn(&Error) -> bool,
 ) -> Result<T, Error> {
     let error = match once(link, request, None).await {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    let (now, mut repetitions) = (link.clock.now(), Repetitions::default());
-    let pause = repetitions.pause(&link.retry, error.class(), now, rand::random());
-    let pause = pause.filter(|_| unused(&error));
+    let (now, mut retries) = (link.clock.now(), Retries::default());
+    let pause = retries.pause(&link.retry, error.class(), now, rand::random());
+    let pause = pause.filter(|_| can_retry(&error));
     log(request, &error, 1, pause);
     let Some(pause) = pause else {
         return Err(error);
@@ -66,16 +66,16 @@ pub(super) async fn repeated_once<T: DeserializeOwned>(
     once(link, request, None).await.inspect_err(|error| log(request, error, 2, None))
 }
 
-/// Calls once.
+/// Sends the request once.
 pub(super) async fn once<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
 ) -> Result<T, Error> {
-    send::ask(link, request, token).await
+    send::send(link, request, token).await
 }
 
-async fn once_when_permitted<T: DeserializeOwned>(
+async fn once_after_permit<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -88,7 +88,7 @@ async fn once_when_permitted<T: DeserializeOwned>(
     once_with_permit(link, request, token, shared, permit).await
 }
 
-/// Calls once, from a permit.
+/// Sends the request once, holding `permit` until the answer arrives.
 pub(super) async fn once_with_permit<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
@@ -105,8 +105,8 @@ pub(super) async fn once_with_permit<T: DeserializeOwned>(
 fn signal<T>(outcome: &Result<T, Error>) -> Signal {
     match outcome.as_ref().map_err(Error::class) {
         Err(Class::Transient | Class::RateLimited) => Signal::Busy,
-        Err(Class::Undecodable | Class::Config) => Signal::Neither,
-        _ => Signal::Well,
+        Err(Class::Undecodable | Class::Config) => Signal::Neutral,
+        _ => Signal::Success,
     }
 }
 

@@ -1,8 +1,8 @@
-//! The last moment before a call leaves, in which whoever makes it has a say.
+//! A hook that runs right before a request is sent.
 //!
-//! A call that does a second thing when it is made twice is noted by its maker before its first byte
-//! leaves. What is waited for until then, a token and a permit, is none of the call yet: where it
-//! takes too long, nothing was sent.
+//! Some calls have a second effect when they are sent twice. Their caller records the attempt before the
+//! first byte leaves. Waiting for a token and a permit happens before that: if the deadline passes during
+//! the wait, nothing was sent.
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -12,19 +12,20 @@ use super::attempts::once_with_permit;
 use super::request::Request;
 use super::{AccessToken, Account, Class, Error};
 
-/// What the maker of a call decides before it leaves.
+/// Decides whether a request is sent, and until when it may wait.
 #[async_trait]
 pub trait BeforeSend: Send + Sync {
-    /// Until when a token and a permit are waited for.
+    /// The latest time to wait for a token and a permit.
     fn deadline(&self) -> Instant;
 
-    /// Both are there. Whether the call is made: its bytes leave next.
+    /// Called once a token and a permit are available. Returns whether to send the request, which then
+    /// happens immediately.
     async fn begin(&self) -> bool;
 }
 
 impl Account {
-    /// Makes a call once, and once more only where WeChat refused its token. After
-    /// [`Error::NotMade`] nothing has left that WeChat did not refuse.
+    /// Sends the request once, and a second time only if WeChat refused the token. After
+    /// [`Error::NotMade`], WeChat has refused everything that was sent.
     pub(super) async fn call_once<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
@@ -32,12 +33,12 @@ impl Account {
     ) -> Result<T, Error> {
         let (tokens, appid) = (self.tokens(), self.appid());
         let token = in_time(request, before_send, tokens.token(appid)).await??;
-        match self.finish(request, &token, before_send).await {
+        match self.send_if_allowed(request, &token, before_send).await {
             Err(Error::Refused { class: Class::Token, .. }) => {}
             outcome => return outcome,
         }
         let newer = in_time(request, before_send, tokens.replace(appid, &token)).await??;
-        match self.finish(request, &newer, before_send).await {
+        match self.send_if_allowed(request, &newer, before_send).await {
             Err(Error::Refused { call, class: Class::Token, upstream }) => {
                 Err(Error::TokenRefused { call, upstream })
             }
@@ -45,7 +46,7 @@ impl Account {
         }
     }
 
-    async fn finish<T: DeserializeOwned>(
+    async fn send_if_allowed<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
         token: &AccessToken,

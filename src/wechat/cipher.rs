@@ -1,5 +1,5 @@
-//! AES in CBC mode as WeChat uses it, with the padding taken off by hand: WeChat pads callbacks to 32
-//! bytes, which no library expects of a cipher with blocks of 16.
+//! AES in CBC mode as WeChat uses it. The padding is removed here because WeChat pads callbacks to 32
+//! bytes, which no library supports for a cipher with 16-byte blocks.
 
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
@@ -8,11 +8,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use cbc::Decryptor;
 
-/// The length of a block, of an initialisation vector, and of an AES-128 key.
+/// The length of a block, an initialisation vector and an AES-128 key.
 pub(super) const BLOCK_BYTES: usize = 16;
 
-/// Base64 that minds neither missing `=` nor spare bits: EncodingAESKey comes without the one and
-/// with the others set.
+/// Base64 that accepts missing `=` padding and non-zero trailing bits, as EncodingAESKey has both.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -20,7 +19,7 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decrypts in place and takes off padding to blocks of 16; `None` where the key is not the one.
+/// Decrypts in place and removes padding to 16 bytes; `None` if the padding is wrong, as with a wrong key.
 pub(super) fn open_128<'a>(
     key: &[u8; 16],
     iv: &[u8; BLOCK_BYTES],
@@ -30,7 +29,7 @@ pub(super) fn open_128<'a>(
     unpadded(cipher.decrypt_padded::<NoPadding>(bytes).ok()?, BLOCK_BYTES)
 }
 
-/// Decrypts in place and takes off padding to blocks of 32; `None` where the key is not the one.
+/// Decrypts in place and removes padding to 32 bytes; `None` if the padding is wrong, as with a wrong key.
 pub(super) fn open_256<'a>(
     key: &[u8; 32],
     iv: &[u8; BLOCK_BYTES],
@@ -40,7 +39,7 @@ pub(super) fn open_256<'a>(
     unpadded(cipher.decrypt_padded::<NoPadding>(bytes).ok()?, 2 * BLOCK_BYTES)
 }
 
-/// What PKCS#7 padding to `block` bytes was put behind; `None` where there is none.
+/// Removes PKCS#7 padding to `block` bytes; `None` if there is no valid padding.
 fn unpadded(bytes: &[u8], block: usize) -> Option<&[u8]> {
     let length = usize::from(*bytes.last()?);
     let (text, padding) = bytes.split_at_checked(bytes.len().checked_sub(length)?)?;

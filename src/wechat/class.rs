@@ -1,40 +1,40 @@
-//! What the caller can do about an errcode: the one table.
+//! Classifies errcodes by what the caller can do about them. The only such table.
 
 /// What the caller can do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// WeChat or the way to it is busy: worth trying again later.
+    /// WeChat or the network is busy: retry later.
     Transient,
-    /// The access token is not accepted.
+    /// WeChat does not accept the access token.
     Token,
-    /// A daily or monthly allowance is used up: wait for its reset.
+    /// A daily or monthly quota is used up: wait for its reset.
     Quota,
-    /// Too many calls in this minute.
+    /// Too many calls within the current minute.
     RateLimited,
-    /// The account, its secret, its permissions or the way to WeChat is set up wrongly: stop the
-    /// account's calls until an operator has acted.
+    /// The account, its secret, its permissions or the network is misconfigured: stop the account's calls
+    /// until an operator has acted.
     Config,
-    /// The request is wrong: a defect of ours, or of who asked us.
+    /// The request is invalid: a bug in this service or in its API client.
     Caller,
-    /// Concerns one person only, or an openid that is none of this account's. For a batch: one of
-    /// its openids; for `user/get`: its cursor.
+    /// Concerns one user only, or an openid that does not belong to the account. On a batch: one of its
+    /// openids. On `user/get`: the cursor.
     Person,
-    /// A batch holds too many openids, or none.
+    /// The batch contains too many openids, or none.
     ListSize,
     /// Concerns one message template only.
     Template,
-    /// The same message was accepted before.
+    /// WeChat accepted the same message before.
     Duplicate,
     /// WeChat has withdrawn the call.
     Retired,
-    /// The answer cannot be read.
+    /// The answer cannot be decoded.
     Undecodable,
-    /// An errcode that is in no table.
+    /// The errcode is not in the table.
     Unknown,
 }
 
 impl Class {
-    /// The class of an errcode on an ordinary call; 0 is no error and does not belong here.
+    /// The class of an errcode on an ordinary call. Not for 0, which means success.
     pub fn of(errcode: i64) -> Self {
         match errcode {
             -1 => Self::Transient,
@@ -52,8 +52,7 @@ impl Class {
         }
     }
 
-    /// The class of an errcode of a call made with the AppSecret, where 40001 means that the secret is
-    /// wrong.
+    /// The class of an errcode of a call with the AppSecret, where 40001 means that the secret is wrong.
     pub fn of_secret_endpoint(errcode: i64) -> Self {
         match Self::of(errcode) {
             Self::Token => Self::Config,
@@ -61,7 +60,7 @@ impl Class {
         }
     }
 
-    /// The class of an errcode of a template message, where 40013 is about the Mini Program that it
+    /// The class of an errcode of a template message, where 40013 concerns the Mini Program that the message
     /// opens.
     pub fn of_template_send(errcode: i64) -> Self {
         match errcode {
@@ -70,7 +69,7 @@ impl Class {
         }
     }
 
-    /// The class of an errcode of a subscribe message, where 40038 is one person's limit for a day.
+    /// The class of an errcode of a subscribe message, where 40038 is the daily limit of one user.
     pub fn of_subscribe_send(errcode: i64) -> Self {
         match errcode {
             40038 => Self::Person,
@@ -83,8 +82,8 @@ fn is_config(errcode: i64) -> bool {
     matches!(
         errcode,
         40013 | 40125 | 40243 // the appid or its secret
-            | 40164 | 61004 | 89501 | 89503 | 89506 | 89507 // the address we call from
-            | 48001 | 48004 | 49001 | 50001 | 50002 | 50004 | 50007 // what the account may do
+            | 40164 | 61004 | 89501 | 89503 | 89506 | 89507 // our IP address
+            | 48001 | 48004 | 49001 | 50001 | 50002 | 50004 | 50007 // permissions, frozen accounts
             | 40091 | 42006 | 61003 | 61005..=61007 | 61009 | 61010 | 61023 | 61024 // third parties
             | 63178 | 89000..=89004 // migration, Open Platform binding
     )
@@ -94,15 +93,15 @@ fn is_person(errcode: i64) -> bool {
     matches!(
         errcode,
         40003 | 49003 // not an openid of this account
-            | 42002 | 40030 | 42003 | 40029 | 40163 | 42007 | 87007 | 87009 // must log in again
+            | 42002 | 40030 | 42003 | 40029 | 40163 | 42007 | 87007 | 87009 // has to log in again
             | 40226 | 43019 | 65302 // blocked
-            | 43004 | 46004 | 50005 // does not follow, does not exist
-            | 43101 | 43108 | 43117 | 48002 | 89300 // refuses, is asked too often, has no such order
+            | 43004 | 46004 | 50005 // not a follower, does not exist
+            | 43101 | 43108 | 43117 | 48002 | 89300 // refuses, too many messages, no such order
     )
 }
 
-/// 43106 and 200011 are about all of an account's templates. Each is found out by itself all the same: the
-/// account's other calls go on, and only [`Class::Config`] would stop every template at once.
+/// Includes 43106 and 200011, which concern all templates of an account: they must not stop the account's
+/// other calls, as [`Class::Config`] would. Each template is stopped when its own message is refused.
 fn is_template(errcode: i64) -> bool {
     matches!(
         errcode,
@@ -116,7 +115,7 @@ fn is_caller(errcode: i64) -> bool {
         40002 | 41002 | 41004 | 41008 | 41009 // a parameter is missing
             | 40033 | 47001 | 47002 | 47003 | 43001 | 43002 | 43003 | 44002 // body, verb, https
             | 40035 | 40097 | 40101 | 45002 // a bad or oversize argument
-            | 40039 | 40066 | 40165 | 40166 | 41030 | 45014 | 45051 // where a message leads
+            | 40039 | 40066 | 40165 | 40166 | 41030 | 45014 | 45051 // the link of a message
             | 40102 | 43100 | 45026 | 45027 | 40246 | 200012 | 200014..=200021 // template management
             | 45056..=45059 | 45157..=45159 | 76001..=76004 | 76021 | 76022 | 87008
     )

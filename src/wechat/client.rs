@@ -1,4 +1,4 @@
-//! The client itself: one per process, with its connections and its patience.
+//! The HTTP client: one per process, with its connection pool and its timeouts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,27 +17,27 @@ use super::{
 use crate::clock::Clock;
 use crate::model::AppId;
 
-/// WeChat's server API; clones share their connections.
+/// A client of WeChat's server API. Clones share the connection pool.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Link>);
 
-/// The way to WeChat's server.
+/// Everything needed to send a request to WeChat's server.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) http: reqwest::Client,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub(super) base_url: String,
     pub(super) retry: RetryPolicy,
     pub(super) clock: Clock,
 }
 
 impl Client {
-    /// A client with these options; opens no connection yet.
+    /// Creates a client. Opens no connection yet.
     pub fn new(options: Options) -> Result<Self, BuildError> {
         let base_url = check_base_url(&options.base_url)?;
         let (tls, builder) = match base_url.scheme() {
             "https" => (tls::config(options.ca_file_pem.as_deref())?, reqwest::Client::builder()),
-            // A proxy has no business with a server on this machine.
+            // Plain HTTP is only allowed to this machine, where a proxy makes no sense.
             _ => (tls::none()?, reqwest::Client::builder().no_proxy()),
         };
         let http = with_settings(builder.tls_backend_preconfigured(tls), &options)
@@ -51,8 +51,8 @@ impl Client {
         })))
     }
 
-    /// Asks WeChat for an access token: the one everybody gets, or with `force_refresh` a new one,
-    /// which ends the old one at once and which WeChat gives twenty times a day.
+    /// Fetches an access token from WeChat: the current shared one or, with `force_refresh`, a new one. A
+    /// forced refresh invalidates the old token at once, and WeChat allows 20 a day.
     pub async fn stable_token(
         &self,
         appid: &AppId,
@@ -66,7 +66,7 @@ impl Client {
         &self.0
     }
 
-    /// One account's calls, counted from 0.
+    /// Returns the calls of one account. Their request counts start at 0.
     pub fn account(
         &self,
         appid: AppId,
@@ -78,8 +78,8 @@ impl Client {
     }
 }
 
-/// HTTP/1.1 alone: with HTTP/2 one broken connection is a broken call for everybody in flight, and
-/// the library repeats calls by itself. How often something is sent is decided in `attempts.rs`.
+/// Uses HTTP/1.1 only: with HTTP/2, one broken connection breaks all calls in flight, and the library
+/// retries calls on its own. Only `attempts.rs` decides how often a request is sent.
 fn with_settings(builder: ClientBuilder, options: &Options) -> ClientBuilder {
     builder
         .user_agent(&options.user_agent)

@@ -1,13 +1,13 @@
-//! How many calls of one account may be in flight: fewer while WeChat is busy, more again when it is not.
+//! Limits the concurrent calls of one account, and adapts the limit to how busy WeChat is.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Admits calls of one account; clones share their permits.
+/// A semaphore for the calls of one account. Clones share the permits.
 ///
-/// The permits are halved when WeChat is busy, once for all calls that were in flight together, and
-/// come back one by one, each after as many successes in a row as there are permits.
+/// When WeChat is busy, the limit is halved, once for all calls that were in flight together. It then grows
+/// by one after as many successes in a row as the current limit.
 #[derive(Debug, Clone)]
 pub struct ConcurrencyLimit {
     permits: Arc<Semaphore>,
@@ -16,24 +16,24 @@ pub struct ConcurrencyLimit {
 
 #[derive(Debug)]
 struct State {
-    most: usize,
+    max: usize,
     limit: usize,
-    /// Places taken away that are still in use, given up as soon as their calls end.
-    owed: usize,
-    /// Halvings so far. A call admitted before the latest one says nothing new.
+    /// Permits that were removed while in use. They are discarded when their calls end.
+    to_discard: usize,
+    /// Halvings so far. The outcome of a call that got its permit before the latest halving is ignored.
     halvings: u64,
     successes: usize,
 }
 
-/// What a call told about how busy WeChat is.
+/// What the outcome of a call implies about WeChat's load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    Well,
+    Success,
     Busy,
-    Neither,
+    Neutral,
 }
 
-/// A permit; dropping it gives it back.
+/// A permit for one call. Dropping it returns it to the semaphore.
 #[derive(Debug)]
 pub(super) struct Permit {
     concurrency: ConcurrencyLimit,
@@ -42,21 +42,21 @@ pub(super) struct Permit {
 }
 
 impl ConcurrencyLimit {
-    /// A limit for at most `most` calls at once; 0 is taken as 1.
-    pub fn new(most: usize) -> Self {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        let state = State { most, limit: most, owed: 0, halvings: 0, successes: 0 };
-        Self { permits: Arc::new(Semaphore::new(most)), state: Arc::new(Mutex::new(state)) }
+    /// Creates a limit of at most `max` concurrent calls. Treats 0 as 1.
+    pub fn new(max: usize) -> Self {
+        let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        let state = State { max, limit: max, to_discard: 0, halvings: 0, successes: 0 };
+        Self { permits: Arc::new(Semaphore::new(max)), state: Arc::new(Mutex::new(state)) }
     }
 
-    /// How many calls may be in flight now.
+    /// The number of calls currently allowed at the same time.
     pub fn limit(&self) -> usize {
         self.state().limit
     }
 
-    /// Waits for a permit, in the order of asking.
+    /// Waits for a permit. Permits are granted in the order of the requests.
     pub(super) async fn acquire(&self) -> Permit {
-        // The semaphore is never closed; were it, calls would go on ungated rather than stop.
+        // The semaphore is never closed. If it were, calls would continue without a limit.
         let held = Arc::clone(&self.permits).acquire_owned().await.ok();
         Permit { concurrency: self.clone(), held, halvings: self.state().halvings }
     }
@@ -67,39 +67,39 @@ impl ConcurrencyLimit {
 }
 
 impl Permit {
-    /// Gives the permit back and tells how the call went.
+    /// Returns the permit and adapts the limit to how the call went.
     pub(super) fn finish(self, signal: Signal) {
         let mut state = self.concurrency.state();
         if self.halvings != state.halvings {
             return;
         }
         match signal {
-            Signal::Well => state.recover(&self.concurrency.permits),
+            Signal::Success => state.recover(&self.concurrency.permits),
             Signal::Busy => state.halve(&self.concurrency.permits),
-            Signal::Neither => {}
+            Signal::Neutral => {}
         }
     }
 }
 
 impl State {
     fn halve(&mut self, permits: &Semaphore) {
-        let taken = self.limit - (self.limit / 2).max(1);
-        self.limit -= taken;
-        self.owed += taken - permits.forget_permits(taken);
+        let removed = self.limit - (self.limit / 2).max(1);
+        self.limit -= removed;
+        self.to_discard += removed - permits.forget_permits(removed);
         self.halvings += 1;
         self.successes = 0;
     }
 
     fn recover(&mut self, permits: &Semaphore) {
         self.successes += 1;
-        if self.successes < self.limit || self.limit == self.most {
+        if self.successes < self.limit || self.limit == self.max {
             return;
         }
         self.successes = 0;
         self.limit += 1;
-        match self.owed {
+        match self.to_discard {
             0 => permits.add_permits(1),
-            _ => self.owed -= 1,
+            _ => self.to_discard -= 1,
         }
     }
 }
@@ -110,8 +110,8 @@ impl Drop for Permit {
             return;
         };
         let mut state = self.concurrency.state();
-        if state.owed > 0 {
-            state.owed -= 1;
+        if state.to_discard > 0 {
+            state.to_discard -= 1;
             permit.forget();
         }
     }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_calls_are_admitted_than_there_are_places() {
+    async fn no_more_calls_are_admitted_than_there_are_permits() {
         let concurrency = ConcurrencyLimit::new(3);
         let taken = permits(&concurrency, 3).await;
         assert!(is_full(&concurrency));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_fail_together_halve_the_places_once() {
+    async fn calls_that_fail_together_halve_the_limit_once() {
         let concurrency = ConcurrencyLimit::new(16);
         for permit in permits(&concurrency, 16).await {
             permit.finish(Signal::Busy);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_in_a_row_leave_one_place() {
+    async fn failures_in_a_row_leave_one_permit() {
         let concurrency = ConcurrencyLimit::new(16);
         for _ in 0..10 {
             concurrency.acquire().await.finish(Signal::Busy);
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_come_back_one_by_one_after_successes() {
+    async fn permits_come_back_one_by_one_after_successes() {
         let concurrency = ConcurrencyLimit::new(4);
         concurrency.acquire().await.finish(Signal::Busy);
         assert_eq!(concurrency.limit(), 2);
         let mut limits = Vec::new();
         for _ in 0..6 {
-            concurrency.acquire().await.finish(Signal::Well);
+            concurrency.acquire().await.finish(Signal::Success);
             limits.push(concurrency.limit());
         }
         assert_eq!(limits, [2, 3, 3, 3, 4, 4]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_still_in_use_when_halved_are_given_up_when_their_calls_end() {
+    async fn permits_in_use_when_the_limit_is_halved_are_discarded_when_their_calls_end() {
         let concurrency = ConcurrencyLimit::new(4);
         let mut taken = permits(&concurrency, 4).await;
         taken.remove(0).finish(Signal::Busy);
@@ -194,10 +194,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_given_up_halfway_gives_its_place_back() {
+    async fn a_cancelled_call_returns_its_permit() {
         let concurrency = ConcurrencyLimit::new(1);
         drop(concurrency.acquire().await);
-        concurrency.acquire().await.finish(Signal::Neither);
+        concurrency.acquire().await.finish(Signal::Neutral);
         assert!(!is_full(&concurrency));
         assert_eq!(concurrency.limit(), 1);
     }

@@ -1,9 +1,9 @@
-//! How many requests an account has sent, by call.
+//! Counts the requests that an account has sent, by call.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Requests sent, repetitions included.
+/// Requests sent, retries included.
 #[derive(Debug, Default)]
 pub(super) struct Counts(Mutex<BTreeMap<&'static str, u64>>);
 

@@ -1,6 +1,6 @@
-//! Reads an answer: the errcode that WeChat puts into a body with status 200, then the fields.
+//! Decodes an answer: first the errcode, which WeChat sends in a body with status 200, then the fields.
 //!
-//! One strict pass where all is well. What it refuses is mended and read once more.
+//! Valid JSON takes one strict pass. JSON that the strict pass rejects is repaired and parsed once more.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,14 +9,15 @@ use serde_json::error::Category;
 use super::json_repair::repair;
 use super::lenient::{Integer, Text};
 
-/// What an answer holds.
+/// The contents of an answer.
 #[derive(Debug)]
 pub(super) enum Decoded<T> {
     Answer(T),
     Refusal { errcode: i64, errmsg: String },
 }
 
-/// Reads the bytes of an answer. The error says what is wrong and where, without quoting the answer.
+/// Decodes the bytes of an answer. The error describes the problem and its position, without quoting the
+/// answer.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, String> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let strict = std::str::from_utf8(bytes).ok().and_then(|text| read(text).ok());
@@ -34,7 +35,7 @@ struct Status<'a> {
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<Decoded<T>, serde_json::Error> {
-    // Looking for the name costs next to nothing beside a second parse of a full page.
+    // Searching for the name is cheap compared with a second parse of a full page.
     if text.contains("\"errcode\"") {
         let status: Status<'_> = serde_json::from_str(text)?;
         match status.errcode {
@@ -43,7 +44,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<Decoded<T>, serde_json::Error
                 let errmsg = status.errmsg.into_printable().unwrap_or_default();
                 return Ok(Decoded::Refusal { errcode, errmsg });
             }
-            Some(Integer(None)) => return Err(serde::de::Error::custom("errcode is no number")),
+            Some(Integer(None)) => return Err(serde::de::Error::custom("errcode is not a number")),
         }
     }
     serde_json::from_str(text).map(Decoded::Answer)
@@ -53,23 +54,23 @@ fn describe(bytes: &[u8], error: &serde_json::Error) -> String {
     let length = bytes.len();
     match (bytes.trim_ascii_start().first(), error.classify()) {
         (None, _) => "it is empty".into(),
-        (Some(b'<'), _) => format!("it is a page of HTML or XML of {length} bytes, and no JSON"),
+        (Some(b'<'), _) => format!("it is {length} bytes of HTML or XML, not JSON"),
         (_, Category::Eof | Category::Io) => format!("it ends early, after {length} bytes"),
-        (_, Category::Syntax) => format!("it is no JSON at {}", place(error)),
-        // Our own complaint in `read`, which knows no place.
-        (_, Category::Data) if error.line() == 0 => "its errcode is no number".into(),
+        (_, Category::Syntax) => format!("it is not valid JSON, at {}", position(error)),
+        // The custom error of `read`, which has no position.
+        (_, Category::Data) if error.line() == 0 => "its errcode is not a number".into(),
         (_, Category::Data) => match missing_field(error) {
             Some(field) => format!("it has no field {field}"),
-            None => format!("a field is not as documented, at {}", place(error)),
+            None => format!("a field is not as documented, at {}", position(error)),
         },
     }
 }
 
-fn place(error: &serde_json::Error) -> String {
+fn position(error: &serde_json::Error) -> String {
     format!("line {} column {}", error.line(), error.column())
 }
 
-/// The field that is missing. All else that serde_json says may quote the answer.
+/// The name of the missing field. Other serde_json error texts are not used, as they may quote the answer.
 fn missing_field(error: &serde_json::Error) -> Option<String> {
     let text = error.to_string();
     let (name, _) = text.strip_prefix("missing field `")?.split_once('`')?;
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_with_and_without_an_errcode_of_nought() {
+    fn an_answer_is_read_with_and_without_an_errcode_of_zero() {
         for json in [
             r#"{"total":3}"#,
             r#"{"errcode":0,"errmsg":"ok","total":3}"#,
@@ -122,12 +123,12 @@ mod tests {
         for (body, problem) in [
             ("", "it is empty"),
             (" \n", "it is empty"),
-            ("<html>secret</html>", "it is a page of HTML or XML of 19 bytes, and no JSON"),
+            ("<html>secret</html>", "it is 19 bytes of HTML or XML, not JSON"),
             (r#"{"total":3"#, "it ends early, after 10 bytes"),
-            ("secret", "it is no JSON at line 1 column 1"),
+            ("secret", "it is not valid JSON, at line 1 column 1"),
             ("{}", "it has no field total"),
             (r#"{"total":"secret"}"#, "a field is not as documented, at line 1 column 17"),
-            (r#"{"errcode":"secret"}"#, "its errcode is no number"),
+            (r#"{"errcode":"secret"}"#, "its errcode is not a number"),
         ] {
             assert_eq!(page(body.as_bytes()), Err(problem.into()), "{body}");
         }

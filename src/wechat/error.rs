@@ -1,10 +1,10 @@
-//! Why a call gave no answer.
+//! Why a call failed.
 
 use super::{Class, TokenError, TransportError, Upstream, hint};
 
-/// Why a call gave no answer, after whatever repetitions its class allows.
+/// Why a call failed, after all retries that its class allows.
 ///
-/// Holds no URL, token, secret or openid, in `Display`, in `Debug`, and in its sources.
+/// Contains no URL, token, secret or openid: not in `Display`, not in `Debug`, not in its sources.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// WeChat answered with an errcode.
@@ -12,59 +12,59 @@ pub enum Error {
     Refused {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
-        /// What can be done about it.
+        /// What the caller can do about it.
         class: Class,
-        /// What WeChat said.
+        /// The error that WeChat returned.
         upstream: Upstream,
     },
-    /// WeChat refused the token of the call, and its replacement too.
-    #[error("WeChat refused {call} with a new access token too: {upstream}")]
+    /// WeChat refused the access token, and its replacement too.
+    #[error("WeChat refused {call} even with a new access token: {upstream}")]
     TokenRefused {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
-        /// What WeChat said the second time.
+        /// The error that WeChat returned the second time.
         upstream: Upstream,
     },
-    /// There is no token to call with.
+    /// No access token is available.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Its maker did not let it leave, or it had to wait for too long: a token was missing, or a place among
-    /// the calls in flight.
-    #[error("{call} was not made in time")]
+    /// The request was not sent: its [`BeforeSend`](super::BeforeSend) hook declined, or no token or permit
+    /// became available before the deadline.
+    #[error("{call} was not sent: it was cancelled, or its deadline passed first")]
     NotMade {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
     },
-    /// The server, or something on the way to it, answered with an HTTP error.
-    #[error("{call} was answered with HTTP status {status}")]
+    /// The server, or a proxy in between, answered with an HTTP error.
+    #[error("{call} failed with HTTP status {status}")]
     Status {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
         /// The HTTP status, anything but 2xx.
         status: u16,
     },
-    /// No answer came, or only part of one.
-    #[error("{call} did not get through: {fault}")]
+    /// No answer arrived, or only part of one.
+    #[error("{call} failed: {fault}")]
     Transport {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
-        /// Why.
+        /// What went wrong.
         fault: TransportError,
-        /// The client's own error, without its URL.
+        /// The HTTP client's error, without its URL.
         source: Option<reqwest::Error>,
     },
-    /// The answer is not what WeChat documents.
-    #[error("the answer to {call} cannot be read: {problem}")]
+    /// The answer is not as WeChat documents it.
+    #[error("cannot decode the answer to {call}: {problem}")]
     Undecodable {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
-        /// What is wrong with it, and where; never what it says.
+        /// What is wrong with the answer, and where. Never quotes it.
         problem: String,
     },
 }
 
 impl Error {
-    /// What the caller can do.
+    /// What the caller can do about this error.
     pub fn class(&self) -> Class {
         match self {
             Self::Refused { class, .. } => *class,
@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// What WeChat itself said, where it said anything.
+    /// The error that WeChat returned, if it returned one.
     pub fn upstream(&self) -> Option<&Upstream> {
         match self {
             Self::Refused { upstream, .. } | Self::TokenRefused { upstream, .. } => Some(upstream),
@@ -87,16 +87,16 @@ impl Error {
         }
     }
 
-    /// An operator's next step, where there is one.
+    /// What an operator can do about this error, if anything.
     pub fn hint(&self) -> Option<String> {
         hint::of(self)
     }
 
-    /// Whether WeChat may have done what it was asked for, although there is no answer that says so.
+    /// Whether WeChat may have executed the request although no answer confirms it.
     ///
-    /// Not after an answer that says no, not where nothing was sent for want of a token, and not where no
-    /// connection was made. After an error of class [`Duplicate`](Class::Duplicate), which is such an
-    /// answer, an earlier attempt was taken.
+    /// `false` if WeChat refused the request, if nothing was sent for lack of a token or a permit, and if no
+    /// connection was made. An error of class [`Duplicate`](Class::Duplicate) is a refusal of this request,
+    /// and means that WeChat accepted an earlier attempt.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::Refused { .. }
@@ -109,8 +109,8 @@ impl Error {
         }
     }
 
-    /// Whether it is an answer to the call itself, rather than to the question for its token or to nothing
-    /// that was sent.
+    /// Whether this error is an answer to the call itself: not a failure to get its token, and not a failure
+    /// without an answer.
     pub fn is_about_the_call(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Status { .. })
     }
@@ -152,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn what_wechat_cannot_have_taken_is_told_from_what_it_may_have_taken() {
-        let words = String::new;
+    fn requests_that_may_have_arrived_are_told_from_those_that_cannot_have() {
+        let text = String::new;
         let token_refused = Upstream::new(40001, "no", std::iter::empty());
         let no_token = || TokenError::Wechat(Box::new(transport(TransportError::Timeout)));
         for (error, may_have_arrived) in [
@@ -172,13 +172,13 @@ mod tests {
             (transport(TransportError::ConnectionRefused), false),
             (transport(TransportError::NotConnected), false),
             (transport(TransportError::ConnectTimeout), false),
-            (transport(TransportError::Certificate(words())), false),
-            (transport(TransportError::Tls(words())), false),
-            (transport(TransportError::BrokenTls(words())), true),
+            (transport(TransportError::Certificate(text())), false),
+            (transport(TransportError::Tls(text())), false),
+            (transport(TransportError::BrokenTls(text())), true),
             (transport(TransportError::Timeout), true),
             (transport(TransportError::Broken), true),
             (transport(TransportError::TooLong), true),
-            (Error::Undecodable { call: CALL, problem: words() }, true),
+            (Error::Undecodable { call: CALL, problem: text() }, true),
         ] {
             assert_eq!(error.may_have_arrived(), may_have_arrived, "{error:?}");
         }

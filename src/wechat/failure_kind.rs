@@ -1,26 +1,26 @@
-//! Why WeChat did not do it, in the words that a caller of ours is told.
+//! Why a request to WeChat failed, as our API reports it.
 
 use super::{Class, Error};
 
-/// Why WeChat did not do it.
+/// Why a request to WeChat failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// It is busy: worth trying again soon.
+    /// WeChat is busy: retry soon.
     Busy,
-    /// An allowance is used up: worth trying again later.
+    /// A quota is used up: retry later.
     Spent,
-    /// It did not answer in time.
+    /// WeChat did not answer before the timeout.
     TooSlow,
-    /// Its answer cannot be read.
+    /// WeChat's answer cannot be decoded.
     NotUnderstood,
-    /// It refuses the account: an operator has to act.
+    /// WeChat refuses the account: an operator has to act.
     Misconfigured,
-    /// It refuses what was asked for.
+    /// WeChat refuses this particular request.
     Refused,
 }
 
 impl Error {
-    /// Why WeChat did not do it.
+    /// Why the request failed, as our API reports it.
     pub fn failure_kind(&self) -> FailureKind {
         match self.class() {
             _ if self.is_timeout() => FailureKind::TooSlow,

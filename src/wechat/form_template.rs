@@ -1,7 +1,7 @@
-//! A Mini Program's templates of the time of form_ids, for gateways that still serve them.
+//! A Mini Program's legacy form_id templates, for gateways that still serve them.
 //!
-//! WeChat withdrew them on 2020-01-10 and answers 45103 or 46101, of class
-//! [`Retired`](super::Class::Retired) and with a hint that names what took their place: `subscribe.rs`.
+//! WeChat withdrew them on 2020-01-10. It answers 45103 or 46101, of class
+//! [`Retired`](super::Class::Retired), whose hint names the replacement: [`subscribe`](super::subscribe).
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use crate::model::{OpenId, TemplateId, Text};
 const LIBRARY: Call = Call::with_token("/cgi-bin/wxopen/template/library/list");
 const LIBRARY_GET: Call = Call::with_token("/cgi-bin/wxopen/template/library/get");
 const LIST: Call = Call::with_token("/cgi-bin/wxopen/template/list");
-const ADD: Call = Call::with_token("/cgi-bin/wxopen/template/add").made_once();
-const DELETE: Call = Call::with_token("/cgi-bin/wxopen/template/del").made_once();
-const SEND: Call = Call::with_token("/cgi-bin/message/wxopen/template/send").made_once();
+const ADD: Call = Call::with_token("/cgi-bin/wxopen/template/add").never_retried();
+const DELETE: Call = Call::with_token("/cgi-bin/wxopen/template/del").never_retried();
+const SEND: Call = Call::with_token("/cgi-bin/message/wxopen/template/send").never_retried();
 
-/// A template of the library.
+/// A template in WeChat's library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LegacyTitle {
     /// Its number in the library, such as `AT0002`.
@@ -31,18 +31,18 @@ pub struct LegacyTitle {
     pub title: String,
 }
 
-/// A template of the library with its keywords.
+/// A template in WeChat's library, with its keywords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyLibraryTemplate {
     /// Its number in the library.
     pub id: String,
     /// Its title.
     pub title: String,
-    /// What a template of one's own can be made of.
+    /// The keywords from which an account can compose its own template.
     pub keywords: Vec<LegacyKeyword>,
 }
 
-/// A keyword of a template of the library.
+/// A keyword of a library template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LegacyKeyword {
     /// Its number within the template.
@@ -50,21 +50,22 @@ pub struct LegacyKeyword {
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// A value that it takes.
+    /// An example value.
     pub example: String,
 }
 
-/// A message that a form_id allows.
+/// A message sent with a form_id.
 #[derive(Clone, Copy, Serialize)]
 pub struct LegacyMessage<'a> {
-    /// Who gets it: a user, by the openid that the Mini Program knows them by.
+    /// The recipient's openid in the Mini Program.
     pub touser: &'a OpenId,
     /// The template.
     pub template_id: &'a TemplateId,
     /// The page of the Mini Program that opens on a tap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'a str>,
-    /// What a submitted form gave, or the prepay_id of a payment: good within seven days, a form's once.
+    /// The id of a submitted form, or the prepay_id of a payment. Valid for seven days; a form's id can be
+    /// used once.
     pub form_id: &'a str,
     /// A value for each of the template's keys.
     pub data: &'a BTreeMap<String, Text>,
@@ -83,7 +84,7 @@ impl<'a> LegacyMessage<'a> {
 }
 
 #[derive(Serialize)]
-struct Part {
+struct Range {
     offset: u64,
     count: u64,
 }
@@ -113,7 +114,7 @@ struct TitleRow {
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct LibraryAnswer {
     id: Lines,
     #[serde(default)]
     title: Lines,
@@ -134,20 +135,21 @@ struct List {
 }
 
 impl Account {
-    /// Up to 20 templates of the library, and how many there are.
+    /// Returns up to 20 library templates, and the total number of library templates.
     pub async fn legacy_library(
         &self,
         offset: u64,
         count: u64,
     ) -> Result<(Vec<LegacyTitle>, u64), Error> {
-        let titles: Titles = self.call(&Request::post(LIBRARY, &Part { offset, count })).await?;
+        let titles: Titles = self.call(&Request::post(LIBRARY, &Range { offset, count })).await?;
         let title = |row: TitleRow| LegacyTitle { id: row.id.0, title: row.title.0 };
         Ok((titles.list.into_iter().map(title).collect(), titles.total_count.0))
     }
 
-    /// A template of the library with its keywords.
+    /// Returns a library template with its keywords.
     pub async fn legacy_library_template(&self, id: &str) -> Result<LegacyLibraryTemplate, Error> {
-        let found: Found = self.call(&Request::post(LIBRARY_GET, &RequestBody { id })).await?;
+        let request = Request::post(LIBRARY_GET, &RequestBody { id });
+        let found: LibraryAnswer = self.call(&request).await?;
         let keyword = |row: KeywordRow| {
             let (name, example) = (row.name.0, row.example.0);
             Some(LegacyKeyword { id: row.keyword_id.0?, name, example })
@@ -156,8 +158,7 @@ impl Account {
         Ok(LegacyLibraryTemplate { id: found.id.0, title: found.title.0, keywords })
     }
 
-    /// Adds a template of the library, made of up to ten of its keywords in the order in which they are
-    /// to stand.
+    /// Adds a template composed of up to ten keywords of a library template, in the given order.
     pub async fn add_legacy_template(
         &self,
         id: &str,
@@ -168,9 +169,9 @@ impl Account {
         Ok(template_id)
     }
 
-    /// Up to 20 of the Mini Program's templates.
+    /// Returns up to 20 of the Mini Program's templates.
     pub async fn legacy_templates(&self, offset: u64, count: u64) -> Result<Vec<Template>, Error> {
-        let List { list } = self.call(&Request::post(LIST, &Part { offset, count })).await?;
+        let List { list } = self.call(&Request::post(LIST, &Range { offset, count })).await?;
         Ok(list.into_iter().filter_map(Row::into_template).collect())
     }
 
@@ -180,8 +181,8 @@ impl Account {
         self.call::<Done>(&request).await.map(drop)
     }
 
-    /// Sends a message, once; WeChat gave these no number. After an error,
-    /// [`Error::may_have_arrived`] tells whether it may have been taken.
+    /// Sends a message once. WeChat returns no message id for this kind. After an error,
+    /// [`Error::may_have_arrived`] reports whether WeChat may have accepted the message.
     pub async fn send_legacy(&self, message: &LegacyMessage<'_>) -> Result<(), Error> {
         self.call::<Done>(&message.request()).await.map(drop)
     }

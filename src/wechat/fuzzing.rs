@@ -1,6 +1,6 @@
-//! How answers are read, without a network in front: for the fuzz targets alone.
+//! Decodes answers without a network, for the fuzz targets.
 //!
-//! Compiled only where `cargo fuzz` sets `cfg(fuzzing)`. Adds no rule of its own.
+//! Compiled only if `cargo fuzz` sets `cfg(fuzzing)`. Adds no rules of its own.
 
 use serde::de::DeserializeOwned;
 
@@ -9,10 +9,11 @@ use super::json_repair::repair;
 use super::profile::Row;
 use super::{FollowerPage, Upstream, login, quota, subscribe, template, token, users};
 
-/// What was read: an answer, or WeChat's words about a failure, or what is wrong with the bytes.
+/// `Ok(None)` for an answer, `Ok(Some(_))` for an error that WeChat returned, and `Err(_)` with the problem
+/// if the bytes cannot be decoded.
 pub type Outcome = Result<Option<Upstream>, String>;
 
-/// Reads the bytes as the answer of each kind of call; `redacted` is what the request says must not be repeated.
+/// Decodes the bytes as the answer of each kind of call. `redacted` is a value that errors must not repeat.
 pub fn read_answer(bytes: &[u8], redacted: &str) -> [Outcome; 8] {
     [
         read::<users::Page>(bytes, redacted, |page| drop(FollowerPage::from(page))),
@@ -28,9 +29,9 @@ pub fn read_answer(bytes: &[u8], redacted: &str) -> [Outcome; 8] {
     ]
 }
 
-/// The bytes as JSON, mended where they were none.
-pub fn mend(bytes: &[u8]) -> String {
-    json_repair(bytes)
+/// Repairs the bytes if they are not valid JSON.
+pub fn repair_json(bytes: &[u8]) -> String {
+    repair(bytes)
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8], redacted: &str, make: impl FnOnce(T)) -> Outcome {

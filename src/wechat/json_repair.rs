@@ -1,22 +1,22 @@
-//! Mends JSON that WeChat did not write properly.
+//! Repairs invalid JSON from WeChat.
 //!
-//! Remarks and QR texts are free text, and WeChat has sent them with raw control characters, stray
-//! backslashes, bare quotes, halves of emoji and broken UTF-8. Called only for what a strict parse
-//! refused. Proper JSON comes out with the same meaning.
+//! Remarks and QR code scenes are free text, and WeChat has sent them with raw control characters, stray
+//! backslashes, unescaped quotes, half surrogate pairs and invalid UTF-8. Called only for text that a strict
+//! parse rejected. Valid JSON keeps its meaning.
 
-/// The bytes as UTF-8 text in which string contents are escaped as JSON wants it.
+/// Returns the bytes as UTF-8 text in which strings are escaped as JSON requires.
 pub(super) fn repair(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut mender = Repairer { rest: &text, out: String::with_capacity(text.len()) };
-    while let Some(c) = mender.next() {
+    let mut repairer = Repairer { rest: &text, out: String::with_capacity(text.len()) };
+    while let Some(c) = repairer.next() {
         match c {
-            '"' => mender.string(),
-            '\t' | '\n' | '\r' => mender.out.push(c),
+            '"' => repairer.string(),
+            '\t' | '\n' | '\r' => repairer.out.push(c),
             c if c.is_control() => {}
-            c => mender.out.push(c),
+            c => repairer.out.push(c),
         }
     }
-    mender.out
+    repairer.out
 }
 
 struct Repairer<'a> {
@@ -32,7 +32,7 @@ impl Repairer<'_> {
         c
     }
 
-    /// Copies a string whose opening quote was just read, up to and with its closing one.
+    /// Copies a string whose opening quote was just read, including its closing quote.
     fn string(&mut self) {
         self.out.push('"');
         while let Some(c) = self.next() {
@@ -53,7 +53,7 @@ impl Repairer<'_> {
         }
     }
 
-    /// Copies what a backslash begins, or drops the backslash where it begins nothing.
+    /// Copies an escape sequence whose backslash was just read. Drops a backslash that starts no valid one.
     fn escape(&mut self) {
         match self.rest.as_bytes().first() {
             Some(b'"') if quote_is_bare(&self.rest[1..]) => self.out.push_str("\\\\"),
@@ -67,7 +67,7 @@ impl Repairer<'_> {
         }
     }
 
-    /// Copies a `\u` escape; half of a surrogate pair becomes the replacement character.
+    /// Copies a `\u` escape. Half a surrogate pair becomes the replacement character.
     fn unicode(&mut self) {
         let Some(first) = hex(&self.rest[1..]) else {
             return;
@@ -88,50 +88,51 @@ impl Repairer<'_> {
     }
 }
 
-/// The number that the first four characters are in base 16.
+/// Parses the first four characters as a hexadecimal number.
 fn hex(text: &str) -> Option<u32> {
     let digits = text.get(..4)?;
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     all_digits.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// Whether a quote followed by `after` closes its string: what follows has to be structure, and
-/// after a comma the beginning of a value or a name.
+/// Whether a quote followed by `after` closes its string. A structural character has to follow and, after a
+/// comma, the start of a value or a name.
 fn ends_string(after: &str) -> bool {
-    let after = skip_blanks(after);
+    let after = skip_whitespace(after);
     match after.as_bytes().first() {
         None | Some(b':' | b'}' | b']') => true,
         Some(b',') => {
-            let next = skip_blanks(&after[1..]);
+            let next = skip_whitespace(&after[1..]);
             let starts_value = |c: char| c.is_ascii_digit() || "\"{[-".contains(c);
-            let is_word = |word| next.starts_with(word);
+            let starts_with = |literal| next.starts_with(literal);
             next.is_empty()
                 || next.starts_with(starts_value)
-                || ["true", "false", "null"].into_iter().any(is_word)
+                || ["true", "false", "null"].into_iter().any(starts_with)
         }
         Some(_) => false,
     }
 }
 
-/// Whether a text that runs on over the end of its line has lost its closing quote there: the next
-/// line is a field of its own.
+/// Whether a string that reaches the end of its line lost its closing quote there, because the next line
+/// starts with a field.
 fn starts_field(next_line: &str) -> bool {
-    let name = skip_blanks(next_line).strip_prefix('"').unwrap_or_default();
+    let name = skip_whitespace(next_line).strip_prefix('"').unwrap_or_default();
     let after = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let quote = after.strip_prefix('"').unwrap_or_default();
-    after.len() < name.len() && skip_blanks(quote).starts_with(':')
+    after.len() < name.len() && skip_whitespace(quote).starts_with(':')
 }
 
-/// Blanks, and the control characters that are dropped.
-fn skip_blanks(text: &str) -> &str {
+/// Skips spaces and control characters.
+fn skip_whitespace(text: &str) -> &str {
     text.trim_start_matches(|c: char| c <= ' ')
 }
 
-/// Whether the quote between a backslash and `after` closes its string all the same, the backslash
-/// being the text's last character and not an escape.
+/// Whether the quote between a backslash and `after` closes its string, and the backslash is the last
+/// character of the text instead of an escape.
 ///
-/// So it is where structure follows and then a quote that opens a name: in proper JSON such a quote
-/// would close the string, and no letter may come after that. Or where closing brackets end it all.
+/// That is the case if structural characters follow and then a quote that opens a name: in valid JSON that
+/// second quote would close the string, and a letter cannot follow a closing quote. It is also the case if
+/// only closing brackets follow.
 fn quote_is_bare(after: &str) -> bool {
     let structure = [' ', '\t', '\n', '\r', ',', '{', '[', '}', ']'];
     let next = after.trim_start_matches(structure);
@@ -220,8 +221,8 @@ mod tests {
         #[test]
         fn proper_json_keeps_its_meaning(value in json()) {
             for text in [value.to_string(), format!("{value:#}")] {
-                let mended: Value = serde_json::from_str(&repair(text.as_bytes())).unwrap();
-                prop_assert_eq!(&mended, &value);
+                let repaired: Value = serde_json::from_str(&repair(text.as_bytes())).unwrap();
+                prop_assert_eq!(&repaired, &value);
             }
         }
 

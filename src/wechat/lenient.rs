@@ -1,17 +1,17 @@
-//! Values as WeChat sends them: a number may come as text, a flag as a number, and a field of an
-//! unexpected type counts as absent, so that one odd field never costs a person.
+//! Lenient types for the values that WeChat sends: a number may arrive as text and a flag as a number. A
+//! field of an unexpected type counts as absent, so that one odd field never loses a user.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-/// A text, borrowed from the answer where it holds no escapes.
+/// A text. Borrowed from the answer if it has no escapes.
 #[derive(Debug, Default)]
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
 impl Text<'_> {
-    /// The text, without control characters, which no database accepts all of; `None` where it is empty.
+    /// The text without control characters, as no database accepts all of them; `None` if nothing is left.
     pub(super) fn into_printable(self) -> Option<String> {
         let text = self.0?;
         let text = match text.bytes().any(|byte| byte.is_ascii_control()) {
@@ -21,17 +21,17 @@ impl Text<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The identifier that the text is; `None` where it is none.
+    /// Parses the text as an identifier; `None` if it is not a valid one.
     pub(super) fn parse<T: std::str::FromStr>(&self) -> Option<T> {
         self.0.as_deref()?.parse().ok()
     }
 }
 
-/// A whole number; also as text, as a flag, or with a fraction of nought.
+/// A whole number; also accepts a text, a flag, and a float without a fraction.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Integer(pub(super) Option<i64>);
 
-/// A number of things or seconds: unlike the others it has to be there and has to make sense.
+/// A count or a number of seconds. Unlike the other types, it must be present and valid.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 #[serde(try_from = "Integer")]
 pub(super) struct Count(pub(super) u64);
@@ -41,15 +41,15 @@ impl TryFrom<Integer> for Count {
 
     fn try_from(number: Integer) -> Result<Self, Self::Error> {
         let number = number.0.and_then(|number| u64::try_from(number).ok());
-        number.map(Self).ok_or("a count is no number")
+        number.map(Self).ok_or("a count is not a number")
     }
 }
 
-/// The whole numbers of an array; what is no number is left out.
+/// The whole numbers of an array. Elements that are not numbers are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Integers(pub(super) Vec<i64>);
 
-/// Writes the visitor methods that read a value of these kinds to its end and count it as absent.
+/// Generates visitor methods that consume a value of these kinds and treat it as absent.
 macro_rules! absent {
     ($($kind:ident)*) => { $($crate::wechat::lenient::absent!(@$kind);)* };
     (@bool) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok(Self::Value::default()) } };
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for IntegerVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Integer, E> {
-        // Up to 2^53 a float holds every whole number; beyond it we would invent digits.
+        // Up to 2^53 a float represents every whole number exactly; beyond that, digits would be invented.
         let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
         Ok(Integer(exact.then_some(number as i64)))
     }

@@ -1,15 +1,15 @@
 //! The typed client of WeChat's server API: calls, their errors by what the caller can do, retries.
 //!
-//! [`Client`] is one per process; [`Client::account`] gives the calls of one Official Account, which
-//! take their token from a [`TokenSource`] and their place in the queue from a [`ConcurrencyLimit`]. Every request
-//! leaves through `send.rs`. [`template`] sends an Official Account's messages, [`subscribe`] a Mini
-//! Program's, and [`form_template`] those that WeChat withdrew; [`login`] exchanges a Mini Program's
-//! login codes, [`callback`] reads what WeChat pushes. Knows nothing of the database, of who keeps the
-//! tokens, or of our own API.
+//! A process has one [`Client`]. [`Client::account`] returns the calls of one account, which take their
+//! access token from a [`TokenSource`] and their permit from a [`ConcurrencyLimit`]. `send.rs` sends every
+//! request. [`template`] sends an Official Account's messages, [`subscribe`] a Mini Program's, and
+//! [`form_template`] the kind that WeChat withdrew. [`login`] exchanges a Mini Program's login codes, and
+//! [`callback`] parses WeChat's callback requests. This module does not know the database, where tokens are
+//! stored, or our own API.
 //!
-//! Rules kept here: no error and no log line holds a URL, a token, a secret or an openid; an answer is
-//! judged by its bytes and never by its Content-Type; one raw control character in one person's remark
-//! does not lose the other ninety-nine.
+//! Rules kept here: errors and log lines contain no URL, token, secret or openid; an answer is parsed from
+//! its bytes, whatever its Content-Type; and a raw control character in the remark of one follower does not
+//! lose the other 99 of the batch.
 
 mod account;
 mod answer;

@@ -1,4 +1,4 @@
-//! What the client is built with, and what may be wrong with it.
+//! The options of the client, and their validation.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use reqwest::Url;
 use super::RetryPolicy;
 use crate::clock::Clock;
 
-/// How WeChat is reached.
+/// How to reach WeChat.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Scheme, host and perhaps port and path: WeChat's server, or a company's gateway to it.
+    /// Scheme, host and, optionally, port and path of WeChat's server or of a company's gateway to it.
     pub base_url: String,
-    /// How long one attempt may take, from the name's resolution to the answer's last byte.
+    /// The timeout of one attempt, from DNS resolution to the last byte of the answer.
     pub timeout: Duration,
-    /// Certificates in PEM to trust beside the machine's own, for a company's gateway.
+    /// PEM certificates to trust in addition to the system roots, for a company's gateway.
     pub ca_file_pem: Option<Vec<u8>>,
-    /// What we call ourselves.
+    /// The value of the `User-Agent` header.
     pub user_agent: String,
-    /// How failed calls are repeated.
+    /// How to retry failed calls.
     pub retry: RetryPolicy,
-    /// Tells when WeChat's next minute begins.
+    /// The clock that determines when WeChat's next minute begins.
     pub clock: Clock,
 }
 
@@ -37,42 +37,42 @@ impl Default for Options {
     }
 }
 
-/// Why there is no client: the options are wrong.
+/// Why the client cannot be built from these options.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// `base_url` is no URL of a server.
-    #[error("wechat.base_url is not the http or https URL of a server, without query or password")]
+    /// `base_url` is not the URL of a server.
+    #[error("wechat.base_url must be an http or https URL without query or password")]
     BaseUrl,
-    /// `base_url` would send secrets in the clear.
-    #[error("wechat.base_url has to begin with https, except on this machine's own addresses")]
+    /// `base_url` would send secrets unencrypted.
+    #[error("wechat.base_url must start with https, except for a server on this machine")]
     PlainHttp,
-    /// The extra root is no certificate.
-    #[error("the extra root for WeChat is not a certificate in PEM")]
+    /// `ca_file_pem` contains no valid certificate.
+    #[error("wechat.ca_file does not contain a valid certificate in PEM format")]
     Root,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
+    /// TLS setup failed.
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
-    /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up")]
+    /// The setup of the HTTP client failed.
+    #[error("cannot set up the HTTP client")]
     Http(#[source] reqwest::Error),
 }
 
 impl BuildError {
-    /// An operator's next step, where there is one.
+    /// What an operator can do about this error, if anything.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::BaseUrl => Some("WeChat's own is https://api.weixin.qq.com"),
+            Self::BaseUrl => Some("WeChat's own URL is https://api.weixin.qq.com"),
             Self::PlainHttp => Some(
-                "AppSecret and access tokens travel in requests: use https, or http with localhost, \
+                "requests contain the AppSecret and access tokens: use https, or http with localhost, \
                  127.0.0.1 or [::1] for a sandbox",
             ),
-            Self::Root => Some("give a file that holds -----BEGIN CERTIFICATE-----"),
+            Self::Root => Some("set a file that contains -----BEGIN CERTIFICATE-----"),
             Self::Tls(_) | Self::Http(_) => None,
         }
     }
 }
 
-/// The URL, if secrets may be sent there.
+/// Parses the URL and checks that it is safe to send secrets to it.
 pub(super) fn check_base_url(base_url: &str) -> Result<Url, BuildError> {
     let url = Url::parse(base_url.trim()).map_err(|_| BuildError::BaseUrl)?;
     let bare = url.username().is_empty()

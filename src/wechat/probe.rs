@@ -1,7 +1,7 @@
-//! Whether WeChat's server can be reached at all, for whoever looks for what is wrong.
+//! Checks whether WeChat's server is reachable, for diagnosis.
 //!
-//! Asks for no account and takes nothing from any quota: a call without a token is answered by every
-//! WeChat, with a refusal, and by nobody else in that way.
+//! Needs no account and uses no quota: WeChat refuses a call without a token, and no other server answers
+//! with such a refusal.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,37 +14,37 @@ use serde::de::IgnoredAny;
 use super::request::{Call, Request};
 use super::{Client, Error, send};
 
-/// A call that whoever syncs followers has to be let through to.
+/// A call that the follower sync needs, so proxies must let it through.
 const LIST: Call = Call::with_token("/cgi-bin/user/get");
 
-/// What became of the probe.
+/// The result of a probe.
 #[derive(Debug)]
 pub struct Probe {
     /// Whether WeChat's API answered.
     pub answer: Result<(), Error>,
-    /// What the server's clock said, to the second, where anything answered.
+    /// The server's time from the `Date` header, to the second, if any server answered.
     pub server_time: Option<DateTime<Utc>>,
 }
 
-/// A server's name, and where it leads.
+/// A server's host name and its IP addresses.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The name.
+    /// The host name.
     pub name: String,
     /// Its addresses.
     pub addresses: io::Result<Vec<IpAddr>>,
 }
 
 impl Client {
-    /// Asks once for what WeChat refuses to everybody.
+    /// Sends one call without a token, which WeChat refuses.
     pub async fn probe(&self) -> Probe {
         let request = Request::get(LIST);
-        let response = match send::start(self.link(), &request, None).await {
+        let response = match send::send_request(self.link(), &request, None).await {
             Ok(response) => response,
             Err(error) => return Probe { answer: Err(error), server_time: None },
         };
         let server_time = server_time(&response);
-        let answer = send::understand::<IgnoredAny>(response, &request, None).await;
+        let answer = send::read_answer::<IgnoredAny>(response, &request, None).await;
         let answer = match answer {
             Ok(_) | Err(Error::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -52,8 +52,8 @@ impl Client {
         Probe { answer, server_time }
     }
 
-    /// Looks the server's name up on this machine; `None` where it is an address already. A proxy, where
-    /// there is one, looks it up for itself.
+    /// Resolves the server's host name on this machine; `None` if it is already an IP address. A proxy, if
+    /// configured, resolves the name itself.
     pub async fn resolve(&self) -> Option<Resolved> {
         let url = Url::parse(&self.link().base_url).ok()?;
         let name = url.domain()?.to_owned();

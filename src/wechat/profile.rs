@@ -1,4 +1,4 @@
-//! A person as `user/info` and `user/info/batchget` write one.
+//! A user as `user/info` and `user/info/batchget` return it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::lenient::{Integer, Integers, Text, absent};
 use crate::model::Profile;
 
-/// A row of an answer; `None` where it is no person: no object, or without a usable openid.
+/// A row of an answer; `None` if it is not a JSON object or has no valid openid.
 #[derive(Debug, Default)]
 pub(super) struct Row(pub(super) Option<Profile>);
 
@@ -38,7 +38,7 @@ impl Fields<'_> {
     fn into_profile(self) -> Option<Profile> {
         Some(Profile {
             openid: self.openid.parse()?,
-            // Only a plain nought says that somebody left: a field that is missing must not.
+            // Only an explicit 0 means that the user unfollowed. A missing field does not.
             subscribed: self.subscribe.0 != Some(0),
             unionid: self.unionid.parse(),
             subscribed_at: self.subscribe_time.0.filter(|&seconds| seconds > 0),
@@ -58,7 +58,7 @@ impl<'de> Visitor<'de> for RowVisitor {
     type Value = Row;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a person")
+        f.write_str("a user")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Row, A::Error> {

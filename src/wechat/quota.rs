@@ -1,4 +1,4 @@
-//! What an account may still call today.
+//! The daily quota of an account.
 
 use chrono::{DateTime, Days, FixedOffset, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,29 +9,29 @@ use super::{Account, Error};
 
 const QUOTA_GET: Call = Call::with_token("/cgi-bin/openapi/quota/get");
 
-/// The allowance for one call. WeChat's `used` may be off by about 1 %; what it leaves out is absent.
+/// The quota of one call. WeChat's `used` may be off by about 1 %. A field is `None` if WeChat leaves it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Quota {
-    /// Calls a day.
+    /// Calls per day.
     pub daily_limit: Option<i64>,
-    /// Calls made today, by everybody who calls for the account.
+    /// Calls made today, by all systems that use the account.
     pub used: Option<i64>,
     /// Calls left today.
     pub remain: Option<i64>,
-    /// The limit for a shorter time, where there is one.
+    /// The limit for a shorter period, if there is one.
     pub rate_limit: Option<RateLimit>,
 }
 
-/// How many calls may be made within how long.
+/// The number of calls allowed within a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RateLimit {
-    /// Calls.
+    /// The number of calls.
     pub call_count: i64,
-    /// In this many seconds.
+    /// The period in seconds.
     pub refresh_seconds: i64,
 }
 
-/// When daily allowances are renewed next: at midnight, UTC+8.
+/// Returns when WeChat next resets daily quotas: at midnight UTC+8.
 pub fn next_renewal(now: DateTime<Utc>) -> DateTime<Utc> {
     const OFFSET_SECONDS: i32 = 8 * 60 * 60;
     let Some(offset) = FixedOffset::east_opt(OFFSET_SECONDS) else { return now };
@@ -67,7 +67,7 @@ struct Rate {
 }
 
 impl Account {
-    /// What is left of a call's allowance; `cgi_path` is its path, such as `/cgi-bin/user/get`.
+    /// Returns the quota of the call with this path, such as `/cgi-bin/user/get`.
     pub async fn quota(&self, cgi_path: &str) -> Result<Quota, Error> {
         let request = Request::post(QUOTA_GET, &RequestBody { cgi_path });
         let Answer { quota, rate_limit } = self.call(&request).await?;

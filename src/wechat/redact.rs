@@ -1,64 +1,64 @@
-//! Takes what must not be repeated out of WeChat's words about a failure.
+//! Redacts confidential values in the error texts that WeChat returns.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands for what was taken out.
+/// The replacement for a redacted value.
 pub(super) const REDACTED: &str = "[…]";
 
-/// A shorter value is redacted only where it is a word of its own: messages hold values such as `1`, which
-/// would take every errmsg apart.
-const SHORT: usize = 8;
+/// A value shorter than this number of bytes is redacted only where it is a whole word: messages contain
+/// values such as `1`, and redacting each `1` would make errmsgs unreadable.
+const MIN_SUBSTRING_BYTES: usize = 8;
 
-/// The longest key of a template that is believed to be one.
-const LONGEST_KEY: usize = 30;
+/// The maximum length in bytes of a template key.
+const MAX_KEY_BYTES: usize = 30;
 
-/// The text without these values; what lies within the path of a field stays, as the field's name says
-/// nothing of its value.
+/// Returns the text with these values redacted. Matches inside the path of a field are kept, as the name of a
+/// field does not reveal its value.
 pub(super) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
     let kept: Vec<Range<usize>> = fields(text).map(|(path, _)| path).collect();
     let is_kept = |found: &Range<usize>| {
         kept.iter().any(|path| path.start <= found.start && found.end <= path.end)
     };
-    let mut found: Vec<Range<usize>> = values.flat_map(|value| places(text, value)).collect();
+    let mut found: Vec<Range<usize>> = values.flat_map(|value| occurrences(text, value)).collect();
     found.retain(|found| !is_kept(found));
     found.sort_unstable_by_key(|found| found.start);
-    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
+    let (mut output, mut at) = (String::with_capacity(text.len()), 0);
     for Range { start, end } in found {
         if start >= at {
-            shown.push_str(&text[at..start]);
-            shown.push_str(REDACTED);
+            output.push_str(&text[at..start]);
+            output.push_str(REDACTED);
         }
         at = at.max(end);
     }
-    shown + &text[at..]
+    output + &text[at..]
 }
 
-/// The fields of a message that the text points at, as in `data.thing2.value invalid`: where each path
-/// is, and its key.
+/// The message fields that the text mentions, as in `data.thing2.value invalid`. Returns the range of each
+/// path, and its key.
 pub(super) fn fields(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     const BEFORE: &str = "data.";
     const AFTER: &str = ".value";
     text.match_indices(BEFORE).filter_map(|(start, _)| {
         let rest = &text[start + BEFORE.len()..];
         let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-        let is_field = (1..=LONGEST_KEY).contains(&length) && rest[length..].starts_with(AFTER);
+        let is_field = (1..=MAX_KEY_BYTES).contains(&length) && rest[length..].starts_with(AFTER);
         let end = start + BEFORE.len() + length + AFTER.len();
         is_field.then(|| (start..end, &rest[..length]))
     })
 }
 
-/// Where the text repeats the value.
-fn places(text: &str, value: &str) -> Vec<Range<usize>> {
+/// The ranges where the text contains the value.
+fn occurrences(text: &str, value: &str) -> Vec<Range<usize>> {
     let value = printable(value);
     if value.is_empty() {
         return Vec::new();
     }
     let found = text.match_indices(&*value).map(|(start, _)| start..start + value.len());
-    found.filter(|found| value.len() >= SHORT || is_word(text, found)).collect()
+    found.filter(|found| value.len() >= MIN_SUBSTRING_BYTES || is_word(text, found)).collect()
 }
 
-/// The value as an errmsg can hold it.
+/// The value as it appears in an errmsg: without control characters.
 fn printable(value: &str) -> Cow<'_, str> {
     match value.bytes().any(|byte| byte.is_ascii_control()) {
         true => value.chars().filter(|c| !c.is_ascii_control()).collect(),
@@ -66,15 +66,15 @@ fn printable(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether no letter or digit goes on before or after it. Chinese is written without gaps: there every
-/// text is a word.
+/// Whether `found` is a whole word: no ASCII letter or digit continues it on either side. Chinese is written
+/// without spaces, so every Chinese text counts as a word.
 fn is_word(text: &str, found: &Range<usize>) -> bool {
     let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    let goes_on =
+    let continues =
         |left: &str, right: &str| joins(left.chars().next_back()) && joins(right.chars().next());
     let (before, after) = (&text[..found.start], &text[found.end..]);
     let word = &text[found.clone()];
-    !goes_on(before, word) && !goes_on(word, after)
+    !continues(before, word) && !continues(word, after)
 }
 
 #[cfg(test)]

@@ -1,57 +1,57 @@
-//! A call of WeChat's API, before it is sent.
+//! A request to WeChat's API, before it is sent.
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::Class;
 
-/// One of WeChat's calls.
+/// One of the calls of WeChat's API.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     /// The path on WeChat's server.
     pub(super) path: &'static str,
-    /// What an errcode means on this call.
+    /// Classifies the errcodes of this call.
     pub(super) class_of: fn(i64) -> Class,
-    /// Whether it is made once only, because a second time would do a second thing.
-    pub(super) is_made_once: bool,
+    /// Whether the call must not be retried, because sending it twice has a second effect.
+    pub(super) never_retried: bool,
 }
 
 impl Call {
-    /// An ordinary call, made with an access token.
+    /// An ordinary call, sent with an access token.
     pub(super) const fn with_token(path: &'static str) -> Self {
-        Self { path, class_of: Class::of, is_made_once: false }
+        Self { path, class_of: Class::of, never_retried: false }
     }
 
-    /// A call made with the account's AppSecret.
+    /// A call sent with the account's AppSecret.
     pub(super) const fn with_secret(path: &'static str) -> Self {
         Self::with_token(path).classed(Class::of_secret_endpoint)
     }
 
-    /// The same call, on which errcodes have meanings of their own.
+    /// The same call with its own classification of errcodes.
     pub(super) const fn classed(self, class_of: fn(i64) -> Class) -> Self {
         Self { class_of, ..self }
     }
 
-    /// The same call, made once: only a refused token, which no call gets past, is followed by another
-    /// attempt.
-    pub(super) const fn made_once(self) -> Self {
-        Self { is_made_once: true, ..self }
+    /// The same call, never retried. Only a refused token leads to a second attempt, as WeChat executes no
+    /// call with a refused token.
+    pub(super) const fn never_retried(self) -> Self {
+        Self { never_retried: true, ..self }
     }
 
-    /// The name in counts, logs and errors: the path below `/cgi-bin/`, else without its first slash.
+    /// The name in counts, logs and errors: the path without `/cgi-bin/`, or else without its leading slash.
     pub(super) fn name(self) -> &'static str {
         let below = self.path.strip_prefix("/cgi-bin/");
         below.or_else(|| self.path.strip_prefix('/')).unwrap_or(self.path)
     }
 }
 
-/// One use of a call: a GET, or a POST where there is a body.
+/// A request: a POST if there is a body, else a GET.
 #[derive(Clone)]
 pub(super) struct Request<'a> {
     pub(super) call: Call,
     pub(super) query: Vec<(&'static str, &'a str)>,
     pub(super) body: Option<Bytes>,
-    /// Values of the body that an error must not repeat.
+    /// Values in the body that errors must not repeat.
     pub(super) redacted: Vec<&'a str>,
 }
 
@@ -60,10 +60,10 @@ impl<'a> Request<'a> {
         Self { call, query: Vec::new(), body: None, redacted: Vec::new() }
     }
 
-    /// The body is raw UTF-8 JSON: WeChat refuses texts escaped as `\uXXXX` on some calls.
+    /// The body is raw UTF-8 JSON: some calls of WeChat refuse texts escaped as `\uXXXX`.
     pub(super) fn post(call: Call, body: &impl Serialize) -> Self {
-        // Our own bodies are plain structs with text names, which always serialise; an empty body
-        // would be answered with 44002.
+        // All bodies are plain structs with string keys, which always serialise. WeChat would answer an
+        // empty body with 44002.
         let body = serde_json::to_vec(body).unwrap_or_default().into();
         Self { body: Some(body), ..Self::get(call) }
     }
@@ -78,7 +78,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// The values that an error must not repeat.
+    /// The values that errors must not repeat.
     pub(super) fn redacted(&self) -> impl Iterator<Item = &'a str> {
         self.query.iter().map(|(_, value)| *value).chain(self.redacted.iter().copied())
     }

@@ -1,4 +1,4 @@
-//! When a failed call is repeated, and after how long.
+//! Decides whether and after which pause a failed call is retried.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use chrono::{DateTime, Utc};
 
 use super::Class;
 
-/// How often and after how long failed calls are repeated.
+/// How often and after which pause failed calls are retried.
 ///
-/// The pause before a repetition is anything up to `base`, doubled for each earlier one, at most
-/// `cap`: with full jitter, so that callers that failed together do not return together.
+/// The pause is random between 0 and a maximum, which starts at `base` and doubles with each retry up to
+/// `cap`. This full jitter keeps callers that failed together from retrying together.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
-    /// The longest first pause.
+    /// The maximum pause before the first retry.
     pub base: Duration,
-    /// The longest pause.
+    /// The maximum pause before any retry.
     pub cap: Duration,
-    /// Repetitions of a call that met a busy WeChat or a broken connection.
+    /// The maximum number of retries while WeChat is busy or connections break.
     pub transient: u32,
-    /// Repetitions of a call that met the limit per minute.
+    /// The maximum number of retries of a call that exceeds the limit per minute.
     pub rate_limited: u32,
-    /// The length of WeChat's minute.
+    /// The length of WeChat's minute; shorter in tests.
     pub minute: Duration,
 }
 
@@ -37,18 +37,18 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// No repetitions at all.
+    /// No retries.
     pub fn never() -> Self {
         Self { transient: 0, rate_limited: 0, ..Self::default() }
     }
 
-    /// The pause after so many repetitions; `random` is from 0 to 1.
-    pub fn back_off(&self, repetitions: u32, random: f64) -> Duration {
-        let ceiling = self.base.saturating_mul(2_u32.saturating_pow(repetitions)).min(self.cap);
+    /// The pause after this number of retries. `random` is between 0 and 1.
+    pub fn back_off(&self, retries: u32, random: f64) -> Duration {
+        let ceiling = self.base.saturating_mul(2_u32.saturating_pow(retries)).min(self.cap);
         ceiling.mul_f64(random)
     }
 
-    /// Until the next minute begins, and up to a tenth of one more; `random` is from 0 to 1.
+    /// The time until the next minute begins, plus up to a tenth of a minute. `random` is between 0 and 1.
     pub fn next_minute(&self, now: DateTime<Utc>, random: f64) -> Duration {
         let minute = (self.minute.as_millis() as i64).max(1);
         let passed = now.timestamp_millis().rem_euclid(minute);
@@ -56,17 +56,17 @@ impl RetryPolicy {
     }
 }
 
-/// The repetitions of one call so far.
+/// Counts the retries of one call.
 #[derive(Debug, Default)]
-pub(super) struct Repetitions {
+pub(super) struct Retries {
     transient: u32,
     rate_limited: u32,
-    doubtful: u32,
+    unclear: u32,
 }
 
-impl Repetitions {
-    /// The pause before the call is repeated after a failure of this class; `None` where it is not.
-    /// `random` is from 0 to 1.
+impl Retries {
+    /// The pause before the next retry after a failure of this class; `None` if the call is not retried.
+    /// `random` is between 0 and 1.
     pub(super) fn pause(
         &mut self,
         policy: &RetryPolicy,
@@ -74,15 +74,15 @@ impl Repetitions {
         now: DateTime<Utc>,
         random: f64,
     ) -> Option<Duration> {
-        let all = self.transient + self.doubtful;
+        let previous = self.transient + self.unclear;
         match class {
             Class::Transient if self.transient < policy.transient => {
                 self.transient += 1;
-                Some(policy.back_off(all, random))
+                Some(policy.back_off(previous, random))
             }
-            Class::Undecodable | Class::Unknown if self.doubtful < policy.transient.min(1) => {
-                self.doubtful += 1;
-                Some(policy.back_off(all, random))
+            Class::Undecodable | Class::Unknown if self.unclear < policy.transient.min(1) => {
+                self.unclear += 1;
+                Some(policy.back_off(previous, random))
             }
             Class::RateLimited if self.rate_limited < policy.rate_limited => {
                 self.rate_limited += 1;
@@ -102,8 +102,8 @@ mod tests {
     }
 
     fn pauses(class: Class, random: f64) -> Vec<u128> {
-        let (policy, mut repetitions) = (RetryPolicy::default(), Repetitions::default());
-        let next = || repetitions.pause(&policy, class, at(0), random);
+        let (policy, mut retries) = (RetryPolicy::default(), Retries::default());
+        let next = || retries.pause(&policy, class, at(0), random);
         std::iter::from_fn(next).map(|pause| pause.as_millis()).collect()
     }
 

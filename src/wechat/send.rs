@@ -1,6 +1,6 @@
-//! The one way to send: a request becomes bytes, bytes become an answer.
+//! Sends a request and reads its answer. The only place that sends.
 //!
-//! reqwest's errors print the whole URL, and with it the token: here they lose it, on every path.
+//! reqwest's errors print the whole URL, including the token. This module removes the URL on every path.
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -11,21 +11,21 @@ use super::decode::{Decoded, decode};
 use super::request::Request;
 use super::{AccessToken, Error, TransportError, Upstream};
 
-/// The longest answer that is read. A full page of openids has 350 KB.
-const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// The maximum size of an answer in bytes. A full page of openids has 350 KB.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// Sends the request once and reads its answer.
-pub(super) async fn ask<T: DeserializeOwned>(
+pub(super) async fn send<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
 ) -> Result<T, Error> {
-    let response = start(link, request, token).await?;
-    understand(response, request, token).await
+    let response = send_request(link, request, token).await?;
+    read_answer(response, request, token).await
 }
 
-/// What an answer says.
-pub(super) async fn understand<T: DeserializeOwned>(
+/// Reads and decodes the answer.
+pub(super) async fn read_answer<T: DeserializeOwned>(
     response: Response,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -35,7 +35,7 @@ pub(super) async fn understand<T: DeserializeOwned>(
     if !status.is_success() {
         return Err(Error::Status { call, status: status.as_u16() });
     }
-    let body = read(response).await.map_err(|error| transport(call, error))?;
+    let body = read_body(response).await.map_err(|error| transport(call, error))?;
     let body =
         body.ok_or(Error::Transport { call, fault: TransportError::TooLong, source: None })?;
     match decode(&body) {
@@ -49,19 +49,19 @@ pub(super) async fn understand<T: DeserializeOwned>(
     }
 }
 
-/// Sends the request once; its answer is still to be read.
+/// Sends the request once. [`read_answer`] reads the answer.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one home of sending: errors lose their URL here"
+    reason = "the only place that sends: removes the URL from errors"
 )]
-pub(super) async fn start(
+pub(super) async fn send_request(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
 ) -> Result<Response, Error> {
     let url = format!("{}{}", link.base_url, request.call.path);
     let builder = match &request.body {
-        // A body of known length goes out with Content-Length; WeChat answers chunks with 412.
+        // A body of known length is sent with Content-Length. WeChat answers chunked bodies with 412.
         Some(body) => link
             .http
             .post(url)
@@ -76,12 +76,12 @@ pub(super) async fn start(
     sent.map_err(|error| transport(request.call.name(), error))
 }
 
-/// The body; `None` where it is longer than [`LONGEST_ANSWER`].
-async fn read(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
-    let announced = response.content_length().unwrap_or(0).min(LONGEST_ANSWER as u64);
+/// Reads the body; `None` if it is longer than [`MAX_ANSWER_BYTES`].
+async fn read_body(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let announced = response.content_length().unwrap_or(0).min(MAX_ANSWER_BYTES as u64);
     let mut body = Vec::with_capacity(announced as usize);
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);

@@ -1,7 +1,7 @@
-//! How WeChat's server is recognised: rustls with ring, and the roots to trust.
+//! TLS configuration: rustls with ring, and the root certificates to trust.
 //!
-//! Everything is set up here and handed to reqwest ready-made, so nothing depends on a provider
-//! that somebody has to install for the whole process first.
+//! The configuration is complete before reqwest gets it, so that it does not depend on a process-wide
+//! crypto provider.
 
 use std::sync::Arc;
 
@@ -11,11 +11,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::BuildError;
 
-/// The TLS side of the client; `extra_root` is PEM, one certificate or more.
+/// The TLS configuration of the client. `extra_root` is PEM with one or more certificates.
 ///
-/// The machine's own roots count, so that a company's gateway works wherever its authority is
-/// installed, `SSL_CERT_FILE` included. Where the machine has none, as in a minimal container,
-/// Mozilla's take their place.
+/// Trusts the system roots, including `SSL_CERT_FILE`, so that a company's gateway works wherever its CA is
+/// installed. If the system has no roots, as in a minimal container, trusts Mozilla's roots instead.
 pub(super) fn config(extra_root: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
@@ -38,7 +37,7 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), BuildError> {
     if roots.len() > before { Ok(()) } else { Err(BuildError::Root) }
 }
 
-/// For a server without TLS: no roots are read, and none are trusted.
+/// The configuration for a server without TLS. Loads and trusts no roots.
 pub(super) fn none() -> Result<ClientConfig, BuildError> {
     with_roots(RootCertStore::empty())
 }

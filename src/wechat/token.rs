@@ -1,4 +1,4 @@
-//! Access tokens: what one is, how WeChat grants one, and where calls get theirs.
+//! Access tokens: the type, the call that fetches one, and the source that calls take theirs from.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::request::{Call, Request};
 use super::{Class, Error, attempts};
 use crate::model::AppId;
 
-/// What calls are made with; lives two hours at most. Two are equal if they read the same.
+/// An access token, valid for two hours at most. Two tokens are equal if their text is equal.
 #[derive(Clone)]
 pub struct AccessToken {
     text: SecretString,
@@ -22,23 +22,24 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Takes a token as WeChat writes it.
+    /// Creates a token from the text that WeChat returned.
     pub fn new(token: impl Into<String>) -> Self {
         Self { text: SecretString::from(token.into()), grant: i64::MAX }
     }
 
-    /// The same token, with the number of the grant it came by: a later grant has a higher one,
-    /// although WeChat may have granted the same token again.
+    /// The same token with the number of the grant that returned it. A later grant has a higher number, even
+    /// if WeChat granted the same token again.
     pub fn granted_by(self, grant: i64) -> Self {
         Self { grant, ..self }
     }
 
-    /// Whether it came by a later grant than `other`; never later than one that has no number.
+    /// Whether this token comes from a later grant than `other`. No grant is later than a token without a
+    /// number.
     pub fn is_granted_after(&self, other: &Self) -> bool {
         self.grant > other.grant
     }
 
-    /// The token itself, to be sent or encrypted and never to be shown.
+    /// The token text. Only for sending or encrypting, never for display.
     pub fn expose(&self) -> &str {
         self.text.expose_secret()
     }
@@ -58,23 +59,23 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// A token as WeChat just granted it.
+/// A token that WeChat just granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantedToken {
     /// The token.
     pub token: AccessToken,
-    /// How long from now it is good for; as a rule between 300 and 7200 seconds.
+    /// The remaining lifetime, usually between 300 and 7200 seconds.
     pub expires_in: Duration,
 }
 
-/// Where calls get their token, and where they report one that WeChat refused.
+/// Provides the access tokens for calls, and replaces tokens that WeChat refused.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
-    /// A token to call with.
+    /// Returns the current access token.
     async fn token(&self, appid: &AppId) -> Result<AccessToken, TokenError>;
 
-    /// WeChat refused `refused`: the newer token if there is one, otherwise the outcome of one
-    /// refresh made for everybody.
+    /// Replaces a token that WeChat refused. Returns a newer token if there is one, else the result of one
+    /// refresh that all callers share.
     async fn replace(
         &self,
         appid: &AppId,
@@ -82,22 +83,22 @@ pub trait TokenSource: Send + Sync {
     ) -> Result<AccessToken, TokenError>;
 }
 
-/// Why there is no token.
+/// Why no access token is available.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// WeChat did not grant one.
+    /// WeChat did not grant a token.
     #[error(transparent)]
     Wechat(#[from] Box<Error>),
-    /// It was refreshed more than once lately, and WeChat still refuses it.
-    #[error("the access token of {0} was refreshed and is refused all the same")]
+    /// The token was refreshed more than once recently, and WeChat still refuses it.
+    #[error("WeChat still refuses the access token of {0} after a refresh")]
     Contested(AppId),
-    /// What keeps the tokens is away.
-    #[error("the access token cannot be read: {0}")]
+    /// The token storage is unreachable.
+    #[error("cannot read the access token: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl TokenError {
-    /// What the caller can do.
+    /// What the caller can do about this error.
     pub fn class(&self) -> Class {
         match self {
             Self::Wechat(error) => error.class(),
@@ -110,9 +111,9 @@ impl TokenError {
 /// WeChat: <https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html>
 const STABLE_TOKEN: Call = Call::with_secret("/cgi-bin/stable_token");
 
-/// What WeChat documents as the longest life. An answer with more, or with nonsense, is not believed:
-/// a token asked for too early costs one call, one kept too long is refused.
-const LONGEST_LIFE_SECONDS: u64 = 7_200;
+/// The maximum lifetime in seconds that WeChat documents. Longer lifetimes in an answer are reduced to it:
+/// renewing a token too early costs one call, but WeChat refuses a token that is kept too long.
+const MAX_LIFETIME_SECONDS: u64 = 7_200;
 
 #[derive(Serialize)]
 struct RequestBody<'a> {
@@ -131,12 +132,12 @@ pub(super) struct Granted {
 impl Granted {
     pub(super) fn into_token(self) -> Option<GrantedToken> {
         let token = self.access_token.trim();
-        let expires_in = Duration::from_secs(self.expires_in.0.min(LONGEST_LIFE_SECONDS));
+        let expires_in = Duration::from_secs(self.expires_in.0.min(MAX_LIFETIME_SECONDS));
         (!token.is_empty()).then(|| GrantedToken { token: AccessToken::new(token), expires_in })
     }
 }
 
-/// Asks for a token. A forced refresh is never repeated: there are twenty a day.
+/// Fetches a token. Never retries a forced refresh: WeChat allows 20 a day.
 pub(super) async fn stable_token(
     link: &Link,
     appid: &AppId,
@@ -144,16 +145,16 @@ pub(super) async fn stable_token(
     force_refresh: bool,
 ) -> Result<GrantedToken, Error> {
     let secret = secret.expose_secret();
-    let wanted = RequestBody {
+    let body = RequestBody {
         grant_type: "client_credential",
         appid: appid.as_str(),
         secret,
         force_refresh,
     };
-    let request = Request::post(STABLE_TOKEN, &wanted).redacting([secret]);
+    let request = Request::post(STABLE_TOKEN, &body).redacting([secret]);
     let granted: Granted = match force_refresh {
         true => attempts::once(link, &request, None).await?,
-        false => attempts::repeated(link, &request, None, None).await?,
+        false => attempts::with_retries(link, &request, None, None).await?,
     };
     granted.into_token().ok_or_else(|| Error::Undecodable {
         call: STABLE_TOKEN.name(),

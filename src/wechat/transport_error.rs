@@ -1,41 +1,41 @@
-//! Why a request did not get through, in words.
+//! Why a request got no complete answer, as a readable text.
 
 use std::error::Error as StdError;
 use std::io;
 
 use rustls::{CertificateError, OtherError};
 
-/// Why no answer came, or only part of one.
+/// Why no answer arrived, or only part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The name in `base_url` has no address.
+    /// The host name in `base_url` does not resolve.
     #[error("the server's name could not be resolved")]
     NameNotResolved,
-    /// Nobody listens at the address.
+    /// Nothing listens at the address.
     #[error("the connection was refused")]
     ConnectionRefused,
-    /// No connection could be made, for another reason.
+    /// Connecting failed for another reason.
     #[error("no connection could be made")]
     NotConnected,
-    /// The server did not take the connection in time.
+    /// The server did not accept the connection before the timeout.
     #[error("the connection timed out")]
     ConnectTimeout,
-    /// The server's certificate is not to be trusted; how so, as what follows "the certificate".
+    /// The server's certificate is not trusted. Holds the reason, phrased to follow "the certificate".
     #[error("the server's certificate {0}")]
     Certificate(String),
     /// The TLS handshake failed for another reason.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// TLS failed after the handshake, when the request may have been on its way.
-    #[error("TLS failed on the way: {0}")]
+    /// TLS failed after the handshake, when the request may already have been sent.
+    #[error("TLS failed after the handshake: {0}")]
     BrokenTls(String),
-    /// The answer did not come in time.
-    #[error("the answer did not come in time")]
+    /// The answer was not complete before the timeout.
+    #[error("the answer did not arrive in time")]
     Timeout,
     /// The connection ended before the answer did.
     #[error("the connection broke before the answer was complete")]
     Broken,
-    /// The answer is longer than any that WeChat gives.
+    /// The answer is longer than any answer of WeChat.
     #[error("the answer is too long")]
     TooLong,
 }
@@ -58,13 +58,13 @@ impl TransportError {
 
     fn of_tls(problem: &rustls::Error, is_handshake: bool) -> Self {
         match problem {
-            rustls::Error::InvalidCertificate(problem) => Self::Certificate(in_words(problem)),
+            rustls::Error::InvalidCertificate(problem) => Self::Certificate(describe(problem)),
             other if is_handshake => Self::Tls(other.to_string()),
             other => Self::BrokenTls(other.to_string()),
         }
     }
 
-    /// Whether the request may have reached the server: all others are from before it was sent.
+    /// Whether the request may have reached the server. All other errors occur before it is sent.
     pub(super) fn may_follow_sending(&self) -> bool {
         matches!(self, Self::BrokenTls(_) | Self::Timeout | Self::Broken | Self::TooLong)
     }
@@ -83,7 +83,7 @@ fn tls_problem<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Er
     innermost(cause).downcast_ref()
 }
 
-/// What I/O errors wrap, perhaps twice, and pass over when they are asked for their source.
+/// Unwraps I/O errors, which may be nested. Their `source` skips the error that they wrap.
 fn innermost<'a>(mut cause: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         cause = inner;
@@ -91,7 +91,7 @@ fn innermost<'a>(mut cause: &'a (dyn StdError + 'static)) -> &'a (dyn StdError +
     cause
 }
 
-fn in_words(problem: &CertificateError) -> String {
+fn describe(problem: &CertificateError) -> String {
     match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -101,17 +101,17 @@ fn in_words(problem: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "is for another host".into()
         }
-        CertificateError::BadSignature => "was not signed by the authority it names".into(),
+        CertificateError::BadSignature => "was not signed by the issuer it names".into(),
         CertificateError::Revoked => "has been revoked".into(),
-        CertificateError::Other(OtherError(other)) if is_bare_authority(&**other) => {
-            "is self-signed: it is an authority's own".into()
+        CertificateError::Other(OtherError(other)) if is_ca_as_end_entity(&**other) => {
+            "is self-signed: it is a CA certificate".into()
         }
-        other => format!("is not acceptable: {other}"),
+        other => format!("is not valid: {other}"),
     }
 }
 
-/// A self-signed certificate that calls itself an authority is refused by webpki before it looks
-/// for an issuer, and rustls passes that on untyped.
-fn is_bare_authority(other: &(dyn StdError + 'static)) -> bool {
+/// Whether a server presents a self-signed CA certificate as its own. webpki refuses it before checking the
+/// issuer, and rustls passes that error on untyped.
+fn is_ca_as_end_entity(other: &(dyn StdError + 'static)) -> bool {
     other.to_string() == "CaUsedAsEndEntity"
 }

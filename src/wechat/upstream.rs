@@ -1,4 +1,4 @@
-//! What WeChat itself said about a failure, fit to be shown.
+//! The error that WeChat returned, redacted for display.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,27 +7,27 @@ use serde::Serialize;
 
 use super::redact::{REDACTED, fields, redact};
 
-/// WeChat's own words about a failure, without the parts that vary from call to call.
+/// The error that WeChat returned, without the parts that vary from call to call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Upstream {
-    /// WeChat's number for the failure.
+    /// WeChat's error code.
     pub errcode: i64,
-    /// WeChat's text, without its tail, links, and whatever looks like an identifier or a secret.
+    /// WeChat's error text without its tail, links, and anything that looks like an identifier or a secret.
     pub errmsg: String,
-    /// WeChat's number of the request: what `openapi/rid/get` explains, for seven days.
+    /// WeChat's request id. `openapi/rid/get` returns details about it for seven days.
     pub rid: Option<String>,
 }
 
-/// How much of an errmsg is kept, in characters.
-const ERRMSG_LENGTH: usize = 200;
+/// The maximum length of an errmsg that is kept, in characters.
+const MAX_ERRMSG_CHARS: usize = 200;
 
-/// From this length on a word with a digit in it is taken for an openid, a token or a secret: an
-/// appid has 18 characters, everything longer is nobody's business.
-const IDENTIFIER_LENGTH: usize = 20;
+/// A word with a digit and at least this many bytes is treated as an openid, a token or a secret. An appid
+/// has 18 characters and is shown.
+const MIN_IDENTIFIER_BYTES: usize = 20;
 
 impl Upstream {
-    /// Reads an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`; `redacted` are values
-    /// of the request that must not be repeated.
+    /// Parses an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`. `redacted` are values of
+    /// the request that must not be repeated.
     pub(super) fn new<'a>(
         errcode: i64,
         errmsg: &str,
@@ -35,17 +35,18 @@ impl Upstream {
     ) -> Self {
         let errmsg = redact(errmsg, redacted);
         let (text, tail) = split_tail(&errmsg);
-        let words: Vec<&str> = text.split_whitespace().chain(after_hint(tail)).map(shown).collect();
-        let errmsg = words.join(" ").chars().take(ERRMSG_LENGTH).collect();
+        let words = text.split_whitespace().chain(after_hint(tail));
+        let words: Vec<&str> = words.map(redact_word).collect();
+        let errmsg = words.join(" ").chars().take(MAX_ERRMSG_CHARS).collect();
         Self { errcode, errmsg, rid: rid_in(tail) }
     }
 
-    /// The key of the message's value that the errmsg points at, as that of a 47003 does.
+    /// The key of the message value that the errmsg mentions, as the errmsg of 47003 does.
     pub(super) fn field(&self) -> Option<&str> {
         fields(&self.errmsg).map(|(_, key)| key).next()
     }
 
-    /// The address that WeChat saw us call from, where the errmsg of a 40164 names it.
+    /// The IP address from which WeChat received the call, if the errmsg contains it, as that of 40164 does.
     pub fn seen_address(&self) -> Option<IpAddr> {
         let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '(' | ')');
         let words = || self.errmsg.split(is_separator);
@@ -66,7 +67,7 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Cuts off the part that differs from call to call: ` rid: …`, ` hint: […]`, ` hints: [ … ]`.
+/// Splits off the part that differs from call to call: ` rid: …`, ` hint: […]`, ` hints: [ … ]`.
 fn split_tail(errmsg: &str) -> (&str, &str) {
     let starts = ["rid:", "hint:", "hints:"]
         .into_iter()
@@ -77,7 +78,7 @@ fn split_tail(errmsg: &str) -> (&str, &str) {
     (text, &errmsg[at..])
 }
 
-/// The words behind an older tail, where WeChat used to put the field that is wrong:
+/// The words after an older kind of tail, where WeChat used to put the invalid field:
 /// `argument invalid! hint: [x] data.thing1.value is emtpy`.
 fn after_hint(tail: &str) -> impl Iterator<Item = &str> {
     let after = tail.strip_prefix("hint").and_then(|tail| tail.split_once(']'));
@@ -91,13 +92,13 @@ fn rid_in(tail: &str) -> Option<String> {
     (1..=64).contains(&end).then(|| after[..end].to_owned())
 }
 
-fn shown(word: &str) -> &str {
+fn redact_word(word: &str) -> &str {
     if word.contains("://") {
         return "[link]";
     }
     let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
-    let is_identifier =
-        |part: &str| part.len() >= IDENTIFIER_LENGTH && part.contains(|c: char| c.is_ascii_digit());
+    let has_digit = |part: &str| part.contains(|c: char| c.is_ascii_digit());
+    let is_identifier = |part: &str| part.len() >= MIN_IDENTIFIER_BYTES && has_digit(part);
     if word.split(is_separator).any(is_identifier) { REDACTED } else { word }
 }
 

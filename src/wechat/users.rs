@@ -1,4 +1,4 @@
-//! The followers of an Official Account: who they are, and what WeChat says of each.
+//! The followers of an Official Account: their openids and their profiles.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ const LIST: Call = Call::with_token("/cgi-bin/user/get");
 const INFO: Call = Call::with_token("/cgi-bin/user/info");
 const BATCH: Call = Call::with_token("/cgi-bin/user/info/batchget");
 
-/// A page of followers, in no order that means anything.
+/// A page of followers. The order has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowerPage {
-    /// Followers of the account at this moment.
+    /// The current number of followers of the account.
     pub total: u64,
-    /// How many openids this page holds, as WeChat says: not always as many as there are.
+    /// The number of openids on this page according to WeChat. May differ from the actual number.
     pub count: u64,
-    /// The openids as sent, blank ones included; `None` where WeChat sent no list, as it does after
-    /// the last follower.
+    /// The openids as WeChat sent them, including empty ones; `None` if WeChat sent no list, which happens
+    /// after the last follower.
     pub openids: Option<Vec<String>>,
-    /// Where the next page begins; empty, or the last openid, on the last page.
+    /// The cursor of the next page. On the last page it is empty or the last openid.
     pub next_openid: String,
 }
 
@@ -63,11 +63,11 @@ fn trimmed(text: String) -> String {
 
 #[derive(Serialize)]
 struct RequestBody<'a> {
-    user_list: Vec<Person<'a>>,
+    user_list: Vec<User<'a>>,
 }
 
 #[derive(Serialize)]
-struct Person<'a> {
+struct User<'a> {
     openid: &'a str,
 }
 
@@ -77,9 +77,9 @@ pub(super) struct Batch {
 }
 
 impl Account {
-    /// The page of up to 10,000 followers after this openid, or the first one.
+    /// Returns the page of up to 10,000 followers after this openid, or the first page.
     ///
-    /// WeChat answers a cursor it does not know with an error of class [`Person`](super::Class::Person).
+    /// WeChat answers an unknown cursor with an error of class [`Person`](super::Class::Person).
     pub async fn list_followers(&self, after: Option<&str>) -> Result<FollowerPage, Error> {
         let mut request = Request::get(LIST);
         if let Some(after) = after.filter(|after| !after.is_empty()) {
@@ -89,22 +89,22 @@ impl Account {
         Ok(page.into())
     }
 
-    /// What WeChat says of up to 100 people, in whatever order and however many it answers for.
+    /// Fetches the profiles of up to 100 users. WeChat may return them in any order and leave some out.
     ///
-    /// One openid that is not the account's can fail them all, with an error of class
-    /// [`Person`](super::Class::Person); too many fail with [`ListSize`](super::Class::ListSize).
+    /// One openid that does not belong to the account can fail the whole batch, with an error of class
+    /// [`Person`](super::Class::Person). Too many openids fail with [`ListSize`](super::Class::ListSize).
     pub async fn profiles(&self, openids: &[OpenId]) -> Result<Vec<Profile>, Error> {
         if openids.is_empty() {
             return Ok(Vec::new());
         }
-        let user_list = openids.iter().map(|openid| Person { openid: openid.as_str() }).collect();
+        let user_list = openids.iter().map(|openid| User { openid: openid.as_str() }).collect();
         let request = Request::post(BATCH, &RequestBody { user_list })
             .redacting(openids.iter().map(OpenId::as_str));
         let batch: Batch = self.call(&request).await?;
         Ok(batch.user_info_list.into_iter().filter_map(|row| row.0).collect())
     }
 
-    /// What WeChat says of one person.
+    /// Fetches the profile of one user.
     pub async fn profile(&self, openid: &OpenId) -> Result<Profile, Error> {
         let request = Request::get(INFO).with("openid", openid.as_str());
         let Row(profile) = self.call(&request).await?;

@@ -1,4 +1,4 @@
-//! The API at work: a login, a look-up, a message with its receipt, and a follower who leaves.
+//! The demo's API part: a login, a resolve, a message with its receipt, and an unfollow.
 
 use std::net::SocketAddr;
 
@@ -12,11 +12,11 @@ use crate::keys::NewKey;
 use crate::model::Scope;
 use crate::sandbox::{Account, Sandbox};
 
-/// Who the demo's audit trail says made its key.
+/// The actor that the audit trail records for the demo's key.
 const ACTOR: &str = "demo";
 
-/// Logs a follower in to the Mini Program, finds their openid in the Official Account, and again
-/// after they have left. Gives the key that it made for that.
+/// Logs a follower in to the Mini Program, resolves their openid in the Official Account, sends them a
+/// message, and resolves them again after they unfollowed. Returns the API key it created.
 pub(super) async fn show(
     app: &App,
     sandbox: &Sandbox,
@@ -28,7 +28,7 @@ pub(super) async fn show(
     let client = Client::new(address, key.clone());
     let Some(person) = sandbox.main().followers().next() else { return Ok(key) };
 
-    output::talk("\na follower opens the Mini Program, whose backend exchanges the login code");
+    output::message("\na follower opens the Mini Program; its backend exchanges the login code");
     let code = program.mint_code(person.number);
     output::data(format_args!(
         "curl -d '{{\"code\": \"{code}\"}}' -H 'Content-Type: application/json' \\\n     {}",
@@ -36,22 +36,22 @@ pub(super) async fn show(
     ));
     output::json(&client.post("/v1/login", &json!({ "code": code })).await?);
 
-    output::talk("\na notifier asks which openid that is in the Official Account");
+    output::message("\na notifier resolves the user's openid in the Official Account");
     let path = resolve_path(&program, person.number);
     output::data(format_args!("curl {}", with_key(&key, address, &path)));
     output::json(&client.get(&path).await?);
 
     message(&client, &key, sandbox, &program, person.number).await?;
 
-    output::talk("\nthey unfollow; WeChat calls back, and the answer is another at once");
+    output::message("\nthe user unfollows; WeChat sends a callback, and resolving fails at once");
     sandbox.push_follows(true);
     sandbox.main().leave([person.number]);
     sandbox.settled().await;
-    output::json(&without_request(client.get(&path).await?));
+    output::json(&without_request_id(client.get(&path).await?));
     Ok(key)
 }
 
-/// Pushes to the follower, who is named as the Mini Program knows them, and shows the receipt.
+/// Sends the follower a message, addressed by their Mini Program openid, and shows the receipt.
 async fn message(
     client: &Client,
     key: &SecretString,
@@ -60,8 +60,8 @@ async fn message(
     person: u64,
 ) -> Result<(), Failure> {
     let Some(template_id) = sandbox.main().template_ids().into_iter().next() else { return Ok(()) };
-    output::talk(
-        "\ntheir order is paid: the Official Account tells them, and a tap opens the Mini Program",
+    output::message(
+        "\nan order is paid: the Official Account notifies the user, and a tap opens the Mini Program",
     );
     let order = json!({
         "to": { "appid": program.appid(), "openid": program.person(person).openid },
@@ -76,7 +76,7 @@ async fn message(
     let sent = client.post("/v1/messages?wait=true", &order).await?;
     output::json(&json!({ "id": sent["id"], "state": sent["state"], "msgid": sent["msgid"] }));
 
-    output::talk("\nWeChat's receipt came by an encrypted callback");
+    output::message("\nWeChat's receipt arrived as an encrypted callback");
     sandbox.settled().await;
     let path = format!("/v1/messages/{}", sent["id"].as_str().unwrap_or_default());
     output::data(format_args!("curl {}", with_key(key, client.address(), &path)));
@@ -84,16 +84,18 @@ async fn message(
     Ok(())
 }
 
-/// What to try next, while the demo serves.
+/// Prints requests to try while the demo keeps serving.
 pub(super) fn invite(key: &SecretString, sandbox: &Sandbox, address: SocketAddr) {
     let world = sandbox.base_url();
-    output::talk("\nserving until Ctrl-C; a code to log person 7 in with, followers, the metrics:");
+    output::message(
+        "\nserving until Ctrl-C; a login code for person 7, new followers, and data to look at:",
+    );
     output::data(format_args!("curl -d '{{\"person\": 7}}' {world}/sandbox/login-codes"));
     output::data(format_args!("curl -d '{{\"join\": 1, \"leave\": 1}}' {world}/sandbox/followers"));
     output::data(format_args!("curl {world}/sandbox/people?limit=3"));
     output::data(format_args!("curl {world}/sandbox/messages"));
     output::data(format_args!("curl {}", with_key(key, address, "/metrics")));
-    output::talk(format_args!("and every route, to be tried in a browser: http://{address}/docs"));
+    output::message(format_args!("API documentation, to try every route: http://{address}/docs"));
 }
 
 fn resolve_path(program: &Account, person: u64) -> String {
@@ -105,8 +107,8 @@ fn with_key(key: &SecretString, address: SocketAddr, path: &str) -> String {
     format!("-H 'Authorization: Bearer {}' 'http://{address}{path}'", key.expose_secret())
 }
 
-/// A problem without the id that is another each time.
-fn without_request(mut problem: Value) -> Value {
+/// Removes the request id, which differs between runs.
+fn without_request_id(mut problem: Value) -> Value {
     if let Some(members) = problem.as_object_mut() {
         members.remove("request_id");
     }

@@ -1,4 +1,4 @@
-//! `demo`: the main job at work, against a sandbox in this very process.
+//! `demo`: shows the whole service at work against a sandbox in the same process.
 
 mod api;
 mod nights;
@@ -16,13 +16,13 @@ use crate::config::{self, Config, Sources};
 use crate::sandbox::{Call, Options, Sandbox};
 use crate::{http, telemetry};
 
-/// The main job at work: a sandbox WeChat and a SQLite database in a temporary folder.
+/// Demonstrate the service with a simulated WeChat and a temporary SQLite database
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Followers to mirror
+    /// Number of simulated followers
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     followers: u64,
-    /// End after the show, instead of serving until Ctrl-C
+    /// Exit at the end of the demo instead of serving until Ctrl-C
     #[arg(long)]
     once: bool,
 }
@@ -41,21 +41,21 @@ impl Demo {
         let callbacks = app.inbox.clone().work(stop.clone());
         let messages = app.push.clone().work(stop.clone());
         let story = async {
-            let told = self.tell(&app, &sandbox, address, &stop).await;
+            let outcome = self.play(&app, &sandbox, address, &stop).await;
             stop.cancel();
-            told
+            outcome
         };
-        let (told, (), (), ()) = tokio::join!(story, api, callbacks, messages);
+        let (outcome, (), (), ()) = tokio::join!(story, api, callbacks, messages);
         app.store.clone().close().await?;
         sandbox.stop().await;
-        told
+        outcome
     }
 
-    /// A WeChat that takes its time, though less than the real one, and calls us back.
+    /// Starts a sandbox with some latency (less than the real WeChat) and callbacks to this process.
     async fn sandbox(&self) -> Result<(Sandbox, TcpListener), Failure> {
-        let listener = match TcpListener::bind(USUAL_ADDRESS).await {
+        let listener = match TcpListener::bind(DEFAULT_ADDRESS).await {
             Ok(listener) => listener,
-            // The usual port is taken, perhaps by the real service: any will do for a demo.
+            // The default port is taken, perhaps by the real service: use any free one.
             Err(_) => TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?,
         };
         let address = listener.local_addr()?;
@@ -66,7 +66,7 @@ impl Demo {
         Ok((Sandbox::start(options).await?, listener))
     }
 
-    async fn tell(
+    async fn play(
         &self,
         app: &App,
         sandbox: &Sandbox,
@@ -87,8 +87,8 @@ impl Demo {
     }
 }
 
-/// Where `serve` listens unless told otherwise, so that what the demo prints can be kept.
-const USUAL_ADDRESS: &str = "127.0.0.1:8080";
+/// The default of `serve`, so that the commands the demo prints work there too.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
 fn configuration(sandbox: &Sandbox, database: &std::path::Path) -> Result<Config, Failure> {
     let text = format!(
@@ -96,6 +96,6 @@ fn configuration(sandbox: &Sandbox, database: &std::path::Path) -> Result<Config
         sandbox.config_toml(),
         database.display()
     );
-    // Not the operator's own file or environment: the demo must not touch a real account.
+    // Ignores the operator's file and environment: the demo must not touch a real account.
     Ok(config::load(&Sources::defaults().with_text("demo.toml", &text))?.config)
 }

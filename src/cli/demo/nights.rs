@@ -1,4 +1,4 @@
-//! Two nights: the first mirrors everybody, the second costs what changed.
+//! The demo's sync part: a first run that mirrors everybody, and a second that fetches only changes.
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,10 +12,10 @@ use crate::sandbox::Sandbox;
 use crate::store::{self, followers};
 use crate::sync::{self, Outcome, Request};
 
-/// How many people the demo shows.
-const SHOWN: u64 = 3;
+/// How many followers the demo prints.
+const SHOWN_FOLLOWERS: u64 = 3;
 
-/// Mirrors everybody, lets people come and go, and mirrors what changed.
+/// Mirrors all followers, lets some join and leave, and syncs again.
 pub(super) async fn show(
     app: &App,
     account: &OfficialAccount,
@@ -23,20 +23,20 @@ pub(super) async fn show(
     stop: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let people = sandbox.main().follower_count();
-    output::talk(format_args!(
-        "a sandbox WeChat with {people} followers answers at {}\n\nfirst night: mirroring all",
+    output::message(format_args!(
+        "sandbox WeChat with {people} followers listening on {}\n\nfirst night: mirroring everybody",
         sandbox.base_url()
     ));
     let first = night(app, account, stop).await?;
     if exit_of(&first) != Exit::Done {
         return Ok(exit_of(&first));
     }
-    people_shown(app, account).await?;
+    print_followers(app, account).await?;
     let (left, joined) = (people / 1_000, people / 500);
     let world = sandbox.main();
     world.leave(0..left);
     world.join(joined);
-    output::talk(format_args!("\nnext night: {joined} people have joined, {left} have left"));
+    output::message(format_args!("\nnext night: {joined} people have joined, {left} have left"));
     let second = night(app, account, stop).await?;
     Ok(exit_of(&second))
 }
@@ -50,9 +50,9 @@ async fn night(
     let job = app.sync_job(account, stop.clone(), progress.observer()).await?;
     let request =
         Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false };
-    let ended = sync::run(&job, request).await;
+    let result = sync::run(&job, request).await;
     progress.finish();
-    let outcome = ended?;
+    let outcome = result?;
     output::data(summary(&account.name, &outcome.run));
     for (call, count) in &outcome.run.calls {
         output::data(format_args!("  {count:>6} calls of {call}"));
@@ -60,10 +60,10 @@ async fn night(
     Ok(outcome)
 }
 
-async fn people_shown(app: &App, account: &OfficialAccount) -> Result<(), Failure> {
+async fn print_followers(app: &App, account: &OfficialAccount) -> Result<(), Failure> {
     let (store, appid) = (&app.store, &account.appid);
     let number = store::accounts::find_or_insert(store, appid).await?;
-    let known = followers::list_known_from(store.reader(), number, 0, SHOWN).await?;
+    let known = followers::list_known_from(store.reader(), number, 0, SHOWN_FOLLOWERS).await?;
     let rows: Vec<_> = known
         .into_iter()
         .map(|follower| {

@@ -1,61 +1,61 @@
-//! The form_id templates that Mini Programs had until 2020, for gateways that still serve them. WeChat
-//! itself answers that they are withdrawn, and the error names what took their place.
+//! `templates --legacy`: the form_id templates that Mini Programs had until 2020, for gateways that still
+//! serve them. WeChat itself rejects these calls, and the error names the replacement.
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Asked, TemplatesCommand};
+use super::{Target, TemplatesCommand};
 use crate::cli::texts::{Pair, texts};
 use crate::cli::{Exit, Failure, output};
 use crate::model::{Channel, OpenId, TemplateId};
 use crate::push::{self, Template};
 use crate::wechat::form_template::LegacyMessage;
 
-/// How many entries the old API gives at a time.
-const PAGE: u64 = 20;
+/// Page size of the legacy API.
+const PAGE_SIZE: u64 = 20;
 
-/// A message that a form_id allows.
+/// Send a message with a form_id.
 #[derive(Debug, Args)]
 pub(super) struct Send {
-    /// The template
+    /// The template's id
     template_id: TemplateId,
-    /// The user, as the Mini Program knows them
+    /// The user's openid in the Mini Program
     #[arg(long)]
     openid: OpenId,
-    /// What the user's tap on a form gave, or a payment; good once, for seven days
+    /// The form_id from a form the user submitted, or from a payment; valid once, for seven days
     #[arg(long, value_name = "ID")]
     form_id: String,
-    /// A key's text; may be repeated
+    /// The text for one of the template's keys; may be repeated
     #[arg(long = "data", value_name = "KEY=TEXT")]
     data: Vec<Pair>,
-    /// The page of the Mini Program that a tap opens
+    /// Page of the Mini Program that a tap opens
     #[arg(long, value_name = "PATH")]
     page: Option<String>,
-    /// The key whose text is shown large, such as keyword1.DATA
+    /// The key whose text is emphasised, such as keyword1.DATA
     #[arg(long = "emphasis", value_name = "KEY")]
     emphasis_keyword: Option<String>,
 }
 
-/// Does what was asked.
-pub(super) async fn run(asked: &Asked<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
-    let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
+/// Runs the command.
+pub(super) async fn run(target: &Target<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
+    let wechat = target.app.push.account(Channel::Subscribe, target.appid)?;
     match command {
-        TemplatesCommand::List => list(asked).await?,
+        TemplatesCommand::List => list(target).await?,
         TemplatesCommand::Add(add) => {
             let id = wechat.add_legacy_template(&add.number, &add.keyword_ids).await;
             let id = id.map_err(push::Error::from)?;
-            match asked.json {
+            match target.json {
                 true => output::json(&json!({ "template_id": id })),
                 false => output::data(id),
             }
         }
         TemplatesCommand::Delete { template_id } => {
             wechat.delete_legacy_template(&template_id).await.map_err(push::Error::from)?;
-            output::talk(format_args!("{template_id} is gone"));
+            output::message(format_args!("deleted template {template_id}"));
         }
-        TemplatesCommand::Library { start, .. } => library(asked, start).await?,
-        TemplatesCommand::Keywords { number } => keywords(asked, &number).await?,
-        TemplatesCommand::Categories => return Err(super::not_here("categories")),
+        TemplatesCommand::Library { start, .. } => library(target, start).await?,
+        TemplatesCommand::Keywords { number } => keywords(target, &number).await?,
+        TemplatesCommand::Categories => return Err(super::not_available("categories")),
         TemplatesCommand::Send(send) => {
             let data = texts(&send.data);
             let message = LegacyMessage {
@@ -67,43 +67,44 @@ pub(super) async fn run(asked: &Asked<'_>, command: TemplatesCommand) -> Result<
                 emphasis_keyword: send.emphasis_keyword.as_deref(),
             };
             wechat.send_legacy(&message).await.map_err(push::Error::from)?;
-            output::talk("accepted");
+            output::message("accepted");
         }
     }
     Ok(Exit::Done)
 }
 
-async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
-    let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
+async fn list(target: &Target<'_>) -> Result<(), Failure> {
+    let wechat = target.app.push.account(Channel::Subscribe, target.appid)?;
     let mut templates: Vec<Template> = Vec::new();
     loop {
         let (offset, before) = (templates.len() as u64, templates.len());
-        let page = wechat.legacy_templates(offset, PAGE).await.map_err(push::Error::from)?;
+        let page = wechat.legacy_templates(offset, PAGE_SIZE).await.map_err(push::Error::from)?;
         templates.extend(page);
-        if templates.len() < before + PAGE as usize {
+        if templates.len() < before + PAGE_SIZE as usize {
             break;
         }
     }
-    super::official::print(&templates, asked.json);
+    super::official::print(&templates, target.json);
     Ok(())
 }
 
-async fn library(asked: &Asked<'_>, start: u64) -> Result<(), Failure> {
-    let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
-    let (titles, count) = wechat.legacy_library(start, PAGE).await.map_err(push::Error::from)?;
-    if asked.json {
+async fn library(target: &Target<'_>, start: u64) -> Result<(), Failure> {
+    let wechat = target.app.push.account(Channel::Subscribe, target.appid)?;
+    let (titles, count) =
+        wechat.legacy_library(start, PAGE_SIZE).await.map_err(push::Error::from)?;
+    if target.json {
         output::json(&json!({ "data": titles, "total": count }));
         return Ok(());
     }
     let rows: Vec<_> = titles.iter().map(|found| [found.id.clone(), found.title.clone()]).collect();
-    super::print_part(&rows, start, count);
+    super::print_titles(&rows, start, count);
     Ok(())
 }
 
-async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
-    let wechat = asked.app.push.account(Channel::Subscribe, asked.appid)?;
+async fn keywords(target: &Target<'_>, number: &str) -> Result<(), Failure> {
+    let wechat = target.app.push.account(Channel::Subscribe, target.appid)?;
     let found = wechat.legacy_library_template(number).await.map_err(push::Error::from)?;
-    if asked.json {
+    if target.json {
         output::json(&found.keywords);
         return Ok(());
     }

@@ -1,8 +1,8 @@
-//! `templates`: what an account may send, as WeChat has it.
+//! `templates`: lists, adds and deletes an account's message templates at WeChat.
 //!
-//! An Official Account's templates come from WeChat's template library by a short number; a Mini Program's
-//! are made of keywords of a public library. The commands are the same, and the account tells which is
-//! meant.
+//! An Official Account adds templates from WeChat's library by number. A Mini Program composes them from
+//! the keywords of a template in a public library. The commands are the same for both; the kind of
+//! account decides which API is used.
 
 mod legacy;
 mod official;
@@ -14,102 +14,103 @@ use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
 use crate::model::{AppId, TemplateId};
 
-/// An account's message templates.
+/// List, add and delete an account's message templates
 #[derive(Debug, Args)]
 pub(super) struct Templates {
     #[command(subcommand)]
     command: TemplatesCommand,
-    /// The Official Account or Mini Program, by name or AppID; may be left out where one Official Account
-    /// is configured
+    /// The Official Account or Mini Program, by name or AppID; optional if only one Official Account is
+    /// configured
     #[arg(long, global = true, value_name = "ACCOUNT")]
     app: Option<String>,
-    /// Use the form_id templates of Mini Programs, which WeChat withdrew in 2020: for gateways that still
-    /// serve them
+    /// Use the form_id templates of Mini Programs, which WeChat withdrew in 2020 but some gateways still
+    /// serve
     #[arg(long, global = true)]
     legacy: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum TemplatesCommand {
-    /// The account's templates
+    /// List the account's templates
     List,
-    /// Add a template of WeChat's library
+    /// Add a template from WeChat's library
     Add(Add),
-    /// Take a template from the account
+    /// Delete a template from the account
     Delete {
-        /// The template, as `templates list` names it
+        /// The template's id, from `templates list`
         template_id: TemplateId,
     },
-    /// A Mini Program's public library: its titles, or with --legacy the templates of old
+    /// List the titles in a Mini Program's public library; with --legacy, in the library of form_id
+    /// templates
     Library {
-        /// A category, as `templates categories` numbers it; may be repeated. All of the program's where
-        /// none is given
+        /// A category's number, from `templates categories`; may be repeated [default: all of the
+        /// program's categories]
         #[arg(long = "category", value_name = "N")]
         categories: Vec<i64>,
-        /// Begin after so many
+        /// Number of titles to skip
         #[arg(long, value_name = "N", default_value_t = 0)]
         start: u64,
     },
-    /// The keywords that a template of a Mini Program's library can be made of
+    /// List the keywords of a template in a Mini Program's library
     Keywords {
-        /// The template, as `templates library` numbers it
+        /// The template's number, from `templates library`
         number: String,
     },
-    /// The categories that a Mini Program may take templates of
+    /// List the categories whose templates a Mini Program may use
     Categories,
-    /// Send a message that a form_id allows; with --legacy only
+    /// Send a message with a form_id; requires --legacy
     Send(legacy::Send),
 }
 
-/// What to add.
+/// Add a template from WeChat's library.
 #[derive(Debug, Args)]
 struct Add {
     /// The template's number in WeChat's library, such as TM00015 or 43216
     number: String,
-    /// A keyword's name, in the order in which they are to stand; may be repeated. Official Accounts
-    /// need them for templates of a category, whose number is all digits
+    /// A keyword's name; may be repeated, in the order in which they appear in the message. Required for
+    /// Official Account templates that belong to a category: their numbers consist of digits only
     #[arg(long = "keyword", value_name = "NAME")]
     keywords: Vec<String>,
-    /// A keyword's number, in the order in which they are to stand; may be repeated. Mini Programs need
-    /// two to five
+    /// A keyword's number, from `templates keywords`; may be repeated, in the order in which they appear
+    /// in the message. Mini Programs need two to five
     #[arg(long = "keyword-id", value_name = "N", conflicts_with = "keywords")]
     keyword_ids: Vec<i64>,
-    /// What a Mini Program's template is for, in up to 15 characters
+    /// The purpose of a Mini Program's template, in up to 15 characters
     #[arg(long, value_name = "TEXT", default_value = "")]
     scene: String,
 }
 
 impl Templates {
     pub(super) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let app = context::opened(global).await?;
+        let app = context::open_app(global).await?;
         let appid = match self.legacy {
             true => context::program(&app.config, self.app.as_deref())?,
             false => context::sender(&app.config, self.app.as_deref())?,
         };
-        let asked = Asked { app: &app, appid: &appid, json: global.json };
+        let target = Target { app: &app, appid: &appid, json: global.json };
         let is_official = app.config.official_accounts.iter().any(|known| known.appid == appid);
         let kind = match (self.legacy, is_official) {
             (true, _) => Kind::Legacy,
             (false, true) => Kind::Official,
             (false, false) => Kind::Program,
         };
-        self.command.suits(kind)?;
+        self.command.check_options(kind)?;
         match kind {
-            Kind::Legacy => legacy::run(&asked, self.command).await,
-            Kind::Official => official::run(&asked, self.command).await,
-            Kind::Program => program::run(&asked, self.command).await,
+            Kind::Legacy => legacy::run(&target, self.command).await,
+            Kind::Official => official::run(&target, self.command).await,
+            Kind::Program => program::run(&target, self.command).await,
         }
     }
 }
 
-/// What kind of templates is meant.
+/// Which of WeChat's template APIs to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// An Official Account's.
+    /// Template messages of an Official Account.
     Official,
-    /// A Mini Program's, for subscribe messages.
+    /// Subscribe messages of a Mini Program.
     Program,
-    /// A Mini Program's of old.
+    /// The withdrawn form_id templates of a Mini Program.
     Legacy,
 }
 
@@ -124,55 +125,54 @@ impl Kind {
 }
 
 impl TemplatesCommand {
-    /// Refuses options that this kind of templates has not: they would be passed over.
-    fn suits(&self, kind: Kind) -> Result<(), Failure> {
+    /// Rejects options that this kind of template does not have and would silently ignore.
+    fn check_options(&self, kind: Kind) -> Result<(), Failure> {
         let (option, hint) = match (self, kind) {
             (Self::Add(add), Kind::Official) if !add.keyword_ids.is_empty() => {
-                ("--keyword-id", "name the keywords with --keyword")
+                ("--keyword-id", "give the keywords by name with --keyword")
             }
             (Self::Add(add), Kind::Program | Kind::Legacy) if !add.keywords.is_empty() => {
-                ("--keyword", "give the keywords' numbers with --keyword-id")
+                ("--keyword", "give the keywords by number with --keyword-id")
             }
             (Self::Add(add), Kind::Official | Kind::Legacy) if !add.scene.is_empty() => {
-                ("--scene", "leave it out")
+                ("--scene", "remove the option")
             }
             (Self::Library { categories, .. }, Kind::Legacy) if !categories.is_empty() => {
-                ("--category", "leave it out: the library of old has no categories")
+                ("--category", "remove the option: the legacy library has no categories")
             }
             _ => return Ok(()),
         };
-        let error = anyhow::anyhow!("{option} is not for {}", kind.name());
+        let error = anyhow::anyhow!("{option} cannot be used for {}", kind.name());
         Err(Failure::new(Exit::Usage, error, Some(hint.to_owned())))
     }
 }
 
-/// Whose templates are meant, and how to tell.
-struct Asked<'a> {
+/// The account to work on, and the output format.
+struct Target<'a> {
     app: &'a App,
     appid: &'a AppId,
     json: bool,
 }
 
-/// What this kind of account has not.
-fn not_here(what: &'static str) -> Failure {
-    let error = anyhow::anyhow!("there are no {what} here");
-    let hint =
-        "only a Mini Program's public library has them: name one with --app, without --legacy";
+/// The failure of a command that this kind of template does not have.
+fn not_available(what: &'static str) -> Failure {
+    let error = anyhow::anyhow!("this account has no template {what}");
+    let hint = "only Mini Programs have them: name one with --app, without --legacy";
     Failure::new(Exit::Usage, error, Some(hint.to_owned()))
 }
 
-/// What takes the place of sending here.
-fn not_sent_here() -> Failure {
-    let error = anyhow::anyhow!("only messages with a form_id are sent here");
-    let hint = "`unionid-bridge send` sends template and subscribe messages";
+/// The failure of `templates send` without `--legacy`.
+fn needs_legacy() -> Failure {
+    let error = anyhow::anyhow!("`templates send` only sends messages with a form_id");
+    let hint = "use `unionid-bridge send` for template and subscribe messages";
     Failure::new(Exit::Usage, error, Some(hint.to_owned()))
 }
 
-/// Prints titles of a library that begin after `start`, and how to go on.
-fn print_part(rows: &[[String; 2]], start: u64, count: u64) {
+/// Prints a page of library titles that starts after `start` titles, and how to get the next page.
+fn print_titles(rows: &[[String; 2]], start: u64, count: u64) {
     output::table(["NUMBER", "TITLE"], rows);
-    let seen = start + rows.len() as u64;
-    if seen < count {
-        output::talk(format_args!("{seen} of {count}: go on with --start {seen}"));
+    let end = start + rows.len() as u64;
+    if end < count {
+        output::message(format_args!("{end} of {count} shown, continue with --start {end}"));
     }
 }

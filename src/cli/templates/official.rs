@@ -1,46 +1,46 @@
-//! The templates of an Official Account.
+//! `templates` for Official Accounts.
 
 use serde_json::json;
 
-use super::{Asked, TemplatesCommand, not_here, not_sent_here};
+use super::{Target, TemplatesCommand, needs_legacy, not_available};
 use crate::cli::{Exit, Failure, output};
 use crate::http::answer::TemplateResponse;
 use crate::push::Template;
 
-/// Does what was asked.
-pub(super) async fn run(asked: &Asked<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
-    let (push, appid) = (&asked.app.push, asked.appid);
+/// Runs the command.
+pub(super) async fn run(target: &Target<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
+    let (push, appid) = (&target.app.push, target.appid);
     match command {
-        TemplatesCommand::List => list(asked).await?,
+        TemplatesCommand::List => list(target).await?,
         TemplatesCommand::Add(add) => {
             let id = push.add_template(appid, &add.number, &add.keywords).await?;
-            match asked.json {
+            match target.json {
                 true => output::json(&json!({ "template_id": id })),
                 false => output::data(id),
             }
         }
         TemplatesCommand::Delete { template_id } => {
             push.delete_template(appid, &template_id).await?;
-            output::talk(format_args!("{template_id} is gone"));
+            output::message(format_args!("deleted template {template_id}"));
         }
-        TemplatesCommand::Library { .. } => return Err(not_here("titles")),
-        TemplatesCommand::Keywords { .. } => return Err(not_here("keywords")),
-        TemplatesCommand::Categories => return Err(not_here("categories")),
-        TemplatesCommand::Send(_) => return Err(not_sent_here()),
+        TemplatesCommand::Library { .. } => return Err(not_available("titles")),
+        TemplatesCommand::Keywords { .. } => return Err(not_available("keywords")),
+        TemplatesCommand::Categories => return Err(not_available("categories")),
+        TemplatesCommand::Send(_) => return Err(needs_legacy()),
     }
     Ok(Exit::Done)
 }
 
-async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
-    print(&asked.app.push.templates(asked.appid).await?, asked.json);
+async fn list(target: &Target<'_>) -> Result<(), Failure> {
+    print(&target.app.push.templates(target.appid).await?, target.json);
     Ok(())
 }
 
-/// Prints templates with their keys.
+/// Prints templates as a table with their keys, or as JSON.
 pub(super) fn print(templates: &[Template], json: bool) {
     if json {
-        let shown = templates.iter().cloned().map(TemplateResponse::from);
-        return output::json(&shown.collect::<Vec<_>>());
+        let responses = templates.iter().cloned().map(TemplateResponse::from);
+        return output::json(&responses.collect::<Vec<_>>());
     }
     let rows: Vec<_> = templates
         .iter()

@@ -1,48 +1,48 @@
-//! The templates of a Mini Program's subscribe messages.
+//! `templates` for Mini Programs, whose templates are for subscribe messages.
 
 use serde_json::json;
 
-use super::{Asked, TemplatesCommand, not_sent_here, print_part};
+use super::{Target, TemplatesCommand, needs_legacy, print_titles};
 use crate::cli::{Exit, Failure, output};
 use crate::http::answer::{
     CategoryResponse, KeywordResponse, LibraryTemplate, SubscribeTemplateResponse,
 };
 
-/// How many titles WeChat gives at a time.
-const TITLES: u64 = 30;
+/// Page size of WeChat's library of titles.
+const PAGE_SIZE: u64 = 30;
 
-/// Does what was asked.
-pub(super) async fn run(asked: &Asked<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
-    let (push, appid) = (&asked.app.push, asked.appid);
+/// Runs the command.
+pub(super) async fn run(target: &Target<'_>, command: TemplatesCommand) -> Result<Exit, Failure> {
+    let (push, appid) = (&target.app.push, target.appid);
     match command {
-        TemplatesCommand::List => list(asked).await?,
+        TemplatesCommand::List => list(target).await?,
         TemplatesCommand::Add(add) => {
             let id = push
                 .add_subscribe_template(appid, &add.number, &add.keyword_ids, &add.scene)
                 .await?;
-            match asked.json {
+            match target.json {
                 true => output::json(&json!({ "template_id": id })),
                 false => output::data(id),
             }
         }
         TemplatesCommand::Delete { template_id } => {
             push.delete_subscribe_template(appid, &template_id).await?;
-            output::talk(format_args!("{template_id} is gone"));
+            output::message(format_args!("deleted template {template_id}"));
         }
         TemplatesCommand::Library { categories, start } => {
-            library(asked, categories, start).await?;
+            library(target, categories, start).await?;
         }
-        TemplatesCommand::Keywords { number } => keywords(asked, &number).await?,
-        TemplatesCommand::Categories => categories(asked).await?,
-        TemplatesCommand::Send(_) => return Err(not_sent_here()),
+        TemplatesCommand::Keywords { number } => keywords(target, &number).await?,
+        TemplatesCommand::Categories => categories(target).await?,
+        TemplatesCommand::Send(_) => return Err(needs_legacy()),
     }
     Ok(Exit::Done)
 }
 
-async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
-    let templates = asked.app.push.subscribe_templates(asked.appid).await?;
-    if asked.json {
-        output::json(&shown::<SubscribeTemplateResponse, _>(templates));
+async fn list(target: &Target<'_>) -> Result<(), Failure> {
+    let templates = target.app.push.subscribe_templates(target.appid).await?;
+    if target.json {
+        output::json(&responses::<SubscribeTemplateResponse, _>(templates));
         return Ok(());
     }
     let kind = |kind| match kind {
@@ -61,27 +61,27 @@ async fn list(asked: &Asked<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn library(asked: &Asked<'_>, named: Vec<i64>, start: u64) -> Result<(), Failure> {
-    let (push, appid) = (&asked.app.push, asked.appid);
+async fn library(target: &Target<'_>, named: Vec<i64>, start: u64) -> Result<(), Failure> {
+    let (push, appid) = (&target.app.push, target.appid);
     let categories = match named.is_empty() {
         true => push.subscribe_categories(appid).await?.iter().map(|found| found.id).collect(),
         false => named,
     };
-    let (titles, count) = push.subscribe_library(appid, &categories, start, TITLES).await?;
-    if asked.json {
-        output::json(&json!({ "data": shown::<LibraryTemplate, _>(titles), "total": count }));
+    let (titles, count) = push.subscribe_library(appid, &categories, start, PAGE_SIZE).await?;
+    if target.json {
+        output::json(&json!({ "data": responses::<LibraryTemplate, _>(titles), "total": count }));
         return Ok(());
     }
     let rows: Vec<_> =
         titles.iter().map(|found| [found.tid.clone(), found.title.clone()]).collect();
-    print_part(&rows, start, count);
+    print_titles(&rows, start, count);
     Ok(())
 }
 
-async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
-    let keywords = asked.app.push.subscribe_keywords(asked.appid, number).await?;
-    if asked.json {
-        output::json(&shown::<KeywordResponse, _>(keywords));
+async fn keywords(target: &Target<'_>, number: &str) -> Result<(), Failure> {
+    let keywords = target.app.push.subscribe_keywords(target.appid, number).await?;
+    if target.json {
+        output::json(&responses::<KeywordResponse, _>(keywords));
         return Ok(());
     }
     let rows: Vec<_> = keywords
@@ -94,10 +94,10 @@ async fn keywords(asked: &Asked<'_>, number: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn categories(asked: &Asked<'_>) -> Result<(), Failure> {
-    let categories = asked.app.push.subscribe_categories(asked.appid).await?;
-    if asked.json {
-        output::json(&shown::<CategoryResponse, _>(categories));
+async fn categories(target: &Target<'_>) -> Result<(), Failure> {
+    let categories = target.app.push.subscribe_categories(target.appid).await?;
+    if target.json {
+        output::json(&responses::<CategoryResponse, _>(categories));
         return Ok(());
     }
     let rows: Vec<_> =
@@ -106,7 +106,7 @@ async fn categories(asked: &Asked<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// As the API answers it.
-fn shown<T: From<R>, R>(rows: Vec<R>) -> Vec<T> {
+/// Converts rows to the API's response type.
+fn responses<T: From<R>, R>(rows: Vec<R>) -> Vec<T> {
     rows.into_iter().map(T::from).collect()
 }

@@ -1,7 +1,7 @@
-//! Bodies: bounded in size and in time, and JSON that is exactly what was asked for.
+//! Request bodies with limits on size and time, and strict JSON.
 //!
-//! A request's type derives `Deserialize` with `#[serde(deny_unknown_fields)]` and without `flatten`, so
-//! that serde refuses members twice and members unknown. serde_json stops at 128 levels.
+//! Request types derive `Deserialize` with `#[serde(deny_unknown_fields)]` and without `flatten`, so that
+//! serde rejects unknown and repeated members. serde_json rejects more than 128 levels of nesting.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{Problem, fit};
+use super::error::{Problem, sanitize};
 
-/// The largest body in bytes of a request about one person.
+/// The largest body in bytes of a request about one user.
 pub(super) const SMALL: usize = 16 * 1024;
 
 /// The largest body in bytes of a callback.
 pub(super) const CALLBACK: usize = 64 * 1024;
 
-/// The largest body in bytes of a request about many people.
+/// The largest body in bytes of a request about many users.
 pub(super) const BULK: usize = 256 * 1024;
 
-/// The largest body in bytes of a request for a thousand messages: two kilobytes for each.
+/// The largest body in bytes of a request for 1,000 messages: 2 KiB for each.
 pub(super) const BATCH: usize = 2 * 1024 * 1024;
 
-/// How long a body may take from its first byte to its last.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long reading a body may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// JSON, in a request of at most `MOST` bytes or in an answer.
+/// JSON in a response, or in a request of at most `MAX_BYTES`.
 #[derive(Debug)]
-pub(super) struct Json<T, const MOST: usize = SMALL>(pub(super) T);
+pub(super) struct Json<T, const MAX_BYTES: usize = SMALL>(pub(super) T);
 
-impl<T, S, const MOST: usize> FromRequest<S> for Json<T, MOST>
+impl<T, S, const MAX_BYTES: usize> FromRequest<S> for Json<T, MAX_BYTES>
 where
     T: DeserializeOwned,
     S: Send + Sync,
@@ -45,16 +45,16 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        refuse_size(request.headers(), MOST)?;
+        check_size(request.headers(), MAX_BYTES)?;
         if !is_json {
             return Err(not_json());
         }
-        Self::read(&collect(request.into_body(), MOST).await?)
+        Self::parse(&collect(request.into_body(), MAX_BYTES).await?)
     }
 }
 
-/// A body that may be left out: one that is empty is none, whatever it is declared to be, and so is `null`.
-impl<T, S, const MOST: usize> OptionalFromRequest<S> for Json<T, MOST>
+/// An optional body. `None` if the body is `null`, or empty with any `Content-Type`.
+impl<T, S, const MAX_BYTES: usize> OptionalFromRequest<S> for Json<T, MAX_BYTES>
 where
     T: DeserializeOwned,
     S: Send + Sync,
@@ -63,34 +63,36 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Problem> {
         let is_json = is_json(request.headers());
-        refuse_size(request.headers(), MOST)?;
-        let bytes = collect(request.into_body(), MOST).await?;
+        check_size(request.headers(), MAX_BYTES)?;
+        let bytes = collect(request.into_body(), MAX_BYTES).await?;
         match (bytes.is_empty(), is_json) {
             (true, _) => Ok(None),
             (false, false) => Err(not_json()),
             (false, true) if bytes.trim_ascii() == b"null" => Ok(None),
-            (false, true) => Self::read(&bytes).map(Some),
+            (false, true) => Self::parse(&bytes).map(Some),
         }
     }
 }
 
+const SEE_DOCS: &str = "/docs shows the body that each path expects";
+
 fn not_json() -> Problem {
-    Problem::unsupported("not_json", "the body is not declared to be JSON")
+    Problem::unsupported("not_json", "the Content-Type of the body is not JSON")
         .hint("send `Content-Type: application/json`")
 }
 
-impl<T: DeserializeOwned, const MOST: usize> Json<T, MOST> {
-    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+impl<T: DeserializeOwned, const MAX_BYTES: usize> Json<T, MAX_BYTES> {
+    fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.trim_ascii_start().first() == Some(&b'[') {
-            // serde would take a list for the members of a struct, in their order.
-            return Err(Problem::bad_request("invalid_body", "the body is a list and no object")
-                .hint("/docs shows what the body has to be"));
+            // serde would accept a list as the members of a struct, in their order.
+            let detail = "the body is a list instead of an object";
+            return Err(Problem::bad_request("invalid_body", detail).hint(SEE_DOCS));
         }
         serde_json::from_slice(bytes).map(Self).map_err(|error| explain::<T>(bytes, &error))
     }
 }
 
-impl<T: Serialize, const MOST: usize> IntoResponse for Json<T, MOST> {
+impl<T: Serialize, const MAX_BYTES: usize> IntoResponse for Json<T, MAX_BYTES> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(text) => {
@@ -102,12 +104,12 @@ impl<T: Serialize, const MOST: usize> IntoResponse for Json<T, MOST> {
     }
 }
 
-/// What was asked for is under way: 202, and where to look at it.
+/// A 202 response: the operation has started, and `Location` shows its progress.
 #[derive(Debug)]
 pub(super) struct Accepted<T> {
-    /// The path of what is under way.
+    /// The path that shows the progress.
     pub(super) location: String,
-    /// How it stands.
+    /// The current state.
     pub(super) body: T,
 }
 
@@ -118,45 +120,44 @@ impl<T: Serialize> IntoResponse for Accepted<T> {
     }
 }
 
-/// The bytes of a body of at most `MOST` bytes.
+/// A raw body of at most `MAX_BYTES`.
 #[derive(Debug)]
-pub(super) struct Raw<const MOST: usize>(pub(super) Bytes);
+pub(super) struct Raw<const MAX_BYTES: usize>(pub(super) Bytes);
 
-impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Raw<MOST> {
+impl<S: Send + Sync, const MAX_BYTES: usize> FromRequest<S> for Raw<MAX_BYTES> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_size(request.headers(), MOST)?;
-        collect(request.into_body(), MOST).await.map(Self)
+        check_size(request.headers(), MAX_BYTES)?;
+        collect(request.into_body(), MAX_BYTES).await.map(Self)
     }
 }
 
-/// Refuses what is declared to be too large, and what is compressed: how large that is shows only when it is
-/// unpacked, which is not done.
-fn refuse_size(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+/// Returns 413 if the declared length is too large, or if the body is compressed: its real size is unknown.
+fn check_size(headers: &HeaderMap, max_bytes: usize) -> Result<(), Problem> {
     if headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
         return Err(Problem::compressed());
     }
-    match declared(headers) {
-        Some(length) if length > most as u64 => Err(Problem::too_large(most)),
+    match content_length(headers) {
+        Some(length) if length > max_bytes as u64 => Err(Problem::too_large(max_bytes)),
         _ => Ok(()),
     }
 }
 
-async fn collect(body: Body, most: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(DEADLINE, Limited::new(body, most).collect()).await {
+async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, max_bytes).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(most)),
-        Ok(Err(_)) => Err(Problem::bad_request("body_broken", "the body ended before its end")),
-        Err(_) => Err(Problem::body_too_slow(DEADLINE)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(max_bytes)),
+        Ok(Err(_)) => Err(Problem::bad_request("body_broken", "the body is incomplete")),
+        Err(_) => Err(Problem::body_too_slow(READ_TIMEOUT)),
     }
 }
 
-fn declared(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// `application/json` or `application/…+json`, whatever its parameters.
+/// Whether the content type is `application/json` or `application/…+json`, with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -164,7 +165,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     subtype == "json" || subtype.ends_with("+json")
 }
 
-/// What is wrong, and where. Read a second time, because keeping the path costs time.
+/// Describes a parse error with its path. Parses a second time, because tracking the path is slow.
 fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Problem {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let detail = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
@@ -173,13 +174,13 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
         }
         _ => error.to_string(),
     };
-    let detail = without_text(detail);
+    let detail = remove_value(detail);
     let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
-    Problem::bad_request(code, fit(&detail)).hint("/docs shows what the body has to be")
+    Problem::bad_request(code, sanitize(&detail)).hint(SEE_DOCS)
 }
 
-/// serde repeats the text that it did not expect: a login code in the wrong place, say.
-fn without_text(mut detail: String) -> String {
+/// Removes the unexpected string that serde quotes: it may be a secret, such as a misplaced login code.
+fn remove_value(mut detail: String) -> String {
     const BEFORE: &str = "invalid type: string ";
     if let Some(start) = detail.find(BEFORE).map(|at| at + BEFORE.len())
         && let Some(end) = detail.rfind(", expected")

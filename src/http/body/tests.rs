@@ -7,8 +7,8 @@ use super::*;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only whether it can be read is looked at")]
-struct Asked {
+#[expect(dead_code, reason = "only parsing is tested")]
+struct TestRequest {
     name: String,
     count: Option<f64>,
     many: Option<Vec<Inner>>,
@@ -17,23 +17,23 @@ struct Asked {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only whether it can be read is looked at")]
+#[expect(dead_code, reason = "only parsing is tested")]
 struct Inner {
     id: u32,
 }
 
-async fn sent(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<Asked, Problem> {
+async fn send(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<TestRequest, Problem> {
     let mut request = Request::post("/");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(body.into()).unwrap();
-    let read = <Json<Asked> as FromRequest<()>>::from_request(request, &()).await;
-    read.map(|Json::<Asked>(asked)| asked)
+    let read = <Json<TestRequest> as FromRequest<()>>::from_request(request, &()).await;
+    read.map(|Json::<TestRequest>(request)| request)
 }
 
-async fn json(text: impl Into<Body>) -> Result<Asked, Problem> {
-    sent(&[("content-type", "application/json; charset=utf-8")], text).await
+async fn json(text: impl Into<Body>) -> Result<TestRequest, Problem> {
+    send(&[("content-type", "application/json; charset=utf-8")], text).await
 }
 
 async fn code(text: impl Into<Body>) -> &'static str {
@@ -76,18 +76,18 @@ async fn the_place_of_a_mistake_is_named() {
 async fn only_json_as_it_is_gets_in() {
     let text = r#"{"name": "a"}"#;
     for kind in ["application/json", "Application/JSON", "application/merge-patch+json"] {
-        assert!(sent(&[("content-type", kind)], text).await.is_ok(), "{kind}");
+        assert!(send(&[("content-type", kind)], text).await.is_ok(), "{kind}");
     }
     for kind in ["text/json", "application/x-www-form-urlencoded", "json", ""] {
-        let refused = sent(&[("content-type", kind)], text).await.unwrap_err();
+        let refused = send(&[("content-type", kind)], text).await.unwrap_err();
         assert_eq!(refused.code(), "not_json", "{kind}");
     }
     for coding in ["gzip", "br", "identity, gzip", ""] {
         let packed = [("content-type", "application/json"), ("content-encoding", coding)];
-        assert_eq!(sent(&packed, text).await.unwrap_err().code(), "body_compressed");
+        assert_eq!(send(&packed, text).await.unwrap_err().code(), "body_compressed");
     }
     let plain = [("content-type", "application/json"), ("content-encoding", "identity")];
-    assert!(sent(&plain, text).await.is_ok());
+    assert!(send(&plain, text).await.is_ok());
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_body_that_may_be_left_out_is_refused_where_it_is_wrong() {
             .into_iter()
             .fold(Request::post("/"), |request, kind| request.header("content-type", kind));
         let request = request.body(Body::from(text.to_owned())).unwrap();
-        let read = <Option<Json<Asked>>>::from_request(request, &()).await;
+        let read = <Option<Json<TestRequest>>>::from_request(request, &()).await;
         read.map(|body| body.is_some()).map_err(|problem| problem.code())
     };
     let form = "application/x-www-form-urlencoded";
@@ -118,7 +118,7 @@ async fn a_body_too_large_is_refused_whatever_it_declares() {
     assert_eq!(code(Body::from_stream(endless)).await, "body_too_large");
     let declared = [("content-type", "application/json"), ("content-length", "999999999")];
     let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-    assert_eq!(sent(&declared, silent).await.unwrap_err().code(), "body_too_large");
+    assert_eq!(send(&declared, silent).await.unwrap_err().code(), "body_too_large");
     let million: HashMap<_, _> = (0..1_000_000).map(|key| (key, 0)).collect();
     assert_eq!(code(serde_json::to_vec(&million).unwrap()).await, "body_too_large");
 }

@@ -1,77 +1,77 @@
-//! What an error looks like on the wire.
+//! The JSON body of errors.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Parts;
 
-/// What WeChat said, where it was the cause.
+/// The error that WeChat returned
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in crate::http) struct Upstream {
     /// WeChat's error code
     pub(in crate::http) errcode: i64,
-    /// WeChat's words for it
+    /// WeChat's error message
     pub(in crate::http) errmsg: String,
-    /// WeChat's number for the request, to be given to its support
+    /// WeChat's id of the request, for its support; absent if WeChat returned none
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) rid: Option<String>,
 }
 
-/// One thing that has to hold for the service to work.
+/// A condition that must hold for the service to work
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in crate::http) struct Check {
-    /// What is checked
+    /// The name of the check: `draining`, `database` or `migrations`
     pub(in crate::http) name: &'static str,
-    /// Whether it holds
+    /// Whether the check passed
     pub(in crate::http) ok: bool,
-    /// What was found
+    /// The finding, as a sentence for people
     pub(in crate::http) state: &'static str,
 }
 
-/// What is wrong with one part of the request.
+/// A mistake in one field of the request
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(in crate::http) struct FieldError {
-    /// Which part: `data.thing2`
+    /// The path of the field, such as `data.thing2` or `fallback.subscribe.data.thing2`
     pub(in crate::http) field: String,
-    /// What is wrong with it
+    /// What is wrong with the field, for people
     pub(in crate::http) problem: String,
 }
 
-/// An error, after RFC 9457
+/// An error, as defined by RFC 9457
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(in crate::http) struct Body<'p> {
-    /// Always `about:blank`: `code` says which error it is
+    /// Always `about:blank`: use `code` to tell errors apart
     r#type: &'static str,
-    /// The status in words
+    /// The reason phrase of the HTTP status
     title: &'static str,
     /// The HTTP status
     status: u16,
-    /// Which error it is, for programs; stable
+    /// Identifies the error. Stable: programs should branch on this
     code: &'static str,
-    /// What went wrong, for people
+    /// What went wrong, for people; the wording may change
     detail: &'p str,
-    /// The id of the request, as in the X-Request-Id header and in the log
+    /// The id of the request, as in the `X-Request-Id` header and in the service's log
     request_id: &'p str,
-    /// What to do about it
+    /// What to do about the error, for people; absent if there is nothing to suggest
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'p str>,
-    /// What WeChat said, where it was the cause
+    /// The error that WeChat returned; absent if WeChat did not cause this error
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<&'p Upstream>,
-    /// What keeps the service from working
+    /// The readiness checks; present only with `not_ready`
     #[serde(skip_serializing_if = "<[Check]>::is_empty")]
     checks: &'p [Check],
-    /// What is wrong with the parts of the request
+    /// Every mistake in the fields of the request; present only with `data_invalid`
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'p [FieldError],
-    /// The run of the follower sync that is in the way
+    /// The id of the sync run that blocks the request; present only with `sync_running`, if it is known
     #[serde(skip_serializing_if = "Option::is_none")]
     sync_run: Option<i64>,
 }
 
 impl<'p> Body<'p> {
-    pub(super) fn of(parts: &'p Parts, request_id: &'p str) -> Self {
+    pub(super) fn new(parts: &'p Parts, request_id: &'p str) -> Self {
         Self {
             r#type: "about:blank",
             title: parts.status.canonical_reason().unwrap_or("Error"),

@@ -1,8 +1,8 @@
-//! What went wrong, as RFC 9457 tells it. The one place that knows which status an error has.
+//! Errors as RFC 9457 problems. The one place that maps errors to HTTP statuses.
 //!
-//! Handlers say what is the matter (`Problem::not_found("user_unknown", …)`); [`observe`] adds the
-//! request's id on the way out and logs it once. `code` is stable and for programs, `detail` is for
-//! people, `hint` says what to do. Causes are logged and never told to callers.
+//! Handlers return a `Problem::not_found("user_unknown", …)`; [`observe`] adds the request id on the way
+//! out and logs the error once. `code` is stable and for programs, `detail` is for people, `hint` says what
+//! to do. Causes are logged and never sent to callers.
 //!
 //! [`observe`]: super::observe
 
@@ -20,13 +20,14 @@ use axum::response::{IntoResponse, Response};
 use crate::model::RunId;
 
 pub(super) use body::{Body, Check, FieldError, Upstream};
-pub(super) use quote::{fit, turns_around};
+pub(super) use quote::{is_bidi_control, sanitize};
+pub(super) use refusals::database_state;
 
-/// What every error's body is.
+/// The content type of every error.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// An error to answer with. Built by meaning, refined with [`hint`](Self::hint) and
-/// [`upstream`](Self::upstream).
+/// An error response. Created by a function named after its status, and completed with [`hint`](Self::hint)
+/// and [`upstream`](Self::upstream).
 #[derive(Debug, Clone)]
 pub(super) struct Problem(Box<Parts>);
 
@@ -60,69 +61,69 @@ impl Problem {
         }))
     }
 
-    /// 400: the request cannot be understood as it is.
+    /// 400: the request is malformed.
     pub(super) fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 401: who asks is not known.
+    /// 401: the caller is not authenticated.
     pub(super) fn unauthorized(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
-    /// 403: who asks is known, and may not.
+    /// 403: the caller is authenticated but not allowed to do this.
     pub(super) fn forbidden(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
-    /// 404: there is no such thing.
+    /// 404: the resource does not exist.
     pub(super) fn not_found(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// 405: the path is right, the method is not.
+    /// 405: the path exists, but does not support the method.
     pub(super) fn method_not_allowed() -> Self {
-        let detail = "this path does not take this method";
+        let detail = "this path does not support this method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-            .hint("the Allow header names those it takes")
+            .hint("the Allow header lists the supported methods")
     }
 
-    /// 408: the body came too slowly. The connection is closed.
+    /// 408: the body arrived too slowly. The connection is closed.
     pub(super) fn body_too_slow(limit: Duration) -> Self {
-        let detail = format!("the body did not come within {} s", limit.as_secs());
+        let detail = format!("the body did not arrive within {} s", limit.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
     }
 
-    /// 409: it does not fit what was done before.
+    /// 409: the request conflicts with the current state.
     pub(super) fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// 413: the body is too large.
-    pub(super) fn too_large(most_bytes: usize) -> Self {
-        let detail = format!("the body is larger than {most_bytes} bytes");
+    pub(super) fn too_large(max_bytes: usize) -> Self {
+        let detail = format!("the body is larger than {max_bytes} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     }
 
-    /// 413: the body is compressed, and may be of any size.
+    /// 413: the body is compressed, so that its size is unknown.
     pub(super) fn compressed() -> Self {
-        let detail = "compressed bodies are not taken: they may unpack to any size";
+        let detail = "compressed bodies are not accepted, because they may unpack to any size";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_compressed", detail)
-            .hint("send it as it is, without Content-Encoding")
+            .hint("send the body uncompressed, without Content-Encoding")
     }
 
-    /// 415: the body is of another kind than expected.
+    /// 415: the body has an unsupported content type.
     pub(super) fn unsupported(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)
     }
 
-    /// 422: the request is understood, and is none that can be done.
+    /// 422: the request is well-formed but cannot be carried out.
     pub(super) fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// 429: the caller's own limit.
-    pub(super) fn too_many(
+    /// 429: the caller exceeded a rate limit.
+    pub(super) fn too_many_requests(
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
         after: Duration,
@@ -130,20 +131,20 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(after)
     }
 
-    /// 500: our own mistake. The error is logged, not told.
+    /// 500: a bug or a permanent failure of this service. The error is logged, but not sent to the caller.
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
-        let detail = "something went wrong here";
+        let detail = "an internal error occurred";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
             .caused_by(error)
-            .hint("the log has a line with this request_id")
+            .hint("ask the operator to look for this request_id in the service's log")
     }
 
-    /// 502: WeChat's answer cannot be understood.
-    pub(super) fn not_understood(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// 502: WeChat refused the request, or its response could not be understood.
+    pub(super) fn bad_gateway(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, code, detail)
     }
 
-    /// 503: it may go through later.
+    /// 503: the same request may succeed later.
     pub(super) fn unavailable(
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
@@ -152,18 +153,21 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(after)
     }
 
-    /// 504: WeChat is too slow.
-    pub(super) fn too_slow(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// 504: WeChat did not respond in time.
+    pub(super) fn gateway_timeout(
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, code, detail)
     }
 
-    /// What to do about it.
+    /// Adds what the caller should do.
     pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
-    /// The same, where there is something to do.
+    /// Adds what the caller should do, if there is something to suggest.
     pub(super) fn maybe_hint(self, hint: Option<impl Into<Cow<'static, str>>>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),
@@ -171,55 +175,55 @@ impl Problem {
         }
     }
 
-    /// What WeChat said.
-    pub(super) fn upstream(mut self, said: Upstream) -> Self {
-        self.0.upstream = Some(said);
+    /// Adds the error that WeChat returned.
+    pub(super) fn upstream(mut self, upstream: Upstream) -> Self {
+        self.0.upstream = Some(upstream);
         self
     }
 
-    /// What the service checked about itself.
+    /// Adds the results of the readiness checks.
     pub(super) fn checks(mut self, checks: Vec<Check>) -> Self {
         self.0.checks = checks;
         self
     }
 
-    /// What is wrong with the parts of the request.
+    /// Adds the mistakes in the fields of the request.
     pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Self {
         self.0.errors = errors;
         self
     }
 
-    /// The run that is in the way.
+    /// Adds the sync run that blocks the request.
     pub(super) fn sync_run(mut self, id: RunId) -> Self {
         self.0.sync_run = Some(id);
         self
     }
 
-    /// What is logged with it, and not told.
+    /// Adds the cause, which is logged but not sent to the caller.
     pub(super) fn caused_by(mut self, error: &dyn std::fmt::Display) -> Self {
         self.0.cause = Some(error.to_string());
         self
     }
 
-    /// When to try again.
+    /// Adds a `Retry-After` header, rounded up to whole seconds.
     pub(super) fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// Which error it is.
+    /// The stable code of the error.
     pub(super) fn code(&self) -> &'static str {
         self.0.code
     }
 
-    /// What to log of it besides its code.
+    /// What to log besides the code: the cause if there is one, otherwise the detail.
     pub(super) fn cause(&self) -> &str {
         self.0.cause.as_deref().unwrap_or(&self.0.detail)
     }
 
-    /// Writes the body, which `into_response` leaves empty, now that the request's id is known.
-    pub(super) fn written(&self, response: Response, request_id: &str) -> Response {
-        let body = Body::of(&self.0, request_id);
+    /// Writes the body, which `into_response` leaves empty because the request id is not known there.
+    pub(super) fn write_body(&self, response: Response, request_id: &str) -> Response {
+        let body = Body::new(&self.0, request_id);
         response.map(|_| serde_json::to_vec(&body).unwrap_or_default().into())
     }
 }
@@ -240,7 +244,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Rounded up, and never none.
+/// Rounds up to whole seconds, at least 1.
 fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
 }

@@ -1,23 +1,24 @@
-//! What a caller sent, as far as it is repeated to them.
+//! Quoting the caller's input in error texts.
 
-/// How much of it, in characters.
-const LONGEST_QUOTE: usize = 200;
+/// The longest text that is sent back, in characters.
+const MAX_CHARS: usize = 200;
 
-/// Words that may quote the caller, fit to be shown: short, on one line, and not turned around.
-pub(in crate::http) fn fit(words: &str) -> String {
-    let shown = |character: char| match character {
-        c if c.is_control() || turns_around(c) => '\u{fffd}',
+/// Makes a text that may quote the caller's input safe to display: truncates it, and replaces control and
+/// bidirectional formatting characters.
+pub(in crate::http) fn sanitize(text: &str) -> String {
+    let visible = |character: char| match character {
+        c if c.is_control() || is_bidi_control(c) => '\u{fffd}',
         other => other,
     };
-    let mut fit: String = words.chars().map(shown).take(LONGEST_QUOTE).collect();
-    if words.chars().nth(LONGEST_QUOTE).is_some() {
-        fit.push('…');
+    let mut sanitized: String = text.chars().map(visible).take(MAX_CHARS).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        sanitized.push('…');
     }
-    fit
+    sanitized
 }
 
-/// Whether it has a text read from its other side, so that it looks like another.
-pub(in crate::http) fn turns_around(character: char) -> bool {
+/// Whether the character changes the reading direction, so that a text looks like another one.
+pub(in crate::http) fn is_bidi_control(character: char) -> bool {
     matches!(
         character,
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
@@ -30,8 +31,9 @@ mod tests {
 
     #[test]
     fn what_a_caller_sent_is_repeated_short_and_harmless() {
-        assert_eq!(fit("unknown field `nmae`"), "unknown field `nmae`");
-        assert_eq!(fit("a\n\0\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
-        assert_eq!(fit(&"é".repeat(10_000)), format!("{}…", "é".repeat(LONGEST_QUOTE)));
+        assert_eq!(sanitize("unknown field `nmae`"), "unknown field `nmae`");
+        assert_eq!(sanitize("a\n\0\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
+        let long = sanitize(&"é".repeat(10_000));
+        assert_eq!(long, format!("{}…", "é".repeat(MAX_CHARS)));
     }
 }

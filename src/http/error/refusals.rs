@@ -1,4 +1,4 @@
-//! What the errors that every handler may meet are to its caller.
+//! Responses for the errors that any handler may encounter: of WeChat, the database, and API keys.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use super::{Problem, Upstream};
 use crate::keys::Refusal;
 use crate::store;
-use crate::wechat::{FailureKind, Upstream as Said};
+use crate::wechat::{FailureKind, Upstream as WechatUpstream};
 
-/// How soon to try again once the database was away.
+/// `Retry-After` of a temporary database failure.
 const DATABASE_RETRY: Duration = Duration::from_secs(2);
 
-/// How soon another process answers in place of one that ends.
-const ENDING_RETRY: Duration = Duration::from_secs(2);
+/// `Retry-After` of a process that shuts down: by then, requests reach another one.
+const SHUTDOWN_RETRY: Duration = Duration::from_secs(2);
 
-/// How soon to try again while WeChat is busy.
+/// `Retry-After` while WeChat is busy.
 const BUSY_RETRY: Duration = Duration::from_secs(5);
 
-/// How soon to look again once an allowance of WeChat's is used up: it may take until midnight, UTC+8.
+/// `Retry-After` of a spent WeChat quota, which may last until midnight UTC+8.
 const SPENT_RETRY: Duration = Duration::from_secs(300);
 
 impl Problem {
-    /// 502, 503 or 504: WeChat did not do it.
+    /// 502, 503 or 504: the request to WeChat failed.
     pub(in crate::http) fn wechat(
         failure_kind: FailureKind,
         detail: impl Into<Cow<'static, str>>,
@@ -29,38 +29,60 @@ impl Problem {
         match failure_kind {
             FailureKind::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
             FailureKind::Spent => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
-            FailureKind::TooSlow => Self::too_slow("wechat_too_slow", detail),
-            FailureKind::NotUnderstood => Self::not_understood("wechat_not_understood", detail),
+            FailureKind::TooSlow => Self::gateway_timeout("wechat_too_slow", detail),
+            FailureKind::NotUnderstood => Self::bad_gateway("wechat_not_understood", detail),
             FailureKind::Misconfigured | FailureKind::Refused => {
-                Self::not_understood("wechat_refused", detail)
+                Self::bad_gateway("wechat_refused", detail)
             }
         }
     }
 
-    /// With what WeChat said, where it said anything.
-    pub(in crate::http) fn said(self, upstream: Option<&Said>) -> Self {
+    /// Adds the error that WeChat returned, if any.
+    pub(in crate::http) fn maybe_upstream(self, upstream: Option<&WechatUpstream>) -> Self {
         match upstream.cloned() {
-            Some(Said { errcode, errmsg, rid }) => self.upstream(Upstream { errcode, errmsg, rid }),
+            Some(WechatUpstream { errcode, errmsg, rid }) => {
+                self.upstream(Upstream { errcode, errmsg, rid })
+            }
             None => self,
         }
     }
 
-    /// 503: the database does not answer.
-    pub(in crate::http) fn database_unavailable() -> Self {
-        let detail = "the database does not answer; nothing was changed, or all of it was";
-        Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
+    /// 503: a temporary failure of the database. `state` says which.
+    fn database_unavailable(state: &'static str) -> Self {
+        Self::unavailable("database_unavailable", state, DATABASE_RETRY)
+            .hint("try again: the request took effect completely or not at all")
     }
 
-    /// 503: what was asked for would not be finished here.
-    pub(in crate::http) fn ending() -> Self {
-        Self::unavailable("ending", "the process is about to end", ENDING_RETRY)
+    /// 503: the database did not answer in time.
+    pub(in crate::http) fn database_too_slow() -> Self {
+        Self::database_unavailable(TOO_SLOW)
+    }
+
+    /// 503: this process shuts down and would not finish the request.
+    pub(in crate::http) fn shutting_down() -> Self {
+        Self::unavailable("ending", "the process is shutting down", SHUTDOWN_RETRY)
+            .hint("try again: another process, or this one after its restart, takes the request")
+    }
+}
+
+const TOO_SLOW: &str = "the database did not answer in time";
+
+/// Describes a database failure without the database's own message, which may quote values.
+pub(in crate::http) fn database_state(error: &store::Error) -> &'static str {
+    match error {
+        store::Error::Unavailable(_) => "the database is unreachable",
+        store::Error::TooSlow(_) => TOO_SLOW,
+        store::Error::Contended(_) => "another database transaction holds the required locks",
+        store::Error::Full(_) => "the disk of the database is full",
+        store::Error::Migrating { .. } => "another process is migrating the database schema",
+        store::Error::Duplicate(_) | store::Error::Failed(_) => "the database rejected a statement",
     }
 }
 
 impl From<&store::Error> for Problem {
     fn from(error: &store::Error) -> Self {
         let problem = match error.is_passing() {
-            true => Self::database_unavailable(),
+            true => Self::database_unavailable(database_state(error)),
             false => Self::internal(error),
         };
         match error.code() {
@@ -84,11 +106,13 @@ impl From<Refusal> for Problem {
             Refusal::Revoked => "key_revoked",
             Refusal::Expired => "key_expired",
             Refusal::Unsure => {
-                let detail = "the database does not answer, so that no key can be checked";
-                return Self::unavailable("database_unavailable", detail, DATABASE_RETRY);
+                let detail = "API keys cannot be checked: reading them from the database has failed \
+                              for too long";
+                return Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
+                    .hint("try again");
             }
         };
         Self::unauthorized(code, "the API key is not valid")
-            .hint("make a key with `unionid-bridge keys create`")
+            .hint("check that the key is complete, or create one with `unionid-bridge keys create`")
     }
 }

@@ -57,7 +57,7 @@ fn a_list_in_memory_comes_whole_by_pages_of_any_size() {
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
             let limit = Limit::try_from(size).ok();
-            let page = Page::cut((0..5).collect(), limit, cursor, |entry: u64| entry);
+            let page = Page::slice((0..5).collect(), limit, cursor, |entry: u64| entry);
             assert!(page.data.len() as u64 <= size && !page.data.is_empty());
             seen.extend(page.data);
             let Some(next) = page.next_cursor else { break };
@@ -65,9 +65,9 @@ fn a_list_in_memory_comes_whole_by_pages_of_any_size() {
         }
         assert_eq!(seen, [0, 1, 2, 3, 4], "{size}");
     }
-    let past = Page::cut(vec![1], None, Some(Position::after(u64::MAX)), |entry| entry);
+    let past = Page::slice(vec![1], None, Some(Position::after(u64::MAX)), |entry| entry);
     assert_eq!((past.data.len(), past.next_cursor), (0, None));
-    let many = Page::cut(vec![0; 101], None, None, |entry| entry);
+    let many = Page::slice(vec![0; 101], None, None, |entry| entry);
     assert_eq!((many.data.len(), many.next_cursor.is_some()), (100, true));
 }
 

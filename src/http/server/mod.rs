@@ -1,4 +1,4 @@
-//! The connection loop: time limits, a cap on connections, and a drain in two stages that ends.
+//! The connection loop: timeouts, a limit on connections, and a graceful shutdown with a deadline.
 
 mod open_files;
 mod stalled;
@@ -19,93 +19,96 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::request_metrics;
-use stalled::Impatient;
+use stalled::WriteTimeout;
 
-/// How long a client may take to send its request's head, the wait for its next one included.
+/// How long a client may take to send the head of a request, including the idle time before it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest head: more is answered with 431.
-const MOST_HEAD_BYTES: usize = 64 * 1024;
+/// The largest request head. Larger ones get 431.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// How long all may take once the process was asked to end: whoever started it waits for 25 s or more.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long the shutdown may take. Service managers are configured to wait at least 25 s.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long to wait after the kernel refused a connection (no file descriptors left, say).
-const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+/// The pause after the kernel failed to accept a connection, for example for lack of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `grace` after `stop` fired, then lets those under way finish.
+/// Accepts connections until `grace` after `stop` fired, then waits for the open ones to finish.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     grace: Duration,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(open_files::most_connections()));
+    let permits = Arc::new(Semaphore::new(open_files::max_connections()));
     let (graceful, tasks) = (GracefulShutdown::new(), TaskTracker::new());
-    let over = CancellationToken::new();
-    let last_call = async {
+    let abort = CancellationToken::new();
+    let drain_deadline = async {
         stop.cancelled().await;
-        let asked = Instant::now();
+        let stopped = Instant::now();
         tokio::time::sleep(grace).await;
-        asked + DRAIN
+        stopped + DRAIN_TIMEOUT
     };
-    tokio::pin!(last_call);
+    tokio::pin!(drain_deadline);
     let deadline = loop {
         let accepted = tokio::select! {
-            deadline = &mut last_call => break deadline,
-            accepted = accept(&listener, &places) => accepted,
+            deadline = &mut drain_deadline => break deadline,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, place)) = accepted else { continue };
+        let Some((stream, permit)) = accepted else { continue };
         let service = TowerToHyperService::new(router.clone());
-        let connection =
-            graceful.watch(http().serve_connection(TokioIo::new(Impatient::new(stream)), service));
-        let over = over.clone();
+        let stream = TokioIo::new(WriteTimeout::new(stream));
+        let connection = graceful.watch(http().serve_connection(stream, service));
+        let abort = abort.clone();
         tasks.spawn(async move {
-            let _open = Open::new();
-            if let Some(Err(error)) = over.run_until_cancelled(connection).await {
-                tracing::debug!(%error, "a connection ended badly");
+            let _open = OpenConnection::new();
+            if let Some(Err(error)) = abort.run_until_cancelled(connection).await {
+                tracing::debug!(%error, "a connection failed");
             }
-            drop(place);
+            drop(permit);
         });
     };
     drop(listener);
     if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "some requests were cut off by the end");
+        tracing::warn!(
+            connections = tasks.len(),
+            "the shutdown deadline passed; the requests still running were aborted"
+        );
     }
-    over.cancel();
+    abort.cancel();
     tasks.close();
     tasks.wait().await;
 }
 
 fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MOST_HEAD_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     http
 }
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+    let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
-            // An answer is written at once and must not wait for the next.
+            // Responses are written in one go; Nagle's algorithm would only delay them.
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Some((stream, permit))
         }
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection");
-            tokio::time::sleep(AFTER_REFUSAL).await;
+            tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             None
         }
     }
 }
 
-/// Counts a connection for as long as it is open.
-struct Open(Gauge);
+/// Counts a connection in the metrics while it is open.
+struct OpenConnection(Gauge);
 
-impl Open {
+impl OpenConnection {
     fn new() -> Self {
         let connections = request_metrics::connections();
         connections.increment(1);
@@ -113,7 +116,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.decrement(1);
     }

@@ -1,35 +1,35 @@
-//! How many connections there is room for.
+//! The connection limit, derived from the limit on open files.
 
-/// Connections at once, however many files may be open; more wait in the kernel's queue.
-const MOST_CONNECTIONS: u64 = 8_192;
+/// The maximum number of connections, whatever the limit on open files. More wait in the kernel's queue.
+const MAX_CONNECTIONS: u64 = 8_192;
 
-/// Files that are left to the database, to WeChat and to the log.
+/// Files reserved for the database, for WeChat and for logs.
 const RESERVED: u64 = 512;
 
-/// What a system allows that does not say.
-const USUAL: u64 = 1_024;
+/// The assumed limit on open files if the system does not report one.
+const DEFAULT_OPEN_FILES: u64 = 1_024;
 
-/// Raises the number of files this process may have open as far as it may, and gives how many
-/// connections that leaves room for. A connection too many would otherwise take the database's.
-pub(super) fn most_connections() -> usize {
-    let open = rlimit::increase_nofile_limit(MOST_CONNECTIONS + RESERVED).unwrap_or_else(|error| {
-        tracing::debug!(%error, "the limit on open files stays as it is");
-        rlimit::Resource::NOFILE.get_soft().unwrap_or(USUAL)
+/// Raises this process's limit on open files as far as needed and allowed, and returns the maximum number of
+/// connections that it permits. Without a maximum, connections could use up the files of the database.
+pub(super) fn max_connections() -> usize {
+    let limit = rlimit::increase_nofile_limit(MAX_CONNECTIONS + RESERVED).unwrap_or_else(|error| {
+        tracing::debug!(%error, "could not raise the limit on open files");
+        rlimit::Resource::NOFILE.get_soft().unwrap_or(DEFAULT_OPEN_FILES)
     });
-    let most = of(open);
-    if most < MOST_CONNECTIONS {
+    let connections = connections_within(limit);
+    if connections < MAX_CONNECTIONS {
         tracing::warn!(
-            files.limit = open,
-            http.connections = most,
-            "few files may be open, so few connections are taken; raise the limit (ulimit -n)"
+            files.limit = limit,
+            http.connections = connections,
+            "the limit on open files allows few connections; raise it (ulimit -n)"
         );
     }
-    most as usize
+    connections as usize
 }
 
-/// Where little is allowed, half is for connections.
-fn of(open: u64) -> u64 {
-    open.saturating_sub(RESERVED).max(open / 2).clamp(1, MOST_CONNECTIONS)
+/// Returns the limit minus the reserve, or half of the limit if it is low.
+fn connections_within(limit: u64) -> u64 {
+    limit.saturating_sub(RESERVED).max(limit / 2).clamp(1, MAX_CONNECTIONS)
 }
 
 #[cfg(test)]
@@ -38,6 +38,7 @@ mod tests {
 
     #[test]
     fn the_database_is_left_its_files_whatever_the_limit_is() {
-        assert_eq!([64, 256, 1_024, 4_096, 1_000_000].map(of), [32, 128, 512, 3_584, 8_192]);
+        let connections = [64, 256, 1_024, 4_096, 1_000_000].map(connections_within);
+        assert_eq!(connections, [32, 128, 512, 3_584, 8_192]);
     }
 }

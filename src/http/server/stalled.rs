@@ -1,4 +1,4 @@
-//! A connection whose other side has stopped reading is given up.
+//! A write timeout for connections whose client has stopped reading.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -9,38 +9,38 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long not a single byte of an answer may get away.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long writing may make no progress.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A stream that fails once nothing could be written for [`PATIENCE`].
-pub(super) struct Impatient<S> {
+/// A stream whose writes fail after making no progress for [`TIMEOUT`].
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    /// Runs while the other side takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs while writes are pending.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Unpin> Impatient<S> {
+impl<S: Unpin> WriteTimeout<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, stalled: None }
+        Self { stream, timer: None }
     }
 
-    /// What a write came to, unless it has come to nothing for too long.
-    fn judge<T>(
+    /// Returns the result of a write, or an error if writes have been pending for too long.
+    fn apply<T>(
         &mut self,
         context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
+        result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+        if result.is_ready() {
+            self.timer = None;
+            return result;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(TIMEOUT)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -50,14 +50,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(context, written)
+        self.apply(context, written)
     }
 
     fn poll_write_vectored(
@@ -66,7 +66,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.judge(context, written)
+        self.apply(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -75,12 +75,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(context, flushed)
+        self.apply(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge(context, shut)
+        self.apply(context, shut)
     }
 }
 
@@ -93,10 +93,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_nothing_is_given_up_and_who_reads_slowly_is_not() {
         let (ours, mut theirs) = duplex(16);
-        let mut ours = Impatient::new(ours);
+        let mut ours = WriteTimeout::new(ours);
         let slow = tokio::spawn(async move {
             for _ in 0..20 {
-                sleep(PATIENCE - Duration::from_secs(1)).await;
+                sleep(TIMEOUT - Duration::from_secs(1)).await;
                 theirs.read_exact(&mut [0; 5]).await.unwrap();
             }
             theirs
@@ -104,7 +104,7 @@ mod tests {
         ours.write_all(&[b'x'; 100]).await.unwrap();
         let _theirs = slow.await.unwrap();
         ours.write_all(&[b'x'; 16]).await.unwrap();
-        let refused = ours.write_all(b"x").await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+        let error = ours.write_all(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

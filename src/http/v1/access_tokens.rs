@@ -1,7 +1,7 @@
-//! The central token server: whoever else in the company calls WeChat takes the account's token here.
+//! The central token server: the company's other programs that call WeChat get their access tokens here.
 //!
-//! Every read is in the audit trail before the token is given. A token is served for as long as WeChat
-//! accepts it, renewed ahead of time, and replaced once for everybody where somebody saw it refused.
+//! Every read is in the audit trail before the token is returned. A token is served while WeChat accepts
+//! it, renewed before it expires, and replaced once for all callers if one of them saw WeChat refuse it.
 
 use std::time::Duration;
 
@@ -26,14 +26,24 @@ use crate::wechat::FailureKind;
 
 use super::accounts;
 
-/// How long a caller waits at most: WeChat's answer usually takes a tenth of a second.
+/// The longest time a caller waits. WeChat usually answers within 100 ms.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How soon to try again where somebody else replaces the tokens.
+/// `Retry-After` while another system keeps replacing the tokens.
 const CONTESTED_RETRY: Duration = Duration::from_secs(300);
 
-/// WeChat asks for room for 512 characters.
-const LONGEST_TOKEN: usize = 1_024;
+/// The longest accepted token. WeChat's documentation says that tokens have up to 512 characters.
+const MAX_TOKEN_BYTES: usize = 1_024;
+
+const UNKNOWN: &str = "`token_api_off`: the token API is disabled. `account_unknown`: the account is not \
+    configured";
+const REFUSED: &str = "`wechat_refused`: WeChat issues no token until an operator has acted; `hint` and \
+    `upstream` say why. `wechat_not_understood`: WeChat's response could not be parsed";
+const UNAVAILABLE: &str = "`wechat_busy`: WeChat is overloaded. `wechat_quota_spent`: the daily quota is \
+    used up. `token_contested`: WeChat refused two refreshed tokens within ten minutes, because another \
+    system also refreshes them. `database_unavailable`: the database failed. Repeat the request after \
+    `Retry-After`";
+const TOO_SLOW: &str = "`wechat_too_slow`: WeChat did not respond within 10 s. Repeat the request";
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
@@ -41,32 +51,32 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .routes(routes!(refresh_access_token))
 }
 
-/// An account's access token
+/// The access token of an account
 #[derive(Serialize, ToSchema)]
 struct AccessTokenResponse {
-    /// The account
+    /// The AppID of the account
     #[schema(value_type = String)]
     appid: AppId,
-    /// The token, up to 512 characters; whoever has it can act as the account
+    /// The token, of up to 512 characters. A secret: it allows every call on behalf of the account
     access_token: String,
-    /// Seconds left
+    /// Seconds until the token expires
     expires_in: u64,
-    /// When it expires
+    /// When the token expires
     expires_at: DateTime<Utc>,
-    /// When WeChat gave it
+    /// When WeChat issued the token
     obtained_at: DateTime<Utc>,
 }
 
-/// What the caller saw WeChat refuse
+/// The access token that WeChat refused
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RefreshAccessTokenRequest {
-    /// The token that WeChat refused with 40001, 40014 or 42001
+    /// The token of the call that failed with errcode 40001, 40014 or 42001
     #[schema(value_type = String, min_length = 1, max_length = 1024, pattern = "^[!-~]+$")]
     stale: StaleToken,
 }
 
-/// A token as somebody says that it was. Whatever is wrong with it, it is not repeated.
+/// A token as the caller sent it. Error messages never quote it.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct StaleToken(SecretString);
@@ -76,31 +86,29 @@ impl TryFrom<String> for StaleToken {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if (1..=LONGEST_TOKEN).contains(&text.len()) && is_plain {
+        if (1..=MAX_TOKEN_BYTES).contains(&text.len()) && is_plain {
             return Ok(Self(text.into()));
         }
-        Err("an access token has 1 to 1024 visible ASCII characters")
+        Err("an access token must have 1 to 1024 visible ASCII characters")
     }
 }
 
-/// An account's access token
+/// Get the access token of an account
 ///
-/// Take it from here before each call, or keep it for no longer than `expires_in`. It is renewed ahead of
-/// time; the one before stays good for the five minutes that follow. Works for Official Accounts and Mini
-/// Programs. Off unless `http.token_api = true`.
+/// Get the token before each call to WeChat, or cache it for at most `expires_in` seconds. It is renewed
+/// before it expires, and the previous token remains valid for five minutes after a renewal. Works for
+/// Official Accounts and Mini Programs. Disabled unless the configuration sets `http.token_api = true`.
 #[utoipa::path(
     get, path = "/v1/access-tokens/{appid}", tag = "access tokens",
     security(("api_key" = ["token"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     responses(
         (status = 200, body = AccessTokenResponse),
-        (status = 404, description = "`token_api_off`: tokens are not given out here; \
-            `account_unknown`: the account is not configured"),
-        (status = 502, description = "`wechat_refused`: WeChat gives no token until an operator has \
-            acted; `wechat_not_understood`: its answer cannot be read"),
-        (status = 503, description = "`wechat_busy`, `wechat_quota_spent`, `token_contested`, or the \
-            database does not answer"),
-        (status = 504, description = "`wechat_too_slow`: WeChat has not answered in time"),
+        (status = 404, description = UNKNOWN),
+        (status = 502, description = REFUSED),
+        (status = 503, description = UNAVAILABLE),
+        (status = 504, description = TOO_SLOW),
     )
 )]
 async fn read_access_token(
@@ -111,29 +119,27 @@ async fn read_access_token(
     _: Query<Nothing>,
 ) -> Result<Json<AccessTokenResponse>, Problem> {
     let action = audit::Action::TokenRead;
-    admit(&caller, &context, &appid, action, &request_id).await?;
-    answer(context.app.tokens.show(&appid)).await
+    authorize(&caller, &context, &appid, action, &request_id).await?;
+    respond(context.app.tokens.show(&appid)).await
 }
 
 /// Replace an access token that WeChat refused
 ///
-/// Give the token that failed. If there is a newer one by now, it is the answer and WeChat is not asked;
-/// otherwise one refresh is made for everybody, however many ask. Repeat the failed call once with the
-/// answer.
+/// Send the token that failed. If a newer token exists, it is returned without calling WeChat. Otherwise the
+/// token is refreshed once, however many callers request it at the same time. Then repeat the failed call
+/// once with the returned token.
 #[utoipa::path(
     post, path = "/v1/access-tokens/{appid}/refresh", tag = "access tokens",
     security(("api_key" = ["token"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     request_body = RefreshAccessTokenRequest,
     responses(
         (status = 200, body = AccessTokenResponse),
-        (status = 404, description = "`token_api_off`: tokens are not given out here; \
-            `account_unknown`: the account is not configured"),
-        (status = 502, description = "`wechat_refused`: WeChat gives no token until an operator has \
-            acted; `wechat_not_understood`: its answer cannot be read"),
-        (status = 503, description = "`wechat_busy`, `wechat_quota_spent`, `token_contested` (refreshed \
-            twice within ten minutes and refused again), or the database does not answer"),
-        (status = 504, description = "`wechat_too_slow`: WeChat has not answered in time"),
+        (status = 404, description = UNKNOWN),
+        (status = 502, description = REFUSED),
+        (status = 503, description = UNAVAILABLE),
+        (status = 504, description = TOO_SLOW),
     )
 )]
 async fn refresh_access_token(
@@ -145,14 +151,14 @@ async fn refresh_access_token(
     Json(request): Json<RefreshAccessTokenRequest>,
 ) -> Result<Json<AccessTokenResponse>, Problem> {
     let action = audit::Action::TokenRefreshed;
-    admit(&caller, &context, &appid, action, &request_id).await?;
+    authorize(&caller, &context, &appid, action, &request_id).await?;
     let stale = request.stale.0.expose_secret();
-    answer(context.app.tokens.replace_stale(&appid, stale)).await
+    respond(context.app.tokens.replace_stale(&appid, stale)).await
 }
 
-/// Whether this caller gets this account's token here at all. Writes it down if so: a token that left
-/// unwritten could not be accounted for.
-async fn admit(
+/// Checks that the caller may get the token, and records that in the audit trail before the token is
+/// returned: no token leaves unrecorded.
+async fn authorize(
     caller: &Caller<auth::Token>,
     context: &Context,
     appid: &AppId,
@@ -160,31 +166,31 @@ async fn admit(
     request_id: &RequestId,
 ) -> Result<(), Problem> {
     if !context.app.config.http.token_api {
-        let detail = "access tokens are not given out here";
+        let detail = "the access token API is disabled";
         return Err(Problem::not_found("token_api_off", detail)
             .hint("set `token_api = true` under [http] in the configuration, and restart"));
     }
-    accounts::meant(context, caller, AccountKind::Any, Some(appid))?;
+    accounts::select(context, caller, AccountKind::Any, Some(appid))?;
     let (writer, subject) = (context.app.store.writer(), Some(appid.as_str()));
     let written = audit::record(writer, caller.id(), action, subject, Some(request_id.as_str()));
     Ok(store::in_time(written).await?)
 }
 
-async fn answer(
-    asked: impl Future<Output = Result<TokenStatus, Error>>,
+async fn respond(
+    token: impl Future<Output = Result<TokenStatus, Error>>,
 ) -> Result<Json<AccessTokenResponse>, Problem> {
-    let standing = tokio::time::timeout(DEADLINE, asked).await.map_err(|_| too_slow())??;
-    Ok(Json(standing.into()))
+    let status = tokio::time::timeout(DEADLINE, token).await.map_err(|_| too_slow())??;
+    Ok(Json(status.into()))
 }
 
 fn too_slow() -> Problem {
-    Problem::too_slow("wechat_too_slow", "WeChat has not given an access token in time")
-        .hint("try again; a token that is there already is given without asking WeChat")
+    Problem::gateway_timeout("wechat_too_slow", "WeChat did not issue an access token in time")
+        .hint("try again: a token that is already stored is returned without calling WeChat")
 }
 
 impl From<TokenStatus> for AccessTokenResponse {
-    fn from(standing: TokenStatus) -> Self {
-        let TokenStatus { appid, access_token, expires_in, expires_at, obtained_at } = standing;
+    fn from(status: TokenStatus) -> Self {
+        let TokenStatus { appid, access_token, expires_in, expires_at, obtained_at } = status;
         Self { appid, access_token, expires_in, expires_at, obtained_at }
     }
 }
@@ -204,7 +210,7 @@ impl From<Error> for Problem {
                 error => return Self::internal(&error),
             },
         };
-        let problem = problem.said(error.upstream()).maybe_hint(error.hint());
+        let problem = problem.maybe_upstream(error.upstream()).maybe_hint(error.hint());
         match &error {
             Error::Wechat { source, .. } => problem.caused_by(source),
             _ => problem,

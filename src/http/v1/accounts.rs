@@ -1,24 +1,24 @@
-//! Which accounts a request is about.
+//! The accounts that a request refers to.
 
 use crate::http::Context;
 use crate::http::auth::Caller;
 use crate::http::error::Problem;
 use crate::model::{AccountKind, AppId, UnclearAccount};
 
-/// The accounts of a kind that are meant: the one named, or all that the key is for.
-pub(super) fn meant<'c, S>(
+/// Returns the accounts of `kind` that a request refers to: the one it names, or all that the key may access.
+pub(super) fn select<'c, S>(
     context: &'c Context,
     caller: &Caller<S>,
     kind: AccountKind,
     named: Option<&AppId>,
 ) -> Result<Vec<&'c AppId>, Problem> {
     let Some(named) = named else { return Ok(allowed(context, caller, kind).collect()) };
-    caller.may_name(named)?;
+    caller.require_app(named)?;
     let found = allowed(context, caller, kind).find(|appid| *appid == named);
     found.map(|appid| vec![appid]).ok_or_else(|| unknown(context, caller, kind, named))
 }
 
-/// The refusal of an account that is not configured; its hint names those that the key is for.
+/// The error for an account that is not configured. Its hint lists the accounts that the key may access.
 pub(super) fn unknown<S>(
     context: &Context,
     caller: &Caller<S>,
@@ -28,7 +28,7 @@ pub(super) fn unknown<S>(
     kind.unknown(allowed(context, caller, kind), named).into()
 }
 
-/// The accounts of a kind that the key is for.
+/// Returns the accounts of `kind` that the key may access.
 fn allowed<'c, S>(
     context: &'c Context,
     caller: &Caller<S>,

@@ -1,4 +1,4 @@
-//! WeChat's callbacks: authenticated by their signature, answered once their effect is committed.
+//! WeChat's callbacks: authenticated by their signature, and answered after their effect is committed.
 
 use axum::extract::{FromRequest, RawQuery, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
@@ -13,33 +13,38 @@ use crate::inbox::Error;
 use crate::model::AppId;
 use crate::wechat::callback;
 
-/// What ends WeChat's repetitions.
+/// The response that stops WeChat from repeating a callback.
 const SUCCESS: &str = "success";
 
-/// Text that no browser takes for a page, whatever WeChat's parameters hold.
+/// Plain text that no browser interprets as a page, since it may echo a parameter.
 type Text = ([(HeaderName, &'static str); 2], String);
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(check_callback_url, receive_callback))
 }
 
-/// WeChat's check of the URL
+/// Verify the callback URL
 ///
-/// Enter `https://YOUR-HOST/v1/callbacks/{appid}` in WeChat's console, with the account's
-/// `callback_token` as Token and its `encoding_aes_key` as EncodingAESKey.
+/// WeChat calls this when the URL is entered in its console. Enter
+/// `https://YOUR-HOST/v1/callbacks/{appid}`, with the account's `callback_token` as Token and its
+/// `encoding_aes_key` as EncodingAESKey.
 #[utoipa::path(
     get, path = "/v1/callbacks/{appid}", tag = "callbacks",
     params(
-        ("appid" = String, Path, description = "The account's AppID", pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        ("signature" = Option<String>, Query, description = "WeChat's signature"),
-        ("timestamp" = Option<String>, Query, description = "Signed"),
-        ("nonce" = Option<String>, Query, description = "Signed"),
-        ("echostr" = Option<String>, Query, description = "What to answer with"),
+        ("appid" = String, Path, description = "The AppID of the account",
+            pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("signature" = Option<String>, Query,
+            description = "WeChat's signature of Token, `timestamp` and `nonce`"),
+        ("timestamp" = Option<String>, Query, description = "Part of the signed text"),
+        ("nonce" = Option<String>, Query, description = "Part of the signed text"),
+        ("echostr" = Option<String>, Query, description = "The text to respond with"),
     ),
     responses(
-        (status = 200, description = "The `echostr`", body = String, content_type = "text/plain"),
-        (status = 403, description = "`callback_forged`: not signed with the account's Token"),
-        (status = 404, description = "`callback_unknown`: the account is not configured for callbacks"),
+        (status = 200, description = "The value of `echostr`", body = String, content_type = "text/plain"),
+        (status = 403, description = "`callback_forged`: the signature does not match the account's \
+            `callback_token`"),
+        (status = 404, description = "`callback_unknown`: the account is not configured, or has no \
+            `callback_token`"),
     )
 )]
 async fn check_callback_url(
@@ -50,29 +55,33 @@ async fn check_callback_url(
     Ok(text(context.app.inbox.echo(&appid, &query.unwrap_or_default())?))
 }
 
-/// An event or a message
+/// Receive an event or a message
 ///
-/// In plain, compatible or safe mode, XML or JSON, as WeChat sends it. Where an `encoding_aes_key` is
-/// configured, only what is encrypted is taken. Each event has its effect once, however often it comes,
-/// and `success` is answered when that is committed.
+/// WeChat calls this. Accepts plain, compatible and safe mode, in XML or JSON; if an `encoding_aes_key` is
+/// configured, only encrypted callbacks. An event that WeChat sends several times takes effect once. The
+/// response is `success` after its effect is committed.
 #[utoipa::path(
     post, path = "/v1/callbacks/{appid}", tag = "callbacks",
     params(
-        ("appid" = String, Path, description = "The account's AppID", pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        ("signature" = Option<String>, Query, description = "WeChat's signature"),
-        ("timestamp" = Option<String>, Query, description = "Signed"),
-        ("nonce" = Option<String>, Query, description = "Signed"),
-        ("encrypt_type" = Option<String>, Query, description = "`aes` where the body is encrypted"),
-        ("msg_signature" = Option<String>, Query, description = "Of an encrypted body"),
+        ("appid" = String, Path, description = "The AppID of the account",
+            pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("signature" = Option<String>, Query,
+            description = "WeChat's signature of Token, `timestamp` and `nonce`"),
+        ("timestamp" = Option<String>, Query, description = "Part of the signed text"),
+        ("nonce" = Option<String>, Query, description = "Part of the signed text"),
+        ("encrypt_type" = Option<String>, Query, description = "`aes` if the body is encrypted"),
+        ("msg_signature" = Option<String>, Query,
+            description = "WeChat's signature of the encrypted body"),
     ),
     request_body(content = String, content_type = "text/xml", description = "At most 64 KiB"),
     responses(
-        (status = 200, description = "`success`", body = String, content_type = "text/plain"),
-        (status = 400, description = "`callback_malformed`: the body cannot be read"),
-        (status = 403, description = "`callback_forged`: not signed with the account's Token, not for \
-            this account, or not encrypted as configured"),
-        (status = 404, description = "`callback_unknown`: the account is not configured for callbacks"),
-        (status = 503, description = "The database does not answer; WeChat sends it again"),
+        (status = 200, description = "The text `success`", body = String, content_type = "text/plain"),
+        (status = 400, description = "`callback_malformed`: the body cannot be parsed"),
+        (status = 403, description = "`callback_forged`: the signature does not match the account's \
+            `callback_token`, or the callback is for another account, or is not encrypted as configured"),
+        (status = 404, description = "`callback_unknown`: the account is not configured, or has no \
+            `callback_token`"),
+        (status = 503, description = "`database_unavailable`: the event was not stored; WeChat repeats it"),
     )
 )]
 async fn receive_callback(
@@ -81,7 +90,7 @@ async fn receive_callback(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Text, Problem> {
-    // Who cannot sign does not get as far as having a body read.
+    // The signature is checked before the body is read.
     let pending = context.app.inbox.admit(&appid, &query.unwrap_or_default())?;
     let Raw::<CALLBACK>(body) = Raw::from_request(request, &()).await?;
     pending.receive(&body).await?;
@@ -104,9 +113,6 @@ impl From<Error> for Problem {
             }
             Error::Refused(_) => Self::bad_request("callback_malformed", detail),
         };
-        match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
+        problem.maybe_hint(hint)
     }
 }

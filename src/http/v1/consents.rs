@@ -1,4 +1,4 @@
-//! What a person said to an account's message templates.
+//! A user's consent to the message templates of an account.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{Limit, MOST_CUT, Page, Position};
+use crate::http::paging::{Limit, MAX_PAGE_SIZE, Page, Position};
 use crate::http::parameters::Query;
 use crate::model::{AccountKind, AppId, Consent, OpenId, TemplateId};
 use crate::push::ConsentView;
@@ -25,38 +25,40 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ConsentsQuery {
-    /// The Mini Program or Official Account
+    /// The AppID of the Mini Program or Official Account
     #[param(value_type = String, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     appid: AppId,
-    /// The person in it
+    /// The user's openid in that account
     #[param(value_type = String, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     openid: OpenId,
-    /// How many at most; 100 where it is not said
+    /// The maximum number of entries on the page; 100 by default
     #[param(value_type = Option<u64>, minimum = 1, maximum = 1000)]
-    limit: Option<Limit<MOST_CUT>>,
-    /// The `next_cursor` of the page before
+    limit: Option<Limit<MAX_PAGE_SIZE>>,
+    /// The `next_cursor` of the previous page; left out for the first page
     #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
     cursor: Option<Position>,
 }
 
-/// What a person said to one template
+/// A user's consent to one template
 #[derive(Serialize, ToSchema)]
 struct ConsentResponse {
-    /// The template
+    /// The id of the template
     #[schema(value_type = String)]
     template_id: TemplateId,
-    /// `accept`, `reject`, `ban`, `filter` as WeChat tells it, or `refused` where a message was not taken
-    /// for want of consent
+    /// `accept`: the user wants the messages. `reject`: the user does not want them. `ban`: WeChat has
+    /// banned the template. `filter`: WeChat left the template out of the prompt. `refused`: WeChat refused
+    /// a message because the user has not consented to it
     #[schema(value_type = String, pattern = "^(accept|reject|ban|filter|refused)$")]
     status: Consent,
-    /// When
+    /// When the user or WeChat changed the status
     changed_at: DateTime<Utc>,
 }
 
-/// What a person said to message templates
+/// List a user's consents to message templates
 ///
-/// The latest word to each template of one account, by template, as far as WeChat has told it: by an event when they answer a prompt or change a setting,
-/// or by refusing a message.
+/// The latest status for each template of one account, ordered by template. The service learns it from
+/// WeChat's events, when the user answers a prompt or changes a setting, and from messages that WeChat
+/// refuses. Templates without either are not listed.
 #[utoipa::path(
     get, path = "/v1/consents", tag = "messages", security(("api_key" = ["push"])),
     params(ConsentsQuery),
@@ -68,15 +70,15 @@ struct ConsentResponse {
 async fn list_consents(
     caller: Caller<auth::Push>,
     State(context): State<Context>,
-    Query(asked): Query<ConsentsQuery>,
+    Query(query): Query<ConsentsQuery>,
 ) -> Result<Json<Page<ConsentResponse>>, Problem> {
-    let ConsentsQuery { appid, openid, limit, cursor } = asked;
-    accounts::meant(&context, &caller, AccountKind::Any, Some(&appid))?;
-    let said = context.app.push.consents(&appid, &openid).await?;
-    let response = |ConsentView { template_id, status, changed_at }| ConsentResponse {
+    let ConsentsQuery { appid, openid, limit, cursor } = query;
+    accounts::select(&context, &caller, AccountKind::Any, Some(&appid))?;
+    let consents = context.app.push.consents(&appid, &openid).await?;
+    let to_response = |ConsentView { template_id, status, changed_at }| ConsentResponse {
         template_id,
         status,
         changed_at,
     };
-    Ok(Json(Page::cut(said, limit, cursor, response)))
+    Ok(Json(Page::slice(consents, limit, cursor, to_response)))
 }

@@ -1,4 +1,4 @@
-//! Followers as they are mirrored, by the page.
+//! The mirrored followers, page by page.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,11 @@ use crate::model::{AccountKind, AppId, OpenId, UnionId};
 use crate::store::followers::{self, Filter, Shown};
 use crate::store::{self, AccountId, accounts};
 
-/// Followers on a page, unless it is said how many.
-const USUAL: u64 = 100;
+/// The page size without a `limit`.
+const DEFAULT_LIMIT: u64 = 100;
 
-/// Followers on a page at most.
-const MOST: u64 = 1_000;
+/// The maximum page size.
+const MAX_LIMIT: u64 = 1_000;
 
 type Cursor = paging::Cursor<'f'>;
 
@@ -38,14 +38,14 @@ struct FollowersQuery {
     /// Only followers of this Official Account
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// Only those who follow, or with `false` only those who left
+    /// `true`: only current followers. `false`: only users who unfollowed
     subscribed: Option<bool>,
-    /// Only those whose unionid is known, or with `false` only the others
+    /// `true`: only followers whose unionid is known. `false`: only followers whose unionid is not known
     has_unionid: Option<bool>,
-    /// How many at most; 100 where it is not said
+    /// The maximum number of entries on the page; 100 by default
     #[param(value_type = Option<u64>, minimum = 1, maximum = 1000)]
-    limit: Option<Limit<MOST>>,
-    /// The `next_cursor` of the page before
+    limit: Option<Limit<MAX_LIMIT>>,
+    /// The `next_cursor` of the previous page; left out for the first page
     #[param(value_type = Option<String>, pattern = "^f[0-7][0-9a-f]{15}$")]
     cursor: Option<Cursor>,
 }
@@ -53,49 +53,50 @@ struct FollowersQuery {
 /// A follower, present or past
 #[derive(Serialize, ToSchema)]
 struct FollowerResponse {
-    /// The Official Account
+    /// The AppID of the Official Account
     #[schema(value_type = String)]
     appid: AppId,
-    /// The person in that account
+    /// The user's openid in that account
     #[schema(value_type = String)]
     openid: OpenId,
-    /// The person across accounts; null where WeChat has not told it
+    /// The user's unionid, the same in all accounts; null if WeChat has not returned it
     #[schema(value_type = Option<String>, required = true)]
     unionid: Option<UnionId>,
-    /// Whether they follow
+    /// Whether the user follows the account
     subscribed: bool,
-    /// Of the latest follow, as WeChat tells it
+    /// When the user last followed the account, according to WeChat; null if unknown
     #[schema(required = true)]
     subscribed_at: Option<DateTime<Utc>>,
-    /// When they were found to have left; null while they follow
+    /// When the service found that the user had unfollowed; null while the user follows
     #[schema(required = true)]
     unfollowed_at: Option<DateTime<Utc>>,
-    /// How they came, in WeChat's word: `ADD_SCENE_QR_CODE`
+    /// How the user came to follow, as WeChat's code such as `ADD_SCENE_QR_CODE`; null if unknown
     #[schema(required = true)]
     subscribe_scene: Option<String>,
-    /// Their language
+    /// The user's language, such as `zh_CN`; null if unknown
     #[schema(required = true)]
     language: Option<String>,
-    /// The operator's note on them
+    /// The remark on the user in WeChat's console; null if there is none
     #[schema(required = true)]
     remark: Option<String>,
-    /// The operator's tags on them
+    /// The ids of the user's tags in WeChat's console
     tag_ids: Vec<i64>,
-    /// The number in the QR code they came by
+    /// The number in the QR code that the user scanned to follow; null if there is none
     #[schema(required = true)]
     qr_scene: Option<i64>,
-    /// The text in that QR code
+    /// The text in the QR code that the user scanned to follow; null if there is none
     #[schema(required = true)]
     qr_scene_text: Option<String>,
-    /// When WeChat last told this profile
+    /// When WeChat last returned this profile
     profile_at: DateTime<Utc>,
 }
 
-/// Followers
+/// List followers
 ///
-/// Of all configured Official Accounts that the key is for, present and past ones, in the order in which
-/// they became known. Who is there from the first page to the last is listed once; who came meanwhile stands
-/// at the end. A page may have fewer than asked for, or none, while there is a `next_cursor`.
+/// Present and past followers of all configured Official Accounts that the key may access, in the order in
+/// which the service first saw them. A follower that exists while you page through the list is listed
+/// exactly once; new followers appear at the end. A page may have fewer entries than `limit`, even none,
+/// and still have a `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/followers", tag = "followers", security(("api_key" = ["read"])),
     params(FollowersQuery),
@@ -107,14 +108,14 @@ struct FollowerResponse {
 async fn list_followers(
     caller: Caller<auth::Read>,
     State(context): State<Context>,
-    Query(asked): Query<FollowersQuery>,
+    Query(query): Query<FollowersQuery>,
 ) -> Result<Json<Page<FollowerResponse>>, Problem> {
     let kind = AccountKind::OfficialAccount;
-    let appids = super::accounts::meant(&context, &caller, kind, asked.appid.as_ref())?;
-    let limit = asked.limit.map_or(USUAL, Limit::get);
-    let after = asked.cursor.map_or(0, Cursor::row);
+    let appids = super::accounts::select(&context, &caller, kind, query.appid.as_ref())?;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, Limit::get);
+    let after = query.cursor.map_or(0, Cursor::row);
     let (FollowersQuery { subscribed, has_unionid, .. }, reader) =
-        (asked, context.app.store.reader());
+        (query, context.app.store.reader());
     let listed = store::in_time(async {
         let mut numbers: HashMap<AccountId, &AppId> = HashMap::new();
         for appid in appids {
@@ -126,8 +127,8 @@ async fn list_followers(
         let accounts = numbers.keys().copied().collect();
         let filter = Filter { accounts, subscribed, has_unionid };
         let (page, next) = followers::list_page(reader, &filter, after, limit).await?;
-        let named = |shown: Shown| Some((numbers.get(&shown.account).copied()?, shown));
-        Ok((page.into_iter().filter_map(named).collect(), next))
+        let with_appid = |shown: Shown| Some((numbers.get(&shown.account).copied()?, shown));
+        Ok((page.into_iter().filter_map(with_appid).collect(), next))
     });
     let (page, next) = listed.await?;
     let data = page.into_iter().map(|(appid, shown)| response(appid, shown)).collect();
@@ -146,7 +147,7 @@ fn response(appid: &AppId, shown: Shown) -> FollowerResponse {
         subscribe_scene: shown.subscribe_scene,
         language: shown.language,
         remark: shown.remark,
-        // Written by us, as an array of numbers.
+        // This service wrote it, as a JSON array of numbers.
         tag_ids: tags.and_then(Result::ok).unwrap_or_default(),
         qr_scene: shown.qr_scene,
         qr_scene_text: shown.qr_scene_text,

@@ -1,4 +1,4 @@
-//! `/v1/identities/{unionid}`: everything known of a person, and forgetting it.
+//! `/v1/identities/{unionid}`: all openids of a user, and their erasure.
 
 use axum::extract::State;
 use axum::response::NoContent;
@@ -22,56 +22,57 @@ pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(get_identity, erase_identity))
 }
 
-/// A person, and every openid known of them
+/// A user and all known openids of that user
 #[derive(Serialize, ToSchema)]
 struct IdentityResponse {
-    /// The person across accounts
+    /// The user's unionid, the same in all accounts
     #[schema(value_type = String)]
     unionid: UnionId,
-    /// In the Official Accounts that they follow or followed
+    /// The Official Accounts that the user follows or followed
     official_accounts: Vec<IdentityOfficialAccount>,
-    /// In the Mini Programs that they logged in to
+    /// The Mini Programs that the user logged in to
     mini_programs: Vec<IdentityMiniProgram>,
 }
 
-/// A person in an Official Account
+/// A user in an Official Account
 #[derive(Serialize, ToSchema)]
 struct IdentityOfficialAccount {
-    /// The Official Account
+    /// The AppID of the Official Account
     #[schema(value_type = String)]
     appid: AppId,
-    /// The person in it
+    /// The user's openid in that account
     #[schema(value_type = String)]
     openid: OpenId,
-    /// Whether they follow it
+    /// Whether the user follows the account
     subscribed: bool,
-    /// When WeChat last said so
+    /// When WeChat last confirmed `subscribed`
     verified_at: DateTime<Utc>,
 }
 
-/// A person in a Mini Program
+/// A user in a Mini Program
 #[derive(Serialize, ToSchema)]
 struct IdentityMiniProgram {
-    /// The Mini Program
+    /// The AppID of the Mini Program
     #[schema(value_type = String)]
     appid: AppId,
-    /// The person in it
+    /// The user's openid in that Mini Program
     #[schema(value_type = String)]
     openid: OpenId,
-    /// When they last logged in
+    /// When the user last logged in
     last_login_at: DateTime<Utc>,
 }
 
-/// Every openid of a person
+/// Get all openids of a user
 ///
-/// In the accounts that the API key may name.
+/// Lists only the accounts that the API key may access.
 #[utoipa::path(
     get, path = "/v1/identities/{unionid}", tag = "identities", security(("api_key" = ["resolve"])),
-    params(("unionid" = String, Path, description = "The person across accounts",
+    params(("unionid" = String, Path, description = "The user's unionid",
             pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     responses(
         (status = 200, body = IdentityResponse),
-        (status = 404, description = "`user_unknown`: nothing is known of this person"),
+        (status = 404, description = "`user_unknown`: no openid of this user is known in the accounts \
+            that the API key may access"),
     )
 )]
 async fn get_identity(
@@ -81,25 +82,28 @@ async fn get_identity(
     _: Query<Nothing>,
 ) -> Result<Json<IdentityResponse>, Problem> {
     let person = context.app.resolver.find_person(&unionid).await?;
-    let person = person.map(|person| named(&caller, person)).filter(IdentityResponse::is_known);
+    let person = person.map(|person| visible(&caller, person)).filter(IdentityResponse::is_known);
     person.map(Json).ok_or_else(|| {
-        Problem::not_found("user_unknown", "nothing is known of this person in these accounts")
-            .hint("a person is known once they follow an account or log in")
+        let detail = "no openid of this user is known in the accounts that the API key may access";
+        Problem::not_found("user_unknown", detail).hint(
+            "users become known by following an Official Account or logging in to a Mini Program",
+        )
     })
 }
 
-/// Forget a person
+/// Erase a user
 ///
-/// Everywhere, for good, and whether or not anything is known: no later list of followers brings them
-/// back until they act again, by a login, a follow, a scan or a message. Backups are not reached. Done
-/// twice it changes nothing.
+/// Permanently deletes everything stored about the user in all accounts. Follower syncs do not store the
+/// user again, unless the user acts: logs in, follows an account, scans a QR code or sends a message. Also
+/// works for users who are not known yet. Backups are not changed. Idempotent.
 #[utoipa::path(
     delete, path = "/v1/identities/{unionid}", tag = "identities", security(("api_key" = ["erase"])),
-    params(("unionid" = String, Path, description = "The person across accounts",
+    params(("unionid" = String, Path, description = "The user's unionid",
             pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     responses(
-        (status = 204, description = "Forgotten"),
-        (status = 403, description = "The API key has not the scope, or is for some accounts only"),
+        (status = 204, description = "The user is erased"),
+        (status = 403, description = "`scope_missing`: the API key lacks the scope. `app_not_allowed`: it is \
+            limited to some accounts"),
     )
 )]
 async fn erase_identity(
@@ -109,14 +113,14 @@ async fn erase_identity(
     Path(unionid): Path<UnionId>,
     _: Query<Nothing>,
 ) -> Result<NoContent, Problem> {
-    caller.may_name_all()?;
+    caller.require_all_apps()?;
     let store = &context.app.store;
     erasure::erase_person(store, &unionid, caller.id(), Some(request_id.as_str())).await?;
     Ok(NoContent)
 }
 
-/// The person in the accounts that the key may name.
-fn named(caller: &Caller<auth::Resolve>, person: Person) -> IdentityResponse {
+/// Returns the user in the accounts that the key may access.
+fn visible(caller: &Caller<auth::Resolve>, person: Person) -> IdentityResponse {
     let Person { unionid, official_accounts, mini_programs } = person;
     let follows = official_accounts.into_iter().filter(|place| caller.allows(&place.appid));
     let logins = mini_programs.into_iter().filter(|place| caller.allows(&place.appid));

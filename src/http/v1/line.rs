@@ -1,36 +1,36 @@
-//! Text of one line: links, pages, names.
+//! Single-line texts: links, pages, names.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::http::error::turns_around;
+use crate::http::error::is_bidi_control;
 
-/// A text of 1 to `MOST` characters, on one line and not turned around.
+/// A text of 1 to `MAX_CHARS` characters without control or bidirectional formatting characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Line<const MOST: usize>(String);
+pub(super) struct Line<const MAX_CHARS: usize>(String);
 
-impl<const MOST: usize> TryFrom<String> for Line<MOST> {
+impl<const MAX_CHARS: usize> TryFrom<String> for Line<MAX_CHARS> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let is_one_line = !text.chars().any(|c| c.is_control() || turns_around(c));
-        match is_one_line && (1..=MOST).contains(&text.chars().count()) {
+        let is_one_line = !text.chars().any(|c| c.is_control() || is_bidi_control(c));
+        match is_one_line && (1..=MAX_CHARS).contains(&text.chars().count()) {
             true => Ok(Self(text)),
-            false => Err(format!("must be 1 to {MOST} characters on one line")),
+            false => Err(format!("must be 1 to {MAX_CHARS} characters on one line")),
         }
     }
 }
 
-impl<const MOST: usize> From<Line<MOST>> for String {
-    fn from(line: Line<MOST>) -> Self {
+impl<const MAX_CHARS: usize> From<Line<MAX_CHARS>> for String {
+    fn from(line: Line<MAX_CHARS>) -> Self {
         line.0
     }
 }
 
-/// A line where WeChat takes an empty one for none, as its own examples have them.
-pub(super) fn none_if_empty<'de, const MOST: usize, D: Deserializer<'de>>(
+/// Deserializes an empty text as `None`: WeChat treats it so, and its own examples contain empty texts.
+pub(super) fn none_if_empty<'de, const MAX_CHARS: usize, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<Line<MOST>>, D::Error> {
+) -> Result<Option<Line<MAX_CHARS>>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
     text.map(Line::try_from).transpose().map_err(serde::de::Error::custom)
 }

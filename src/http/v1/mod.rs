@@ -1,5 +1,5 @@
-//! The API's resources, one file or folder each, and what they have in common: whom and which accounts
-//! a request names, and single lines of text.
+//! The resources of the API, one file or folder each, and what they share: how requests name users and
+//! accounts, and single-line texts.
 
 mod access_tokens;
 mod accounts;
@@ -28,7 +28,7 @@ pub use templates::{
 
 use super::Context;
 
-/// Every resource.
+/// The routes of all resources.
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
         .merge(access_tokens::router())

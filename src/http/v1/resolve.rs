@@ -1,4 +1,4 @@
-//! `/v1/resolve-openid`: which openid of the Official Account is this user, one at a time or a thousand.
+//! `/v1/resolve-openid`: a user's openid in an Official Account, for one user or up to 1,000.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -15,74 +15,75 @@ use crate::http::parameters::{Nothing, Query};
 use crate::model::{AppId, OpenId, UnionId};
 use crate::resolve::{Error, Resolution, User};
 
-use super::user::{NamedUser, UserMembers};
+use super::user::{NamedUser, UserFields};
 
-/// Users in one request.
-const MOST_USERS: usize = 1_000;
+/// The maximum number of users in one request.
+const MAX_USERS: usize = 1_000;
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(resolve_openid, resolve_openids))
 }
 
-/// Whom to resolve
+/// The user to resolve
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResolveQuery {
-    /// The Mini Program or Official Account that `openid` is of
+    /// The AppID of the Mini Program or Official Account that `openid` belongs to
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// The user in that account
+    /// The user's openid in that account
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     openid: Option<OpenId>,
-    /// The user across accounts, in place of `appid` and `openid`
+    /// The user's unionid, instead of `appid` and `openid`
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     unionid: Option<UnionId>,
-    /// The Official Account asked about; may be left out where one is configured
+    /// The AppID of the Official Account to resolve to; optional if exactly one is configured
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     to: Option<AppId>,
 }
 
-/// Many users to resolve
+/// The users to resolve
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ResolveRequest {
-    /// The Official Account asked about; may be left out where one is configured
+    /// The AppID of the Official Account to resolve to; optional if exactly one is configured
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     to: Option<AppId>,
-    /// Whom to resolve, in any mixture
+    /// The users, each by openid or by unionid
     #[schema(max_items = 1000)]
     users: Vec<NamedUser>,
 }
 
-/// The user follows the Official Account
+/// A user who follows the Official Account
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResolveResponse {
     /// Always `resolved`
     #[schema(pattern = "^resolved$")]
     status: &'static str,
-    /// The Official Account
+    /// The AppID of the Official Account
     #[schema(value_type = String)]
     official_account: AppId,
-    /// The user in the Official Account
+    /// The user's openid in the Official Account
     #[schema(value_type = String)]
     openid: OpenId,
-    /// The user across accounts
+    /// The user's unionid, the same in all accounts
     #[schema(value_type = String)]
     unionid: UnionId,
     /// Whether the user follows the Official Account
     subscribed: bool,
-    /// When WeChat last said so: by a profile, an event, or a complete list of followers
+    /// When WeChat last confirmed `subscribed`: by a profile, an event or a complete list of followers
     verified_at: DateTime<Utc>,
 }
 
-/// What became of each user, in the order asked
+/// The result for each user
 #[derive(Serialize, ToSchema)]
 struct ResolveManyResponse {
+    /// One result for each user, in the order of the request
     results: Vec<ResolveResult>,
 }
 
-/// A user who was resolved, or the reason why not
+/// A resolved user, or the reason why the user could not be resolved
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum ResolveResult {
@@ -90,41 +91,47 @@ enum ResolveResult {
     Unresolved(UnresolvedUser),
 }
 
-/// A user who cannot be written to
+/// A user who could not be resolved
 #[derive(Serialize, ToSchema)]
 struct UnresolvedUser {
-    /// `user_unknown`, `no_unionid`, `not_a_follower` or `unfollowed`
+    /// `user_unknown`: the service has never seen this user. `no_unionid`: WeChat has not returned the
+    /// user's unionid. `not_a_follower`: the service has never seen the user follow the Official Account.
+    /// `unfollowed`: the user no longer follows it
     #[schema(pattern = "^(user_unknown|no_unionid|not_a_follower|unfollowed)$")]
     status: &'static str,
 }
 
 /// Resolve a user
 ///
-/// From an openid of a Mini Program or an Official Account, or from a unionid, to the openid in the
-/// Official Account `to`.
+/// Finds the user's openid in the Official Account `to`, from an openid in a Mini Program or another
+/// Official Account (`appid` and `openid`) or from a `unionid`. A user who does not follow the Official
+/// Account is a 404 whose `code` says why.
 #[utoipa::path(
     get, path = "/v1/resolve-openid", tag = "resolve", security(("api_key" = ["resolve"])),
     params(ResolveQuery),
     responses(
         (status = 200, body = ResolveResponse),
-        (status = 400, description = "`official_account_needed`: say which one with `to`. Or a parameter \
-            is wrong, unknown or given twice"),
-        (status = 404, description = "`user_unknown`: never seen. `no_unionid`: WeChat has not told it. \
-            `not_a_follower`: known, and never seen following. `unfollowed`: has left. \
-            `account_unknown`, `official_account_unknown`: not configured"),
+        (status = 400, description = "`official_account_needed`: several Official Accounts are \
+            configured; name one with `to`. `invalid_query`: a parameter is invalid, unknown or given \
+            twice, or the user is named neither by `appid` and `openid` nor by `unionid`"),
+        (status = 404, description = "`user_unknown`: the service has never seen this user. `no_unionid`: \
+            WeChat has not returned the user's unionid, usually because an account is not bound to the \
+            Open Platform account. `not_a_follower`: the service has never seen the user follow the \
+            Official Account. `unfollowed`: the user no longer follows it. `account_unknown`, \
+            `official_account_unknown`: the account is not configured"),
     )
 )]
 async fn resolve_openid(
     caller: Caller<auth::Resolve>,
     State(context): State<Context>,
-    Query(asked): Query<ResolveQuery>,
+    Query(query): Query<ResolveQuery>,
 ) -> Result<Json<ResolveResponse>, Problem> {
-    let ResolveQuery { appid, openid, unionid, to } = asked;
-    let user = NamedUser::try_from(UserMembers { appid, openid, unionid });
+    let ResolveQuery { appid, openid, unionid, to } = query;
+    let user = NamedUser::try_from(UserFields { appid, openid, unionid });
     let user = User::from(user.map_err(|problem| {
-        Problem::bad_request("invalid_query", problem).hint("/docs names the parameters")
+        Problem::bad_request("invalid_query", problem).hint("/docs lists the parameters")
     })?);
-    let target = allowed(&caller, &context, std::slice::from_ref(&user), to.as_ref())?;
+    let target = authorize(&caller, &context, std::slice::from_ref(&user), to.as_ref())?;
     let resolution = context.app.resolver.resolve(user, Some(target)).await?;
     let (status, problem, hint) = (resolution.status(), resolution.problem(), resolution.hint());
     ResolveResponse::of(resolution)
@@ -133,14 +140,19 @@ async fn resolve_openid(
 }
 
 /// Resolve up to 1,000 users
+///
+/// Finds each user's openid in the Official Account `to`. Users who cannot be resolved do not fail the
+/// request: their `status` says why.
 #[utoipa::path(
     post, path = "/v1/resolve-openid", tag = "resolve", security(("api_key" = ["resolve"])),
     request_body = ResolveRequest,
     responses(
         (status = 200, body = ResolveManyResponse),
-        (status = 400, description = "`too_many_users`: more than 1,000. `official_account_needed`: say \
-            which one with `to`. Or the body cannot be understood"),
-        (status = 404, description = "`account_unknown`, `official_account_unknown`: not configured"),
+        (status = 400, description = "`too_many_users`: more than 1,000 users; send them in several \
+            requests. `official_account_needed`: several Official Accounts are configured; name one with \
+            `to`. `invalid_json`, `invalid_body`: the body is malformed"),
+        (status = 404, description = "`account_unknown`, `official_account_unknown`: the account is not \
+            configured"),
     )
 )]
 async fn resolve_openids(
@@ -150,35 +162,36 @@ async fn resolve_openids(
     Json(request): Json<ResolveRequest, BULK>,
 ) -> Result<Json<ResolveManyResponse>, Problem> {
     let ResolveRequest { to, users } = request;
-    if users.len() > MOST_USERS {
-        let detail = format!("{} users are more than {MOST_USERS}", users.len());
-        return Err(Problem::bad_request("too_many_users", detail).hint("send them in parts"));
+    if users.len() > MAX_USERS {
+        let detail = format!("the request has {} users; the maximum is {MAX_USERS}", users.len());
+        return Err(Problem::bad_request("too_many_users", detail)
+            .hint("send the users in several requests"));
     }
     let users: Vec<User> = users.into_iter().map(User::from).collect();
-    let target = allowed(&caller, &context, &users, to.as_ref())?;
+    let target = authorize(&caller, &context, &users, to.as_ref())?;
     let resolutions = context.app.resolver.resolve_all(&users, Some(target)).await?;
     Ok(Json(ResolveManyResponse { results: resolutions.into_iter().map(Into::into).collect() }))
 }
 
-/// The Official Account asked about, if the key may name it and every account that users are of.
-fn allowed<'c>(
+/// Returns the Official Account to resolve to, or 403 unless the key may access it and the users' accounts.
+fn authorize<'c>(
     caller: &Caller<auth::Resolve>,
     context: &'c Context,
     users: &[User],
     to: Option<&AppId>,
 ) -> Result<&'c AppId, Problem> {
     let target = context.app.resolver.target(to)?;
-    caller.may_name(target)?;
+    caller.require_app(target)?;
     for user in users {
         if let User::OpenId { appid, .. } = user {
-            caller.may_name(appid)?;
+            caller.require_app(appid)?;
         }
     }
     Ok(target)
 }
 
 impl ResolveResponse {
-    /// Of a person who follows the Official Account; `None` of anybody else.
+    /// Returns `None` unless the user follows the Official Account.
     pub fn of(resolution: Resolution) -> Option<Self> {
         let status = resolution.status();
         let Resolution::Resolved { official_account, openid, unionid, subscribed, verified_at } =

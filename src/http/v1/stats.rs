@@ -1,4 +1,4 @@
-//! How many people are known, and of how many WeChat has told the unionid.
+//! `/v1/stats`: the number of followers and users, and how many have a known unionid.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -18,76 +18,76 @@ pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(get_stats))
 }
 
-/// How many people are known
+/// The number of followers and users of each account
 #[derive(Serialize, ToSchema)]
 struct StatsResponse {
-    /// When they were counted
+    /// When counting started; the counts may be some seconds old
     counted_at: DateTime<Utc>,
-    /// Official Accounts, in the order configured
+    /// The Official Accounts, in the order of the configuration
     official_accounts: Vec<OfficialAccountStats>,
-    /// Mini Programs, in the order configured
+    /// The Mini Programs, in the order of the configuration
     mini_programs: Vec<MiniProgramStats>,
 }
 
-/// An Official Account's people
+/// The followers of an Official Account
 #[derive(Serialize, ToSchema)]
 struct OfficialAccountStats {
-    /// The account
+    /// The AppID of the account
     #[schema(value_type = String)]
     appid: AppId,
-    /// What it is called here
+    /// The account's name in the configuration
     name: String,
-    /// Who follow
+    /// Current followers
     followers: u64,
-    /// Those of them whose unionid is known: who can be resolved
+    /// Current followers whose unionid is known: those who can be resolved
     with_unionid: u64,
-    /// Those of them whose unionid is not known
+    /// Current followers whose unionid is not known
     without_unionid: u64,
-    /// Who followed and left
+    /// Users who unfollowed the account
     unfollowed: u64,
-    /// The latest run that succeeded; null where none did
+    /// The latest sync run that succeeded; null if there is none
     #[schema(required = true)]
     last_good_run: Option<GoodRun>,
 }
 
-/// A run that succeeded
+/// A sync run that succeeded
 #[derive(Serialize, ToSchema)]
 struct GoodRun {
-    /// Its number, for `GET /v1/sync-runs/{id}`
+    /// The id of the run, for `GET /v1/sync-runs/{id}`
     id: i64,
-    /// When it was started
+    /// When the run was started
     started_at: DateTime<Utc>,
-    /// When it was done
+    /// When the run ended
     #[schema(required = true)]
     finished_at: Option<DateTime<Utc>>,
 }
 
-/// A Mini Program's people
+/// The users of a Mini Program
 #[derive(Serialize, ToSchema)]
 struct MiniProgramStats {
-    /// The Mini Program
+    /// The AppID of the Mini Program
     #[schema(value_type = String)]
     appid: AppId,
-    /// What it is called here
+    /// The Mini Program's name in the configuration
     name: String,
-    /// Who logged in
+    /// Users who logged in
     users: u64,
-    /// Those of them whose unionid is known
+    /// Users whose unionid is known
     with_unionid: u64,
-    /// Those of them whose unionid is not known
+    /// Users whose unionid is not known
     without_unionid: u64,
 }
 
-/// Coverage, by account
+/// Count followers and users by account
 ///
-/// Of the configured accounts that the key is for. Counted anew when the last count is older than a few
-/// seconds; where there are many millions of people, than some twenty times as long as it took.
+/// Covers the configured accounts that the API key may access. Counts are cached for 5 s, or for 20 times
+/// as long as counting took if that is longer.
 #[utoipa::path(
     get, path = "/v1/stats", tag = "followers", security(("api_key" = ["read"])),
     responses(
         (status = 200, body = StatsResponse),
-        (status = 503, description = "`counting`: the first count since the start takes longer, ask \
-            again; or the database does not answer"),
+        (status = 503, description = "`counting`: the first count since the process started has not \
+            finished; repeat the request. `database_unavailable`: the database failed"),
     )
 )]
 async fn get_stats(
@@ -95,34 +95,34 @@ async fn get_stats(
     State(context): State<Context>,
     _: Query<Nothing>,
 ) -> Result<Json<StatsResponse>, Problem> {
-    let count = context.stats.take(&context.app).await?;
+    let counts = context.stats.get(&context.app).await?;
     let config = &context.app.config;
     let official = config.official_accounts.iter().filter(|account| caller.allows(&account.appid));
     let programs = config.mini_programs.iter().filter(|program| caller.allows(&program.appid));
     let official_accounts = official.map(|account| {
-        let people = count.followers.get(&account.appid).copied().unwrap_or_default();
+        let followers = counts.followers.get(&account.appid).copied().unwrap_or_default();
         OfficialAccountStats {
             appid: account.appid.clone(),
             name: account.name.clone(),
-            followers: people.following,
-            with_unionid: people.with_unionid,
-            without_unionid: people.following - people.with_unionid,
-            unfollowed: people.unfollowed,
-            last_good_run: count.good_runs.get(&account.appid).map(GoodRun::of),
+            followers: followers.following,
+            with_unionid: followers.with_unionid,
+            without_unionid: followers.following - followers.with_unionid,
+            unfollowed: followers.unfollowed,
+            last_good_run: counts.good_runs.get(&account.appid).map(GoodRun::of),
         }
     });
     let mini_programs = programs.map(|program| {
-        let people = count.users.get(&program.appid).copied().unwrap_or_default();
+        let users = counts.users.get(&program.appid).copied().unwrap_or_default();
         MiniProgramStats {
             appid: program.appid.clone(),
             name: program.name.clone(),
-            users: people.all,
-            with_unionid: people.with_unionid,
-            without_unionid: people.all - people.with_unionid,
+            users: users.all,
+            with_unionid: users.with_unionid,
+            without_unionid: users.all - users.with_unionid,
         }
     });
     Ok(Json(StatsResponse {
-        counted_at: count.counted_at,
+        counted_at: counts.counted_at,
         official_accounts: official_accounts.collect(),
         mini_programs: mini_programs.collect(),
     }))

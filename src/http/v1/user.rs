@@ -1,4 +1,4 @@
-//! How a request names a user: by an openid and its account, or by unionid.
+//! How requests name a user: by an openid and its account, or by unionid.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use crate::resolve::User;
 
 /// A user, by an openid of a Mini Program or an Official Account, or by unionid
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(untagged, try_from = "UserMembers")]
+#[serde(untagged, try_from = "UserFields")]
 pub(super) enum NamedUser {
     OpenId(UserByOpenId),
     Unionid(UserByUnionid),
@@ -18,10 +18,10 @@ pub(super) enum NamedUser {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserByOpenId {
-    /// The Mini Program or Official Account
+    /// The AppID of the Mini Program or Official Account that the openid belongs to
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: AppId,
-    /// The user in it
+    /// The user's openid in that account
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     openid: OpenId,
 }
@@ -30,34 +30,35 @@ pub(super) struct UserByOpenId {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserByUnionid {
-    /// The user across accounts
+    /// The user's unionid, the same in all accounts
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     unionid: UnionId,
 }
 
-/// What the members of a user may be: read one by one, so that a mistake is told by its member.
+/// All members that a user may have. Deserialized before their combination is checked, so that errors name
+/// the invalid member.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserMembers {
+pub(super) struct UserFields {
     pub(super) appid: Option<AppId>,
     pub(super) openid: Option<OpenId>,
     pub(super) unionid: Option<UnionId>,
 }
 
-const ONE_WAY: &str = "a user is named by `appid` and `openid`, or else by `unionid`";
+const EITHER_OR: &str = "a user must be named either by `appid` and `openid`, or by `unionid`";
 
-impl TryFrom<UserMembers> for NamedUser {
+impl TryFrom<UserFields> for NamedUser {
     type Error = &'static str;
 
-    fn try_from(members: UserMembers) -> Result<Self, &'static str> {
-        match members {
-            UserMembers { appid: Some(appid), openid: Some(openid), unionid: None } => {
+    fn try_from(fields: UserFields) -> Result<Self, &'static str> {
+        match fields {
+            UserFields { appid: Some(appid), openid: Some(openid), unionid: None } => {
                 Ok(Self::OpenId(UserByOpenId { appid, openid }))
             }
-            UserMembers { appid: None, openid: None, unionid: Some(unionid) } => {
+            UserFields { appid: None, openid: None, unionid: Some(unionid) } => {
                 Ok(Self::Unionid(UserByUnionid { unionid }))
             }
-            _ => Err(ONE_WAY),
+            _ => Err(EITHER_OR),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What people say to templates: whether messages may come.
+//! Records users' consent to templates.
 
 use super::EventContext;
 use crate::model::{Consent, OpenId};
@@ -7,50 +7,55 @@ use crate::store::{self, accounts};
 use crate::wechat::callback;
 
 impl EventContext<'_> {
-    /// Somebody was asked, and answered: they are there, and act.
-    pub(super) async fn answer(
+    /// The user answered a prompt. That is an act, so an earlier erasure ends.
+    pub(super) async fn record_answers(
         &self,
         openid: &OpenId,
         answers: &[callback::Consent],
     ) -> Result<bool, store::Error> {
         accounts::share(self.transaction, self.account).await?;
         let erased_at = self.erased_at(openid).await?;
-        if self.is_before(erased_at) {
+        if self.predates_erasure(erased_at) {
             return Ok(false);
         }
-        self.note(openid, answers).await?;
+        self.record_consents(openid, answers).await?;
         self.readmit(openid, erased_at).await?;
         Ok(false)
     }
 
-    /// Somebody changed a setting, as a rule to get no more. To say so takes nothing back of an erasure:
-    /// who was erased is not written to anyway.
-    pub(super) async fn change(
+    /// The user changed a setting, usually to receive no more messages. This does not end an
+    /// erasure: erased users receive no messages anyway.
+    pub(super) async fn record_settings(
         &self,
         openid: &OpenId,
         settings: &[callback::Consent],
     ) -> Result<bool, store::Error> {
         accounts::share(self.transaction, self.account).await?;
         if self.erased_at(openid).await?.is_none() {
-            self.note(openid, settings).await?;
+            self.record_consents(openid, settings).await?;
         }
         Ok(false)
     }
 
-    async fn note(&self, openid: &OpenId, said: &[callback::Consent]) -> Result<(), store::Error> {
-        let mut words: Vec<_> = said.iter().filter_map(|said| self.word(said)).collect();
-        // Two events of one person lock rows in the same order.
-        words.sort_unstable_by(|one, other| one.template_id.cmp(&other.template_id));
-        for word in &words {
-            consents::record(self.transaction, self.account, openid, word).await?;
+    async fn record_consents(
+        &self,
+        openid: &OpenId,
+        decisions: &[callback::Consent],
+    ) -> Result<(), store::Error> {
+        let mut records: Vec<_> =
+            decisions.iter().filter_map(|decision| self.parse(decision)).collect();
+        // Sorted, so that two events of one user lock rows in the same order.
+        records.sort_unstable_by(|a, b| a.template_id.cmp(&b.template_id));
+        for record in &records {
+            consents::record(self.transaction, self.account, openid, record).await?;
         }
         Ok(())
     }
 
-    fn word(&self, said: &callback::Consent) -> Option<ConsentRecord> {
-        let word = said.template_id.parse().ok().zip(Consent::from_word(&said.status));
-        let Some((template_id, consent)) = word else {
-            tracing::warn!(app.id = %self.appid, said.status, "a word to a template is not understood");
+    fn parse(&self, decision: &callback::Consent) -> Option<ConsentRecord> {
+        let parsed = decision.template_id.parse().ok().zip(Consent::from_word(&decision.status));
+        let Some((template_id, consent)) = parsed else {
+            tracing::warn!(app.id = %self.appid, said.status = decision.status, "unknown consent status in a callback");
             return None;
         };
         Some(ConsentRecord { template_id, consent, changed_at: self.created_at * 1_000 })

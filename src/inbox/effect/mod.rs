@@ -1,4 +1,4 @@
-//! What an event changes, in the transaction that claims it.
+//! Applies events, in the transaction that claims them.
 
 mod consents;
 
@@ -10,21 +10,21 @@ use crate::store::followers::{self, FollowEvent, Recorded};
 use crate::store::{self, AccountId, Transaction, accounts, callbacks, profile_checks};
 use crate::wechat::callback::{DataSubject, Event, Notification};
 
-/// Events older than this change nothing: their fingerprints will be forgotten soon, and the nightly
-/// crawl has seen what they tell.
-const OLDEST_MS: i64 = 48 * 3_600 * 1_000;
+/// Maximum age, in ms, of an event that has an effect. The fingerprints of older events are deleted
+/// soon, and the nightly sync has seen the change.
+const MAX_EVENT_AGE_MS: i64 = 48 * 3_600 * 1_000;
 
-/// Who erases, for the audit trail, where WeChat says that a person wants it.
+/// The actor in the audit trail when WeChat reports that a user wants to be erased.
 const ACTOR: &str = "wechat";
 
-/// An event about to have its effect.
+/// An event and the transaction it is applied in.
 struct EventContext<'a> {
     transaction: &'a Transaction,
     appid: &'a AppId,
     account: AccountId,
-    /// By WeChat's clock, in seconds.
+    /// WeChat's time, in seconds since 1970.
     created_at: i64,
-    /// By the database's clock, in milliseconds.
+    /// Database time, in ms.
     received_at: i64,
 }
 
@@ -33,7 +33,7 @@ impl Inbox {
     pub(super) async fn handle(
         &self,
         account: &CallbackAccount,
-        number: AccountId,
+        account_id: AccountId,
         notification: Notification,
     ) -> Result<(), store::Error> {
         let transaction = self.store.begin().await?;
@@ -46,92 +46,94 @@ impl Inbox {
         let context = EventContext {
             transaction: &transaction,
             appid,
-            account: number,
+            account: account_id,
             created_at,
             received_at,
         };
-        let wanted = match &account.followers {
+        let check_scheduled = match &account.followers {
             _ if is_too_old(appid, created_at, received_at) => false,
             Some(_) => context.at_official_account(&notification).await?,
             None => context.at_any_account(&notification).await?,
         };
         transaction.commit().await?;
         tracing::debug!(app.id = %account.appid, "callback handled");
-        if wanted {
-            account.wanted.notify_one();
+        if check_scheduled {
+            account.wake.notify_one();
         }
         Ok(())
     }
 }
 
-/// Whether an event of an account is too old to change anything, and says so in the log.
+/// Whether an event is too old to have an effect. Logs a warning if it is.
 pub(super) fn is_too_old(appid: &AppId, created_at: i64, received_at: i64) -> bool {
-    let is_too_old = created_at * 1_000 + OLDEST_MS < received_at;
+    let is_too_old = created_at * 1_000 + MAX_EVENT_AGE_MS < received_at;
     if is_too_old {
         tracing::warn!(
             app.id = %appid,
-            hint = "compare the database's clock with the time",
-            "an event is more than two days old and changes nothing"
+            hint = "check that the database's clock is correct",
+            "ignored an event that is more than two days old"
         );
     }
     is_too_old
 }
 
 impl EventContext<'_> {
-    /// Whether a profile is to be asked for.
+    /// Applies an event of an Official Account. Returns whether a profile check was scheduled.
     async fn at_official_account(&self, notification: &Notification) -> Result<bool, store::Error> {
         match (&notification.event, notification.person()) {
             (Event::Subscribe { .. }, Some(openid)) => self.follow(&openid).await,
-            (Event::Unsubscribe, Some(openid)) => self.leave(&openid).await,
-            (Event::Scan { .. } | Event::Message, Some(openid)) => self.act(&openid).await,
-            (Event::UserInfoModified(_), Some(openid)) => self.look_up_if_known(&openid).await,
+            (Event::Unsubscribe, Some(openid)) => self.unfollow(&openid).await,
+            (Event::Scan { .. } | Event::Message, Some(openid)) => self.interact(&openid).await,
+            (Event::UserInfoModified(_), Some(openid)) => {
+                self.schedule_check_if_known(&openid).await
+            }
             _ => self.at_any_account(notification).await,
         }
     }
 
-    /// What a Mini Program is told too.
+    /// Applies an event that Official Accounts and Mini Programs have in common.
     async fn at_any_account(&self, notification: &Notification) -> Result<bool, store::Error> {
         match (&notification.event, notification.person()) {
             (Event::SubscribeMessagePopup(answers), Some(openid)) => {
-                self.answer(&openid, answers).await
+                self.record_answers(&openid, answers).await
             }
             (Event::SubscribeMessageChange(settings), Some(openid)) => {
-                self.change(&openid, settings).await
+                self.record_settings(&openid, settings).await
             }
-            (event, _) => self.withdraw(event).await,
+            (event, _) => self.erase_subject(event).await,
         }
     }
 
-    /// Somebody follows. What WeChat says of them is asked for at once.
+    /// The user followed. Their profile is fetched at once.
     async fn follow(&self, openid: &OpenId) -> Result<bool, store::Error> {
         accounts::share(self.transaction, self.account).await?;
         let erased_at = self.erased_at(openid).await?;
-        if self.is_before(erased_at) {
+        if self.predates_erasure(erased_at) {
             return Ok(false);
         }
         let recorded = self.record(openid, true).await?;
         self.readmit(openid, erased_at).await?;
         match recorded {
             Recorded::Stale => Ok(false),
-            Recorded::Applied | Recorded::Doubtful => self.look_up(openid).await,
+            Recorded::Applied | Recorded::Doubtful => self.schedule_check(openid).await,
         }
     }
 
-    async fn leave(&self, openid: &OpenId) -> Result<bool, store::Error> {
+    async fn unfollow(&self, openid: &OpenId) -> Result<bool, store::Error> {
         accounts::share(self.transaction, self.account).await?;
         if self.erased_at(openid).await?.is_some() {
             return Ok(false);
         }
         match self.record(openid, false).await? {
-            Recorded::Doubtful => self.look_up(openid).await,
+            Recorded::Doubtful => self.schedule_check(openid).await,
             Recorded::Applied | Recorded::Stale => Ok(false),
         }
     }
 
-    /// Somebody did what only a follower can do.
-    async fn act(&self, openid: &OpenId) -> Result<bool, store::Error> {
+    /// The user did something that only a follower can do.
+    async fn interact(&self, openid: &OpenId) -> Result<bool, store::Error> {
         let erased_at = self.erased_at(openid).await?;
-        if self.is_before(erased_at) {
+        if self.predates_erasure(erased_at) {
             return Ok(false);
         }
         self.readmit(openid, erased_at).await?;
@@ -142,25 +144,25 @@ impl EventContext<'_> {
             {
                 Ok(false)
             }
-            // Who writes a lot is not asked for each time.
+            // At most one check is scheduled, however many messages the user writes.
             Some(known) if known.subscribed => {
                 let (account, now) = (self.account, self.received_at);
                 profile_checks::schedule_unless_waiting(self.transaction, account, openid, now)
                     .await
             }
-            _ => self.look_up(openid).await,
+            _ => self.schedule_check(openid).await,
         }
     }
 
-    async fn look_up_if_known(&self, openid: &OpenId) -> Result<bool, store::Error> {
+    async fn schedule_check_if_known(&self, openid: &OpenId) -> Result<bool, store::Error> {
         match self.find(openid).await? {
-            Some(_) => self.look_up(openid).await,
+            Some(_) => self.schedule_check(openid).await,
             None => Ok(false),
         }
     }
 
-    /// Somebody withdrew an authorisation or closed their account: they are forgotten.
-    async fn withdraw(&self, event: &Event) -> Result<bool, store::Error> {
+    /// The user withdrew an authorisation or closed their WeChat account, and is erased.
+    async fn erase_subject(&self, event: &Event) -> Result<bool, store::Error> {
         let (Event::UserAuthorizationRevoke(subject)
         | Event::UserAuthorizationCancellation(subject)) = event
         else {
@@ -168,8 +170,8 @@ impl EventContext<'_> {
         };
         let DataSubject { openid, unionid, appid } = subject;
         let unionid = unionid.as_ref();
-        let place = openid.as_ref().zip(self.account_of(appid.as_ref()).await?);
-        let subject = match (place, unionid) {
+        let local_user = openid.as_ref().zip(self.find_account(appid.as_ref()).await?);
+        let subject = match (local_user, unionid) {
             (Some((openid, account)), _) => Subject::OpenId { account, openid, unionid },
             (None, Some(unionid)) => Subject::Unionid(unionid),
             (None, None) => return Ok(false),
@@ -180,11 +182,11 @@ impl EventContext<'_> {
         Ok(false)
     }
 
-    /// The account that an event's data is of, if it is known here; the one that it was sent to where it
-    /// names none.
-    async fn account_of(&self, named: Option<&AppId>) -> Result<Option<AccountId>, store::Error> {
-        match named {
-            Some(named) if named != self.appid => accounts::find(self.transaction, named).await,
+    /// The account that the event's data belongs to, if it is known here. Events that name none
+    /// belong to the receiving account.
+    async fn find_account(&self, appid: Option<&AppId>) -> Result<Option<AccountId>, store::Error> {
+        match appid {
+            Some(appid) if appid != self.appid => accounts::find(self.transaction, appid).await,
             _ => Ok(Some(self.account)),
         }
     }
@@ -193,9 +195,9 @@ impl EventContext<'_> {
         erasures::find_erased_at(self.transaction, self.account, openid).await
     }
 
-    /// Whether the person was erased after this event: then they stay forgotten. WeChat tells the
-    /// second only, so the event may have come at its end.
-    fn is_before(&self, erased_at: Option<i64>) -> bool {
+    /// Whether the user was erased after this event, so that it must not end the erasure. WeChat's
+    /// time has a resolution of seconds, so the event may be up to 999 ms later than it says.
+    fn predates_erasure(&self, erased_at: Option<i64>) -> bool {
         erased_at.is_some_and(|erased_at| self.created_at * 1_000 + 999 < erased_at)
     }
 
@@ -212,7 +214,7 @@ impl EventContext<'_> {
             .await
     }
 
-    async fn look_up(&self, openid: &OpenId) -> Result<bool, store::Error> {
+    async fn schedule_check(&self, openid: &OpenId) -> Result<bool, store::Error> {
         profile_checks::schedule(self.transaction, self.account, openid, self.received_at).await?;
         Ok(true)
     }

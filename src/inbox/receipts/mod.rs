@@ -1,14 +1,14 @@
-//! Receipts: what WeChat says became of the messages that it took.
+//! Receipts: WeChat's reports on the delivery of messages.
 //!
 //! ```text
-//! push → `writer`: with those that come at the same time → `record`: one transaction → `success`
-//!        message known: ended | not known yet: kept → `join`: ended later
+//! callback → `writer`: batched with concurrent ones → `record`: one transaction → `success`
+//!        message known: ended | not known yet: receipt kept → `matching`: ended later
 //! ```
 //!
-//! The first receipt of a message stands, and to record one again changes nothing: so they need not be
-//! claimed as other events are. What they say of a person (`user block`) is no word about following.
+//! The first receipt of a message counts, and recording it again changes nothing, so receipts need
+//! no claim as other events do. Their status (such as `user block`) says nothing about following.
 
-mod join;
+mod matching;
 mod record;
 mod writer;
 
@@ -19,19 +19,19 @@ use crate::store::AccountId;
 use crate::store::receipts::{Receipt, SUCCESS};
 use crate::wechat::callback::{Delivery, Event, Notification};
 
-pub(super) use join::join_for_ever;
+pub(super) use matching::match_loop;
 pub(super) use writer::ReceiptWriter;
 
-/// The receipts of one push.
+/// The receipts of one callback.
 pub(super) struct ReceiptBatch {
     appid: AppId,
-    /// By WeChat's clock, in seconds.
+    /// WeChat's time, in seconds since 1970.
     created_at: i64,
     receipts: Vec<Receipt>,
 }
 
 impl ReceiptBatch {
-    /// What a push says of messages; `None` where it is about something else.
+    /// The receipts in a callback; `None` if it is about something else.
     pub(super) fn of(
         notification: &Notification,
         appid: &AppId,
@@ -51,15 +51,16 @@ impl ReceiptBatch {
     }
 }
 
-/// What became of a subscribe message, told as of a template message: `success`, or `failed:` and why.
+/// The status of a subscribe message in the format of template messages: `success`, or `failed:`
+/// and the reason.
 fn status(delivery: &Delivery) -> String {
     let Delivery { error_code, error_status, .. } = delivery;
-    let words = error_status.trim_start_matches("failed").trim_start_matches([':', ' ']);
-    match (*error_code, words) {
+    let reason = error_status.trim_start_matches("failed").trim_start_matches([':', ' ']);
+    match (*error_code, reason) {
         (0, "" | SUCCESS) => SUCCESS.to_owned(),
-        (0, words) => format!("failed:{words}"),
+        (0, reason) => format!("failed:{reason}"),
         (code, "") => format!("failed:{code}"),
-        (code, words) => format!("failed:{words} ({code})"),
+        (code, reason) => format!("failed:{reason} ({code})"),
     }
 }
 
@@ -72,7 +73,7 @@ fn count(state: MessageState, messages: u64) {
 mod tests {
     use super::*;
 
-    fn told(error_code: i64, error_status: &str) -> String {
+    fn status_of(error_code: i64, error_status: &str) -> String {
         let template_id = "template".to_owned();
         let error_status = error_status.to_owned();
         status(&Delivery { template_id, msgid: Some(1), error_code, error_status })
@@ -80,12 +81,12 @@ mod tests {
 
     #[test]
     fn a_subscribe_message_fails_in_the_words_of_a_template_message() {
-        assert_eq!(told(0, "success"), "success");
-        assert_eq!(told(0, ""), "success");
-        assert_eq!(told(3, "user refuse"), "failed:user refuse (3)");
-        assert_eq!(told(3, "failed: system failed"), "failed:system failed (3)");
-        assert_eq!(told(0, "failed:user block"), "failed:user block");
-        assert_eq!(told(20, ""), "failed:20");
-        assert_eq!(told(20, "failed"), "failed:20");
+        assert_eq!(status_of(0, "success"), "success");
+        assert_eq!(status_of(0, ""), "success");
+        assert_eq!(status_of(3, "user refuse"), "failed:user refuse (3)");
+        assert_eq!(status_of(3, "failed: system failed"), "failed:system failed (3)");
+        assert_eq!(status_of(0, "failed:user block"), "failed:user block");
+        assert_eq!(status_of(20, ""), "failed:20");
+        assert_eq!(status_of(20, "failed"), "failed:20");
     }
 }

@@ -1,4 +1,4 @@
-//! What many receipts change, in one transaction.
+//! Records the receipts of many callbacks in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,20 +8,20 @@ use crate::model::{MessageId, OpenId};
 use crate::store::receipts::{self, Receipt};
 use crate::store::{AccountId, Error, Store, Transaction, accounts, erasures};
 
-/// The first receipt of each number, by account.
-type Firsts = BTreeMap<AccountId, BTreeMap<i64, Receipt>>;
+/// The first receipt of each message number, by account.
+type FirstReceipts = BTreeMap<AccountId, BTreeMap<i64, Receipt>>;
 
-/// Messages by the status that ends them. Sorted, as their rows are locked in this order.
+/// Messages by the status that ends them, sorted because their rows are locked in this order.
 type Endings = BTreeMap<String, Vec<MessageId>>;
 
-/// Records the receipts of many pushes: those whose message is known end it, the others are kept. Returns
-/// when they were kept, if any were.
+/// Records the receipts of many callbacks. Receipts of known messages end the message; the others
+/// are kept. Returns when they were kept, in ms, if any were.
 pub(super) async fn record(
     store: &Store,
     batches: Vec<ReceiptBatch>,
 ) -> Result<Option<i64>, Error> {
     let received_at = store.now().await?;
-    let (endings, unknown) = look_up(store, firsts(batches, received_at)).await?;
+    let (endings, unknown) = find_messages(store, first_receipts(batches, received_at)).await?;
     if endings.is_empty() && unknown.is_empty() {
         return Ok(None);
     }
@@ -40,24 +40,27 @@ pub(super) async fn record(
     Ok((!unknown.is_empty()).then_some(received_at))
 }
 
-fn firsts(batches: Vec<ReceiptBatch>, received_at: i64) -> Firsts {
-    let mut firsts = Firsts::new();
+fn first_receipts(batches: Vec<ReceiptBatch>, received_at: i64) -> FirstReceipts {
+    let mut found = FirstReceipts::new();
     for ReceiptBatch { appid, created_at, receipts } in batches {
         if is_too_old(&appid, created_at, received_at) {
             continue;
         }
         for receipt in receipts {
-            firsts.entry(receipt.account).or_default().entry(receipt.msgid).or_insert(receipt);
+            found.entry(receipt.account).or_default().entry(receipt.msgid).or_insert(receipt);
         }
     }
-    firsts
+    found
 }
 
-/// What the receipts end, and those whose message is not known. A number that is committed just now is
-/// missed; the receipt is joined to it afterwards.
-async fn look_up(store: &Store, mut firsts: Firsts) -> Result<(Endings, Firsts), Error> {
+/// Returns the messages that the receipts end, and the receipts whose message is unknown. A message
+/// number committed at this moment is missed; its receipt is matched later.
+async fn find_messages(
+    store: &Store,
+    mut first_receipts: FirstReceipts,
+) -> Result<(Endings, FirstReceipts), Error> {
     let mut endings = Endings::new();
-    for (account, receipts) in &mut firsts {
+    for (account, receipts) in &mut first_receipts {
         let numbers: Vec<i64> = receipts.keys().copied().collect();
         let mut known = HashSet::with_capacity(numbers.len());
         for message in receipts::list_messages(store.reader(), *account, &numbers).await? {
@@ -68,14 +71,17 @@ async fn look_up(store: &Store, mut firsts: Firsts) -> Result<(Endings, Firsts),
         }
         receipts.retain(|msgid, _| !known.contains(msgid));
     }
-    firsts.retain(|_, receipts| !receipts.is_empty());
+    first_receipts.retain(|_, receipts| !receipts.is_empty());
     endings.values_mut().for_each(|messages| messages.sort_unstable());
-    Ok((endings, firsts))
+    Ok((endings, first_receipts))
 }
 
-/// Those that may be kept: nothing is written of who was erased and has not acted since. Keeps erasures
-/// waiting until the transaction ends.
-async fn without_erased(transaction: &Transaction, unknown: Firsts) -> Result<Vec<Receipt>, Error> {
+/// Returns the receipts that may be kept, without those of erased users who have not acted since:
+/// nothing may be written about them. Blocks erasures until the transaction ends.
+async fn without_erased(
+    transaction: &Transaction,
+    unknown: FirstReceipts,
+) -> Result<Vec<Receipt>, Error> {
     let mut kept = Vec::new();
     for account in unknown.keys() {
         accounts::share(transaction, *account).await?;

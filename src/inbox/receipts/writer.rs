@@ -1,8 +1,8 @@
-//! Receipts that come at the same time share a transaction.
+//! Batches receipts that arrive at the same time into one transaction.
 //!
-//! A commit costs as much for one as for hundreds. So a few tasks commit, and whatever has come in
-//! while they were at it goes together into the next one. Nobody waits for others to come, and nobody
-//! is answered before the commit.
+//! A commit costs as much for one receipt as for hundreds. So a few tasks commit, and everything
+//! that arrives during a commit goes into the next one. No receipt waits for others to arrive, and
+//! no caller is answered before the commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::ReceiptBatch;
-use super::join::join_all;
+use super::matching::match_all;
 use super::record::record;
 use crate::store::{self, Error, Store};
 
-/// Tasks that commit, and so transactions under way at once.
+/// Number of committing tasks, and so of concurrent transactions.
 const TASKS: usize = 2;
 
-/// Pushes in one transaction.
-const MOST_TOGETHER: usize = 512;
+/// Maximum number of callbacks per transaction.
+const MAX_BATCH: usize = 512;
 
-/// Pushes that wait their turn; beyond it, callers wait to be taken at all.
-const MOST_WAITING: usize = 4_096;
+/// Maximum number of queued callbacks. Beyond it, callers wait to enter the queue.
+const QUEUE_CAPACITY: usize = 4_096;
 
-/// How long callers wait after the commit for receipts to be joined, and how long before their patience
-/// ends they are answered at the latest.
-const JOINED_WITHIN: Duration = Duration::from_millis(200);
-const ANSWERED_AHEAD: Duration = Duration::from_millis(100);
+/// How long callers wait after the commit for their receipts to be matched, and how long before the
+/// callers' timeout they are answered at the latest.
+const MATCH_TIMEOUT: Duration = Duration::from_millis(200);
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
-/// Where receipts are handed in.
+/// The queue of receipts to commit.
 pub(in crate::inbox) struct ReceiptWriter(mpsc::Sender<PendingBatch>);
 
-/// The receipts of a push, and who waits for their commit.
+/// The receipts of a callback, and the caller that waits for their commit.
 struct PendingBatch {
     batch: ReceiptBatch,
     since: Instant,
@@ -39,21 +39,22 @@ struct PendingBatch {
 }
 
 impl ReceiptWriter {
-    /// Starts the tasks; they end when the writer is dropped.
+    /// Starts the tasks. They end when the writer is dropped.
     pub(in crate::inbox) fn spawn(store: &Store) -> Self {
-        let (sender, waiting) = mpsc::channel(MOST_WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (sender, pending) = mpsc::channel(QUEUE_CAPACITY);
+        let pending = Arc::new(Mutex::new(pending));
         for _ in 0..TASKS {
-            tokio::spawn(work(store.clone(), waiting.clone()));
+            tokio::spawn(work(store.clone(), pending.clone()));
         }
         Self(sender)
     }
 
-    /// Has the receipts take effect. When this returns `Ok`, they are committed.
+    /// Records the receipts. They are committed when this returns `Ok`.
     pub(in crate::inbox) async fn record(&self, batch: ReceiptBatch) -> Result<(), Arc<Error>> {
         let ((answer, answered), since) = (oneshot::channel(), Instant::now());
         let recorded = store::in_time(async {
-            // Neither fails while the process lives; should it, the caller runs out of time.
+            // The channels stay open while the process lives. If one closes anyway, the caller
+            // times out.
             if self.0.send(PendingBatch { batch, since, answer }).await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -66,36 +67,37 @@ impl ReceiptWriter {
     }
 }
 
-async fn work(store: Store, waiting: Arc<Mutex<mpsc::Receiver<PendingBatch>>>) {
-    let mut taken = Vec::with_capacity(MOST_TOGETHER);
+async fn work(store: Store, pending: Arc<Mutex<mpsc::Receiver<PendingBatch>>>) {
+    let mut received = Vec::with_capacity(MAX_BATCH);
     loop {
-        if waiting.lock().await.recv_many(&mut taken, MOST_TOGETHER).await == 0 {
+        if pending.lock().await.recv_many(&mut received, MAX_BATCH).await == 0 {
             return;
         }
-        // For who has given up, WeChat sends it again.
-        taken.retain(|waiting| !waiting.answer.is_closed());
-        let Some(since) = taken.iter().map(|waiting| waiting.since).min() else { continue };
+        // WeChat repeats the callbacks of callers that have gone.
+        received.retain(|pending| !pending.answer.is_closed());
+        let Some(since) = received.iter().map(|pending| pending.since).min() else { continue };
         let (batches, answers): (Vec<_>, Vec<_>) =
-            taken.drain(..).map(|PendingBatch { batch, answer, .. }| (batch, answer)).unzip();
-        // Callers have gone by then, and a connection that nothing comes from must not hold up others.
+            received.drain(..).map(|PendingBatch { batch, answer, .. }| (batch, answer)).unzip();
+        // Bounded, because a connection that stops responding must not hold up later batches.
         let recorded = store::in_time(record(&store, batches)).await;
         if let Ok(Some(kept_at)) = recorded {
-            join_overtaken(&store, kept_at, since + store::DEADLINE).await;
+            match_just_kept(&store, kept_at, since + store::DEADLINE).await;
         }
         let recorded = recorded.map(drop).map_err(Arc::new);
         for answer in answers {
-            // Nobody is there any more for an answer that cannot be given.
+            // The caller may have gone.
             let _ = answer.send(recorded.clone());
         }
     }
 }
 
-/// Joins receipts just kept whose number was committed meanwhile, so that nobody waits for the next
-/// look. The receipts stand whatever becomes of it, and the callers who wait are answered in time.
-async fn join_overtaken(store: &Store, kept_at: i64, answered_by: Instant) {
-    let left = answered_by.saturating_duration_since(Instant::now());
-    let patience = JOINED_WITHIN.min(left.saturating_sub(ANSWERED_AHEAD));
-    if let Err(error) = store::within(patience, join_all(store, kept_at)).await {
-        tracing::debug!(%error, "receipts just kept wait for the next look");
+/// Matches receipts just kept whose message number was committed in the meantime, so that callers
+/// do not wait for the next run of `matching`. The receipts are committed even if this fails, and
+/// callers are answered in time.
+async fn match_just_kept(store: &Store, kept_at: i64, deadline: Instant) {
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    let timeout = MATCH_TIMEOUT.min(remaining.saturating_sub(ANSWER_MARGIN));
+    if let Err(error) = store::within(timeout, match_all(store, kept_at)).await {
+        tracing::debug!(%error, "receipts just kept are matched by the next run");
     }
 }

@@ -1,10 +1,10 @@
-//! Accepting messages: what was judged is kept, together with the Idempotency-Key that it came with.
+//! Accepting messages: validated messages are stored together with the request's Idempotency-Key.
 
 mod check;
-mod judge;
 mod reach;
 mod request;
 mod template_cache;
+mod validate;
 mod values;
 
 use std::collections::{BTreeMap, HashSet};
@@ -18,77 +18,80 @@ use crate::store::message_requests::{self, Before, Request};
 use crate::store::messages::{self, NewMessage, Route};
 use crate::store::{self, AccountId, Transaction, accounts, erasures};
 
-use judge::Sendable;
+use validate::Sendable;
 
 pub use request::{MessageSpec, SendRequest};
 pub(super) use template_cache::TemplateCache;
 
-/// For how long the first request with a key may wait for its answer; a process that died gives none.
+/// How long, in ms, the first request with a key may take to be answered. A process that died never
+/// answers.
 const IN_FLIGHT_MS: i64 = 20_000;
 
-/// How much longer than one message the database may take for each of many: a thousand usually take a
-/// tenth of a second.
-const PATIENCE_EACH: Duration = Duration::from_millis(5);
+/// How much the database timeout grows per message. Measured: a thousand messages usually take 100
+/// ms.
+const TIMEOUT_PER_MESSAGE: Duration = Duration::from_millis(5);
 
-/// What became of each request, in their order.
+/// The result of each request, in request order.
 pub type AcceptResults = Vec<Result<MessageId, Refusal>>;
 
-/// A request that its sender named by an Idempotency-Key.
+/// A request with an Idempotency-Key.
 #[derive(Debug, Clone)]
 pub struct IdempotentRequest {
-    /// The name, and what is asked for.
+    /// The key, and the request body it was sent with.
     pub request: Request,
-    /// Whether its answer waits for WeChat's: until [`Push::note_answer`], repetitions are told to come later.
+    /// Whether the caller waits for WeChat's answer. Until [`Push::note_answer`] is called,
+    /// repeated requests get [`Error::InFlight`].
     pub waits: bool,
 }
 
-/// What came of a request.
+/// The result of [`Push::accept`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
-    /// It was judged now.
+    /// The requests were validated now.
     Now(AcceptResults),
-    /// It came before, and was answered with this.
+    /// The key was used before; this is the answer that the first request got.
     Before(String),
 }
 
 impl Push {
-    /// Judges each request and keeps those that can be sent. `answer` is what the sender is told; it is kept
-    /// with the name of the request. A request of which nothing was accepted is not remembered.
+    /// Validates each request and stores those that can be sent. `answer` builds the response body
+    /// that is stored with the Idempotency-Key. The key is not stored if no request was accepted.
     pub async fn accept(
         &self,
         requests: &[SendRequest],
-        named: Option<&IdempotentRequest>,
+        idempotency: Option<&IdempotentRequest>,
         answer: impl Fn(&AcceptResults) -> String,
     ) -> Result<Accepted, Error> {
-        if let Some(answer) = self.find_answer(named).await? {
+        if let Some(answer) = self.find_answer(idempotency).await? {
             return Ok(Accepted::Before(answer));
         }
-        let judged = self.judge(requests).await?;
-        let patience = store::DEADLINE + PATIENCE_EACH * (requests.len() as u32).saturating_sub(1);
-        let keep = self.keep(judged, named, answer);
-        let Some(verdicts) = store::within(patience, keep).await? else {
-            // Another request with this name was faster.
-            let before = self.find_answer(named).await?;
+        let validated = self.validate(requests).await?;
+        let timeout =
+            store::DEADLINE + TIMEOUT_PER_MESSAGE * (requests.len() as u32).saturating_sub(1);
+        let storing = self.store_messages(validated, idempotency, answer);
+        let Some(results) = store::within(timeout, storing).await? else {
+            // Another request with this key was faster.
+            let before = self.find_answer(idempotency).await?;
             return before.map(Accepted::Before).ok_or(Error::InFlight);
         };
-        if verdicts.iter().any(Result::is_ok) {
-            self.senders.values().for_each(|sender| sender.wanted.notify_one());
+        if results.iter().any(Result::is_ok) {
+            self.senders.values().for_each(|sender| sender.wake.notify_one());
         }
-        Ok(Accepted::Now(verdicts))
+        Ok(Accepted::Now(results))
     }
 
-    /// Notes what a request that waited was answered with at last.
+    /// Stores the final answer of a request that waited for WeChat.
     pub async fn note_answer(&self, request: &Request, answer: &str) -> Result<(), Error> {
         let writer = self.store.writer();
         Ok(store::in_time(message_requests::settle(writer, request, answer)).await?)
     }
 
-    /// What a request with this name was answered with, if one came before.
+    /// Returns the answer to an earlier request with this key.
     async fn find_answer(
         &self,
-        named: Option<&IdempotentRequest>,
+        idempotency: Option<&IdempotentRequest>,
     ) -> Result<Option<String>, Error> {
-        let Some(IdempotentRequest { request, .. }) = named else { return Ok(None) };
+        let Some(IdempotentRequest { request, .. }) = idempotency else { return Ok(None) };
         let find = async {
             match message_requests::find(self.store.reader(), request).await? {
                 Some(before) => Ok(Some((before, self.store.now().await?))),
@@ -103,55 +106,55 @@ impl Push {
         }
     }
 
-    /// Keeps what can be sent; `None` where another request has the name.
-    async fn keep(
+    /// Stores what can be sent. Returns `None` if another request took the key.
+    async fn store_messages(
         &self,
-        judged: Vec<Result<Sendable, Refusal>>,
-        named: Option<&IdempotentRequest>,
+        validated: Vec<Result<Sendable, Refusal>>,
+        idempotency: Option<&IdempotentRequest>,
         answer: impl Fn(&AcceptResults) -> String,
     ) -> Result<Option<AcceptResults>, store::Error> {
-        if judged.iter().all(Result::is_err) {
-            let refused = judged.into_iter().filter_map(Result::err).map(Err);
+        if validated.iter().all(Result::is_err) {
+            let refused = validated.into_iter().filter_map(Result::err).map(Err);
             return Ok(Some(refused.collect()));
         }
         let transaction = store::in_time(self.store.begin()).await?;
-        let judged = without_erased(&transaction, judged).await?;
+        let validated = without_erased(&transaction, validated).await?;
         let now = store::now(&transaction).await?;
-        let mut kept = Vec::new();
-        let mut verdicts = Vec::with_capacity(judged.len());
-        for judged in judged {
-            verdicts.push(judged.map(|Sendable { unionid, route, fallback }| {
+        let mut stored = Vec::new();
+        let mut results = Vec::with_capacity(validated.len());
+        for result in validated {
+            results.push(result.map(|Sendable { unionid, route, fallback }| {
                 let id = MessageId::new(now.unsigned_abs(), rand::random());
-                kept.push(NewMessage { id: id.clone(), unionid, route, fallback });
+                stored.push(NewMessage { id: id.clone(), unionid, route, fallback });
                 id
             }));
         }
-        if kept.is_empty() {
-            return Ok(Some(verdicts));
+        if stored.is_empty() {
+            return Ok(Some(results));
         }
-        if let Some(IdempotentRequest { request, waits }) = named {
+        if let Some(IdempotentRequest { request, waits }) = idempotency {
             let in_flight_until = if *waits { now + IN_FLIGHT_MS } else { 0 };
-            let answer = answer(&verdicts);
+            let answer = answer(&results);
             if !message_requests::claim(&transaction, request, &answer, in_flight_until, now)
                 .await?
             {
                 return Ok(None);
             }
         }
-        messages::insert(&transaction, &kept, now).await?;
+        messages::insert(&transaction, &stored, now).await?;
         transaction.commit().await?;
-        Ok(Some(verdicts))
+        Ok(Some(results))
     }
 }
 
-/// The same, but for people who were erased and have not acted since: nothing is written of them. Keeps
-/// erasures waiting until the transaction ends.
+/// Replaces messages to erased users with a refusal, unless the user acted since: nothing may be
+/// written about them. Blocks erasures until the transaction ends.
 async fn without_erased(
     transaction: &Transaction,
-    mut judged: Vec<Result<Sendable, Refusal>>,
+    mut validated: Vec<Result<Sendable, Refusal>>,
 ) -> Result<Vec<Result<Sendable, Refusal>>, store::Error> {
     let mut openids: BTreeMap<AccountId, HashSet<OpenId>> = BTreeMap::new();
-    for Sendable { route, fallback, .. } in judged.iter().flatten() {
+    for Sendable { route, fallback, .. } in validated.iter().flatten() {
         for route in [Some(route), fallback.as_ref()].into_iter().flatten() {
             openids.entry(route.account).or_default().insert(route.openid.clone());
         }
@@ -166,11 +169,11 @@ async fn without_erased(
         erased.extend(found.into_iter().map(|openid| (account, openid)));
     }
     let is_erased = |route: &Route| erased.contains(&(route.account, route.openid.clone()));
-    for judged in &mut judged {
-        let Ok(Sendable { route, fallback, .. }) = judged else { continue };
+    for result in &mut validated {
+        let Ok(Sendable { route, fallback, .. }) = result else { continue };
         if is_erased(route) || fallback.as_ref().is_some_and(is_erased) {
-            *judged = Err(Refusal::Unreachable(Resolution::UserUnknown));
+            *result = Err(Refusal::Unreachable(Resolution::UserUnknown));
         }
     }
-    Ok(judged)
+    Ok(validated)
 }

@@ -1,7 +1,7 @@
-//! Where people are reached: their openid in the account that sends.
+//! Finds the recipients' openids in the sending account.
 //!
-//! Who is named by an openid of that very account is reached by it, known here or not: WeChat judges that.
-//! Only somebody known to have left is told apart at once.
+//! A user given by an openid of the sending account itself is accepted even if unknown here: WeChat
+//! decides. Only users known to have unfollowed are refused at once.
 
 use std::collections::HashMap;
 
@@ -12,37 +12,37 @@ use crate::resolve::{Resolution, User};
 use crate::store::identities::{self, Source};
 use crate::store::{self, followers, mini_program_users};
 
-/// A person in the account that sends.
+/// A user in the sending account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reached {
     pub(super) openid: OpenId,
     pub(super) unionid: Option<UnionId>,
 }
 
-/// How far a person is known across accounts.
-enum Known {
-    /// By this unionid.
-    As(UnionId),
-    /// Seen in the account of their openid, and nowhere else.
-    Nowhere,
-    /// Never seen.
-    Not,
+/// What is known of a user across accounts.
+enum Identity {
+    /// The unionid is known.
+    Unionid(UnionId),
+    /// The user was seen in the account of the openid, and has no unionid.
+    WithoutUnionid,
+    /// The user was never seen.
+    NeverSeen,
 }
 
-impl Known {
+impl Identity {
     fn unionid(&self) -> Option<&UnionId> {
         match self {
-            Self::As(unionid) => Some(unionid),
-            Self::Nowhere | Self::Not => None,
+            Self::Unionid(unionid) => Some(unionid),
+            Self::WithoutUnionid | Self::NeverSeen => None,
         }
     }
 }
 
-/// What was found of each person asked about, in that order.
+/// The result for each user, in request order.
 pub(super) type Found = Vec<Result<Reached, Refusal>>;
 
 impl Push {
-    /// Where each of these people is reached in the sender's account.
+    /// Finds these users in the sender's account.
     pub(super) async fn reach(&self, sender: &Sender, users: &[&User]) -> Result<Found, Error> {
         let appid = sender.wechat.appid();
         match sender.channel {
@@ -52,24 +52,26 @@ impl Push {
     }
 
     async fn reach_followers(&self, target: &AppId, users: &[&User]) -> Result<Found, Error> {
-        let (direct, others): (Vec<_>, Vec<_>) =
-            users.iter().copied().partition(|user| own(user, target).is_some());
-        let direct: Vec<_> = direct.iter().filter_map(|user| own(user, target)).collect();
+        let (direct, foreign): (Vec<_>, Vec<_>) =
+            users.iter().copied().partition(|user| own_openid(user, target).is_some());
+        let direct: Vec<_> = direct.iter().filter_map(|user| own_openid(user, target)).collect();
         let known = store::in_time(self.known_followers(target, &direct)).await?;
-        let others: Vec<User> = others.into_iter().cloned().collect();
-        let mut resolved = match others.is_empty() {
+        let foreign: Vec<User> = foreign.into_iter().cloned().collect();
+        let mut resolved = match foreign.is_empty() {
             true => Vec::new(),
-            false => self.resolver.resolve_all(&others, Some(target)).await?,
+            false => self.resolver.resolve_all(&foreign, Some(target)).await?,
         }
         .into_iter();
-        let found = users.iter().filter_map(|user| match own(user, target) {
-            Some(openid) => Some(known.get(openid).cloned().unwrap_or_else(|| unseen(openid))),
-            None => resolved.next().map(followed),
+        let found = users.iter().filter_map(|user| match own_openid(user, target) {
+            Some(openid) => {
+                Some(known.get(openid).cloned().unwrap_or_else(|| without_unionid(openid)))
+            }
+            None => resolved.next().map(reached_follower),
         });
         Ok(found.collect())
     }
 
-    /// What the mirror says of followers of the account.
+    /// Returns what the follower mirror contains about these openids.
     async fn known_followers(
         &self,
         target: &AppId,
@@ -78,65 +80,74 @@ impl Push {
         if openids.is_empty() {
             return Ok(HashMap::new());
         }
-        let number = self.accounts.number(&self.store, target).await?;
+        let account = self.accounts.account_id(&self.store, target).await?;
         let openids: Vec<OpenId> = openids.iter().map(|openid| (*openid).clone()).collect();
-        let known = followers::list_by_openids(self.store.reader(), number, &openids).await?;
-        let told = known.into_iter().map(|known| {
+        let known = followers::list_by_openids(self.store.reader(), account, &openids).await?;
+        let results = known.into_iter().map(|known| {
             let reached = Reached { openid: known.openid.clone(), unionid: known.unionid };
             let left = Refusal::Unreachable(Resolution::Unfollowed);
             (known.openid, if known.subscribed { Ok(reached) } else { Err(left) })
         });
-        Ok(told.collect())
+        Ok(results.collect())
     }
 
-    /// Where these people are reached in a Mini Program.
+    /// Finds these users in a Mini Program.
     async fn reach_users(&self, target: &AppId, users: &[&User]) -> Result<Found, store::Error> {
-        let people = self.people(users, target).await?;
-        let number = self.accounts.number(&self.store, target).await?;
-        let wanted: Vec<&UnionId> = people.iter().filter_map(Known::unionid).collect();
+        let identities = self.identities_of(users, target).await?;
+        let account = self.accounts.account_id(&self.store, target).await?;
+        let unionids: Vec<&UnionId> = identities.iter().filter_map(Identity::unionid).collect();
         let known =
-            mini_program_users::list_by_unionids(self.store.reader(), number, &wanted).await?;
-        let found = users.iter().zip(&people).map(|(user, person)| {
-            let unionid = person.unionid().cloned();
+            mini_program_users::list_by_unionids(self.store.reader(), account, &unionids).await?;
+        let found = users.iter().zip(&identities).map(|(user, identity)| {
+            let unionid = identity.unionid().cloned();
             let reached = |openid: &OpenId| Reached { openid: openid.clone(), unionid };
-            match (own(user, target), person) {
+            match (own_openid(user, target), identity) {
                 (Some(openid), _) => Ok(reached(openid)),
-                (None, Known::As(unionid)) => {
+                (None, Identity::Unionid(unionid)) => {
                     known.get(unionid).map(reached).ok_or(Refusal::NotAUser)
                 }
-                (None, Known::Nowhere) => Err(Refusal::Unreachable(Resolution::NoUnionid)),
-                (None, Known::Not) => Err(Refusal::Unreachable(Resolution::UserUnknown)),
+                (None, Identity::WithoutUnionid) => {
+                    Err(Refusal::Unreachable(Resolution::NoUnionid))
+                }
+                (None, Identity::NeverSeen) => Err(Refusal::Unreachable(Resolution::UserUnknown)),
             }
         });
         Ok(found.collect())
     }
 
-    /// How far each of these people is known.
-    async fn people(&self, users: &[&User], target: &AppId) -> Result<Vec<Known>, store::Error> {
+    /// Looks up the unionid of each user.
+    async fn identities_of(
+        &self,
+        users: &[&User],
+        target: &AppId,
+    ) -> Result<Vec<Identity>, store::Error> {
         let mut by_account: HashMap<&AppId, Vec<&OpenId>> = HashMap::new();
         for user in users {
             if let User::OpenId { appid, openid } = user {
                 by_account.entry(appid).or_default().push(openid);
             }
         }
-        let number = self.accounts.number(&self.store, target).await?;
+        let target_account = self.accounts.account_id(&self.store, target).await?;
         let mut links = HashMap::new();
         for (appid, openids) in by_account {
             let Some(source) = self.source(appid) else { continue };
-            let account = self.accounts.number(&self.store, appid).await?;
+            let account = self.accounts.account_id(&self.store, appid).await?;
             let reader = self.store.reader();
-            links.insert(appid, identities::list(reader, source, account, &openids, number).await?);
+            let found = identities::list(reader, source, account, &openids, target_account).await?;
+            links.insert(appid, found);
         }
-        let person = |user: &&User| match user {
-            User::Unionid(unionid) => Known::As(unionid.clone()),
+        let identity = |user: &&User| match user {
+            User::Unionid(unionid) => Identity::Unionid(unionid.clone()),
             User::OpenId { appid, openid } => {
                 match links.get(appid).and_then(|found| found.get(openid)) {
-                    Some(link) => link.unionid.clone().map_or(Known::Nowhere, Known::As),
-                    None => Known::Not,
+                    Some(link) => {
+                        link.unionid.clone().map_or(Identity::WithoutUnionid, Identity::Unionid)
+                    }
+                    None => Identity::NeverSeen,
                 }
             }
         };
-        Ok(users.iter().map(person).collect())
+        Ok(users.iter().map(identity).collect())
     }
 
     fn source(&self, appid: &AppId) -> Option<Source> {
@@ -147,19 +158,19 @@ impl Push {
     }
 }
 
-/// The openid of who is named by one of the account itself.
-fn own<'a>(user: &'a User, target: &AppId) -> Option<&'a OpenId> {
+/// The user's openid, if it is one of the target account itself.
+fn own_openid<'a>(user: &'a User, target: &AppId) -> Option<&'a OpenId> {
     match user {
         User::OpenId { appid, openid } if appid == target => Some(openid),
         _ => None,
     }
 }
 
-fn unseen(openid: &OpenId) -> Result<Reached, Refusal> {
+fn without_unionid(openid: &OpenId) -> Result<Reached, Refusal> {
     Ok(Reached { openid: openid.clone(), unionid: None })
 }
 
-fn followed(resolution: Resolution) -> Result<Reached, Refusal> {
+fn reached_follower(resolution: Resolution) -> Result<Reached, Refusal> {
     match resolution {
         Resolution::Resolved { openid, unionid, .. } => {
             Ok(Reached { openid, unionid: Some(unionid) })

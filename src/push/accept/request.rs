@@ -1,30 +1,30 @@
-//! What a caller asks for: a message to one person.
+//! Requests of callers: a message to one user.
 
 use crate::model::{AppId, Channel, Content, TemplateId};
 use crate::resolve::User;
 
-/// A message to one person.
+/// A request to send a message to one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendRequest {
-    /// To whom: a user of any configured account, or a unionid.
+    /// The recipient: a user of any configured account, or a unionid.
     pub to: User,
-    /// What is sent, and by whom.
+    /// The message.
     pub message: MessageSpec,
-    /// What is sent instead, by a Mini Program, where the person does not follow the Official Account
-    /// or does not want its template.
+    /// A subscribe message of a Mini Program, sent instead if the user does not follow the Official
+    /// Account or does not want its template.
     pub fallback: Option<MessageSpec>,
 }
 
-/// What is sent, and by whom.
+/// A message and the account that sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageSpec {
-    /// What kind of message it is.
+    /// The kind of message.
     pub channel: Channel,
-    /// The account that sends: an Official Account sends template messages, a Mini Program subscribe
-    /// messages. May be left out where one of that kind is configured.
+    /// The sending account: an Official Account for template messages, a Mini Program for subscribe
+    /// messages. `None` selects the only configured account of that kind.
     pub sender: Option<AppId>,
-    /// Which of the account's templates.
+    /// A template of the sending account.
     pub template_id: TemplateId,
-    /// What it says.
+    /// The content of the message.
     pub content: Content,
 }

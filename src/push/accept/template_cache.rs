@@ -1,8 +1,7 @@
-//! What keys an account's templates have, as WeChat last told: known for a while, asked for by nobody twice
-//! at the same time.
+//! Caches the keys of an account's templates. Concurrent look-ups share one call to WeChat.
 //!
-//! WeChat being slow or away never keeps a message from being accepted: it is unchecked then, and WeChat
-//! judges it when it is sent.
+//! If WeChat is slow or unreachable, messages are accepted unchecked, and WeChat validates them
+//! when they are sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +13,14 @@ use tokio::time::{Instant, timeout};
 use crate::model::{Channel, TemplateId};
 use crate::wechat;
 
-/// How long what WeChat told is believed.
-const FRESH: Duration = Duration::from_mins(10);
+/// How long fetched templates are valid.
+const TTL: Duration = Duration::from_mins(10);
 
-/// How soon WeChat is asked again: for a template that it did not name, or after it told nothing.
-const AGAIN: Duration = Duration::from_secs(30);
+/// Minimum time between fetches, when a template is missing or the last fetch failed.
+const REFETCH_DELAY: Duration = Duration::from_secs(30);
 
-/// How long a message waits to be checked.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a message waits for a fetch.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The templates of one account.
 #[derive(Default)]
@@ -30,72 +29,75 @@ pub(in crate::push) struct TemplateCache(Mutex<Entries>);
 #[derive(Default)]
 struct Entries {
     keys: HashMap<TemplateId, Arc<[String]>>,
-    told_at: Option<Instant>,
-    asked_at: Option<Instant>,
+    fetched_at: Option<Instant>,
+    attempted_at: Option<Instant>,
 }
 
-/// What is known of a template.
+/// What is known of a template's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::push) enum Known {
-    /// The keys that a message has to give.
-    Keys(Arc<[String]>),
+pub(in crate::push) enum TemplateKeys {
+    /// The keys that a message must set.
+    Known(Arc<[String]>),
     /// The account has no such template.
-    Nothing,
-    /// WeChat has not told.
-    Unsure,
+    NoSuchTemplate,
+    /// WeChat did not return the template's keys, or could not be reached.
+    Unavailable,
 }
 
 impl TemplateCache {
-    /// What is known of a template; WeChat is asked where that is not enough.
+    /// Returns the keys of a template. Fetches the templates if the cache has no current entry.
     pub(in crate::push) async fn find(
         &self,
         channel: Channel,
         wechat: &wechat::Account,
         id: &TemplateId,
-    ) -> Known {
+    ) -> TemplateKeys {
         let find = async {
-            let mut shelf = self.0.lock().await;
-            if shelf.is_to_ask(id) {
-                shelf.asked_at = Some(Instant::now());
+            let mut entries = self.0.lock().await;
+            if entries.needs_fetch(id) {
+                entries.attempted_at = Some(Instant::now());
                 match list(channel, wechat).await {
-                    Ok(keys) => shelf.keep(keys),
+                    Ok(keys) => entries.replace(keys),
                     Err(error) => tracing::warn!(
                         app.id = %wechat.appid(), %error, hint = error.hint(),
-                        "WeChat did not tell its templates; messages are sent unchecked"
+                        "could not fetch the templates from WeChat; messages are accepted unchecked"
                     ),
                 }
             }
-            shelf.find(id)
+            entries.find(id)
         };
-        timeout(PATIENCE, find).await.unwrap_or(Known::Unsure)
+        timeout(FETCH_TIMEOUT, find).await.unwrap_or(TemplateKeys::Unavailable)
     }
 
-    /// Forgets what WeChat told: the templates were changed.
-    pub(in crate::push) async fn forget(&self) {
+    /// Drops all entries, after the account's templates were changed.
+    pub(in crate::push) async fn clear(&self) {
         *self.0.lock().await = Entries::default();
     }
 }
 
 impl Entries {
-    fn is_to_ask(&self, id: &TemplateId) -> bool {
-        let passed = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() > time);
-        let is_enough = !passed(self.told_at, FRESH) && self.keys.contains_key(id);
-        !is_enough && passed(self.asked_at, AGAIN)
+    fn needs_fetch(&self, id: &TemplateId) -> bool {
+        let is_past = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() > time);
+        let is_cached = !is_past(self.fetched_at, TTL) && self.keys.contains_key(id);
+        !is_cached && is_past(self.attempted_at, REFETCH_DELAY)
     }
 
-    fn keep(&mut self, keys: HashMap<TemplateId, Arc<[String]>>) {
+    fn replace(&mut self, keys: HashMap<TemplateId, Arc<[String]>>) {
         self.keys = keys;
-        self.told_at = Some(Instant::now());
+        self.fetched_at = Some(Instant::now());
     }
 
-    fn find(&self, id: &TemplateId) -> Known {
+    fn find(&self, id: &TemplateId) -> TemplateKeys {
         match self.keys.get(id) {
-            // WeChat leaves the content of some templates out.
-            Some(keys) if keys.is_empty() => Known::Unsure,
-            Some(keys) => Known::Keys(keys.clone()),
-            // What WeChat told before it was last asked may be out of date.
-            None if self.told_at.is_some() && self.told_at >= self.asked_at => Known::Nothing,
-            None => Known::Unsure,
+            // WeChat omits the content of some templates.
+            Some(keys) if keys.is_empty() => TemplateKeys::Unavailable,
+            Some(keys) => TemplateKeys::Known(keys.clone()),
+            // If the latest fetch failed, the template may have been added since the last
+            // successful one.
+            None if self.fetched_at.is_some() && self.fetched_at >= self.attempted_at => {
+                TemplateKeys::NoSuchTemplate
+            }
+            None => TemplateKeys::Unavailable,
         }
     }
 }
@@ -122,15 +124,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_is_said_to_be_unknown_only_by_wechats_latest_word() {
+    fn a_template_is_unknown_only_if_wechats_latest_answer_lacks_it() {
         let id: TemplateId = "T1".parse().unwrap();
-        let mut shelf = Entries::default();
-        assert_eq!(shelf.find(&id), Known::Unsure);
-        shelf.asked_at = Some(Instant::now());
-        shelf.keep(HashMap::new());
-        assert_eq!(shelf.find(&id), Known::Nothing);
-        // Asked again, and not answered.
-        shelf.asked_at = Some(Instant::now() + AGAIN);
-        assert_eq!(shelf.find(&id), Known::Unsure);
+        let mut entries = Entries::default();
+        assert_eq!(entries.find(&id), TemplateKeys::Unavailable);
+        entries.attempted_at = Some(Instant::now());
+        entries.replace(HashMap::new());
+        assert_eq!(entries.find(&id), TemplateKeys::NoSuchTemplate);
+        // A later fetch failed.
+        entries.attempted_at = Some(Instant::now() + REFETCH_DELAY);
+        assert_eq!(entries.find(&id), TemplateKeys::Unavailable);
     }
 }

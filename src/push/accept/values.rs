@@ -1,12 +1,12 @@
-//! WeChat's rules for the text of a template's key, which the beginning of the key's name tells.
+//! WeChat's rules for the text of a template key. The prefix of the key's name selects the rule.
 //!
-//! WeChat answers a text that breaks its rule with 47003 and sends nothing. Where its pages leave room, a
-//! text is let through: WeChat is asked then. Keys of older templates (`first`, `keyword1`, `name`) have no
-//! rule but not to be empty: those that have one end with a number.
+//! WeChat rejects a text that breaks its rule with 47003 and sends nothing. Where its documentation
+//! is ambiguous, the text passes and WeChat decides. Keys of legacy templates (`first`, `keyword1`,
+//! `name`) only have to be non-empty: the key types with a rule end with a number.
 
 use std::fmt;
 
-/// What a text must be, after the kind of its key.
+/// The rule for a text, by the type of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// `thing`: up to 20 characters of any kind.
@@ -15,15 +15,15 @@ pub(super) enum Rule {
     ShortThing,
     /// `character_string`: up to 32 letters, digits and symbols.
     CharacterString,
-    /// `number`: up to 32 digits, with a fraction or not.
+    /// `number`: up to 32 digits, optionally with a fraction.
     Number,
     /// `letter`: up to 32 letters.
     Letter,
     /// `symbol`: up to 5 symbols.
     Symbol,
-    /// `time` and `date`: a time or a date that people recognise.
+    /// `time` and `date`: a time or a date in a common format.
     Time,
-    /// `amount`: up to 10 digits, with a fraction or not, a currency before or 元 behind.
+    /// `amount`: up to 10 digits, optionally with a fraction, a leading currency or a trailing 元.
     Amount,
     /// `phone_number`: up to 17 digits and symbols.
     PhoneNumber,
@@ -31,14 +31,14 @@ pub(super) enum Rule {
     CarNumber,
     /// `phrase`: up to 5 Chinese characters.
     Phrase,
-    /// `name`: up to 10 characters with Chinese ones, or up to 20 letters and symbols.
+    /// `name`: up to 10 characters if any is Chinese, otherwise up to 20 letters and symbols.
     Name,
-    /// `const`: up to 20 characters, one of those that the template names.
+    /// `const`: up to 20 characters, one of the values that the template lists.
     Const,
 }
 
 impl Rule {
-    /// The rule of a key such as `thing2`; `None` where its kind has none.
+    /// The rule of a key such as `thing2`, or `None` if its type has none.
     pub(super) fn of(key: &str) -> Option<Self> {
         let kind = key.trim_end_matches(|c: char| c.is_ascii_digit());
         if kind == key {
@@ -62,23 +62,23 @@ impl Rule {
         })
     }
 
-    /// Whether a text that is not empty keeps the rule.
+    /// Whether a non-empty text follows the rule.
     pub(super) fn allows(self, text: &str) -> bool {
-        let most = |count: usize| text.chars().count() <= count;
+        let max = |count: usize| text.chars().count() <= count;
         let all = |allowed: fn(char) -> bool| text.chars().all(allowed);
         match self {
-            Self::Thing | Self::Const => most(20),
-            Self::ShortThing => most(5),
-            Self::CharacterString => most(32) && !text.chars().any(is_han),
-            Self::Number => most(32) && is_decimal(text),
-            Self::Letter => most(32) && all(char::is_alphabetic) && !text.chars().any(is_han),
-            Self::Symbol => most(5) && !text.chars().any(char::is_alphanumeric),
-            Self::Time => most(64) && text.chars().any(char::is_numeric),
+            Self::Thing | Self::Const => max(20),
+            Self::ShortThing => max(5),
+            Self::CharacterString => max(32) && !text.chars().any(is_han),
+            Self::Number => max(32) && is_decimal(text),
+            Self::Letter => max(32) && all(char::is_alphabetic) && !text.chars().any(is_han),
+            Self::Symbol => max(5) && !text.chars().any(char::is_alphanumeric),
+            Self::Time => max(64) && text.chars().any(char::is_numeric),
             Self::Amount => is_amount(text),
-            Self::PhoneNumber => most(17) && !text.chars().any(char::is_alphabetic),
-            Self::CarNumber => most(8),
-            Self::Phrase => most(5) && all(is_han),
-            Self::Name => most(if text.chars().any(is_han) { 10 } else { 20 }),
+            Self::PhoneNumber => max(17) && !text.chars().any(char::is_alphabetic),
+            Self::CarNumber => max(8),
+            Self::Phrase => max(5) && all(is_han),
+            Self::Name => max(if text.chars().any(is_han) { 10 } else { 20 }),
         }
     }
 }
@@ -89,29 +89,29 @@ impl fmt::Display for Rule {
             Self::Thing => "1 to 20 characters",
             Self::ShortThing => "1 to 5 characters",
             Self::CharacterString => "1 to 32 letters, digits and symbols, none of them Chinese",
-            Self::Number => "1 to 32 digits, with a fraction or not",
+            Self::Number => "1 to 32 digits, optionally with a fraction",
             Self::Letter => "1 to 32 letters",
             Self::Symbol => "1 to 5 symbols",
             Self::Time => "a time or a date, such as 2026-01-31 15:01 or 2026年1月31日",
             Self::Amount => {
-                "1 to 10 digits, with a fraction or not, a currency before or 元 behind"
+                "1 to 10 digits, optionally with a fraction, a leading currency or a trailing 元"
             }
             Self::PhoneNumber => "1 to 17 digits and symbols",
             Self::CarNumber => "1 to 8 characters",
             Self::Phrase => "1 to 5 Chinese characters",
-            Self::Name => "1 to 10 characters where some are Chinese, else 1 to 20",
-            Self::Const => "one of the words that the template names, of 1 to 20 characters",
+            Self::Name => "1 to 10 characters if any is Chinese, otherwise 1 to 20",
+            Self::Const => "one of the values that the template lists, of 1 to 20 characters",
         })
     }
 }
 
-/// Whether it is a Chinese character.
+/// Whether `c` is a Chinese character.
 fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
         | '\u{20000}'..='\u{323af}' | '〇' | '々')
 }
 
-/// Digits, with a sign before and one point between, or not.
+/// Digits, optionally with a leading sign and one decimal point.
 fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -121,14 +121,14 @@ fn is_decimal(text: &str) -> bool {
 
 fn is_amount(text: &str) -> bool {
     let text = text.strip_suffix('元').unwrap_or(text).trim();
-    // A sign may stand before the currency or behind it; thousands may be set apart.
-    let is_before = |c: char| !c.is_alphanumeric() || c.is_ascii_uppercase();
-    let number = text.trim_start_matches(is_before).replace(',', "");
-    let before = text.chars().take_while(|c| is_before(*c)).count();
-    // WeChat's pages do not say whether those of the fraction count.
+    // A sign may come before or after the currency; commas may group thousands.
+    let is_prefix = |c: char| !c.is_alphanumeric() || c.is_ascii_uppercase();
+    let number = text.trim_start_matches(is_prefix).replace(',', "");
+    let prefix_length = text.chars().take_while(|c| is_prefix(*c)).count();
+    // WeChat's documentation does not say whether fraction digits count.
     let whole = number.split('.').next().unwrap_or_default();
     let digits = whole.bytes().filter(u8::is_ascii_digit).count();
-    before <= 4 && digits <= 10 && is_decimal(&number)
+    prefix_length <= 4 && digits <= 10 && is_decimal(&number)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! One attempt at one message: at its moment, once, and with an outcome in time.
+//! One attempt to send one message, at its scheduled time and within a deadline.
 //!
-//! A message may have been sent from the moment on at which its bytes may leave. Whatever it waits for
-//! before, a token or a place among the calls in flight, it waits for with an end, and is given back then.
+//! WeChat may have a message from the moment its first byte is sent. Waiting before that, for a
+//! token or a free connection, is bounded; when the time is over, the claim is released.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,32 +19,32 @@ use crate::wechat::subscribe::SubscribeMessage;
 use crate::wechat::template::TemplateMessage;
 use crate::wechat::{self, Account, BeforeSend};
 
-/// How soon it is tried again to give a message back.
-const GIVE_BACK_AGAIN: Duration = Duration::from_millis(500);
+/// Delay before another attempt to release a claim.
+const RELEASE_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// What WeChat said.
+/// The result of a call to WeChat.
 pub(in crate::push) enum Answer {
-    /// It has the message, by this number, where it gave one.
+    /// WeChat accepted the message, and returned its number if known.
     Accepted(Option<i64>),
-    /// It did not say that it has it.
+    /// The call failed, or WeChat rejected the message.
     Failed(wechat::Error),
-    /// Nothing, for so long that the attempt was given up.
-    Nothing,
+    /// No answer came before the deadline.
+    TimedOut,
 }
 
 impl Answer {
-    /// Why it is none that says yes.
+    /// The error, if the call failed.
     pub(in crate::push) fn error(&self) -> Option<&wechat::Error> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Accepted(_) | Self::Nothing => None,
+            Self::Accepted(_) | Self::TimedOut => None,
         }
     }
 }
 
 impl Push {
-    /// Sends a message and notes what came of it, or gives it back where `stop` fires before or its time
-    /// is over.
+    /// Sends a message and records the outcome. Releases the claim if `stop` fires or the deadline
+    /// passes before anything is sent.
     pub(in crate::push) async fn deliver(
         self: Arc<Self>,
         appid: AppId,
@@ -52,49 +52,50 @@ impl Push {
         stop: CancellationToken,
     ) {
         let Some(sender) = self.senders.get(&appid) else { return };
-        let leaves_at = claimed.clock.instant_of(claimed.sends_at);
+        let sends_at = claimed.clock.instant_of(claimed.sends_at);
         tokio::select! {
             biased;
-            () = stop.cancelled() => return self.give_back(&claimed).await,
-            () = tokio::time::sleep_until(leaves_at) => {}
+            () = stop.cancelled() => return self.release(&claimed).await,
+            () = tokio::time::sleep_until(sends_at) => {}
         }
         let Some(answer) = self.attempt(&sender.wechat, &claimed).await else {
-            return self.give_back(&claimed).await;
+            return self.release(&claimed).await;
         };
         if let Answer::Accepted(_) = answer {
             failpoint!("push.accepted");
         }
-        self.settle(sender, &claimed, &answer).await;
+        self.record_outcome(sender, &claimed, &answer).await;
     }
 
-    /// `None` where nothing left, or nothing that WeChat did not refuse for its token.
+    /// Returns `None` if nothing was sent, or only requests that WeChat rejected for their token.
     async fn attempt(&self, account: &Account, claimed: &Claimed) -> Option<Answer> {
-        let leaving = AttemptGuard { push: self, claimed };
+        let guard = AttemptGuard { push: self, claimed };
         let ends_at = claimed.clock.instant_of(claimed.ends_at());
-        match timeout_at(ends_at, send(account, &claimed.message, &leaving)).await {
+        match timeout_at(ends_at, send(account, &claimed.message, &guard)).await {
             Ok(Ok(msgid)) => Some(Answer::Accepted(msgid)),
             Ok(Err(wechat::Error::NotMade { .. })) => None,
             Ok(Err(error)) => Some(Answer::Failed(error)),
-            Err(_) => Some(Answer::Nothing),
+            Err(_) => Some(Answer::TimedOut),
         }
     }
 
-    /// What is not given back is in doubt when its claim ends, so this is tried until then.
-    async fn give_back(&self, claimed: &Claimed) {
+    /// Retries until the claim ends. After that, a claim that was not released counts as an attempt
+    /// whose outcome is unknown.
+    async fn release(&self, claimed: &Claimed) {
         loop {
             let (claim, message) = (&claimed.claim, &claimed.message);
-            let given = messages::give_back(self.store.writer(), claim, message).await;
-            let Err(error) = given else { return };
-            tracing::warn!(message.id = %claim.id, %error, "a message was not given back");
+            let released = messages::release(self.store.writer(), claim, message).await;
+            let Err(error) = released else { return };
+            tracing::warn!(message.id = %claim.id, %error, "could not release the claim of a message");
             if !error.is_passing() || claimed.clock.now_ms() >= claim.due_at {
                 return;
             }
-            tokio::time::sleep(GIVE_BACK_AGAIN).await;
+            tokio::time::sleep(RELEASE_RETRY_DELAY).await;
         }
     }
 }
 
-/// A message that is about to leave.
+/// Guards the start of an attempt.
 struct AttemptGuard<'a> {
     push: &'a Push,
     claimed: &'a Claimed,
@@ -103,11 +104,12 @@ struct AttemptGuard<'a> {
 #[async_trait]
 impl BeforeSend for AttemptGuard<'_> {
     fn deadline(&self) -> Instant {
-        self.claimed.clock.instant_of(self.claimed.leaves_by)
+        self.claimed.clock.instant_of(self.claimed.send_by)
     }
 
-    /// Not after its time, when another process may have the message: one that was stopped for a while
-    /// wakes here. What WeChat could not tell from a second copy is noted to be under way only now.
+    /// Refuses to send after the deadline, when another process may have claimed the message; a
+    /// process that was suspended may resume here. A subscribe message is marked as sending only
+    /// now, because WeChat could not recognise a second copy of it.
     async fn begin(&self) -> bool {
         let Claimed { claim, clock, .. } = self.claimed;
         if self.claimed.is_late() {
@@ -117,12 +119,12 @@ impl BeforeSend for AttemptGuard<'_> {
             return true;
         }
         let store = self.push.store.writer();
-        let noted =
-            timeout_at(self.deadline(), messages::depart(store, claim, clock.now_ms())).await;
-        match noted {
+        let marked =
+            timeout_at(self.deadline(), messages::mark_sending(store, claim, clock.now_ms())).await;
+        match marked {
             Ok(Ok(is_ours)) => is_ours,
             Ok(Err(error)) => {
-                tracing::warn!(message.id = %claim.id, %error, "a message waits for the database");
+                tracing::warn!(message.id = %claim.id, %error, "could not mark a message as sending; it is sent later");
                 false
             }
             Err(_) => false,
@@ -133,7 +135,7 @@ impl BeforeSend for AttemptGuard<'_> {
 async fn send(
     account: &Account,
     message: &Message,
-    leaving: &AttemptGuard<'_>,
+    guard: &AttemptGuard<'_>,
 ) -> Result<Option<i64>, wechat::Error> {
     let Message { id, route: Route { channel, openid, template_id, content, .. }, .. } = message;
     let Content { data, url, miniprogram, page, miniprogram_state, lang } = content;
@@ -147,7 +149,7 @@ async fn send(
                 miniprogram: miniprogram.as_ref(),
                 client_msg_id: Some(id.as_str()),
             };
-            account.send_template(&message, leaving).await.map(Some)
+            account.send_template(&message, guard).await.map(Some)
         }
         Channel::Subscribe => {
             let message = SubscribeMessage {
@@ -158,7 +160,7 @@ async fn send(
                 miniprogram_state: miniprogram_state.as_deref(),
                 lang: lang.as_deref(),
             };
-            account.send_subscribe(&message, leaving).await
+            account.send_subscribe(&message, guard).await
         }
     }
 }

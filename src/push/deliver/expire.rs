@@ -1,7 +1,7 @@
-//! Giving up what was not sent in time, and telling how much waits.
+//! Expires messages that were not sent in time, and reports the length of the queue.
 //!
-//! A claim gives up what is too old among the messages that are due; what waits for later is found here. So
-//! nothing too old leaves, whatever becomes of this.
+//! A claim expires old messages among those that are due; this job finds those that wait for a
+//! later attempt. So an old message is never sent, even if this job fails.
 
 use std::time::Duration;
 
@@ -12,50 +12,50 @@ use crate::push::Push;
 use crate::push::outcome::count_failed;
 use crate::store::{self, AccountId, messages};
 
-/// How often messages are looked for that were not sent in time.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// How often messages are expired.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How soon it is gone on with more than [`MOST_PARTS`].
-const EXPIRE_ON: Duration = Duration::from_secs(1);
+/// Delay before the job continues after [`MAX_BATCHES`].
+const CONTINUE_DELAY: Duration = Duration::from_secs(1);
 
-/// Messages given up by one statement, and statements in a row.
-const PART: usize = 1_000;
-const MOST_PARTS: usize = 10;
+/// Messages expired per statement, and statements per run.
+const BATCH_SIZE: usize = 1_000;
+const MAX_BATCHES: usize = 10;
 
 impl Push {
-    /// Gives up what was not sent in time. Returns how soon it is looked again.
+    /// Expires messages that were not sent in time. Returns the delay until the next run.
     pub(super) async fn expire(&self, appid: &AppId, account: AccountId) -> Duration {
         let is_done = match self.expire_old(appid, account).await {
             Ok(is_done) => is_done,
             Err(error) => {
-                tracing::warn!(app.id = %appid, %error, "old messages wait to be given up");
+                tracing::warn!(app.id = %appid, %error, "could not expire old messages");
                 true
             }
         };
-        if let Err(error) = self.measure(appid, account).await {
-            tracing::warn!(app.id = %appid, %error, "could not count the messages that wait");
+        if let Err(error) = self.update_gauges(appid, account).await {
+            tracing::warn!(app.id = %appid, %error, "could not count the queued messages");
         }
-        if is_done { EXPIRE_EVERY } else { EXPIRE_ON }
+        if is_done { EXPIRE_INTERVAL } else { CONTINUE_DELAY }
     }
 
-    /// Whether all that is too old was given up.
+    /// Returns whether all old messages were expired.
     async fn expire_old(&self, appid: &AppId, account: AccountId) -> Result<bool, store::Error> {
         let now = self.store.now().await?;
         let before = now - self.settings.expire_after.as_millis() as i64;
-        for _ in 0..MOST_PARTS {
+        for _ in 0..MAX_BATCHES {
             let writer = self.store.writer();
-            let expired = messages::expire(writer, account, before, now, PART).await?;
+            let expired = messages::expire(writer, account, before, now, BATCH_SIZE).await?;
             if expired > 0 {
                 count_failed(appid, Reason::Expired.as_str(), expired);
             }
-            if expired < PART as u64 {
+            if expired < BATCH_SIZE as u64 {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn measure(&self, appid: &AppId, account: AccountId) -> Result<(), store::Error> {
+    async fn update_gauges(&self, appid: &AppId, account: AccountId) -> Result<(), store::Error> {
         let reader = self.store.reader();
         let waiting = messages::count_waiting(reader, account).await?;
         let outlook = messages::outlook(reader, account).await?;

@@ -1,8 +1,8 @@
-//! From a row to WeChat: queues are worked on, messages claimed at the account's pace, each attempt made
-//! once and in time.
+//! Delivers stored messages to WeChat: a worker per account claims messages at the account's rate
+//! and makes one attempt per claim, within a deadline.
 //!
-//! Any number of processes deliver. Before a byte of a message leaves it is committed that WeChat may have
-//! it; what comes of it is noted by `outcome`.
+//! Any number of processes may deliver. Before the first byte of a message is sent, a committed row
+//! shows that WeChat may have it. `outcome` records the result.
 
 mod attempt;
 mod claim;
@@ -11,4 +11,4 @@ mod pace;
 mod worker;
 
 pub(super) use attempt::Answer;
-pub(super) use claim::{Claimed, SAFE_MS, lost_at};
+pub(super) use claim::{Claimed, RESEND_WINDOW_MS, lost_attempt};

@@ -1,43 +1,50 @@
-//! When the next messages of an account may leave: one after the other at its rate, whoever sends them.
+//! The send times of an account's next messages: evenly spaced at its rate, whichever process sends
+//! them.
 
-/// How far ahead messages are taken up, in milliseconds. What a process has taken up when it dies is in
-/// doubt, so this is short.
-const AHEAD_MS: i64 = 250;
+/// How far ahead messages are claimed, in ms. Short, because the outcome of messages claimed by a
+/// process that dies is unknown.
+const CLAIM_AHEAD_MS: i64 = 250;
 
-/// Nobody takes messages up this far ahead, in milliseconds: the database's clock was set back.
-const FARTHEST_MS: i64 = 10_000;
+/// Longest plausible claim ahead, in ms. A next send time beyond it means that the database's clock
+/// was set back.
+const MAX_CLAIM_AHEAD_MS: i64 = 10_000;
 
-/// Moments at which messages may leave, on the database's clock.
+/// Send times, in ms of database time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slots {
     first_at: i64,
     per_second: u64,
-    /// How many.
+    /// The number of slots.
     pub(super) count: usize,
 }
 
 impl Slots {
-    /// At most `most` of those from `next_at` on, the first that nobody has taken.
+    /// At most `max_count` slots from `next_at` on, the first free send time.
     ///
     /// # Errors
-    /// For how many milliseconds there is no need to look for more: those that come meanwhile are then
-    /// taken together.
-    pub(super) fn from(next_at: i64, now: i64, per_second: u32, most: usize) -> Result<Self, u64> {
-        let first_at = if next_at - now > FARTHEST_MS { now } else { next_at.max(now) };
-        let too_early = first_at - now - AHEAD_MS / 2;
+    /// Returns the delay in ms before the next claim, if the first slot is too far ahead. Messages
+    /// that become due in the meantime are then claimed together.
+    pub(super) fn from(
+        next_at: i64,
+        now: i64,
+        per_second: u32,
+        max_count: usize,
+    ) -> Result<Self, u64> {
+        let first_at = if next_at - now > MAX_CLAIM_AHEAD_MS { now } else { next_at.max(now) };
+        let too_early = first_at - now - CLAIM_AHEAD_MS / 2;
         if too_early > 0 {
             return Err(too_early.unsigned_abs());
         }
         let per_second = u64::from(per_second.max(1));
-        let ahead = (now + AHEAD_MS - first_at).unsigned_abs() * per_second / 1_000 + 1;
-        let count = usize::try_from(ahead).unwrap_or(most).min(most);
+        let free = (now + CLAIM_AHEAD_MS - first_at).unsigned_abs() * per_second / 1_000 + 1;
+        let count = usize::try_from(free).unwrap_or(max_count).min(max_count);
         Ok(Self { first_at, per_second, count })
     }
 
-    /// The moment of one of them, the first at 0. That of the one after the last taken is the next that
-    /// nobody has.
-    pub(super) fn at(&self, place: usize) -> i64 {
-        self.first_at + (place as u64 * 1_000).div_ceil(self.per_second).cast_signed()
+    /// The send time of the slot at `index`. The slot after the last one used is the next free send
+    /// time.
+    pub(super) fn at(&self, index: usize) -> i64 {
+        self.first_at + (index as u64 * 1_000).div_ceil(self.per_second).cast_signed()
     }
 }
 

@@ -1,8 +1,8 @@
-//! Working on the queues: each account for itself, by every process that sends.
+//! The delivery worker: every sending process runs one per account.
 //!
-//! A process takes up as many messages as it may send at once, and a few beyond: one of those leaves as
-//! soon as a call has ended, while what came of that is noted. Where nothing is due, the queue costs one
-//! look a second.
+//! A worker claims as many messages as it may send concurrently, and a few more, so that the next
+//! message can be sent while the outcome of the previous one is recorded. An idle queue costs one
+//! query per second.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,145 +13,154 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::claim::{Claimed, Taker};
+use super::claim::{ClaimRequest, Claimed};
 use crate::model::{AppId, OpenId, Reason};
 use crate::push::outcome::{count_failed, count_unknown};
 use crate::push::{Push, Sender};
 use crate::store::messages::{self, Outlook};
 use crate::store::{self, AccountId, push_pace};
 
-/// How often a queue is looked at without being told to: other processes accept messages too.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often an idle queue is polled: other processes accept messages too.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon it is looked at again where others took what was due.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Delay before the next poll if other processes claimed what was due.
+const CONTENDED_DELAY: Duration = Duration::from_millis(20);
 
-/// How soon it is looked again whether a message to the same person has its answer: that wakes the queue.
-const LOOK_FOR_ANSWER: Duration = Duration::from_millis(250);
+/// Longest wait for the answer to another message to the same user. An answer wakes the worker
+/// earlier.
+const USER_BUSY_DELAY: Duration = Duration::from_millis(250);
 
-/// Of the calls that may be under way, how many more messages are taken up: one in so many.
-const ONE_BEYOND: usize = 2;
+/// One extra message is claimed for this many concurrent calls.
+const CALLS_PER_EXTRA_CLAIM: usize = 2;
 
-/// How long messages under way may take to end, once the process was asked to.
-const LONGEST_END: Duration = Duration::from_secs(8);
+/// How long sends in flight may take to finish during shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Push {
-    /// Sends what is queued, for every account, until `stop` fires. What has begun then ends, what has
-    /// not is left to others.
+    /// Sends queued messages of all accounts until `stop` fires. Sends in flight then finish, and
+    /// other processes send the rest.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         let queues = self.senders.keys().map(|appid| self.clone().work_on(appid, stop.clone()));
-        let forget = stop.run_until_cancelled(self.forget_for_ever());
-        tokio::join!(join_all(queues), forget);
+        let cleanup = stop.run_until_cancelled(self.cleanup_loop());
+        tokio::join!(join_all(queues), cleanup);
     }
 
-    /// The same for one account, where it is one of this service's.
+    /// Works on one account's queue. Returns at once if the account does not send.
     pub async fn work_on(self: Arc<Self>, appid: &AppId, stop: CancellationToken) {
         let Some(sender) = self.senders.get(appid) else { return };
         let mut queue = Queue::new(&self, sender, &stop);
         while !stop.is_cancelled() {
-            let rest = queue.advance().await.unwrap_or_else(|error| {
-                tracing::warn!(app.id = %appid, %error, "messages wait for the database");
-                Rest::For(LOOK_EVERY)
+            let wait = queue.advance().await.unwrap_or_else(|error| {
+                tracing::warn!(app.id = %appid, %error, "could not read the message queue, trying again");
+                Wait::Fixed(POLL_INTERVAL)
             });
-            queue.rest(rest).await;
+            queue.wait(wait).await;
         }
-        queue.land().await;
+        queue.drain().await;
     }
 }
 
-/// One account's queue, as one process works on it.
+/// One account's queue, as seen by one process.
 struct Queue<'a> {
     push: &'a Arc<Push>,
     sender: &'a Sender,
     stop: &'a CancellationToken,
-    /// Known once the database answered.
+    /// `None` until the database has answered.
     account: Option<AccountId>,
-    flights: JoinSet<()>,
-    /// To whom.
-    people: HashMap<Id, OpenId>,
+    in_flight: JoinSet<()>,
+    /// The recipient of each send in flight, by task.
+    openids: HashMap<Id, OpenId>,
     expires_at: Instant,
 }
 
-/// What a queue waits for.
-enum Rest {
-    /// Nothing.
+/// What the worker waits for before it continues.
+enum Wait {
+    /// Continues at once.
     None,
-    /// A free place.
-    Place,
-    /// Time, whatever happens.
-    For(Duration),
-    /// Time, or whatever may have changed the queue.
-    Unless(Duration),
+    /// A send in flight to finish.
+    Capacity,
+    /// A fixed time.
+    Fixed(Duration),
+    /// A time, or an event that may have changed the queue.
+    UntilWoken(Duration),
 }
 
 impl<'a> Queue<'a> {
     fn new(push: &'a Arc<Push>, sender: &'a Sender, stop: &'a CancellationToken) -> Self {
-        let (flights, people, expires_at) = (JoinSet::new(), HashMap::new(), Instant::now());
-        Self { push, sender, stop, account: None, flights, people, expires_at }
+        let (in_flight, openids, expires_at) = (JoinSet::new(), HashMap::new(), Instant::now());
+        Self { push, sender, stop, account: None, in_flight, openids, expires_at }
     }
 
     fn appid(&self) -> &AppId {
         self.sender.wechat.appid()
     }
 
-    /// Takes up what is due, as far as there are places.
-    async fn advance(&mut self) -> Result<Rest, store::Error> {
+    /// Claims due messages, as far as there is capacity.
+    async fn advance(&mut self) -> Result<Wait, store::Error> {
         let account = self.account().await?;
         if self.expires_at <= Instant::now() {
             self.expires_at = Instant::now() + self.push.expire(self.appid(), account).await;
         }
-        while let Some(landed) = self.flights.try_join_next_with_id() {
-            self.landed(&landed);
+        while let Some(finished) = self.in_flight.try_join_next_with_id() {
+            self.remove_finished(&finished);
         }
-        // Where WeChat is busy fewer calls may be.
+        // The client lowers its concurrency while WeChat is busy.
         let calls = self.push.settings.concurrency.min(self.sender.wechat.concurrency());
-        let room = (calls + calls.div_ceil(ONE_BEYOND)).saturating_sub(self.flights.len());
-        if room == 0 {
-            return Ok(Rest::Place);
+        let capacity =
+            (calls + calls.div_ceil(CALLS_PER_EXTRA_CLAIM)).saturating_sub(self.in_flight.len());
+        if capacity == 0 {
+            return Ok(Wait::Capacity);
         }
         let outlook = messages::outlook(self.push.store.reader(), account).await?;
-        if let Some(wait) = wait(&outlook) {
-            return Ok(Rest::Unless(wait.min(LOOK_EVERY)));
+        if let Some(idle) = idle_time(&outlook) {
+            return Ok(Wait::UntilWoken(idle.min(POLL_INTERVAL)));
         }
-        self.take_up(account, room).await
+        self.claim_batch(account, capacity).await
     }
 
-    async fn take_up(&mut self, account: AccountId, room: usize) -> Result<Rest, store::Error> {
-        let busy = self.people.values().cloned().collect();
+    async fn claim_batch(
+        &mut self,
+        account: AccountId,
+        capacity: usize,
+    ) -> Result<Wait, store::Error> {
+        let busy_openids = self.openids.values().cloned().collect();
         let channel = self.sender.channel;
-        let batch = self.push.claim(Taker { account, channel, room, busy: &busy }).await?;
+        let batch = self
+            .push
+            .claim(ClaimRequest { account, channel, capacity, busy_openids: &busy_openids })
+            .await?;
         if batch.expired > 0 {
             count_failed(self.appid(), Reason::Expired.as_str(), batch.expired);
         }
-        if batch.doubted > 0 {
-            count_unknown(self.appid(), batch.doubted);
+        if batch.newly_unknown > 0 {
+            count_unknown(self.appid(), batch.newly_unknown);
         }
-        if let Some(rest) = batch.rest {
-            return Ok(Rest::For(rest.min(LOOK_EVERY)));
+        if let Some(delay) = batch.retry_after {
+            return Ok(Wait::Fixed(delay.min(POLL_INTERVAL)));
         }
         let is_empty = batch.messages.is_empty();
         batch.messages.into_iter().for_each(|claimed| self.spawn(claimed));
         Ok(match is_empty {
-            true if batch.passed_over > 0 => Rest::None,
-            true if batch.is_person_busy => Rest::Unless(LOOK_FOR_ANSWER),
-            true => Rest::Unless(LOOK_AGAIN),
-            false => Rest::None,
+            true if batch.not_sent > 0 => Wait::None,
+            true if batch.is_user_busy => Wait::UntilWoken(USER_BUSY_DELAY),
+            true => Wait::UntilWoken(CONTENDED_DELAY),
+            false => Wait::None,
         })
     }
 
     fn spawn(&mut self, claimed: Claimed) {
         let openid = claimed.message.route.openid.clone();
         let (push, appid) = (self.push.clone(), self.appid().clone());
-        let flight = self.flights.spawn(push.deliver(appid, claimed, self.stop.clone()));
-        self.people.insert(flight.id(), openid);
+        let task = self.in_flight.spawn(push.deliver(appid, claimed, self.stop.clone()));
+        self.openids.insert(task.id(), openid);
     }
 
-    fn landed(&mut self, landed: &Result<(Id, ()), JoinError>) {
-        let id = match landed {
+    fn remove_finished(&mut self, result: &Result<(Id, ()), JoinError>) {
+        let id = match result {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
-        self.people.remove(&id);
+        self.openids.remove(&id);
     }
 
     async fn account(&mut self) -> Result<AccountId, store::Error> {
@@ -159,53 +168,53 @@ impl<'a> Queue<'a> {
             return Ok(account);
         }
         let store = &self.push.store;
-        let account = self.push.accounts.number(store, self.appid()).await?;
+        let account = self.push.accounts.account_id(store, self.appid()).await?;
         push_pace::ensure(store.writer(), account).await?;
         self.account = Some(account);
         Ok(account)
     }
 
-    async fn rest(&mut self, rest: Rest) {
-        let people = &mut self.people;
-        let landing = async {
-            match self.flights.join_next_with_id().await {
-                Some(Ok((id, ()))) => people.remove(&id),
-                Some(Err(error)) => people.remove(&error.id()),
+    async fn wait(&mut self, wait: Wait) {
+        let openids = &mut self.openids;
+        let finishing = async {
+            match self.in_flight.join_next_with_id().await {
+                Some(Ok((id, ()))) => openids.remove(&id),
+                Some(Err(error)) => openids.remove(&error.id()),
                 None => std::future::pending().await,
             };
         };
-        let wait = async {
-            match rest {
-                Rest::None => {}
-                Rest::Place => landing.await,
-                Rest::For(time) => tokio::time::sleep(time).await,
-                Rest::Unless(time) => tokio::select! {
+        let waiting = async {
+            match wait {
+                Wait::None => {}
+                Wait::Capacity => finishing.await,
+                Wait::Fixed(time) => tokio::time::sleep(time).await,
+                Wait::UntilWoken(time) => tokio::select! {
                     () = tokio::time::sleep(time) => {}
-                    () = self.sender.wanted.notified() => {}
-                    () = landing => {}
+                    () = self.sender.wake.notified() => {}
+                    () = finishing => {}
                 },
             }
         };
-        self.stop.run_until_cancelled(wait).await;
+        self.stop.run_until_cancelled(waiting).await;
     }
 
-    /// Waits for what is under way.
-    async fn land(mut self) {
-        let landed = async { while self.flights.join_next().await.is_some() {} };
-        if tokio::time::timeout(LONGEST_END, landed).await.is_err() {
+    /// Waits for the sends in flight, at most [`SHUTDOWN_TIMEOUT`].
+    async fn drain(mut self) {
+        let all_finished = async { while self.in_flight.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, all_finished).await.is_err() {
             tracing::warn!(
                 app.id = %self.appid(),
-                messages = self.flights.len(),
-                "WeChat did not answer in time; these messages are in doubt"
+                messages = self.in_flight.len(),
+                "WeChat did not answer before shutdown; the outcome of these messages is unknown"
             );
         }
     }
 }
 
-/// How long nothing is due.
-fn wait(outlook: &Outlook) -> Option<Duration> {
+/// Returns how long no message is due, or `None` if one is due now.
+fn idle_time(outlook: &Outlook) -> Option<Duration> {
     let Outlook { now, due_at, held_until } = *outlook;
-    let Some(due_at) = due_at else { return Some(LOOK_EVERY) };
+    let Some(due_at) = due_at else { return Some(POLL_INTERVAL) };
     let wait = due_at.max(held_until) - now;
     (wait > 0).then(|| Duration::from_millis(wait.unsigned_abs()))
 }

@@ -1,5 +1,5 @@
-//! From WeChat's answer to the row: what it means (`verdict`), how the message stands then
-//! (`settlement`), and all of that noted in one transaction (`note`).
+//! From WeChat's answer to the row: `verdict` classifies the answer, `settlement` derives the
+//! message's next state, and `record` writes it in one transaction.
 
 mod pause;
 mod record;

@@ -1,13 +1,13 @@
-//! Recording what an attempt came to: the message, and whatever else WeChat's answer tells, in one
-//! transaction. Who lost the claim notes nothing.
+//! Records the outcome of an attempt: the message and everything else that WeChat's answer reveals,
+//! in one transaction. If the claim was lost, nothing is written.
 //!
-//! Rows are locked in one order everywhere: the account, its pace, its templates, the message, the
-//! person.
+//! All writers lock rows in the same order: the account, its pace, its templates, the message, the
+//! user.
 
 use std::time::Duration;
 
 use super::settlement::{Case, Next, Settlement};
-use super::verdict::News;
+use super::verdict::Finding;
 use crate::model::{Consent, MessageState};
 use crate::push::deliver::{Answer, Claimed};
 use crate::push::{Push, Sender};
@@ -19,25 +19,26 @@ use crate::store::template_stops::{self, Stop};
 use crate::store::{self, Transaction, accounts, erasures, profile_checks, receipts};
 use crate::wechat;
 
-/// How soon it is tried again to note an outcome; longer each time, up to ten times that.
-const NOTE_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Delay before another attempt to record an outcome. Grows with each attempt, up to ten times this
+/// value.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Attempts to note an outcome that the database refuses, rather than being away.
-const REFUSED_NOTES: u32 = 3;
+/// Attempts to record an outcome if the database rejects it, as opposed to being unreachable.
+const MAX_REJECTED_ATTEMPTS: u32 = 3;
 
-/// What was new in what was noted.
+/// Holds and stops that an outcome started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::push) struct Noted {
-    /// The account is held, and was not before.
-    pub(in crate::push) is_held: bool,
-    /// The template is stopped, and was not before.
-    pub(in crate::push) is_stopped: bool,
+pub(in crate::push) struct NewHolds {
+    /// The account is held now and was not before.
+    pub(in crate::push) account_held: bool,
+    /// The template is stopped now and was not before.
+    pub(in crate::push) template_stopped: bool,
 }
 
 impl Push {
-    /// Notes what came of an attempt. It is tried until the database takes it: nothing else says that
-    /// the message is not to be sent again.
-    pub(in crate::push) async fn settle(
+    /// Records the outcome of an attempt. Retries until the database accepts it, because nothing
+    /// else prevents the message from being sent again.
+    pub(in crate::push) async fn record_outcome(
         &self,
         sender: &Sender,
         claimed: &Claimed,
@@ -46,61 +47,61 @@ impl Push {
         let (now, random) = (claimed.clock.now_ms(), rand::random());
         let settlement = Case { claimed, settings: &self.settings, now, random }.settle(answer);
         for attempt in 1.. {
-            let error = match self.note(claimed, &settlement, answer.error(), now).await {
-                Ok(Some(noted)) => {
-                    return self.tell(sender, claimed, &settlement, answer.error(), noted);
+            let error = match self.try_record(claimed, &settlement, answer.error(), now).await {
+                Ok(Some(new_holds)) => {
+                    return self.report(sender, claimed, &settlement, answer.error(), new_holds);
                 }
-                Ok(None) => return self.note_late(claimed, answer).await,
+                Ok(None) => return self.record_late_number(claimed, answer).await,
                 Err(error) => error,
             };
             if attempt == 1 {
-                tracing::warn!(message.id = %claimed.claim.id, %error, "an outcome waits to be noted");
+                tracing::warn!(message.id = %claimed.claim.id, %error, "could not record the outcome of a send, trying again");
             }
-            if attempt >= REFUSED_NOTES && !error.is_passing() {
+            if attempt >= MAX_REJECTED_ATTEMPTS && !error.is_passing() {
                 return;
             }
-            tokio::time::sleep(NOTE_AGAIN_AFTER * attempt.min(10)).await;
+            tokio::time::sleep(RETRY_DELAY * attempt.min(10)).await;
         }
     }
 
-    /// Whoever has the claim now decides, but WeChat's number of the message is worth having: the
-    /// receipt names it.
-    async fn note_late(&self, claimed: &Claimed, answer: &Answer) {
+    /// Records WeChat's number of a message whose claim was lost. Another process decides the
+    /// state, but the receipt refers to this number.
+    async fn record_late_number(&self, claimed: &Claimed, answer: &Answer) {
         let message = claimed.claim.id.clone();
-        tracing::debug!(message.id = %message, "a claim was lost");
+        tracing::debug!(message.id = %message, "the claim of a message was lost");
         let Answer::Accepted(Some(msgid)) = answer else { return };
         let lost = receipts::Lost { message, msgid: *msgid };
         if let Err(error) = receipts::number(self.store.writer(), &lost).await {
-            tracing::warn!(message.id = %lost.message, %error, "a message's number was not noted");
+            tracing::warn!(message.id = %lost.message, %error, "could not record WeChat's number of a message");
         }
     }
 
-    /// `None` where the claim was lost.
-    async fn note(
+    /// Returns `None` if the claim was lost.
+    async fn try_record(
         &self,
         claimed: &Claimed,
         settlement: &Settlement,
         error: Option<&wechat::Error>,
         now: i64,
-    ) -> Result<Option<Noted>, store::Error> {
+    ) -> Result<Option<NewHolds>, store::Error> {
         let transaction = self.store.begin().await?;
-        let noting = Recording { transaction: &transaction, claimed, settlement, now };
-        if settlement.news == News::Unfollowed {
+        let recording = Recording { transaction: &transaction, claimed, settlement, now };
+        if settlement.finding == Finding::Unfollowed {
             accounts::share(&transaction, claimed.message.route.account).await?;
         }
-        let is_held = noting.pace().await?;
-        let is_stopped = noting.template(error).await?;
-        if !noting.message().await? {
+        let account_held = recording.update_pace().await?;
+        let template_stopped = recording.update_template_stop(error).await?;
+        if !recording.update_message().await? {
             return Ok(None);
         }
-        noting.receipt().await?;
-        noting.person().await?;
+        recording.apply_receipt().await?;
+        recording.update_user().await?;
         transaction.commit().await?;
-        Ok(Some(Noted { is_held, is_stopped }))
+        Ok(Some(NewHolds { account_held, template_stopped }))
     }
 }
 
-/// An outcome being noted.
+/// An outcome while it is recorded.
 struct Recording<'a> {
     transaction: &'a Transaction,
     claimed: &'a Claimed,
@@ -113,8 +114,8 @@ impl Recording<'_> {
         &self.claimed.message.route
     }
 
-    /// Holds the account, or lets it go on. Whether it was not held before.
-    async fn pace(&self) -> Result<bool, store::Error> {
+    /// Holds the account, or ends its hold. Returns whether a hold started.
+    async fn update_pace(&self) -> Result<bool, store::Error> {
         let Settlement { hold, next, .. } = self.settlement;
         let tests_account = self.claimed.tests_account;
         if hold.is_none() && !tests_account {
@@ -123,7 +124,7 @@ impl Recording<'_> {
         let account = self.route().account;
         let mut pace = push_pace::lock(self.transaction, account).await?;
         let was_held = pace.held_reason.is_some();
-        // Another message may have been refused for longer meanwhile.
+        // Another message may have extended the hold in the meantime.
         let is_ours = tests_account && pace.held_until == self.claimed.claim.due_at;
         match hold {
             Some((until, reason)) if is_ours || *until > pace.held_until => {
@@ -135,7 +136,8 @@ impl Recording<'_> {
                 pace.held_reason = None;
                 pace.passed_at = self.now;
             }
-            // WeChat was busy, or its answer was lost: the next message tests.
+            // The test was inconclusive: WeChat was busy, or its answer was lost. The next message
+            // tests again.
             None if is_ours => pace.held_until = self.now,
             _ => return Ok(false),
         }
@@ -143,19 +145,22 @@ impl Recording<'_> {
         Ok(!was_held)
     }
 
-    /// Stops the template, or lets it go on. Whether it was not stopped before.
-    async fn template(&self, error: Option<&wechat::Error>) -> Result<bool, store::Error> {
+    /// Stops the template, or ends its stop. Returns whether a stop started.
+    async fn update_template_stop(
+        &self,
+        error: Option<&wechat::Error>,
+    ) -> Result<bool, store::Error> {
         let Route { account, template_id, .. } = self.route();
-        let Settlement { next, news, stop_until, .. } = self.settlement;
-        if *news == News::TemplateStopped {
+        let Settlement { next, finding, stop_until, .. } = self.settlement;
+        if *finding == Finding::TemplateStopped {
             let stops = template_stops::list(self.transaction, *account).await?;
-            let said = error.and_then(wechat::Error::upstream);
+            let upstream = error.and_then(wechat::Error::upstream);
             let stop = Stop {
                 template_id: template_id.clone(),
                 until_at: *stop_until,
                 tested_until: 0,
-                errcode: said.map_or(0, |said| said.errcode),
-                reason: said.map_or_else(String::new, |said| said.errmsg.clone()),
+                errcode: upstream.map_or(0, |upstream| upstream.errcode),
+                reason: upstream.map_or_else(String::new, |upstream| upstream.errmsg.clone()),
             };
             template_stops::upsert(self.transaction, *account, &stop).await?;
             return Ok(stops.iter().all(|stop| stop.template_id != *template_id));
@@ -170,41 +175,41 @@ impl Recording<'_> {
         Ok(false)
     }
 
-    /// `false` where the claim was lost.
-    async fn message(&self) -> Result<bool, store::Error> {
+    /// Returns `false` if the claim was lost.
+    async fn update_message(&self) -> Result<bool, store::Error> {
         let (transaction, claim) = (self.transaction, &self.claimed.claim);
         match &self.settlement.next {
-            Next::Stands(progress) => messages::record(transaction, claim, progress).await,
-            Next::Goes(route, attempts) => {
+            Next::Update(progress) => messages::record(transaction, claim, progress).await,
+            Next::Reroute(route, attempts) => {
                 messages::reroute(transaction, claim, route, attempts, self.now).await
             }
         }
     }
 
-    /// Ends the message by its receipt, where that came before the answer.
-    async fn receipt(&self) -> Result<(), store::Error> {
-        let Next::Stands(Progress { msgid: Some(msgid), .. }) = &self.settlement.next else {
+    /// Applies the receipt, if it came before the answer.
+    async fn apply_receipt(&self) -> Result<(), store::Error> {
+        let Next::Update(Progress { msgid: Some(msgid), .. }) = &self.settlement.next else {
             return Ok(());
         };
         let (account, id) = (self.route().account, &self.claimed.claim.id);
         receipts::take(self.transaction, account, *msgid, id).await.map(drop)
     }
 
-    async fn person(&self) -> Result<(), store::Error> {
-        match self.settlement.news {
-            News::Unfollowed => self.leave().await,
-            News::Declined => self.decline().await,
-            News::None | News::TemplateStopped => Ok(()),
+    async fn update_user(&self) -> Result<(), store::Error> {
+        match self.settlement.finding {
+            Finding::Unfollowed => self.mark_unfollowed().await,
+            Finding::Declined => self.record_refusal().await,
+            Finding::None | Finding::TemplateStopped => Ok(()),
         }
     }
 
-    /// The person does not follow, as far as WeChat knew when the message left: what was told later
-    /// stands. WeChat is asked for the profile, in case it was mistaken.
-    async fn leave(&self) -> Result<(), store::Error> {
+    /// Records that the user did not follow when the message was sent; a later event overrides
+    /// this. Schedules a profile check, in case WeChat was mistaken.
+    async fn mark_unfollowed(&self) -> Result<(), store::Error> {
         let Route { account, openid, .. } = self.route();
         let (transaction, account, now) = (self.transaction, *account, self.now);
-        let known = std::slice::from_ref(openid);
-        let known = followers::list_by_openids(transaction, account, known).await?;
+        let openids = std::slice::from_ref(openid);
+        let known = followers::list_by_openids(transaction, account, openids).await?;
         let erased_at = erasures::find_erased_at(transaction, account, openid).await?;
         if erased_at.is_some() || !known.iter().any(|follower| follower.subscribed) {
             return Ok(());
@@ -219,30 +224,30 @@ impl Recording<'_> {
         }
     }
 
-    async fn decline(&self) -> Result<(), store::Error> {
+    async fn record_refusal(&self) -> Result<(), store::Error> {
         let Route { account, openid, template_id, .. } = self.route();
-        let word = ConsentRecord {
+        let refusal = ConsentRecord {
             template_id: template_id.clone(),
             consent: Consent::Refused,
-            // They may have agreed since.
+            // The user may have agreed since.
             changed_at: self.claimed.sends_at,
         };
-        consents::record(self.transaction, *account, openid, &word).await
+        consents::record(self.transaction, *account, openid, &refusal).await
     }
 }
 
 impl Next {
-    /// Whether WeChat judged the message.
+    /// Whether WeChat accepted or refused the message itself.
     fn is_decided(&self) -> bool {
         match self {
-            Self::Stands(progress) => {
+            Self::Update(progress) => {
                 matches!(progress.state, MessageState::Sent | MessageState::Failed)
             }
-            Self::Goes(..) => true,
+            Self::Reroute(..) => true,
         }
     }
 
     fn is_sent(&self) -> bool {
-        matches!(self, Self::Stands(progress) if progress.state == MessageState::Sent)
+        matches!(self, Self::Update(progress) if progress.state == MessageState::Sent)
     }
 }

@@ -1,15 +1,15 @@
-//! Quotas and addresses.
+//! Calls for quotas and IP addresses.
 
 use serde::Deserialize;
 
 use super::token::Credentials;
-use super::{Ask, body, ok};
+use super::{ApiRequest, body, ok};
 use crate::sandbox::call::Call;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::world::{Account, World};
 
-/// What `quota/get` names as the limit of a call that has none.
-const PLENTY: u64 = 100_000_000;
+/// The `daily_limit` of `quota/get` for a call without a limit.
+const NO_LIMIT: u64 = 100_000_000;
 
 #[derive(Debug, Deserialize)]
 struct QuotaBody {
@@ -18,14 +18,18 @@ struct QuotaBody {
 }
 
 /// `POST /cgi-bin/openapi/quota/get`.
-pub(super) fn quota(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let QuotaBody { cgi_path } = ask.json()?;
+pub(super) fn quota(
+    world: &World,
+    request: &ApiRequest,
+    account: &Account,
+) -> Result<Vec<u8>, Refusal> {
+    let QuotaBody { cgi_path } = request.json()?;
     if cgi_path.starts_with("/sns/") {
         return Err(Refusal::of(76022));
     }
     let call = Call::at(&cgi_path).ok_or_else(|| Refusal::of(76021))?;
-    let (limit, used) = world.desks[account.number].quotas.standing(call, world.now());
-    let limit = limit.unwrap_or(PLENTY);
+    let (limit, used) = world.usage[account.number].quotas.limit_and_used(call, world.now());
+    let limit = limit.unwrap_or(NO_LIMIT);
     Ok(body(&serde_json::json!({
         "errcode": 0,
         "errmsg": "ok",
@@ -40,20 +44,25 @@ struct ClearBody {
 }
 
 /// `POST /cgi-bin/clear_quota`.
-pub(super) fn clear_quota(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let ClearBody { appid } = ask.json()?;
+pub(super) fn clear_quota(
+    world: &World,
+    request: &ApiRequest,
+    account: &Account,
+) -> Result<Vec<u8>, Refusal> {
+    let ClearBody { appid } = request.json()?;
     if appid != account.appid {
         return Err(Refusal::of(40013));
     }
-    world.desks[account.number].quotas.clear(world.now())?;
+    world.usage[account.number].quotas.clear(world.now())?;
     Ok(ok())
 }
 
-/// `POST /cgi-bin/clear_quota/v2`, with its parameters in the body or in the query.
-pub(super) fn clear_quota_v2(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let credentials = if ask.body.is_empty() { Credentials::of_query(ask) } else { ask.json()? };
+/// `POST /cgi-bin/clear_quota/v2`. Takes its parameters in the body or in the query.
+pub(super) fn clear_quota_v2(world: &World, request: &ApiRequest) -> Result<Vec<u8>, Refusal> {
+    let credentials =
+        if request.body.is_empty() { Credentials::of_query(request) } else { request.json()? };
     let account = credentials.account(world)?;
-    world.desks[account.number].quotas.clear(world.now())?;
+    world.usage[account.number].quotas.clear(world.now())?;
     Ok(ok())
 }
 

@@ -1,38 +1,42 @@
-//! The API of Mini Programs' template messages that was closed in 2020.
+//! The API of Mini Programs' template messages that WeChat retired in 2020.
 //!
-//! The vendor answers 45103 today. A world that is told to serves it as gateways do that kept it: a
-//! form submitted in the Mini Program is good for one message within seven days.
+//! WeChat answers 45103. With `Options::legacy_templates`, the sandbox serves the API as some gateways
+//! still do: a form submitted in the Mini Program allows one message within seven days.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ask, body, ok, send};
+use super::{ApiRequest, body, ok, send};
 use crate::sandbox::call::Call;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::world::library::legacy::{TITLES, Title, title};
-use crate::sandbox::world::{Account, SentMessage, Shelf, World};
+use crate::sandbox::world::{Account, SentMessage, TemplateKind, World};
 
-/// The most rows on a page.
-const PAGE: usize = 20;
+/// The maximum number of rows on a page.
+const MAX_PAGE_ROWS: usize = 20;
 
-/// The most keywords of a template.
-const KEYWORDS: usize = 10;
+/// The maximum number of keywords of a template.
+const MAX_KEYWORDS: usize = 10;
 
-/// Answers one of the calls, if the world serves them.
-pub(super) fn answer(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    if ask.call == Call::UniformSend {
+/// Answers one of the calls.
+pub(super) fn answer(
+    world: &World,
+    request: &ApiRequest,
+    account: &Account,
+) -> Result<Vec<u8>, Refusal> {
+    if request.call == Call::UniformSend {
         return Err(Refusal::of(45109));
     }
     if !world.legacy_templates {
         return Err(Refusal::of(45103));
     }
-    match ask.call {
-        Call::WxopenLibraryList => library(ask),
-        Call::WxopenLibraryGet => keywords(ask),
-        Call::WxopenAdd => add(world, ask, account),
-        Call::WxopenList => list(world, ask, account),
-        Call::WxopenDelete => delete(world, ask, account),
-        Call::WxopenSend => message(world, ask, account),
+    match request.call {
+        Call::WxopenLibraryList => library(request),
+        Call::WxopenLibraryGet => keywords(request),
+        Call::WxopenAdd => add(world, request, account),
+        Call::WxopenList => list(world, request, account),
+        Call::WxopenDelete => delete(world, request, account),
+        Call::WxopenSend => message(world, request, account),
         _ => Err(Refusal::of(-1)),
     }
 }
@@ -44,14 +48,14 @@ struct Page {
 }
 
 impl Page {
-    /// The part of the rows that was asked for.
+    /// Returns the requested part of the rows.
     fn of<T>(&self, rows: impl Iterator<Item = T>) -> Vec<T> {
-        rows.skip(self.offset).take(self.count.min(PAGE)).collect()
+        rows.skip(self.offset).take(self.count.min(MAX_PAGE_ROWS)).collect()
     }
 }
 
-fn library(ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let page: Page = ask.json()?;
+fn library(request: &ApiRequest) -> Result<Vec<u8>, Refusal> {
+    let page: Page = request.json()?;
     let rows = TITLES.iter().map(|Title { id, title, .. }| json!({"id": id, "title": title}));
     let (list, total) = (page.of(rows), TITLES.len());
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "list": list, "total_count": total})))
@@ -70,8 +74,8 @@ impl Choice {
     }
 }
 
-fn keywords(ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let Title { id, title, keywords } = ask.json::<Choice>()?.title()?;
+fn keywords(request: &ApiRequest) -> Result<Vec<u8>, Refusal> {
+    let Title { id, title, keywords } = request.json::<Choice>()?.title()?;
     let list = keywords.iter().map(|keyword| {
         json!({"keyword_id": keyword.id, "name": keyword.name, "example": keyword.example})
     });
@@ -81,19 +85,19 @@ fn keywords(ask: &Ask) -> Result<Vec<u8>, Refusal> {
     Ok(body(&answer))
 }
 
-fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let choice: Choice = ask.json()?;
+fn add(world: &World, request: &ApiRequest, account: &Account) -> Result<Vec<u8>, Refusal> {
+    let choice: Choice = request.json()?;
     let (title, ids) = (choice.title()?, &choice.keyword_id_list);
-    let lines = title.lines(ids).filter(|lines| (1..=KEYWORDS).contains(&lines.len()));
+    let lines = title.lines(ids).filter(|lines| (1..=MAX_KEYWORDS).contains(&lines.len()));
     let lines = lines.ok_or_else(|| Refusal::of(40097))?;
-    let id = world.templates.add(account.number, Shelf::Legacy, (title.title, false), lines);
+    let id = world.templates.add(account.number, TemplateKind::Legacy, (title.title, false), lines);
     let id = id.ok_or_else(|| Refusal::of(45026))?;
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "template_id": id})))
 }
 
-fn list(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let page: Page = ask.json()?;
-    let templates = world.templates.list(account.number, Shelf::Legacy);
+fn list(world: &World, request: &ApiRequest, account: &Account) -> Result<Vec<u8>, Refusal> {
+    let page: Page = request.json()?;
+    let templates = world.templates.list(account.number, TemplateKind::Legacy);
     let rows = templates.iter().map(|template| {
         json!({
             "template_id": template.id,
@@ -114,23 +118,23 @@ struct Message {
     form_id: String,
 }
 
-fn delete(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let Message { template_id, .. } = ask.json()?;
-    let deleted = world.templates.delete(account.number, Shelf::Legacy, &template_id);
+fn delete(world: &World, request: &ApiRequest, account: &Account) -> Result<Vec<u8>, Refusal> {
+    let Message { template_id, .. } = request.json()?;
+    let deleted = world.templates.delete(account.number, TemplateKind::Legacy, &template_id);
     deleted.then(ok).ok_or_else(|| Refusal::of(40037))
 }
 
-/// The data may be left out, and so may any of its keywords: the person then sees a blank.
-fn message(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let whole: Value = ask.json()?;
+/// Accepts a message without `data` or without some of its keywords: the user then sees blanks.
+fn message(world: &World, request: &ApiRequest, account: &Account) -> Result<Vec<u8>, Refusal> {
+    let whole: Value = request.json()?;
     let message = Message::deserialize(&whole).map_err(|_| Refusal::of(47001))?;
-    let person = send::user(account, &account.state(), &message.touser)?;
-    world.templates.find(account.number, Shelf::Legacy, &message.template_id)?;
-    send::page(&message.page)?;
+    let person = send::find_user(account, &account.state(), &message.touser)?;
+    world.templates.find(account.number, TemplateKind::Legacy, &message.template_id)?;
+    send::check_page(&message.page)?;
     world.forms.redeem(&message.form_id, account.number, Some(person), world.now())?;
     let sent = SentMessage {
         msgid: 0,
-        call: ask.call,
+        call: request.call,
         appid: account.appid.clone(),
         openid: message.touser,
         person,

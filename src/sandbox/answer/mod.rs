@@ -1,7 +1,7 @@
-//! The vendor's answers: one request in, one JSON body or one refusal out.
+//! WeChat's responses: turns one request into one JSON body or one refusal.
 //!
-//! What every call has in common is here: the verb, the token, the quota. Bodies carry an errcode
-//! only where the vendor's do. Knows nothing of connections.
+//! This file does what all calls have in common: HTTP method, token and quota checks. Bodies contain an
+//! errcode only if WeChat's do. Knows nothing of connections.
 
 mod admin;
 mod legacy;
@@ -28,29 +28,29 @@ pub(crate) use user_data::encrypted_user_data;
 use super::call::{Call, Verb};
 use super::errcode::Refusal;
 use super::fault::Fault;
-use super::push::Report;
+use super::push::PendingReceipt;
 use super::world::{Account, Kind, World};
 
-/// A request for one of the vendor's calls.
+/// A request for an API call.
 #[derive(Debug)]
-pub(crate) struct Ask {
+pub(crate) struct ApiRequest {
     pub(crate) call: Call,
-    /// Absent where it is neither GET nor POST.
+    /// `None` if the method is neither GET nor POST.
     pub(crate) verb: Option<Verb>,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Bytes,
-    /// The body came with `Transfer-Encoding: chunked`.
+    /// Whether the request has a `Transfer-Encoding` header.
     pub(crate) chunked: bool,
     pub(crate) peer: IpAddr,
 }
 
-impl Ask {
-    /// A parameter of the query; an empty one counts as missing.
+impl ApiRequest {
+    /// Returns a parameter of the query. An empty parameter counts as missing.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The body as the JSON that the call takes.
+    /// Parses the body as JSON.
     fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         if self.body.is_empty() {
             return Err(Refusal::of(44002));
@@ -58,7 +58,7 @@ impl Ask {
         serde_json::from_slice(&self.body).map_err(|_| Refusal::of(47001))
     }
 
-    /// The account that the request is about, as far as it can be told before it is checked.
+    /// Returns the account that the request names, before its credentials are checked.
     pub(crate) fn account<'a>(&self, world: &'a World) -> Option<&'a Account> {
         if self.call.takes_token() {
             let number = world.tokens.owner(self.parameter("access_token")?)?;
@@ -75,84 +75,92 @@ impl Ask {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) body: Vec<u8>,
-    /// What the account is told of it besides.
-    pub(crate) report: Option<Report>,
+    /// The receipt to push to the account.
+    pub(crate) receipt: Option<PendingReceipt>,
 }
 
 impl From<Vec<u8>> for Answered {
     fn from(body: Vec<u8>) -> Self {
-        Self { body, report: None }
+        Self { body, receipt: None }
     }
 }
 
-/// What the vendor answers; `flaw` is what goes wrong inside the answer.
-pub(crate) fn answer(world: &World, ask: &Ask, flaw: Option<&Fault>) -> Result<Answered, Refusal> {
-    match (ask.call.verb(), ask.verb) {
+/// Executes a call and returns the response. `fault` applies to the content of the response.
+pub(crate) fn answer(
+    world: &World,
+    request: &ApiRequest,
+    fault: Option<&Fault>,
+) -> Result<Answered, Refusal> {
+    match (request.call.verb(), request.verb) {
         (Verb::Get, Some(Verb::Get)) | (Verb::Post, Some(Verb::Post)) => {}
         (Verb::Get, _) => return Err(Refusal::of(43001)),
         (Verb::Post, _) => return Err(Refusal::of(43002)),
     }
-    let body = match ask.call {
-        Call::Token => token::classic(world, ask),
-        Call::StableToken => token::stable(world, ask),
-        Call::Jscode2session => login::jscode2session(world, ask),
-        Call::ClearQuotaV2 => admin::clear_quota_v2(world, ask),
-        Call::TemplateSend => return send::template(world, ask, admit(world, ask)?, flaw),
-        Call::SubscribeSend => return send::subscribe(world, ask, admit(world, ask)?, flaw),
-        _ => answer_holder(world, ask, admit(world, ask)?, flaw),
+    let body = match request.call {
+        Call::Token => token::classic(world, request),
+        Call::StableToken => token::stable(world, request),
+        Call::Jscode2session => login::jscode2session(world, request),
+        Call::ClearQuotaV2 => admin::clear_quota_v2(world, request),
+        Call::TemplateSend => {
+            return send::template(world, request, authorize(world, request)?, fault);
+        }
+        Call::SubscribeSend => {
+            return send::subscribe(world, request, authorize(world, request)?, fault);
+        }
+        _ => answer_authorized(world, request, authorize(world, request)?, fault),
     };
     body.map(Answered::from)
 }
 
-/// Lets a request with a good token of a fitting account through, and charges it.
-fn admit<'a>(world: &'a World, ask: &Ask) -> Result<&'a Account, Refusal> {
-    let token = ask.parameter("access_token").ok_or_else(|| Refusal::of(41001))?;
+/// Checks the access token and the kind of the account, and charges the call. Returns the account.
+fn authorize<'a>(world: &'a World, request: &ApiRequest) -> Result<&'a Account, Refusal> {
+    let token = request.parameter("access_token").ok_or_else(|| Refusal::of(41001))?;
     let account = &world.accounts[world.tokens.check(token, world.now())?];
-    let fits = match account.kind {
-        Kind::Official => !ask.call.is_for_mini_programs(),
-        Kind::MiniProgram => !ask.call.is_for_official_accounts(),
+    let allowed = match account.kind {
+        Kind::Official => !request.call.is_for_mini_programs(),
+        Kind::MiniProgram => !request.call.is_for_official_accounts(),
     };
-    if !fits || account.state().switches.unauthorized {
+    if !allowed || account.state().switches.unauthorized {
         return Err(Refusal::of(48001));
     }
-    charge(world, ask, account)?;
+    charge(world, request, account)?;
     Ok(account)
 }
 
-fn charge(world: &World, ask: &Ask, account: &Account) -> Result<(), Refusal> {
-    world.desks[account.number].quotas.charge(ask.call, world.now())
+fn charge(world: &World, request: &ApiRequest, account: &Account) -> Result<(), Refusal> {
+    world.usage[account.number].quotas.charge(request.call, world.now())
 }
 
-fn answer_holder(
+fn answer_authorized(
     world: &World,
-    ask: &Ask,
+    request: &ApiRequest,
     account: &Account,
-    flaw: Option<&Fault>,
+    fault: Option<&Fault>,
 ) -> Result<Vec<u8>, Refusal> {
-    match ask.call {
-        Call::UserGet => users::list(world, ask, account, flaw),
-        Call::UserInfo => users::info(ask, account),
-        Call::UserInfoBatchget => users::batch(ask, account, flaw),
+    match request.call {
+        Call::UserGet => users::list(world, request, account, fault),
+        Call::UserInfo => users::info(request, account),
+        Call::UserInfoBatchget => users::batch(request, account, fault),
         Call::TemplateList => template::list(world, account),
-        Call::TemplateAdd => template::add(world, ask, account),
-        Call::TemplateDelete => template::delete(world, ask, account),
+        Call::TemplateAdd => template::add(world, request, account),
+        Call::TemplateDelete => template::delete(world, request, account),
         Call::IndustryGet => template::industry(world, account),
-        Call::IndustrySet => template::set_industry(world, ask, account),
+        Call::IndustrySet => template::set_industry(world, request, account),
         Call::NewtmplCategories => Ok(newtmpl::categories()),
-        Call::NewtmplTitles => newtmpl::titles(ask),
-        Call::NewtmplKeywords => newtmpl::keywords(ask),
+        Call::NewtmplTitles => newtmpl::titles(request),
+        Call::NewtmplKeywords => newtmpl::keywords(request),
         Call::NewtmplList => Ok(newtmpl::list(world, account)),
-        Call::NewtmplAdd => newtmpl::add(world, ask, account),
-        Call::NewtmplDelete => newtmpl::delete(world, ask, account),
+        Call::NewtmplAdd => newtmpl::add(world, request, account),
+        Call::NewtmplDelete => newtmpl::delete(world, request, account),
         Call::WxopenLibraryList
         | Call::WxopenLibraryGet
         | Call::WxopenAdd
         | Call::WxopenList
         | Call::WxopenDelete
         | Call::WxopenSend
-        | Call::UniformSend => legacy::answer(world, ask, account),
-        Call::QuotaGet => admin::quota(world, ask, account),
-        Call::ClearQuota => admin::clear_quota(world, ask, account),
+        | Call::UniformSend => legacy::answer(world, request, account),
+        Call::QuotaGet => admin::quota(world, request, account),
+        Call::ClearQuota => admin::clear_quota(world, request, account),
         Call::ApiDomainIp | Call::CallbackIp => Ok(admin::addresses()),
         Call::Token
         | Call::StableToken
@@ -163,7 +171,7 @@ fn answer_holder(
     }
 }
 
-/// The answer of calls that have nothing to say.
+/// Returns the response of calls without a result.
 fn ok() -> Vec<u8> {
     br#"{"errcode":0,"errmsg":"ok"}"#.to_vec()
 }

@@ -1,13 +1,13 @@
-//! A person's profile as JSON, written byte by byte.
+//! Writes a person's profile as JSON.
 //!
-//! A crawl of a million followers is made of these, so nothing is built only to be serialized.
+//! A crawl reads a million profiles, so they are written directly as bytes, without intermediate values.
 
 use std::io::Write;
 
 use crate::sandbox::fault::{Dirt, Quirk};
 use crate::sandbox::world::{Account, Id, State};
 
-/// Room for one profile.
+/// The initial buffer capacity per profile, in bytes.
 pub(super) const PROFILE_BYTES: usize = 448;
 
 const SCENES: &[&str] = &[
@@ -23,7 +23,7 @@ const SCENES: &[&str] = &[
 
 const REMARKS: &[&str] = &["老客户", "VIP 会员", "请周一联系", "returns often"];
 
-/// Writes the profile of a person, who carries `unionid`.
+/// Writes the profile of a person with this unionid.
 pub(super) fn write(
     out: &mut Vec<u8>,
     account: &Account,
@@ -34,10 +34,12 @@ pub(super) fn write(
 ) {
     let openid = account.openids.encode(person);
     if !state.population.follows(person) || state.population.has(person, Quirk::ListedButGone) {
-        return write_stranger(out, &openid);
+        return write_non_follower(out, &openid);
     }
-    let writer =
-        Writer { fate: state.population.fate(person), quirks: state.population.quirks(person) };
+    let writer = Writer {
+        bits: state.population.profile_bits(person),
+        quirks: state.population.quirks(person),
+    };
     out.extend_from_slice(b"{\"subscribe\":");
     writer.number(out, 1);
     out.extend_from_slice(b",\"openid\":\"");
@@ -59,8 +61,8 @@ pub(super) fn write(
     out.push(b'}');
 }
 
-/// Somebody who does not follow: no unionid, no time, no notes.
-fn write_stranger(out: &mut Vec<u8>, openid: &Id) {
+/// Writes the profile of a person who does not follow: no unionid, no time, no remark.
+fn write_non_follower(out: &mut Vec<u8>, openid: &Id) {
     out.extend_from_slice(b"{\"subscribe\":0,\"openid\":\"");
     out.extend_from_slice(openid.as_bytes());
     out.extend_from_slice(
@@ -69,9 +71,10 @@ fn write_stranger(out: &mut Vec<u8>, openid: &Id) {
     );
 }
 
-/// What one person's profile depends on.
+/// Writes the parts of one person's profile.
 struct Writer<'a> {
-    fate: u64,
+    /// Pseudo-random bits that determine the profile.
+    bits: u64,
     quirks: &'a [Quirk],
 }
 
@@ -83,9 +86,9 @@ impl Writer<'_> {
         _ = write!(out, "{quote}{number}{quote}");
     }
 
-    /// What the operator has noted of the person, and how the person came.
+    /// Writes the fields that the operator maintains (remark, group, tags) and how the person joined.
     fn operator_fields(&self, out: &mut Vec<u8>) {
-        let tag = self.fate.is_multiple_of(4).then_some((100 + self.fate % 7) as i64);
+        let tag = self.bits.is_multiple_of(4).then_some((100 + self.bits % 7) as i64);
         out.extend_from_slice(b",\"remark\":\"");
         out.extend_from_slice(self.remark());
         out.extend_from_slice(b"\",\"groupid\":");
@@ -95,7 +98,7 @@ impl Writer<'_> {
             self.number(out, tag);
         }
         out.extend_from_slice(b"],\"subscribe_scene\":\"");
-        out.extend_from_slice(pick(SCENES, self.fate >> 8).as_bytes());
+        out.extend_from_slice(pick(SCENES, self.bits >> 8).as_bytes());
         out.extend_from_slice(b"\",\"qr_scene\":");
         self.number(out, 0);
         out.extend_from_slice(b",\"qr_scene_str\":\"\"");
@@ -108,8 +111,8 @@ impl Writer<'_> {
         });
         match dirt {
             Some(bytes) => bytes,
-            None if (self.fate >> 16).is_multiple_of(50) => {
-                pick(REMARKS, self.fate >> 24).as_bytes()
+            None if (self.bits >> 16).is_multiple_of(50) => {
+                pick(REMARKS, self.bits >> 24).as_bytes()
             }
             None => b"",
         }

@@ -1,15 +1,15 @@
-//! The templates and the industries of an Official Account.
+//! The templates and industries of an Official Account.
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, body, ok};
+use super::{ApiRequest, body, ok};
 use crate::sandbox::errcode::Refusal;
-use crate::sandbox::world::{Account, Shelf, World, library};
+use crate::sandbox::world::{Account, TemplateKind, World, library};
 
 /// `GET /cgi-bin/template/get_all_private_template`.
 pub(super) fn list(world: &World, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let templates = world.templates.list(account.number, Shelf::Official);
+    let templates = world.templates.list(account.number, TemplateKind::Official);
     let list = templates.iter().map(|template| {
         json!({
             "template_id": template.id,
@@ -31,24 +31,28 @@ struct Addition {
     keyword_name_list: Vec<String>,
 }
 
-/// `POST /cgi-bin/template/api_add_template`. A template of a category (its number is all digits)
-/// needs its keywords; the others get one where they name none.
+/// `POST /cgi-bin/template/api_add_template`. A template of a category (its number is all digits) requires
+/// keywords; other templates get a default keyword.
 ///
-/// The library has every keyword but those whose names begin with `missing`, and `TM9…` and
-/// `OPENTM9…` are of an industry that no account has.
-pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let Addition { template_id_short, keyword_name_list } = ask.json()?;
-    let of_category = template_id_short.bytes().all(|byte| byte.is_ascii_digit());
-    let of_industry =
-        ["TM", "OPENTM"].iter().find_map(|begin| template_id_short.strip_prefix(begin));
-    if template_id_short.is_empty() || !(of_category || of_industry.is_some()) {
+/// The library has all keywords except those whose names begin with `missing`. `TM9…` and `OPENTM9…` belong
+/// to an industry that no account has.
+pub(super) fn add(
+    world: &World,
+    request: &ApiRequest,
+    account: &Account,
+) -> Result<Vec<u8>, Refusal> {
+    let Addition { template_id_short, keyword_name_list } = request.json()?;
+    let is_of_category = template_id_short.bytes().all(|byte| byte.is_ascii_digit());
+    let industry_number =
+        ["TM", "OPENTM"].iter().find_map(|prefix| template_id_short.strip_prefix(prefix));
+    if template_id_short.is_empty() || !(is_of_category || industry_number.is_some()) {
         return Err(Refusal::of(40037));
     }
-    let unknown = |name: &String| name.is_empty() || name.starts_with("missing");
-    if of_category && keyword_name_list.is_empty() || keyword_name_list.iter().any(unknown) {
+    let is_unknown = |name: &String| name.is_empty() || name.starts_with("missing");
+    if is_of_category && keyword_name_list.is_empty() || keyword_name_list.iter().any(is_unknown) {
         return Err(Refusal::of(40246));
     }
-    if of_industry.is_some_and(|number| number.starts_with('9')) {
+    if industry_number.is_some_and(|number| number.starts_with('9')) {
         return Err(Refusal::of(45027));
     }
     let names: Vec<&str> = match keyword_name_list.as_slice() {
@@ -57,7 +61,7 @@ pub(super) fn add(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>
     };
     let title = (template_id_short.as_str(), false);
     let lines = library::official::lines(&names);
-    let id = world.templates.add(account.number, Shelf::Official, title, lines);
+    let id = world.templates.add(account.number, TemplateKind::Official, title, lines);
     let id = id.ok_or_else(|| Refusal::of(45026))?;
     Ok(body(&json!({"errcode": 0, "errmsg": "ok", "template_id": id})))
 }
@@ -69,13 +73,17 @@ struct Removal {
 }
 
 /// `POST /cgi-bin/template/del_private_template`.
-pub(super) fn delete(world: &World, ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
-    let Removal { template_id } = ask.json()?;
-    let deleted = world.templates.delete(account.number, Shelf::Official, &template_id);
+pub(super) fn delete(
+    world: &World,
+    request: &ApiRequest,
+    account: &Account,
+) -> Result<Vec<u8>, Refusal> {
+    let Removal { template_id } = request.json()?;
+    let deleted = world.templates.delete(account.number, TemplateKind::Official, &template_id);
     deleted.then(ok).ok_or_else(|| Refusal::of(40037))
 }
 
-/// `GET /cgi-bin/template/get_industry`. Classes are named by their numbers.
+/// `GET /cgi-bin/template/get_industry`. The sandbox has only the numbers of industries, not their names.
 pub(super) fn industry(world: &World, account: &Account) -> Result<Vec<u8>, Refusal> {
     let class = |id: &String| json!({"first_class": "行业", "second_class": id});
     let [first, second] = world.industries.of(account.number);
@@ -91,13 +99,13 @@ struct Industries {
     industry_id2: String,
 }
 
-/// `POST /cgi-bin/template/api_set_industry`, once a month.
+/// `POST /cgi-bin/template/api_set_industry`, allowed once a month.
 pub(super) fn set_industry(
     world: &World,
-    ask: &Ask,
+    request: &ApiRequest,
     account: &Account,
 ) -> Result<Vec<u8>, Refusal> {
-    let Industries { industry_id1, industry_id2 } = ask.json()?;
+    let Industries { industry_id1, industry_id2 } = request.json()?;
     let known = |id: &String| id.parse::<u8>().is_ok_and(|id| (1..=41).contains(&id));
     if !known(&industry_id1) || !known(&industry_id2) {
         return Err(Refusal::of(40102));

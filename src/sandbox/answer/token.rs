@@ -1,14 +1,14 @@
-//! Access tokens for an AppID and its AppSecret.
+//! Issues access tokens for an AppID and its AppSecret.
 
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::{Ask, body, charge};
+use super::{ApiRequest, body, charge};
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::world::{Account, World};
 
-/// What a caller without a token shows.
+/// The credentials of a caller without a token.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Credentials {
@@ -20,9 +20,9 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Those in the query.
-    pub(super) fn of_query(ask: &Ask) -> Self {
-        let parameter = |name| ask.parameter(name).map(str::to_owned);
+    /// Reads the credentials from the query.
+    pub(super) fn of_query(request: &ApiRequest) -> Self {
+        let parameter = |name| request.parameter(name).map(str::to_owned);
         Self {
             appid: parameter("appid"),
             secret: parameter("secret"),
@@ -32,7 +32,7 @@ impl Credentials {
         }
     }
 
-    /// The account whose secret it is.
+    /// Checks the AppSecret and returns the account.
     pub(super) fn account<'a>(&self, world: &'a World) -> Result<&'a Account, Refusal> {
         let appid = self.appid.as_deref().ok_or_else(|| Refusal::of(41002))?;
         let secret = self.secret.as_deref().or(self.appsecret.as_deref());
@@ -43,23 +43,24 @@ impl Credentials {
 }
 
 /// `GET /cgi-bin/token`.
-pub(super) fn classic(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let account = open_desk(world, ask, &Credentials::of_query(ask))?;
+pub(super) fn classic(world: &World, request: &ApiRequest) -> Result<Vec<u8>, Refusal> {
+    let account = authenticate(world, request, &Credentials::of_query(request))?;
     let issued = world.tokens.classic(account.number, world.now());
     Ok(token_body(&issued.token, issued.expires_in_seconds))
 }
 
 /// `POST /cgi-bin/stable_token`.
-pub(super) fn stable(world: &World, ask: &Ask) -> Result<Vec<u8>, Refusal> {
-    let credentials: Credentials = ask.json()?;
-    let account = open_desk(world, ask, &credentials)?;
+pub(super) fn stable(world: &World, request: &ApiRequest) -> Result<Vec<u8>, Refusal> {
+    let credentials: Credentials = request.json()?;
+    let account = authenticate(world, request, &credentials)?;
     let issued = world.tokens.stable(account.number, credentials.force_refresh, world.now())?;
     Ok(token_body(&issued.token, issued.expires_in_seconds))
 }
 
-fn open_desk<'a>(
+/// Checks the grant type, the credentials and the caller's address, and charges the call.
+fn authenticate<'a>(
     world: &'a World,
-    ask: &Ask,
+    request: &ApiRequest,
     credentials: &Credentials,
 ) -> Result<&'a Account, Refusal> {
     if credentials.grant_type.as_deref() != Some("client_credential") {
@@ -67,19 +68,20 @@ fn open_desk<'a>(
     }
     let account = credentials.account(world)?;
     if account.state().switches.address_refused {
-        return Err(address_refused(ask.peer));
+        return Err(address_refused(request.peer));
     }
-    charge(world, ask, account)?;
+    charge(world, request, account)?;
     Ok(account)
 }
 
-/// The refusal of a caller whose address is not on the account's list, in both of its forms.
+/// Returns the refusal of a caller whose IP address is not on the account's allowlist. The message contains
+/// an IPv4 address in both forms.
 pub(crate) fn address_refused(peer: IpAddr) -> Refusal {
     let text = match peer {
         IpAddr::V4(v4) => format!("invalid ip {v4} ipv6 ::ffff:{v4}, not in whitelist"),
         IpAddr::V6(v6) => format!("invalid ip {v6}, not in whitelist"),
     };
-    Refusal::saying(40164, text)
+    Refusal::with_message(40164, text)
 }
 
 fn token_body(token: &str, expires_in: i64) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! A person's data as a Mini Program's page gets it from WeChat, encrypted under the session key.
+//! User data as a Mini Program's page receives it from WeChat, encrypted with the session key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use super::session_key;
 use crate::sandbox::cipher::encrypt_user_data;
 use crate::sandbox::world::{Account, World};
 
-/// Whose data to encrypt, and what is wrong with them: a number is a person with nothing wrong.
+/// Which person's data to encrypt, and what is wrong with it. A number converts to that person's valid data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserData {
     person: u64,
@@ -18,22 +18,22 @@ pub struct UserData {
 }
 
 impl UserData {
-    /// That person's, as they should be.
+    /// Valid data of a person.
     pub fn of(person: u64) -> Self {
         Self { person, appid: None, timestamp: None, session_key: None }
     }
 
-    /// The watermark names that AppID.
+    /// Sets the AppID of the watermark.
     pub fn watermarked(self, appid: &str) -> Self {
         Self { appid: Some(appid.to_owned()), ..self }
     }
 
-    /// The watermark's time, in seconds.
+    /// Sets the time of the watermark, as Unix time in s.
     pub fn at(self, timestamp: i64) -> Self {
         Self { timestamp: Some(timestamp), ..self }
     }
 
-    /// Encrypted under that key, as after another login.
+    /// Encrypts with another session key, as if the user had logged in again.
     pub fn under(self, session_key: [u8; 16]) -> Self {
         Self { session_key: Some(session_key), ..self }
     }
@@ -45,7 +45,7 @@ impl From<u64> for UserData {
     }
 }
 
-/// `encryptedData` and `iv`, both in base64.
+/// Returns `encryptedData` and `iv`, both in base64.
 pub(crate) fn encrypted_user_data(
     world: &World,
     account: &Account,
@@ -69,6 +69,6 @@ pub(crate) fn encrypted_user_data(
         plain["unionId"] = unionid.as_str().into();
     }
     let key = data.session_key.unwrap_or_else(|| session_key(account, person));
-    let iv = (u128::from(world.draw()) << 64 | u128::from(world.draw())).to_le_bytes();
+    let iv = (u128::from(world.random()) << 64 | u128::from(world.random())).to_le_bytes();
     (encrypt_user_data(key, iv, plain.to_string().as_bytes()), STANDARD.encode(iv))
 }

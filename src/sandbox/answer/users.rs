@@ -1,42 +1,42 @@
-//! The follower list and the profiles: `user/get`, `user/info`, `user/info/batchget`.
+//! The follower list and profiles: `user/get`, `user/info`, `user/info/batchget`.
 
 use std::borrow::Cow;
 use std::io::Write;
 
 use serde::Deserialize;
 
-use super::Ask;
+use super::ApiRequest;
 use super::profile::{self, PROFILE_BYTES};
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::fault::{Fault, Quirk};
 use crate::sandbox::options::LastPage;
 use crate::sandbox::world::{Account, Drift, ID_LENGTH, Id, Page, State, World};
 
-/// The most openids in one `batchget`.
-const BATCH: usize = 100;
+/// The maximum number of openids in one `batchget`.
+const MAX_BATCH: usize = 100;
 
 /// `GET /cgi-bin/user/get`.
 pub(super) fn list(
     world: &World,
-    ask: &Ask,
+    request: &ApiRequest,
     account: &Account,
-    flaw: Option<&Fault>,
+    fault: Option<&Fault>,
 ) -> Result<Vec<u8>, Refusal> {
     let state = account.state();
-    let cursor = ask.parameter("next_openid");
-    let after = cursor.map(|openid| place(account, &state, openid)).transpose()?;
-    let size = match flaw {
+    let cursor = request.parameter("next_openid");
+    let after = cursor.map(|openid| find_cursor(account, &state, openid)).transpose()?;
+    let size = match fault {
         Some(Fault::Short(size)) => *size,
         _ => world.page_size,
     };
     let page = state.population.page(after, size);
     drift(world, account, state.switches.drift, &page);
-    let next = next_cursor(world, account, &state, &page, (after, flaw));
-    Ok(write_page(account, &state, &page, next, flaw))
+    let next = next_cursor(world, account, &state, &page, (after, fault));
+    Ok(write_page(account, &state, &page, next, fault))
 }
 
-/// The person at whom the list goes on.
-fn place(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
+/// Returns the person after whom the list continues.
+fn find_cursor(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
     let person = account.openids.decode(openid).ok_or_else(|| Refusal::of(40003))?;
     if state.switches.refuse_departed_cursors && !state.population.follows(person) {
         return Err(Refusal::of(40003));
@@ -44,7 +44,7 @@ fn place(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal>
     Ok(person)
 }
 
-/// Moves followers about, once the page has been taken.
+/// Makes followers join and leave after a page was read.
 fn drift(world: &World, account: &Account, drift: Drift, page: &Page) {
     if drift == Drift::default() {
         return;
@@ -66,11 +66,11 @@ fn next_cursor(
     account: &Account,
     state: &State,
     page: &Page,
-    (after, flaw): (Option<u64>, Option<&Fault>),
+    (after, fault): (Option<u64>, Option<&Fault>),
 ) -> Option<Id> {
     let last = page.people.last().copied();
     let ends = !page.more && state.switches.last_page == LastPage::EndsTheList;
-    let next = match flaw {
+    let next = match fault {
         Some(Fault::Loop) => after.or(page.people.first().copied()),
         Some(Fault::LoopBack) => state.population.page(None, world.page_size).people.pop(),
         Some(Fault::Short(_)) => None,
@@ -84,22 +84,22 @@ fn write_page(
     state: &State,
     page: &Page,
     next: Option<Id>,
-    flaw: Option<&Fault>,
+    fault: Option<&Fault>,
 ) -> Vec<u8> {
-    let total = match flaw {
+    let total = match fault {
         Some(Fault::Total(total)) => *total,
         _ => state.switches.total.unwrap_or_else(|| state.population.count()),
     };
-    let blank = flaw == Some(&Fault::BlankOpenid);
+    let blank = fault == Some(&Fault::BlankOpenid);
     let count = page.people.len() as i64 + i64::from(blank);
-    let count = match flaw {
-        Some(Fault::CountOff(off)) => (count + off).max(0),
+    let count = match fault {
+        Some(Fault::CountOff(difference)) => (count + difference).max(0),
         _ => count,
     };
     let mut out = Vec::with_capacity(page.people.len() * (ID_LENGTH + 3) + 160);
     // Writing to a vector cannot fail.
     _ = write!(out, "{{\"total\":{total},\"count\":{count}");
-    if flaw != Some(&Fault::NoData) && (blank || !page.people.is_empty()) {
+    if fault != Some(&Fault::NoData) && (blank || !page.people.is_empty()) {
         write_openids(&mut out, account, page, blank);
     }
     let next = next.as_ref().map_or("", Id::as_str);
@@ -122,25 +122,25 @@ fn write_openids(out: &mut Vec<u8>, account: &Account, page: &Page, blank: bool)
 }
 
 /// `GET /cgi-bin/user/info`.
-pub(super) fn info(ask: &Ask, account: &Account) -> Result<Vec<u8>, Refusal> {
+pub(super) fn info(request: &ApiRequest, account: &Account) -> Result<Vec<u8>, Refusal> {
     let state = account.state();
-    let openid = ask.parameter("openid").unwrap_or_default();
-    let person = known(account, &state, openid)?;
+    let openid = request.parameter("openid").unwrap_or_default();
+    let person = find_person(account, &state, openid)?;
     let mut out = Vec::with_capacity(PROFILE_BYTES);
-    let language = language(ask.parameter("lang"));
+    let language = language(request.parameter("lang"));
     profile::write(&mut out, account, &state, person, language, state.unionid(person));
     Ok(out)
 }
 
-fn known(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
+fn find_person(account: &Account, state: &State, openid: &str) -> Result<u64, Refusal> {
     let person = account.openids.decode(openid);
     let person = person.filter(|person| !state.population.has(*person, Quirk::Poison));
     person.ok_or_else(|| Refusal::of(40003))
 }
 
-/// The language asked for, where the vendor knows it.
-fn language(asked: Option<&str>) -> &'static str {
-    match asked {
+/// Returns the requested language, or the default if WeChat does not support it.
+fn language(requested: Option<&str>) -> &'static str {
+    match requested {
         Some("zh_TW") => "zh_TW",
         Some("en") => "en",
         _ => "zh_CN",
@@ -161,23 +161,23 @@ struct User<'a> {
     lang: Option<Cow<'a, str>>,
 }
 
-/// `POST /cgi-bin/user/info/batchget`. One openid at fault fails the whole batch.
+/// `POST /cgi-bin/user/info/batchget`. One invalid openid fails the whole batch.
 pub(super) fn batch(
-    ask: &Ask,
+    request: &ApiRequest,
     account: &Account,
-    flaw: Option<&Fault>,
+    fault: Option<&Fault>,
 ) -> Result<Vec<u8>, Refusal> {
-    if ask.body.is_empty() {
+    if request.body.is_empty() {
         return Err(Refusal::of(44002));
     }
-    let batch: Batch<'_> = serde_json::from_slice(&ask.body).map_err(|_| Refusal::of(47001))?;
-    if batch.user_list.is_empty() || batch.user_list.len() > BATCH {
+    let batch: Batch<'_> = serde_json::from_slice(&request.body).map_err(|_| Refusal::of(47001))?;
+    if batch.user_list.is_empty() || batch.user_list.len() > MAX_BATCH {
         return Err(Refusal::of(40032));
     }
     let state = account.state();
-    let people = batch.user_list.iter().map(|user| known(account, &state, &user.openid));
+    let people = batch.user_list.iter().map(|user| find_person(account, &state, &user.openid));
     let people = people.collect::<Result<Vec<u64>, Refusal>>()?;
-    let missing = match flaw {
+    let missing = match fault {
         Some(Fault::RowsMissing(rows)) => *rows,
         _ => 0,
     };
@@ -188,29 +188,29 @@ pub(super) fn batch(
             out.push(b',');
         }
         let language = language(batch.user_list[row].lang.as_deref());
-        let unionid = row_unionid(&state, &people, row, flaw);
+        let unionid = row_unionid(&state, &people, row, fault);
         profile::write(&mut out, account, &state, people[row], language, unionid);
     }
     out.extend_from_slice(b"]}");
     Ok(out)
 }
 
-/// The unionid that a row carries, which need not be its person's.
-fn row_unionid(state: &State, people: &[u64], row: usize, flaw: Option<&Fault>) -> Option<Id> {
-    let own = *people.get(row)?;
-    match flaw {
+/// Returns the unionid of a row. Faults and quirks can make it differ from the person's own.
+fn row_unionid(state: &State, people: &[u64], row: usize, fault: Option<&Fault>) -> Option<Id> {
+    let person = *people.get(row)?;
+    match fault {
         Some(Fault::RowsBlank(rows)) if row < *rows => return None,
         Some(Fault::Misaligned(from)) if row >= *from => {
-            return state.unionid(people.get(row + 1).copied().unwrap_or(own));
+            return state.unionid(people.get(row + 1).copied().unwrap_or(person));
         }
         _ => {}
     }
-    for quirk in state.population.quirks(own) {
+    for quirk in state.population.quirks(person) {
         match quirk {
             Quirk::NoUnionidInBatch => return None,
             Quirk::UnionidInBatchOf(other) => return state.unionid(*other),
             _ => {}
         }
     }
-    state.unionid(own)
+    state.unionid(person)
 }

@@ -1,19 +1,18 @@
-//! What the values of a message may be: the rule of each kind of keyword, as the vendor's table of
-//! parameters has it.
+//! Validates the values of a message by the kind of each keyword, as in WeChat's table of parameters.
 
 use serde_json::Value;
 
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::world::Template;
 
-/// Every key of the template needs a value that its kind allows.
+/// Checks that the data contains a valid value for every key of the template.
 pub(super) fn check(template: &Template, data: &Value) -> Result<(), Refusal> {
     for key in template.keys() {
         let value = data[key]["value"].as_str().unwrap_or_default();
         if value.trim().is_empty() {
             return Err(invalid(format!("data.{key}.value is empty")));
         }
-        if !allowed(key.trim_end_matches(|c: char| c.is_ascii_digit()), value) {
+        if !is_allowed(key.trim_end_matches(|c: char| c.is_ascii_digit()), value) {
             return Err(invalid(format!("data.{key}.value invalid")));
         }
     }
@@ -21,11 +20,11 @@ pub(super) fn check(template: &Template, data: &Value) -> Result<(), Refusal> {
 }
 
 fn invalid(what: String) -> Refusal {
-    Refusal::saying(47003, format!("argument invalid! {what}"))
+    Refusal::with_message(47003, format!("argument invalid! {what}"))
 }
 
-/// Whether a keyword of that kind may have that value; those of the years before kinds may have any.
-fn allowed(kind: &str, value: &str) -> bool {
+/// Whether a keyword of this kind may have this value. Old keywords without a kind may have any value.
+fn is_allowed(kind: &str, value: &str) -> bool {
     let length = value.chars().count();
     match kind {
         "thing" | "const" => length <= 20,
@@ -48,21 +47,22 @@ fn is_chinese(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}')
 }
 
-/// Digits, with or without a fraction.
+/// Whether the value is digits with an optional fraction.
 fn is_number(value: &str) -> bool {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     digits(whole) && digits(fraction)
 }
 
-/// Digits and what stands between them in a date, a time, or two of them with `~` between.
+/// Whether the value contains only digits and the separators of dates, times and ranges (`~`).
 fn is_time(value: &str) -> bool {
-    let between = |c: char| "年月日时分秒点:-/.~ :".contains(c);
+    let is_separator = |c: char| "年月日时分秒点:-/.~ :".contains(c);
     value.contains(|c: char| c.is_ascii_digit())
-        && value.chars().all(|c| c.is_ascii_digit() || between(c))
+        && value.chars().all(|c| c.is_ascii_digit() || is_separator(c))
 }
 
-/// A sign of a currency, up to ten digits and a fraction, `元`.
+/// Whether the value is an amount: an optional currency sign, up to ten digits with an optional fraction, and
+/// an optional `元`.
 fn is_amount(value: &str) -> bool {
     let value = value.strip_prefix(['¥', '¥', '$', '€', '£']).unwrap_or(value);
     let value = value.strip_suffix('元').unwrap_or(value);
@@ -91,9 +91,9 @@ mod tests {
             ("name", "Twenty letters or so", "一二三四五六七八九十一"),
             ("const", "已签收", "123456789012345678901"),
         ] {
-            assert!(allowed(kind, good), "{kind}: {good}");
-            assert!(!allowed(kind, bad), "{kind}: {bad}");
+            assert!(is_allowed(kind, good), "{kind}: {good}");
+            assert!(!is_allowed(kind, bad), "{kind}: {bad}");
         }
-        assert!(allowed("keyword", &"any".repeat(50)));
+        assert!(is_allowed("keyword", &"any".repeat(50)));
     }
 }

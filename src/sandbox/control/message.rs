@@ -1,17 +1,17 @@
-//! Consents to subscribe messages and submitted forms, from a command line.
+//! Control routes for consents to subscribe messages and for submitted forms.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refused, account, read};
+use super::{ControlError, account, parse};
 use crate::sandbox::push as pushing;
-use crate::sandbox::world::{Kind, Permission, Shelf, World};
+use crate::sandbox::world::{Kind, Permission, TemplateKind, World};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Grant {
+struct GrantBody {
     appid: Option<String>,
     person: u64,
     template_id: Option<String>,
@@ -19,11 +19,11 @@ struct Grant {
     always: bool,
 }
 
-/// Has a person accept prompts for a template, or take everything back where `times` is 0.
-pub(super) fn grant(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
-    let Grant { appid, person, template_id, times, always } = read(body)?;
+/// Accepts prompts for a template on behalf of a person. `times` 0 revokes all consents instead.
+pub(super) fn grant(world: &Arc<World>, body: &[u8]) -> Result<Value, ControlError> {
+    let GrantBody { appid, person, template_id, times, always } = parse(body)?;
     let account = account(world, appid.as_deref(), Kind::MiniProgram)?;
-    let first = || world.templates.list(account.number, Shelf::Subscribe).into_iter().next();
+    let first = || world.templates.list(account.number, TemplateKind::Subscribe).into_iter().next();
     let template = template_id.or_else(|| first().map(|template| template.id)).unwrap_or_default();
     match times {
         Some(0) => pushing::revoke(world, account, person, &template),
@@ -39,14 +39,14 @@ pub(super) fn grant(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Form {
+struct FormBody {
     appid: Option<String>,
     person: u64,
 }
 
-/// A form that a person submits.
-pub(super) fn form(world: &World, body: &[u8]) -> Result<Value, Refused> {
-    let Form { appid, person } = read(body)?;
+/// Submits a form on behalf of a person and returns its `form_id`.
+pub(super) fn form(world: &World, body: &[u8]) -> Result<Value, ControlError> {
+    let FormBody { appid, person } = parse(body)?;
     let account = account(world, appid.as_deref(), Kind::MiniProgram)?;
     Ok(json!({"form_id": world.forms.mint(account.number, person, world.now())}))
 }

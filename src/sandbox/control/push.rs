@@ -1,8 +1,9 @@
-//! Callbacks and pushes from a command line.
+//! Control routes for callbacks and pushes.
 //!
-//! What an event takes besides `person`, and `created_at` (seconds) where it is not now:
+//! Every event takes `person`, and `created_at` (Unix time in seconds; the default is now). The other
+//! members depend on the event:
 //!
-//! | event | takes |
+//! | event | members |
 //! |---|---|
 //! | `subscribe` | `scene?` |
 //! | `unsubscribe` | |
@@ -23,17 +24,17 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refused, account, read};
+use super::{ControlError, account, parse};
 use crate::sandbox::push::{self as pushing, Callback, CallbackFormat, CallbackMode, Event};
 use crate::sandbox::world::{Account, Kind, World};
 
-fn bad(error: impl ToString) -> Refused {
+fn bad_request(error: impl ToString) -> ControlError {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Wanted {
+struct CallbackBody {
     appid: Option<String>,
     url: String,
     token: Option<String>,
@@ -42,60 +43,61 @@ struct Wanted {
     format: CallbackFormat,
 }
 
-impl Wanted {
-    /// What is left out the seed decides; a token alone is enough for plain mode.
+impl CallbackBody {
+    /// Builds the account's callback. A missing token or key is derived from the seed. The default mode is
+    /// plain if only a token is given, otherwise safe.
     fn callback(&self, world: &World, account: &Account) -> Callback {
-        let made = Callback::made(&self.url, world.seed(), &account.appid);
+        let defaults = Callback::made(&self.url, world.seed(), &account.appid);
         let plain = self.token.is_some() && self.encoding_aes_key.is_none();
         let mode = if plain { CallbackMode::Plain } else { CallbackMode::Safe };
         let mode = self.mode.unwrap_or(mode);
         let key = self.encoding_aes_key.clone();
         Callback {
-            token: self.token.clone().unwrap_or(made.token),
+            token: self.token.clone().unwrap_or(defaults.token),
             encoding_aes_key: match mode {
                 CallbackMode::Plain => key,
-                _ => key.or(made.encoding_aes_key),
+                _ => key.or(defaults.encoding_aes_key),
             },
             mode,
             format: self.format,
-            url: made.url,
+            url: defaults.url,
         }
     }
 }
 
-/// Sets the callback of one account or of all, and checks each. From then on who joins and leaves
-/// is pushed, too.
-pub(super) async fn callback(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
-    let wanted: Wanted = read(body)?;
-    let accounts = match &wanted.appid {
+/// Sets the callback of one account or of all accounts and checks the URLs. From then on, events for
+/// followers who join and leave are pushed too.
+pub(super) async fn callback(world: &Arc<World>, body: &[u8]) -> Result<Value, ControlError> {
+    let settings: CallbackBody = parse(body)?;
+    let accounts = match &settings.appid {
         Some(appid) => vec![account(world, Some(appid), Kind::Official)?],
         None => world.accounts.iter().collect(),
     };
     let mut set = Vec::new();
     for account in accounts {
-        let callback = wanted.callback(world, account);
-        let callback = callback.for_account(account.kind, &account.appid).map_err(bad)?;
+        let callback = settings.callback(world, account);
+        let callback = callback.for_account(account.kind, &account.appid).map_err(bad_request)?;
         account.change(|state| state.callback = Some(callback.clone()));
         set.push((account, callback));
     }
     world.pushes_follows.store(true, Ordering::SeqCst);
     let mut callbacks = Vec::new();
     for (account, callback) in set {
-        let mut told = json!(callback);
-        told["appid"] = account.appid.as_str().into();
-        told["check"] = match pushing::check(world, account).await {
+        let mut result = json!(callback);
+        result["appid"] = account.appid.as_str().into();
+        result["check"] = match pushing::check(world, account).await {
             Ok(true) => "passed".into(),
             Ok(false) => "failed: the answer is not the echostr".into(),
             Err(error) => format!("failed: {error}").into(),
         };
-        callbacks.push(told);
+        callbacks.push(result);
     }
     Ok(json!({"callbacks": callbacks}))
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Pushed {
+struct PushBody {
     appid: Option<String>,
     person: u64,
     event: String,
@@ -109,11 +111,11 @@ struct Pushed {
     created_at: Option<i64>,
 }
 
-impl Pushed {
+impl PushBody {
     fn event(&self) -> Event {
         let person = self.person;
-        let status = |otherwise| self.status.as_deref().unwrap_or(otherwise);
-        let revoked = self.revoke_info.as_deref().unwrap_or("1");
+        let status = |default| self.status.as_deref().unwrap_or(default);
+        let revoke_info = self.revoke_info.as_deref().unwrap_or("1");
         let template = self.template_id.as_str();
         let event = match (self.event.as_str(), &self.scene) {
             ("subscribe", Some(scene)) => Event::subscribe_by(person, scene),
@@ -123,8 +125,10 @@ impl Pushed {
             ("TEMPLATESENDJOBFINISH", _) => {
                 Event::template_sent(person, self.msgid, status("success"))
             }
-            ("user_info_modified", _) => Event::user_info_modified(person, revoked),
-            ("user_authorization_revoke", _) => Event::user_authorization_revoke(person, revoked),
+            ("user_info_modified", _) => Event::user_info_modified(person, revoke_info),
+            ("user_authorization_revoke", _) => {
+                Event::user_authorization_revoke(person, revoke_info)
+            }
             ("user_authorization_cancellation", _) => {
                 Event::user_authorization_cancellation(person)
             }
@@ -149,13 +153,15 @@ impl Pushed {
     }
 }
 
-/// Pushes an event and waits for the end of it.
-pub(super) async fn push(world: &Arc<World>, body: &[u8]) -> Result<Value, Refused> {
-    let pushed: Pushed = read(body)?;
-    if pushed.event.is_empty() {
-        return Err(bad("event is missing, such as subscribe"));
+/// Pushes an event and waits until it is accepted or has failed.
+pub(super) async fn push(world: &Arc<World>, body: &[u8]) -> Result<Value, ControlError> {
+    let request: PushBody = parse(body)?;
+    if request.event.is_empty() {
+        return Err(bad_request(
+            "event is missing; set it to the name of an event, such as subscribe",
+        ));
     }
-    let account = account(world, pushed.appid.as_deref(), Kind::Official)?;
-    let told = pushing::deliver(world, account, &pushed.event()).await;
-    Ok(json!(told.map_err(|error| (StatusCode::CONFLICT, error.to_string()))?))
+    let account = account(world, request.appid.as_deref(), Kind::Official)?;
+    let push = pushing::deliver(world, account, &request.event()).await;
+    Ok(json!(push.map_err(|error| (StatusCode::CONFLICT, error.to_string()))?))
 }

@@ -1,8 +1,8 @@
-//! What goes wrong, and when: faults of calls, by plan.
+//! Fault injection: which API calls go wrong, when and how.
 //!
-//! A test writes `fail(Call::UserGet, 2, Fault::Disconnect)`, a command line
-//! `user/get:2:disconnect` (the grammar is at [`FaultRule`]). What is odd about single people is a
-//! [`Quirk`].
+//! A test calls `fail(Call::UserGet, 2, Fault::Disconnect)`, and a command line passes
+//! `user/get:2:disconnect` ([`FaultRule`] documents the syntax). A [`Quirk`] changes how WeChat treats a
+//! single person.
 
 mod parse;
 mod plan;
@@ -17,77 +17,77 @@ pub use parse::InvalidRule;
 pub(crate) use plan::Plan;
 pub use plan::RuleId;
 pub use quirk::{Dirt, Quirk, UnknownQuirk};
-pub(crate) use receipt::Moment;
+pub(crate) use receipt::Timing;
 pub use receipt::{InvalidReceipt, Outcome, Receipt};
 
 use super::call::Call;
 
-/// Something that goes wrong with one call.
+/// What goes wrong with an API call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Refused with that errcode; nothing happens.
+    /// The call is refused with this errcode and has no effect.
     Errcode(i64),
-    /// The same, with the errcode as a text: `"45011"`.
+    /// Like [`Errcode`](Self::Errcode), but the errcode is written as a string: `"45011"`.
     ErrcodeAsText(i64),
-    /// An HTML page with that HTTP status; nothing happens.
+    /// The response is an HTML page with this HTTP status. The call has no effect.
     HttpStatus(u16),
-    /// The connection is reset before anything happens.
+    /// The connection is reset. The call has no effect.
     Disconnect,
-    /// The call takes effect, then the connection is reset with no byte of an answer.
+    /// The call takes effect, then the connection is reset before the response starts.
     AnswerLost,
-    /// The call takes effect, then the connection is reset in the middle of the answer.
+    /// The call takes effect, then the connection is reset in the middle of the response body.
     Cut,
-    /// The call takes effect, and its answer comes that much later.
+    /// The call takes effect, and the response is delayed by this duration.
     Stall(Duration),
-    /// The call takes effect, and the answer pauses that long in its middle.
+    /// The call takes effect, and the response pauses for this duration in the middle of its body.
     StallMid(Duration),
-    /// The answer comes in chunks of one byte.
+    /// The response is sent in chunks of one byte.
     OneByteChunks,
-    /// The answer ends in its middle, and claims to be whole.
+    /// The response contains only half of the body, with a matching `Content-Length`.
     Truncated,
-    /// An HTML page with status 200 in place of the answer.
+    /// The call takes effect, and the response is an HTML page with status 200.
     Html,
-    /// Status 200 and nothing else in place of the answer.
+    /// The call takes effect, and the response has status 200 and an empty body.
     EmptyBody,
-    /// Every token of the account ends with this call: 40001 until a new one is asked for.
+    /// All access tokens of the account become invalid (40001) before the call, until a new one is issued.
     TokenDead,
-    /// The same, and `stable_token` goes on handing the dead one out.
+    /// Like [`TokenDead`](Self::TokenDead), but `stable_token` still returns the invalid token.
     TokenJammed,
-    /// `user/get`: `count` is off by that much.
+    /// `user/get`: `count` is wrong by this number.
     CountOff(i64),
-    /// `user/get`: `data` is left out, whatever `count` says.
+    /// `user/get`: `data` is missing, although `count` is unchanged.
     NoData,
-    /// `user/get`: an empty text is the first of the openids.
+    /// `user/get`: the first openid is an empty string.
     BlankOpenid,
-    /// `user/get`: `next_openid` is the cursor that was sent.
+    /// `user/get`: `next_openid` repeats the cursor of the request.
     Loop,
-    /// `user/get`: `next_openid` leads back to the second page.
+    /// `user/get`: `next_openid` points back to the second page.
     LoopBack,
-    /// `user/get`: the page has only that many openids, and the list ends with it.
+    /// `user/get`: the page contains only this many openids and is the last one.
     Short(usize),
-    /// `user/get`: `total` says that.
+    /// `user/get`: `total` has this value.
     Total(u64),
-    /// `user/info/batchget`: from this row on (the first is 0) each openid carries the next
-    /// person's unionid; the last has its own.
+    /// `user/info/batchget`: from this row on (the first row is 0), each row contains the unionid of the
+    /// next row's person. The last row contains its own.
     Misaligned(usize),
-    /// `user/info/batchget`: that many rows at the end are left out.
+    /// `user/info/batchget`: this many rows are missing at the end.
     RowsMissing(usize),
-    /// `user/info/batchget`: that many rows at the beginning have no unionid.
+    /// `user/info/batchget`: the first rows, this many, have no unionid.
     RowsBlank(usize),
-    /// `template/send`, `subscribe/send`: the message is accepted, and this is its receipt.
+    /// `template/send`, `subscribe/send`: an accepted message gets this receipt.
     Receipt(Receipt),
 }
 
-/// Which of the requests that match a rule it strikes, counted from when the rule was made.
+/// Which of the matching requests a rule affects. Requests are counted from the creation of the rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum When {
-    /// All of them.
+    /// All matching requests.
     Always,
-    /// From one number to another, both struck; the first request is 1.
+    /// The requests with these numbers. The first request is 1.
     Within(RangeInclusive<u64>),
-    /// Each whose number is a multiple of this.
+    /// Every request whose number is a multiple of this one.
     Every(u64),
-    /// Each with this probability, in a sequence that the world's seed decides.
+    /// Each request with this probability (0 to 1). The world's seed determines the sequence.
     Chance(f64),
 }
 
@@ -109,12 +109,12 @@ impl From<RangeFrom<u64>> for When {
     }
 }
 
-/// Which requests a rule looks at.
+/// Which requests a rule matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The call; `None` for all.
+    /// The call; `None` matches all calls.
     pub call: Option<Call>,
-    /// The account's AppID; `None` for all.
+    /// The account's AppID; `None` matches all accounts.
     pub appid: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl From<Call> for Target {
     }
 }
 
-/// Something that goes wrong: with calls, or with what is said of some people.
+/// A rule that makes API calls go wrong, or gives people a quirk.
 ///
 /// As text, for a command line:
 ///
@@ -134,7 +134,7 @@ impl From<Call> for Target {
 ///
 /// CALL   a call's name (user/get, user/info/batchget, stable_token, …) or *
 /// WHEN   *        all            3     the third        2-5  the second to the fifth
-///        61-      from the 61st  /10   every tenth      p0.05  each with 5 %
+///        61-      from the 61st  /10   every tenth      p0.05  each with 5 % probability
 /// FAULT  errcode=N  errcode-text=N  http=STATUS  disconnect  lost  cut  stall=TIME
 ///        stall-mid=TIME  chunks  truncated  html  empty  token-dead  token-jammed
 ///        user/get:            count=±N  no-data  blank-openid  loop  loop-back  short=N  total=N
@@ -147,26 +147,26 @@ impl From<Call> for Target {
 ///        listed-but-gone  refuses-templates  blacklisted  high-risk  send-errcode=N
 ///        receipt=RECEIPT
 /// RECEIPT  none, or parts joined by +:  success|user-block|system-failed|freq-limit
-///        early|TIME (before the answer of the send, or that much later)  xTIMES
+///        early|TIME (before the response to the send, or delayed by TIME)  xTIMES
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum FaultRule {
-    /// Something goes wrong with calls.
+    /// Makes API calls go wrong.
     Call {
-        /// Which requests are looked at.
+        /// Which requests the rule matches.
         target: Target,
-        /// Which of them are struck.
+        /// Which of the matching requests the rule affects.
         when: When,
-        /// What happens to those.
+        /// What happens to the affected requests.
         fault: Fault,
     },
-    /// Something is odd about people.
+    /// Gives people a quirk.
     People {
-        /// The account's AppID; `None` for the first Official Account.
+        /// The account's AppID; `None` is the first Official Account.
         appid: Option<String>,
-        /// By number, from the first to the last.
+        /// The numbers of the people.
         people: RangeInclusive<u64>,
-        /// What is odd.
+        /// The quirk.
         quirk: Quirk,
     },
 }

@@ -1,4 +1,4 @@
-//! Fault rules as text, for command lines and the control route.
+//! Parses fault rules from text, for command lines and the control route.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -7,43 +7,43 @@ use super::spelling::NAMES;
 use super::{Fault, FaultRule, Target, UnknownQuirk, When};
 use crate::sandbox::call::{Call, UnknownCall};
 
-/// Why a text is not a fault rule.
+/// Why a text is not a valid fault rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRule {
-    /// There have to be three parts.
-    #[error("{0:?} is not CALL:WHEN:FAULT, such as user/get:2:disconnect")]
+    /// The text does not have three parts.
+    #[error("{0:?} does not have the form CALL:WHEN:FAULT, such as user/get:2:disconnect")]
     Shape(String),
-    /// The first part.
+    /// The first part is not a call.
     #[error(transparent)]
     Call(#[from] UnknownCall),
-    /// The second part.
-    #[error("{0:?} does not say when: *, 3, 2-5, 61-, /10 or p0.05 does")]
+    /// The second part is not a valid WHEN.
+    #[error("invalid WHEN {0:?}: expected *, 3, 2-5, 61-, /10 or p0.05")]
     When(String),
-    /// The second part of a rule for people.
-    #[error("{0:?} names no people: 17 or 17-20 does")]
+    /// The second part of a `person` rule is not a number or a range.
+    #[error("invalid people {0:?}: expected a number or a range, such as 17 or 17-20")]
     People(String),
-    /// The third part, or the name in it.
-    #[error("no fault is named {0:?}; there are {names}", names = NAMES)]
+    /// The name in the third part is not a fault.
+    #[error("unknown fault {0:?}; known faults: {names}", names = NAMES)]
     Fault(String),
-    /// The value after the name.
+    /// The value after the fault's name is invalid.
     #[error("{fault} needs {needs}, not {value:?}")]
     Value {
         /// The fault's name.
         fault: String,
-        /// What it needs.
+        /// What the fault needs.
         needs: &'static str,
-        /// What was given.
+        /// The given value.
         value: String,
     },
-    /// The third part of a rule for people.
+    /// The third part of a `person` rule is not a quirk.
     #[error(transparent)]
     Quirk(#[from] UnknownQuirk),
-    /// A page's fault at a call that has no pages.
-    #[error("{fault} strikes {calls} only", calls = names(calls))]
+    /// The fault does not apply to the call.
+    #[error("{fault} applies only to {calls}", calls = names(calls))]
     WrongCall {
         /// The fault's name.
         fault: String,
-        /// The calls it belongs to.
+        /// The calls that the fault applies to.
         calls: &'static [Call],
     },
 }
@@ -53,7 +53,7 @@ impl FromStr for FaultRule {
 
     fn from_str(text: &str) -> Result<Self, InvalidRule> {
         let mut parts = text.trim().splitn(3, ':');
-        let (Some(target), Some(when), Some(what)) = (parts.next(), parts.next(), parts.next())
+        let (Some(target), Some(when), Some(effect)) = (parts.next(), parts.next(), parts.next())
         else {
             return Err(InvalidRule::Shape(text.to_owned()));
         };
@@ -62,17 +62,17 @@ impl FromStr for FaultRule {
             None => (target, None),
         };
         if name == "person" {
-            return Ok(Self::People { appid, people: people(when)?, quirk: what.parse()? });
+            return Ok(Self::People { appid, people: people(when)?, quirk: effect.parse()? });
         }
         let call = if name == "*" { None } else { Some(name.parse()?) };
-        let fault = what.parse()?;
-        belongs(call, &fault, what)?;
+        let fault = effect.parse()?;
+        check_call(call, &fault, effect)?;
         Ok(Self::Call { target: Target { call, appid }, when: when.parse()?, fault })
     }
 }
 
-/// A rule that could never strike is a mistake worth telling.
-fn belongs(call: Option<Call>, fault: &Fault, text: &str) -> Result<(), InvalidRule> {
+/// Rejects a rule whose fault does not apply to its call, since such a rule would never have an effect.
+fn check_call(call: Option<Call>, fault: &Fault, text: &str) -> Result<(), InvalidRule> {
     let calls = fault.only_calls();
     if calls.is_empty() || call.is_none_or(|call| calls.contains(&call)) {
         return Ok(());
@@ -158,8 +158,8 @@ mod tests {
     fn people_can_be_odd() {
         let expected = FaultRule::People { appid: None, people: 17..=19, quirk: Quirk::Poison };
         assert_eq!("person:17-19:poison".parse(), Ok(expected));
-        assert!(error("person:x:poison").contains("names no people"));
-        assert!(error("person:1:poisoned").contains("no quirk is named"));
+        assert!(error("person:x:poison").contains("invalid people"));
+        assert!(error("person:1:poisoned").contains("unknown quirk"));
     }
 
     #[test]
@@ -167,18 +167,18 @@ mod tests {
         assert!(error("user/get").contains("CALL:WHEN:FAULT"));
         assert!(error("user/gte:1:cut").contains("user/get, user/info"));
         for when in ["0", "x", "5-2", "p1.5", "/0", ""] {
-            assert!(error(&format!("user/get:{when}:cut")).contains("does not say when"), "{when}");
+            assert!(error(&format!("user/get:{when}:cut")).contains("invalid WHEN"), "{when}");
         }
-        assert!(error("user/get:1:explode").contains("there are errcode=N"));
+        assert!(error("user/get:1:explode").contains("known faults: errcode=N"));
         assert_eq!(
             error("user/get:1:http=200"),
             "http needs a status from 400 to 599, not \"200\""
         );
         assert_eq!(error("user/get:1:cut=3"), "cut needs no value, not \"3\"");
         assert_eq!(error("user/get:1:stall=30"), "stall needs a time such as 30s, not \"30\"");
-        assert_eq!(error("user/info:1:no-data"), "no-data strikes user/get only");
+        assert_eq!(error("user/info:1:no-data"), "no-data applies only to user/get");
         let receipt = error("user/info:1:receipt=none");
-        assert_eq!(receipt, "receipt=none strikes template/send and subscribe/send only");
+        assert_eq!(receipt, "receipt=none applies only to template/send and subscribe/send");
         let receipt = error("template/send:1:receipt=soon");
         assert_eq!(receipt, "receipt needs a receipt such as user-block+early, not \"soon\"");
     }

@@ -1,4 +1,4 @@
-//! The plan of faults: which rule strikes which request.
+//! The fault plan: decides which rule affects which request.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use crate::sandbox::call::Call;
 use crate::sandbox::chance::mix;
 use crate::sandbox::locks::lock;
 
-/// Names a rule that was made while the world runs.
+/// Identifies a rule for calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleId(u64);
 
@@ -18,18 +18,20 @@ struct Rule {
     target: Target,
     when: When,
     fault: Fault,
+    /// Requests that matched.
     seen: u64,
+    /// Requests that the rule affected.
     struck: u64,
 }
 
 impl Rule {
-    fn looks_at(&self, call: Call, appid: Option<&str>) -> bool {
-        let Target { call: wanted, appid: account } = &self.target;
-        wanted.is_none_or(|wanted| wanted == call)
-            && account.as_deref().is_none_or(|account| Some(account) == appid)
+    fn matches(&self, call: Call, appid: Option<&str>) -> bool {
+        let target = &self.target;
+        target.call.is_none_or(|target| target == call)
+            && target.appid.as_deref().is_none_or(|target| Some(target) == appid)
     }
 
-    /// Counts a request it looks at, and tells whether it strikes it.
+    /// Counts a matching request and returns whether the rule affects it.
     fn strikes(&mut self, seed: u64) -> bool {
         self.seen += 1;
         let seen = self.seen;
@@ -45,43 +47,43 @@ impl Rule {
     }
 }
 
-/// All rules for calls. Where several strike the same request, the oldest one has it.
+/// All rules for calls. If several rules affect the same request, the oldest one is applied.
 #[derive(Debug)]
 pub(crate) struct Plan {
     seed: u64,
-    /// Whether there is anything to look through.
+    /// Whether there are any rules. Spares most requests the lock.
     any: AtomicBool,
-    book: Mutex<RuleStore>,
+    store: Mutex<RuleStore>,
 }
 
 #[derive(Debug, Default)]
 struct RuleStore {
     rules: Vec<Rule>,
-    made: u64,
+    created: u64,
 }
 
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, any: AtomicBool::new(false), book: Mutex::default() }
+        Self { seed, any: AtomicBool::new(false), store: Mutex::default() }
     }
 
     pub(crate) fn add(&self, target: Target, when: When, fault: Fault) -> RuleId {
-        let mut book = lock(&self.book);
-        book.made += 1;
-        let id = RuleId(book.made);
-        book.rules.push(Rule { id, target, when, fault, seen: 0, struck: 0 });
+        let mut store = lock(&self.store);
+        store.created += 1;
+        let id = RuleId(store.created);
+        store.rules.push(Rule { id, target, when, fault, seen: 0, struck: 0 });
         self.any.store(true, Ordering::SeqCst);
         id
     }
 
-    /// What goes wrong with this request, if anything. Every rule that looks at it counts it.
+    /// Returns the fault for this request. Every matching rule counts the request.
     pub(crate) fn pick(&self, call: Call, appid: Option<&str>) -> Option<Fault> {
         if !self.any.load(Ordering::SeqCst) {
             return None;
         }
-        let mut book = lock(&self.book);
+        let mut store = lock(&self.store);
         let mut picked = None;
-        for rule in book.rules.iter_mut().filter(|rule| rule.looks_at(call, appid)) {
+        for rule in store.rules.iter_mut().filter(|rule| rule.matches(call, appid)) {
             if rule.strikes(self.seed) && picked.is_none() {
                 rule.struck += 1;
                 picked = Some(rule.fault.clone());
@@ -90,15 +92,15 @@ impl Plan {
         picked
     }
 
-    /// How many requests the rule has struck.
+    /// Returns the number of requests that the rule affected.
     pub(crate) fn struck(&self, id: RuleId) -> u64 {
-        let book = lock(&self.book);
-        book.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
+        let store = lock(&self.store);
+        store.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
     }
 
     pub(crate) fn clear(&self) {
         self.any.store(false, Ordering::SeqCst);
-        lock(&self.book).rules.clear();
+        lock(&self.store).rules.clear();
     }
 }
 

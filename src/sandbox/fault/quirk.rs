@@ -1,25 +1,25 @@
-//! What is odd about single people: the profiles that real crawls stumble over.
+//! Quirks of single people, such as the profiles that break real crawls.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::receipt::Receipt;
 
-/// Bytes in an operator's note that make a profile hard to read.
+/// Bytes in the `remark` of a profile that make the response body hard to parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dirt {
     /// Raw control characters, unescaped.
     ControlCharacters,
     /// Bytes that are not UTF-8.
     InvalidUtf8,
-    /// A quotation mark that nothing escapes.
+    /// An unescaped quotation mark.
     BareQuote,
-    /// A backslash before a letter that no escape knows.
+    /// A backslash that does not start a valid escape sequence.
     StrayBackslash,
 }
 
 impl Dirt {
-    /// The note's bytes, as they stand between the quotation marks.
+    /// Returns the bytes of the `remark`, as written between the quotation marks.
     pub(crate) fn bytes(self) -> &'static [u8] {
         match self {
             Self::ControlCharacters => b"note\x07\x08\x14\n\x01end",
@@ -30,43 +30,44 @@ impl Dirt {
     }
 }
 
-/// Something odd about one person in one account.
+/// A deviation from the normal for one person in one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quirk {
-    /// No profile of this person carries a unionid.
+    /// No profile of this person contains a unionid.
     NoUnionid,
-    /// `user/info/batchget` leaves the unionid out, `user/info` gives it.
+    /// `user/info/batchget` omits the unionid; `user/info` contains it.
     NoUnionidInBatch,
-    /// `jscode2session` leaves the unionid out, `encryptedData` has it.
+    /// `jscode2session` omits the unionid; `encryptedData` contains it.
     NoUnionidAtLogin,
-    /// The unionid is that of another person, everywhere.
+    /// Every call returns the unionid of another person.
     UnionidOf(u64),
-    /// `user/info/batchget` gives another person's unionid, `user/info` the right one.
+    /// `user/info/batchget` returns another person's unionid; `user/info` returns the right one.
     UnionidInBatchOf(u64),
-    /// A profile or a message for this openid is refused with 40003, a whole batch because of it.
+    /// Profile requests and messages for this openid are refused with 40003. One such openid fails its
+    /// whole batch.
     Poison,
-    /// The operator's note makes the body hard to read.
+    /// The profile's `remark` makes the body hard to parse.
     Remark(Dirt),
-    /// Numbers come as texts.
+    /// Numbers in the profile are written as strings.
     NumericStrings,
-    /// The openid is listed, and its profile says that the person does not follow.
+    /// `user/get` lists the openid, but the profile reports that the person does not follow.
     ListedButGone,
-    /// The person switched template messages off: 43101.
+    /// The person refuses messages: they fail with 43101.
     RefusesTemplates,
-    /// The operator put the person on the blacklist: 43019.
+    /// The person is on the account's blacklist: messages fail with 43019.
     Blacklisted,
-    /// The vendor calls the person a high risk: 40226 at login.
+    /// WeChat rates the person as high risk: logins fail with 40226.
     HighRisk,
-    /// A message to this person is refused with that errcode, such as 43117 or 43108.
+    /// Messages to this person are refused with this errcode, such as 43117 or 43108.
     SendErrcode(i64),
-    /// What becomes of the messages to this person, where no fault has it otherwise.
+    /// The receipt of messages to this person, unless a fault overrides it.
     Receipt(Receipt),
 }
 
-/// A text that names no quirk.
+/// The text is not the name of a quirk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no quirk is named {0:?}; there are no-unionid, no-unionid-in-batch, no-unionid-at-login, \
+    "unknown quirk {0:?}; known quirks: no-unionid, no-unionid-in-batch, no-unionid-at-login, \
      unionid-of=PERSON, unionid-in-batch-of=PERSON, poison, remark=control-characters|\
      invalid-utf8|bare-quote|stray-backslash, numeric-strings, listed-but-gone, refuses-templates, \
      blacklisted, high-risk, send-errcode=N, receipt=RECEIPT"
@@ -126,13 +127,13 @@ mod tests {
 
     #[test]
     fn a_quirk_reads_back_as_it_is_written() {
-        let odd = [
+        let with_values = [
             Quirk::UnionidOf(7),
             Quirk::UnionidInBatchOf(8),
             Quirk::SendErrcode(-1),
             Quirk::Receipt(Receipt::none()),
         ];
-        for quirk in PLAIN.iter().map(|(_, quirk)| *quirk).chain(odd) {
+        for quirk in PLAIN.iter().map(|(_, quirk)| *quirk).chain(with_values) {
             assert_eq!(quirk.to_string().parse(), Ok(quirk));
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of a message that was accepted, and when the vendor tells of it.
+//! Receipts: the outcome of an accepted message, and when WeChat reports it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::spelling::time;
 
-/// Whether an accepted message reached its person.
+/// The outcome of an accepted message, as its receipt reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// `success`.
@@ -14,7 +14,7 @@ pub enum Outcome {
     Success,
     /// `failed:user block`.
     UserBlock,
-    /// `failed: system failed`, with the vendor's own blank.
+    /// `failed: system failed`, with a space as WeChat writes it.
     SystemFailed,
     /// `failed:freq limit`.
     FreqLimit,
@@ -33,13 +33,13 @@ impl Outcome {
         row.map(|(name, _, status)| (*name, *status)).unwrap_or_default()
     }
 
-    /// What the vendor calls it.
+    /// Returns the status text that WeChat sends.
     pub fn status(self) -> &'static str {
         self.row().1
     }
 
-    /// The `ErrorCode` of a subscribe message's event. The vendor documents 0 alone, which is
-    /// success.
+    /// Returns the `ErrorCode` of a subscribe message's event. WeChat documents only 0, which is success;
+    /// all failures have 1 here.
     pub fn code(self) -> i64 {
         i64::from(self != Self::Success)
     }
@@ -47,25 +47,25 @@ impl Outcome {
 
 /// When a receipt is pushed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// As soon as the message is accepted; the answer goes out at the same time.
+pub(crate) enum Timing {
+    /// When the message is accepted. The response to the send does not wait for the push.
     #[default]
-    AtOnce,
-    /// Before the answer, which waits until the push has ended.
+    Immediate,
+    /// Before the response to the send, which waits until the push has ended.
     Early,
-    /// That much later.
+    /// After this delay.
     Late(Duration),
 }
 
-/// The receipt of an accepted message: what it says, when it comes, and how often.
+/// The receipt of an accepted message: its outcome, when it is pushed, and how often.
 ///
 /// As text, parts joined by `+`: `success`, `user-block`, `system-failed` or `freq-limit`; `early`
-/// (before the answer of the send) or a time such as `500ms` (that much later); `x3` (three times).
-/// `none` stands alone.
+/// (before the response to the send) or a delay such as `500ms`; `x3` (three times). `none` cannot be
+/// combined with other parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     pub(crate) outcome: Outcome,
-    pub(crate) moment: Moment,
+    pub(crate) timing: Timing,
     pub(crate) times: u32,
 }
 
@@ -76,31 +76,32 @@ impl Default for Receipt {
 }
 
 impl Receipt {
-    /// At once, and once.
+    /// Creates a receipt that is pushed once, when the message is accepted.
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, moment: Moment::AtOnce, times: 1 }
+        Self { outcome, timing: Timing::Immediate, times: 1 }
     }
 
-    /// There is no receipt.
+    /// No receipt is pushed.
     pub fn none() -> Self {
         Self { times: 0, ..Self::default() }
     }
 
-    /// It is there before the answer of the send.
+    /// Pushes the receipt before the response to the send.
     pub fn early(self) -> Self {
-        Self { moment: Moment::Early, ..self }
+        Self { timing: Timing::Early, ..self }
     }
 
-    /// It comes that much later.
+    /// Delays the push.
     pub fn late(self, delay: Duration) -> Self {
-        Self { moment: Moment::Late(delay), ..self }
+        Self { timing: Timing::Late(delay), ..self }
     }
 
-    /// It is pushed that often, each time as an event of its own that says the same.
+    /// Pushes the receipt this many times, each time as a separate event with the same content.
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }
     }
 
+    /// Applies one part of the text form.
     fn with(self, part: &str) -> Option<Self> {
         if part == "early" {
             return Some(self.early());
@@ -115,9 +116,9 @@ impl Receipt {
     }
 }
 
-/// A text that is no receipt.
+/// The text is not a valid receipt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no receipt: none, user-block, early, 500ms+x3 and success+early+x2 are")]
+#[error("invalid receipt {0:?}; examples: none, user-block, early, 500ms+x3, success+early+x2")]
 pub struct InvalidReceipt(String);
 
 impl FromStr for Receipt {
@@ -127,8 +128,8 @@ impl FromStr for Receipt {
         if text == "none" {
             return Ok(Self::none());
         }
-        let read = text.split('+').try_fold(Self::default(), Self::with);
-        read.ok_or_else(|| InvalidReceipt(text.to_owned()))
+        let receipt = text.split('+').try_fold(Self::default(), Self::with);
+        receipt.ok_or_else(|| InvalidReceipt(text.to_owned()))
     }
 }
 
@@ -138,10 +139,10 @@ impl fmt::Display for Receipt {
             return f.write_str("none");
         }
         f.write_str(self.outcome.row().0)?;
-        match self.moment {
-            Moment::AtOnce => {}
-            Moment::Early => f.write_str("+early")?,
-            Moment::Late(delay) => write!(f, "+{}ms", delay.as_millis())?,
+        match self.timing {
+            Timing::Immediate => {}
+            Timing::Early => f.write_str("+early")?,
+            Timing::Late(delay) => write!(f, "+{}ms", delay.as_millis())?,
         }
         if self.times > 1 { write!(f, "+x{}", self.times) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! The names of the faults, as a command line spells them.
+//! Parses faults from their names on a command line.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Fault, InvalidRule};
 use crate::sandbox::call::Call;
 
-/// All of them, for whoever has misspelt one.
+/// The names of all faults, for error messages.
 pub(super) const NAMES: &str = "errcode=N, errcode-text=N, http=STATUS, disconnect, lost, cut, \
     stall=TIME, stall-mid=TIME, chunks, truncated, html, empty, token-dead, token-jammed, \
     count=N, no-data, blank-openid, loop, loop-back, short=N, total=N, misaligned=ROW, \
@@ -33,8 +33,8 @@ impl FromStr for Fault {
             "loop-back" => Self::LoopBack,
             _ => return with_value(name, value),
         };
-        let nothing_more = name == text;
-        nothing_more.then_some(plain).ok_or_else(|| refused(name, "no value", value))
+        let has_no_value = name == text;
+        has_no_value.then_some(plain).ok_or_else(|| invalid_value(name, "no value", value))
     }
 }
 
@@ -48,16 +48,16 @@ fn with_value(name: &str, value: &str) -> Result<Fault, InvalidRule> {
         "count" => (value.parse().ok().map(Fault::CountOff), "a difference such as -1"),
         "short" => (value.parse().ok().map(Fault::Short), "a number of openids"),
         "total" => (value.parse().ok().map(Fault::Total), "a number"),
-        "misaligned" => (value.parse().ok().map(Fault::Misaligned), "a row; the first is 0"),
+        "misaligned" => (value.parse().ok().map(Fault::Misaligned), "a row number, counted from 0"),
         "missing" => (value.parse().ok().map(Fault::RowsMissing), "a number of rows"),
         "blank" => (value.parse().ok().map(Fault::RowsBlank), "a number of rows"),
         "receipt" => (value.parse().ok().map(Fault::Receipt), "a receipt such as user-block+early"),
         _ => return Err(InvalidRule::Fault(name.to_owned())),
     };
-    fault.ok_or_else(|| refused(name, needs, value))
+    fault.ok_or_else(|| invalid_value(name, needs, value))
 }
 
-fn refused(fault: &str, needs: &'static str, value: &str) -> InvalidRule {
+fn invalid_value(fault: &str, needs: &'static str, value: &str) -> InvalidRule {
     InvalidRule::Value { fault: fault.to_owned(), needs, value: value.to_owned() }
 }
 
@@ -65,7 +65,7 @@ fn status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| (400..600).contains(status))
 }
 
-/// A time such as `500ms`, `30s` or `2m`.
+/// Parses a duration such as `500ms`, `30s` or `2m`.
 pub(super) fn time(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -79,7 +79,7 @@ pub(super) fn time(text: &str) -> Option<Duration> {
 }
 
 impl Fault {
-    /// The only calls that the fault makes sense for; none where it does for all.
+    /// Returns the calls that the fault applies to. Empty if it applies to all calls.
     pub(super) fn only_calls(&self) -> &'static [Call] {
         use Fault::{BlankOpenid, CountOff, Loop, LoopBack, NoData, Short, Total};
         use Fault::{Misaligned, Receipt, RowsBlank, RowsMissing};

@@ -1,50 +1,50 @@
-//! What accounts to make.
+//! Which accounts the sandbox creates.
 
 use crate::sandbox::push::Callback;
 
-/// The AppID of the Official Account that there is unless told otherwise.
+/// The AppID of the default Official Account.
 pub const OFFICIAL_ACCOUNT: &str = "wx0a00000000000001";
 
-/// Its AppSecret. A dummy: it opens nothing but a sandbox.
+/// The AppSecret of the default Official Account. A dummy that works only in a sandbox.
 pub const OFFICIAL_ACCOUNT_SECRET: &str = "5a5d0b0c0a11ce0000000000000000a1";
 
-/// The AppID of the Mini Program that there is unless told otherwise.
+/// The AppID of the default Mini Program.
 pub const MINI_PROGRAM: &str = "wx3b00000000000001";
 
-/// Its AppSecret. A dummy: it opens nothing but a sandbox.
+/// The AppSecret of the default Mini Program. A dummy that works only in a sandbox.
 pub const MINI_PROGRAM_SECRET: &str = "5a5d0b0c0a11ce0000000000000000b1";
 
-/// How the follower list ends; the vendor is seen to do either.
+/// How the follower list ends. Real WeChat has been seen to do both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LastPage {
-    /// The last page names its last openid, and the page after it is empty.
+    /// `next_openid` of the last page is its last openid, and the page after it is empty.
     #[default]
     NamesNext,
-    /// The last page has an empty `next_openid`.
+    /// `next_openid` of the last page is empty.
     EndsTheList,
 }
 
-/// An Official Account to make.
+/// An Official Account to create.
 #[derive(Debug, Clone)]
 pub struct OfficialAccount {
-    /// The name it has in a configuration.
+    /// The account's name in the configuration of unionid-bridge.
     pub name: String,
     /// `wx` and 16 hex digits.
     pub appid: String,
     /// 32 hex digits.
     pub secret: String,
-    /// How many follow at first: the people `0..followers`.
+    /// The initial number of followers. They are the people `0..followers`.
     pub followers: u64,
-    /// Whether it is bound to the Open Platform account; if not, nobody has a unionid.
+    /// Whether the account is bound to the Open Platform account. If not, nobody has a unionid.
     pub bound: bool,
-    /// How its follower list ends.
+    /// How the follower list ends.
     pub last_page: LastPage,
-    /// Where its events are pushed.
+    /// Where the account's events are pushed.
     pub callback: Option<Callback>,
 }
 
 impl OfficialAccount {
-    /// A bound account of that many followers.
+    /// Creates an account that is bound to the Open Platform account, with this many followers.
     pub fn new(name: &str, appid: &str, secret: &str, followers: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -58,23 +58,23 @@ impl OfficialAccount {
     }
 }
 
-/// A Mini Program to make. Every person can log in to it.
+/// A Mini Program to create. Every person can log in to it.
 #[derive(Debug, Clone)]
 pub struct MiniProgram {
-    /// The name it has in a configuration.
+    /// The account's name in the configuration of unionid-bridge.
     pub name: String,
     /// `wx` and 16 hex digits.
     pub appid: String,
     /// 32 hex digits.
     pub secret: String,
-    /// Whether it is bound to the Open Platform account; if not, logins give no unionid.
+    /// Whether the account is bound to the Open Platform account. If not, logins return no unionid.
     pub bound: bool,
-    /// Where its events are pushed.
+    /// Where the account's events are pushed.
     pub callback: Option<Callback>,
 }
 
 impl MiniProgram {
-    /// A bound Mini Program.
+    /// Creates a Mini Program that is bound to the Open Platform account.
     pub fn new(name: &str, appid: &str, secret: &str) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! What world to make: accounts, sizes, latencies, quotas, lifetimes.
+//! Which world to create: accounts, sizes, latencies, quotas, lifetimes.
 
 mod account;
 
@@ -16,41 +16,41 @@ use super::fault::FaultRule;
 use super::push::Callback;
 use crate::clock::Clock;
 
-/// What world to make, and where it listens.
+/// Which world to create, and where the sandbox listens.
 ///
-/// The default is one Official Account of 10,000 followers and one Mini Program, bound to one Open
-/// Platform account, on a free port of loopback.
+/// The default is one Official Account with 10,000 followers and one Mini Program, both bound to the same
+/// Open Platform account, on a free port of the loopback interface.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on. Port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Equal seeds make equal worlds.
+    /// Equal seeds create equal worlds.
     pub seed: u64,
-    /// At least one.
+    /// The Official Accounts, at least one.
     pub official_accounts: Vec<OfficialAccount>,
-    /// May be empty.
+    /// The Mini Programs. May be empty.
     pub mini_programs: Vec<MiniProgram>,
-    /// Openids on a page of `user/get`; the vendor's is 10,000.
+    /// Openids per page of `user/get`. WeChat returns 10,000.
     pub page_size: usize,
-    /// How long an answer takes; calls not named take no time.
+    /// The latency of each call. Other calls are answered immediately.
     pub latency: BTreeMap<Call, Duration>,
-    /// Calls a day and account; calls not named have no limit. `batchget` is charged per call.
+    /// Calls per day and account. Other calls have no limit. `batchget` is charged per call, not per openid.
     pub quotas: BTreeMap<Call, u64>,
-    /// How long an access token lives; the vendor's is 7,200 s.
+    /// The lifetime of an access token. WeChat's is 7,200 s.
     pub token_lifetime: Duration,
-    /// Whether who joins, comes back and leaves is pushed to the account's callback as the vendor
-    /// does; people who drift while they are listed are not.
+    /// Whether people who join, return or leave cause events to the account's callback, as on WeChat.
+    /// Changes by [`Drift`](crate::sandbox::Drift) never cause events.
     pub pushes_follows: bool,
-    /// Whether what became of a message is pushed to the account's callback, where that has a URL.
+    /// Whether the receipt of a message is pushed to the account's callback, if the callback has a URL.
     pub receipts: bool,
-    /// Whether Mini Programs' template messages of the years before 2020 are served, as gateways do
-    /// that kept them; the vendor answers 45103.
+    /// Whether to serve the API of Mini Programs' template messages that WeChat retired in 2020, as some
+    /// gateways still do. WeChat answers 45103.
     pub legacy_templates: bool,
-    /// How long a push waits for its answer; the vendor's is 5 s.
+    /// How long a push waits for its response. WeChat waits 5 s.
     pub push_timeout: Duration,
-    /// What tokens, codes, quotas, pushes and the `Date` of every answer take the time from.
+    /// The clock of tokens, codes, quotas, pushes and the `Date` header of every response.
     pub clock: Clock,
-    /// What goes wrong, from the start.
+    /// Fault rules that apply from the start.
     pub faults: Vec<FaultRule>,
 }
 
@@ -61,7 +61,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The default world with that many followers.
+    /// Creates the default options with this many followers.
     pub fn with_followers(followers: u64) -> Self {
         let main =
             OfficialAccount::new("main", OFFICIAL_ACCOUNT, OFFICIAL_ACCOUNT_SECRET, followers);
@@ -83,19 +83,19 @@ impl Options {
         }
     }
 
-    /// Makes a call take that long.
+    /// Sets the latency of a call.
     pub fn latency(mut self, call: Call, latency: Duration) -> Self {
         self.latency.insert(call, latency);
         self
     }
 
-    /// Limits a call to that many a day and account.
+    /// Limits a call to this many per day and account.
     pub fn quota(mut self, call: Call, limit: u64) -> Self {
         self.quotas.insert(call, limit);
         self
     }
 
-    /// Limits calls as the vendor limits those of a new account.
+    /// Sets the quotas that WeChat gives to a new account.
     pub fn vendor_quotas(mut self) -> Self {
         self.quotas.extend([
             (Call::Token, 2_000),
@@ -108,24 +108,24 @@ impl Options {
         self
     }
 
-    /// Gives every account that callback.
+    /// Sets the callback of every account.
     pub fn callback(self, callback: Callback) -> Self {
         self.callbacks(|_, _| Some(callback.clone()))
     }
 
-    /// Gives the account with that AppID that callback.
+    /// Sets the callback of the account with this AppID.
     pub fn callback_of(self, appid: &str, callback: Callback) -> Self {
-        self.callbacks(|other, had| if other == appid { Some(callback.clone()) } else { had })
+        self.callbacks(|other, old| if other == appid { Some(callback.clone()) } else { old })
     }
 
-    /// Gives every account a callback in safe mode at that URL, in which `{appid}` stands for its
-    /// AppID, with a token and a key of its own that the seed decides.
+    /// Gives every account a callback in safe mode at this URL, in which `{appid}` is replaced by the AppID.
+    /// Each account gets its own token and key, derived from the seed.
     pub fn callback_url(self, url: &str) -> Self {
         let seed = self.seed;
         self.callbacks(|appid, _| Some(Callback::made(url, seed, appid)))
     }
 
-    /// Gives each account the callback that `change` makes of its AppID and the callback it had.
+    /// Sets each account's callback to the result of `change`, which gets the AppID and the old callback.
     pub fn callbacks(
         mut self,
         change: impl Fn(&str, Option<Callback>) -> Option<Callback>,
@@ -134,11 +134,11 @@ impl Options {
         let official = official.map(|account| (&account.appid, &mut account.callback));
         let programs = self.mini_programs.iter_mut();
         let programs = programs.map(|account| (&account.appid, &mut account.callback));
-        official.chain(programs).for_each(|(appid, place)| *place = change(appid, place.take()));
+        official.chain(programs).for_each(|(appid, slot)| *slot = change(appid, slot.take()));
         self
     }
 
-    /// The lines of configuration that point unionid-bridge at this world.
+    /// Returns the TOML configuration that points unionid-bridge at this world.
     pub fn config_toml(&self, base_url: &str) -> String {
         let mut text = format!("[wechat]\nbase_url = \"{base_url}\"\n");
         for account in &self.official_accounts {

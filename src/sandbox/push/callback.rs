@@ -1,4 +1,4 @@
-//! Where an account's pushes go, and how they are signed: the console's server configuration.
+//! An account's callback: the URL, signature and encryption of pushes, as configured in WeChat's console.
 
 use hyper::Uri;
 use serde::{Deserialize, Serialize};
@@ -7,44 +7,44 @@ use crate::sandbox::chance::{derive, mix};
 use crate::sandbox::cipher::{AesKey, aes_key};
 use crate::sandbox::world::Kind;
 
-/// What stands for the account's AppID in a callback's URL.
+/// The placeholder for the account's AppID in a callback's URL.
 const APPID: &str = "{appid}";
 
-const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// How much of a push is encrypted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallbackMode {
-    /// Nothing: the signature does not cover the body.
+    /// Nothing is encrypted, and the signature does not cover the body.
     #[default]
     Plain,
-    /// The message stands there in the clear and encrypted.
+    /// The body contains the message both in plain text and encrypted.
     Compatible,
-    /// The message is encrypted.
+    /// The body contains only the encrypted message.
     Safe,
 }
 
-/// How a push is written. An Official Account's is always XML.
+/// The format of a push. Official Accounts always use XML.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallbackFormat {
-    /// As XML.
+    /// XML.
     #[default]
     Xml,
-    /// As JSON, which only a Mini Program can have.
+    /// JSON, for Mini Programs only.
     Json,
 }
 
-/// An account's server configuration, as its operator enters it in the vendor's console.
+/// An account's server configuration, as its operator enters it in WeChat's console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Callback {
-    /// Where the vendor pushes to: `http://HOST[:PORT]/PATH`, in which `{appid}` stands for the
-    /// account's AppID. Empty where it is not known yet: nothing is pushed then.
+    /// The URL that events are pushed to: `http://HOST[:PORT]/PATH`, in which `{appid}` is replaced by the
+    /// account's AppID. If it is empty, nothing is pushed.
     pub url: String,
-    /// 3 to 32 letters and digits, which sign.
+    /// The token that signs pushes: 3 to 32 letters and digits.
     pub token: String,
-    /// 43 letters and digits, which encrypt; plain mode needs none.
+    /// The key that encrypts pushes: 43 letters and digits. Not needed in plain mode.
     pub encoding_aes_key: Option<String>,
     /// How much is encrypted.
     pub mode: CallbackMode,
@@ -52,25 +52,25 @@ pub struct Callback {
     pub format: CallbackFormat,
 }
 
-/// Why a callback cannot be.
+/// Why a callback is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCallback {
-    /// The sandbox speaks HTTP alone.
-    #[error("{0:?} is no callback URL: http://HOST[:PORT]/PATH is one")]
+    /// The URL is not an HTTP URL. The sandbox supports only HTTP.
+    #[error("invalid callback URL {0:?}: expected http://HOST[:PORT]/PATH")]
     Url(String),
-    /// The vendor's console would not take it.
-    #[error("a callback's token is 3 to 32 letters and digits")]
+    /// WeChat's console would reject the token.
+    #[error("a callback's token must be 3 to 32 letters and digits")]
     Token,
-    /// The vendor's console would not take it.
-    #[error("an EncodingAESKey is 43 letters and digits")]
+    /// WeChat's console would reject the key.
+    #[error("an EncodingAESKey must be 43 letters and digits")]
     AesKey,
-    /// Compatible and safe mode encrypt.
-    #[error("a callback that is not in plain mode needs an EncodingAESKey")]
+    /// Compatible and safe mode need a key.
+    #[error("a callback in compatible or safe mode needs an EncodingAESKey")]
     NoAesKey,
 }
 
 impl Callback {
-    /// A callback in plain mode, in XML.
+    /// Creates a callback in plain mode, in XML.
     pub fn plain(url: &str, token: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -81,32 +81,31 @@ impl Callback {
         }
     }
 
-    /// A callback in safe mode, in XML.
+    /// Creates a callback in safe mode, in XML.
     pub fn safe(url: &str, token: &str, encoding_aes_key: &str) -> Self {
         let encoding_aes_key = Some(encoding_aes_key.to_owned());
         Self { encoding_aes_key, mode: CallbackMode::Safe, ..Self::plain(url, token) }
     }
 
-    /// A callback in safe mode whose token and key are made from a world's seed, for each account
-    /// others.
+    /// Creates a callback in safe mode, with a token and key derived from the seed and the AppID.
     pub fn made(url: &str, seed: u64, appid: &str) -> Self {
-        let token = envelopes(derive(seed ^ 0x70, appid), 32);
-        let mut key = envelopes(derive(seed ^ 0x71, appid), 42);
-        // Bits that stand for nothing and are not zero, as many of the vendor's keys have them.
+        let token = alphanumeric(derive(seed ^ 0x70, appid), 32);
+        let mut key = alphanumeric(derive(seed ^ 0x71, appid), 42);
+        // Its two unused bits are not zero, as in many real keys.
         key.push('Z');
         Self::safe(url, &token, &key)
     }
 
-    /// The same as that account has it: its AppID in the URL, and XML alone for an Official
-    /// Account. Refused where it cannot be.
+    /// Validates the callback and adapts it to an account: replaces `{appid}` in the URL, and sets the format
+    /// to XML for an Official Account.
     pub(crate) fn for_account(&self, kind: Kind, appid: &str) -> Result<Self, InvalidCallback> {
         let url = self.url.replace(APPID, appid);
         let token = &self.token;
-        let alphanumeric = token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_alphanumeric = token.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !url.is_empty() && !is_http(&url) {
             return Err(InvalidCallback::Url(url));
         }
-        if !alphanumeric || !(3..=32).contains(&token.len()) {
+        if !is_alphanumeric || !(3..=32).contains(&token.len()) {
             return Err(InvalidCallback::Token);
         }
         self.key()?;
@@ -117,7 +116,7 @@ impl Callback {
         Ok(Self { url, format, ..self.clone() })
     }
 
-    /// What encrypts; `None` in plain mode.
+    /// Returns the decoded key; `None` in plain mode.
     pub(super) fn key(&self) -> Result<Option<AesKey>, InvalidCallback> {
         let key = self.encoding_aes_key.as_deref();
         let key = key.map(|key| aes_key(key).ok_or(InvalidCallback::AesKey)).transpose()?;
@@ -135,9 +134,9 @@ fn is_http(url: &str) -> bool {
     uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
 }
 
-fn envelopes(key: u64, count: u64) -> String {
-    let envelope = |place| char::from(LETTERS[(mix(key ^ place) % 62) as usize]);
-    (0..count).map(envelope).collect()
+fn alphanumeric(key: u64, count: u64) -> String {
+    let character = |index| char::from(ALPHANUMERIC[(mix(key ^ index) % 62) as usize]);
+    (0..count).map(character).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! People who answer a Mini Program's prompts, and the events that tell of it.
+//! People who answer a Mini Program's prompts, and the events for the answers.
 
 use std::sync::Arc;
 
 use super::{Event, announce};
 use crate::sandbox::world::{Account, Permission, World};
 
-/// A person grants messages of a template: one event for each prompt that was accepted, a second
-/// apart, the last of them now.
+/// Adds a person's permission for a template. Pushes one event per accepted prompt. Their times are one
+/// second apart, and the last is now.
 pub(crate) fn grant(
     world: &Arc<World>,
     account: &Account,
@@ -21,10 +21,10 @@ pub(crate) fn grant(
     };
     let now = world.now() / 1_000;
     let accepted = Event::subscribe_msg_popup(person, &[(template, "accept")]);
-    announce(world, account, (0..prompts).rev().map(|before| accepted.clone().at(now - before)));
+    announce(world, account, (0..prompts).rev().map(|seconds| accepted.clone().at(now - seconds)));
 }
 
-/// A person takes back every permission for a template.
+/// Revokes a person's permission for a template and pushes the event.
 pub(crate) fn revoke(world: &Arc<World>, account: &Account, person: u64, template: &str) {
     world.consents.revoke(account.number, person, template);
     announce(world, account, [Event::subscribe_msg_change(person, &[(template, "reject")])]);

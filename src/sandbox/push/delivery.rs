@@ -1,4 +1,4 @@
-//! A push on its way: tried until it is answered, as often as the vendor does.
+//! Delivers a push: retries it until it is accepted, as often as WeChat does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use super::post::{Answer, Undelivered};
 use super::{Draft, Event, post, url_of};
 use crate::sandbox::world::{Account, Attempt, Push, PushId, PushState, World};
 
-/// How often a push is tried in all.
-const TRIES: usize = 3;
+/// The maximum number of attempts per push.
+const MAX_ATTEMPTS: usize = 3;
 
-/// What the vendor waits before it tries again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The delay before the next attempt.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// As much of an answer is kept as this, in bytes.
-const KEPT_ANSWER: usize = 1_024;
+/// How much of a response body is stored, in bytes.
+const MAX_STORED_BODY: usize = 1_024;
 
-/// Begins to push an event, in a task of its own that ends when the push does.
+/// Starts to push an event in a new task, which ends when the push is accepted or has failed.
 pub(crate) fn start(
     world: &Arc<World>,
     account: &Account,
@@ -28,7 +28,7 @@ pub(crate) fn start(
     start_after(world, account, event, Duration::ZERO)
 }
 
-/// The same, with the first attempt that much later.
+/// Like [`start`], but delays the first attempt.
 pub(super) fn start_after(
     world: &Arc<World>,
     account: &Account,
@@ -36,25 +36,25 @@ pub(super) fn start_after(
     delay: Duration,
 ) -> Result<(PushId, JoinHandle<()>), Undelivered> {
     let draft = Draft::new(world, account, event)?;
-    let under_way = world.pushes.begin(&account.appid, event.name(), event.person());
-    let id = under_way.id();
+    let pending = world.pushes.begin(&account.appid, event.name(), event.person());
+    let id = pending.id();
     let (world, number) = (world.clone(), account.number);
     let task = tokio::spawn(async move {
         let stop = world.stop.clone();
-        let tries = async {
-            // A sleep of no time still waits for the timer's next tick.
+        let attempts = async {
+            // A sleep of zero still waits for the timer's next tick.
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            try_all(&world, number, &draft, id).await
+            attempt_all(&world, number, &draft, id).await
         };
-        let state = stop.run_until_cancelled(tries).await;
-        under_way.end(state.unwrap_or(PushState::GivenUp));
+        let state = stop.run_until_cancelled(attempts).await;
+        pending.finish(state.unwrap_or(PushState::GivenUp));
     });
     Ok((id, task))
 }
 
-/// Begins to push events, where the account has somewhere to push to.
+/// Starts to push events, if the account has a callback with a URL.
 pub(super) fn announce(
     world: &Arc<World>,
     account: &Account,
@@ -70,29 +70,29 @@ pub(super) fn announce(
     }
 }
 
-/// Pushes an event and waits for the end of it.
+/// Pushes an event and waits until it is accepted or has failed.
 pub(crate) async fn deliver(
     world: &Arc<World>,
     account: &Account,
     event: &Event,
 ) -> Result<Push, Undelivered> {
     let (id, task) = start(world, account, event)?;
-    // The push is in the book, however its task ended.
+    // The outcome is recorded in the history, however the task ended.
     _ = task.await;
     world.pushes.find(id).ok_or(Undelivered::Forgotten)
 }
 
-/// Tries until somebody answers with 200, as often as the vendor does.
-async fn try_all(world: &World, account: usize, draft: &Draft, id: PushId) -> PushState {
-    let _turn = world.pushes.turn().await;
-    for nth in 0..TRIES {
+/// Attempts the push until the callback answers status 200, as often as WeChat does.
+async fn attempt_all(world: &World, account: usize, draft: &Draft, id: PushId) -> PushState {
+    let _permit = world.pushes.acquire_permit().await;
+    for nth in 0..MAX_ATTEMPTS {
         if nth > 0 {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let answer = attempt(world, &world.accounts[account], draft).await;
-        let state = judge(&answer);
-        world.pushes.record(id, told(answer, begun.elapsed()));
+        let state = final_state(&answer);
+        world.pushes.record(id, to_attempt(answer, started.elapsed()));
         if let Some(state) = state {
             return state;
         }
@@ -104,8 +104,8 @@ async fn attempt(world: &World, account: &Account, draft: &Draft) -> Result<Answ
     post(world, account, &draft.seal(world)?).await
 }
 
-/// How a push ends with this answer; `None` where it is tried again.
-fn judge(answer: &Result<Answer, Undelivered>) -> Option<PushState> {
+/// Returns the final state of a push with this response, or `None` if the push is to be retried.
+fn final_state(answer: &Result<Answer, Undelivered>) -> Option<PushState> {
     match answer {
         Ok(Answer { status: 200, body }) if body.is_empty() || body == b"success" => {
             Some(PushState::Accepted)
@@ -115,11 +115,11 @@ fn judge(answer: &Result<Answer, Undelivered>) -> Option<PushState> {
     }
 }
 
-fn told(answer: Result<Answer, Undelivered>, took: Duration) -> Attempt {
-    let milliseconds = took.as_millis() as u64;
+fn to_attempt(answer: Result<Answer, Undelivered>, duration: Duration) -> Attempt {
+    let milliseconds = duration.as_millis() as u64;
     match answer {
         Ok(Answer { status, mut body }) => {
-            body.truncate(KEPT_ANSWER);
+            body.truncate(MAX_STORED_BODY);
             let body = Some(String::from_utf8_lossy(&body).into_owned());
             Attempt { status: Some(status), body, error: None, milliseconds }
         }

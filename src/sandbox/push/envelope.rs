@@ -1,4 +1,4 @@
-//! A message in its envelope: encrypted as the callback's mode has it, and signed.
+//! Signs a message, and encrypts it if the callback's mode requires it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,57 +6,59 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Callback, CallbackFormat, CallbackMode, Context, InvalidCallback};
 use crate::sandbox::cipher::{encrypt_push, signature};
 
-/// A push that was signed and not sent, for those who want to alter or repeat it.
+/// A signed push that was not sent, so that a test can alter or repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// What follows the `?` of the URL: signature, timestamp, nonce, and what the mode adds.
+    /// The query of the URL, without the `?`: signature, timestamp, nonce, and parameters of the mode.
     pub query: String,
     /// The body.
     pub body: Vec<u8>,
-    /// Its type.
+    /// The content type of the body.
     pub content_type: String,
 }
 
-/// What makes one envelope unlike the next.
+/// What differs between two envelopes of the same message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seal {
+pub(super) struct Variation {
+    /// Unix time in s.
     pub(super) timestamp: i64,
-    pub(super) draws: [u64; 3],
+    pub(super) random: [u64; 3],
 }
 
-impl Seal {
+impl Variation {
     fn nonce(self) -> String {
-        (self.draws[0] >> 32).to_string()
+        (self.random[0] >> 32).to_string()
     }
 
-    /// 16 letters, as the vendor puts before a message.
-    fn random(self) -> [u8; 16] {
-        let bytes = [self.draws[1].to_le_bytes(), self.draws[2].to_le_bytes()].concat();
+    /// Returns the 16 random characters that WeChat puts before an encrypted message.
+    fn random_prefix(self) -> [u8; 16] {
+        let bytes = [self.random[1].to_le_bytes(), self.random[2].to_le_bytes()].concat();
         let text = URL_SAFE_NO_PAD.encode(bytes);
-        std::array::from_fn(|place| text.as_bytes()[place])
+        std::array::from_fn(|index| text.as_bytes()[index])
     }
 }
 
-/// Seals a message; `openid` is who it is of.
+/// Signs a message, and encrypts it if the callback's mode requires it.
 pub(super) fn seal(
     callback: &Callback,
     context: &Context,
     message: Vec<u8>,
-    seal: Seal,
+    variation: Variation,
 ) -> Result<Envelope, InvalidCallback> {
-    let (timestamp, nonce) = (seal.timestamp.to_string(), seal.nonce());
+    let (timestamp, nonce) = (variation.timestamp.to_string(), variation.nonce());
     let mut query = signed_query(&callback.token, &timestamp, &nonce);
     if !context.openid.is_empty() {
         query += &format!("&openid={}", context.openid);
     }
     let mut body = message;
     if let Some(key) = callback.key()? {
-        let encrypted = encrypt_push(&key, seal.random(), &body, &context.appid);
+        let encrypted = encrypt_push(&key, variation.random_prefix(), &body, &context.appid);
         let signed = signature([&callback.token, &timestamp, &nonce, &encrypted]);
         query += &format!("&encrypt_type=aes&msg_signature={signed}");
-        let in_the_clear = callback.mode == CallbackMode::Compatible;
-        let spliced = in_the_clear.then(|| splice(&body, &encrypted, callback.format)).flatten();
-        body = spliced.unwrap_or_else(|| envelope(context, &encrypted, callback.format));
+        let compatible = callback.mode == CallbackMode::Compatible;
+        let both =
+            compatible.then(|| compatible_body(&body, &encrypted, callback.format)).flatten();
+        body = both.unwrap_or_else(|| safe_body(context, &encrypted, callback.format));
     }
     let content_type = match callback.format {
         CallbackFormat::Xml => "text/xml",
@@ -65,14 +67,14 @@ pub(super) fn seal(
     Ok(Envelope { query, body, content_type: content_type.to_owned() })
 }
 
-/// The part of the query that every push and the URL check have.
+/// Returns the part of the query that every push and URL check has.
 pub(super) fn signed_query(token: &str, timestamp: &str, nonce: &str) -> String {
     let signed = signature([token, timestamp, nonce]);
     format!("signature={signed}&timestamp={timestamp}&nonce={nonce}")
 }
 
-/// Safe mode's body: whose it is, and the rest encrypted.
-fn envelope(context: &Context, encrypted: &str, format: CallbackFormat) -> Vec<u8> {
+/// Returns the body in safe mode: the receiving account, and the encrypted message.
+fn safe_body(context: &Context, encrypted: &str, format: CallbackFormat) -> Vec<u8> {
     let to = &context.original_id;
     match format {
         CallbackFormat::Xml => format!(
@@ -86,9 +88,9 @@ fn envelope(context: &Context, encrypted: &str, format: CallbackFormat) -> Vec<u
     .into_bytes()
 }
 
-/// Compatible mode's body: the message with its own encryption inside; `None` where it has no end
-/// to put it before.
-fn splice(message: &[u8], encrypted: &str, format: CallbackFormat) -> Option<Vec<u8>> {
+/// Returns the body in compatible mode: the message with the encrypted message inserted at its end. Returns
+/// `None` if the message has no end tag or brace.
+fn compatible_body(message: &[u8], encrypted: &str, format: CallbackFormat) -> Option<Vec<u8>> {
     let (end, addition) = match format {
         CallbackFormat::Xml => ("</xml>", format!("<Encrypt><![CDATA[{encrypted}]]></Encrypt>")),
         CallbackFormat::Json => ("}", format!(",\"Encrypt\":\"{encrypted}\"")),

@@ -1,11 +1,11 @@
-//! What the vendor has to tell of a person, before it is written down.
+//! Events and messages that WeChat pushes, before they are serialized.
 
 use super::message::{Fields, Value};
 use super::{CallbackFormat, Context};
 
 /// An event or a message for [`Account::push`](crate::sandbox::Account::push).
 ///
-/// It is of one person, by number; what else it says the vendor's fields decide.
+/// It is about one person, identified by number. Its other fields are WeChat's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     person: Option<u64>,
@@ -33,12 +33,12 @@ impl Event {
         Self { person: Some(person), created_at: None, kind }
     }
 
-    /// `subscribe`, without a QR code.
+    /// `subscribe`, not by a QR code.
     pub fn subscribe(person: u64) -> Self {
         Self::of(person, Kind::Subscribe { scene: None })
     }
 
-    /// `subscribe` by a QR code with that scene: `EventKey` is `qrscene_` and the scene.
+    /// `subscribe` by a QR code with this scene: `EventKey` is `qrscene_` and the scene.
     pub fn subscribe_by(person: u64, scene: &str) -> Self {
         Self::of(person, Kind::Subscribe { scene: Some(scene.to_owned()) })
     }
@@ -48,38 +48,40 @@ impl Event {
         Self::of(person, Kind::Unsubscribe)
     }
 
-    /// `SCAN`: a follower read a QR code with that scene.
+    /// `SCAN`: a follower scanned a QR code with this scene.
     pub fn scan(person: u64, scene: &str) -> Self {
         Self::of(person, Kind::Scan { scene: scene.to_owned() })
     }
 
-    /// `TEMPLATESENDJOBFINISH`: what became of a template message, such as `success`,
-    /// `failed:user block` or `failed: system failed`.
+    /// `TEMPLATESENDJOBFINISH`: the outcome of a template message, such as `success`, `failed:user block` or
+    /// `failed: system failed`.
     pub fn template_sent(person: u64, msgid: i64, status: &str) -> Self {
         Self::of(person, Kind::TemplateSent { msgid, status: status.to_owned() })
     }
 
-    /// `user_info_modified`: the person changed what those numbers stand for.
+    /// `user_info_modified`: the person changed personal data. `revoke_info` contains WeChat's numbers of the
+    /// changed data, separated by commas.
     pub fn user_info_modified(person: u64, revoke_info: &str) -> Self {
         Self::of(person, Kind::UserInfoModified { revoke_info: revoke_info.to_owned() })
     }
 
-    /// `user_authorization_revoke`: the person takes back what those numbers stand for.
+    /// `user_authorization_revoke`: the person revoked an authorization. `revoke_info` contains WeChat's
+    /// numbers of the revoked data, separated by commas.
     pub fn user_authorization_revoke(person: u64, revoke_info: &str) -> Self {
         Self::of(person, Kind::AuthorizationRevoke { revoke_info: revoke_info.to_owned() })
     }
 
-    /// `user_authorization_cancellation`: the person's account with the company ends.
+    /// `user_authorization_cancellation`: the person cancelled their account with the company.
     pub fn user_authorization_cancellation(person: u64) -> Self {
         Self::of(person, Kind::AuthorizationCancellation)
     }
 
-    /// `subscribe_msg_popup_event`: the person answered a prompt, for each template `accept` or
-    /// `reject`.
+    /// `subscribe_msg_popup_event`: the person answered a prompt. `answers` contains template ids with
+    /// `accept` or `reject`.
     pub fn subscribe_msg_popup(person: u64, answers: &[(&str, &str)]) -> Self {
         let items = answers.iter().map(|(template, answer)| {
             let mut item = choice(template, answer);
-            // In a page of the Mini Program.
+            // The prompt was shown in a page of the Mini Program.
             item.push(("PopupScene", Value::Text("0".to_owned())));
             item
         });
@@ -87,14 +89,15 @@ impl Event {
         Self::of(person, Kind::SubscribeMsg { event, list, items: items.collect() })
     }
 
-    /// `subscribe_msg_change_event`: the person changed the setting of each template, to `reject`.
+    /// `subscribe_msg_change_event`: the person changed settings. `settings` contains template ids with their
+    /// new setting, which is `reject`.
     pub fn subscribe_msg_change(person: u64, settings: &[(&str, &str)]) -> Self {
         let items = settings.iter().map(|(template, setting)| choice(template, setting));
         let (event, list) = ("subscribe_msg_change_event", "SubscribeMsgChangeEvent");
         Self::of(person, Kind::SubscribeMsg { event, list, items: items.collect() })
     }
 
-    /// `subscribe_msg_sent_event`: what became of a subscribe message; code 0 is `success`.
+    /// `subscribe_msg_sent_event`: the outcome of a subscribe message. Code 0 is `success`.
     pub fn subscribe_msg_sent(
         person: u64,
         template_id: &str,
@@ -111,32 +114,32 @@ impl Event {
         Self::of(person, Kind::SubscribeMsg { event, list, items: vec![item] })
     }
 
-    /// A text that the person wrote. It has a `MsgId` and no `Event`.
+    /// A text message from the person. It has a `MsgId` and no `Event`.
     pub fn text(person: u64, content: &str) -> Self {
         Self::of(person, Kind::Text { content: content.to_owned() })
     }
 
-    /// An event with that name and the fields that all have.
+    /// An event with this name and only the common fields.
     pub fn named(person: u64, name: &str) -> Self {
         Self::of(person, Kind::Named(name.to_owned()))
     }
 
-    /// A message of exactly these bytes, signed and encrypted as any other.
+    /// A message with exactly these bytes, signed and encrypted as usual.
     pub fn raw(message: impl Into<Vec<u8>>) -> Self {
         Self { person: None, created_at: None, kind: Kind::Raw(message.into()) }
     }
 
-    /// The same with that `CreateTime`, in seconds, in place of the world's time when it is pushed.
+    /// Sets `CreateTime` (Unix time in s). The default is the world's time when the push starts.
     pub fn at(self, created_at: i64) -> Self {
         Self { created_at: Some(created_at), ..self }
     }
 
-    /// Whom it is of.
+    /// Returns the number of the person that the event is about.
     pub fn person(&self) -> Option<u64> {
         self.person
     }
 
-    /// Its `Event`, or its `MsgType` where it has none; `raw` for bytes.
+    /// Returns the `Event`, or the `MsgType` if there is no `Event`; `raw` for a raw message.
     pub fn name(&self) -> &str {
         match &self.kind {
             Kind::Subscribe { .. } => "subscribe",
@@ -153,7 +156,7 @@ impl Event {
         }
     }
 
-    /// The message as it is before encryption.
+    /// Returns the message before encryption.
     pub(super) fn message(&self, context: &Context, format: CallbackFormat) -> Vec<u8> {
         if let Kind::Raw(bytes) = &self.kind {
             return bytes.clone();
@@ -165,8 +168,9 @@ impl Event {
         }
     }
 
-    /// Events of a person's data come from the vendor's platform; who it is they say in a field.
-    fn is_of_personal_data(&self) -> bool {
+    /// Whether the event is about personal data. WeChat's platform sends such events, and a field names the
+    /// person.
+    fn is_about_personal_data(&self) -> bool {
         use Kind::{AuthorizationCancellation, AuthorizationRevoke, UserInfoModified};
         let kind = &self.kind;
         matches!(kind, UserInfoModified { .. } | AuthorizationRevoke { .. })
@@ -174,8 +178,8 @@ impl Event {
     }
 
     fn fields(&self, context: &Context, format: CallbackFormat) -> Fields {
-        let of_personal_data = self.is_of_personal_data();
-        let from = if of_personal_data { &context.platform } else { &context.openid };
+        let about_personal_data = self.is_about_personal_data();
+        let from = if about_personal_data { &context.platform } else { &context.openid };
         let is_text = matches!(self.kind, Kind::Text { .. });
         let mut fields = vec![
             ("ToUserName", Value::Text(context.original_id.clone())),
@@ -186,15 +190,15 @@ impl Event {
         if !is_text {
             fields.push(("Event", Value::Text(self.name().to_owned())));
         }
-        if of_personal_data {
+        if about_personal_data {
             fields.extend(self.subject(context, format));
         }
         fields.extend(self.own_fields(context));
         fields
     }
 
-    /// Who it is about. The vendor's own samples in JSON have a blank before one key, and others
-    /// in small letters.
+    /// Returns the fields that name the person. In WeChat's JSON samples, one key starts with a space and
+    /// others are in lower case.
     fn subject(&self, context: &Context, format: CallbackFormat) -> Fields {
         let (openid, appid) = match (format, &self.kind) {
             (CallbackFormat::Json, Kind::AuthorizationRevoke { .. }) => (" OpenID", "AppID"),
@@ -226,7 +230,7 @@ impl Event {
                 vec![(*list, Value::List(items.clone()))]
             }
             Kind::Text { content } => {
-                vec![("Content", text(content)), ("MsgId", Value::Number(context.serial))]
+                vec![("Content", text(content)), ("MsgId", Value::Number(context.message_id))]
             }
             Kind::AuthorizationCancellation | Kind::Named(_) | Kind::Raw(_) => Vec::new(),
         }

@@ -1,4 +1,4 @@
-//! People who come and go, and the events that tell of it where the world is set to push them.
+//! Followers who join, return or leave, and the events for them if the world pushes such events.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,43 +7,43 @@ use std::sync::atomic::Ordering;
 use super::{Event, announce};
 use crate::sandbox::world::{Account, World};
 
-/// Followers leave. Tells how many did.
+/// Makes followers leave. Returns how many left.
 pub(crate) fn leave(world: &Arc<World>, account: &Account, people: Vec<u64>) -> u64 {
-    let gone = account.change(|state| {
+    let left = account.change(|state| {
         let leaves = |person: &u64| state.population.leave([*person]) == 1;
         people.into_iter().filter(leaves).collect::<Vec<_>>()
     });
-    tell(world, account, &gone, Event::unsubscribe)
+    push_events(world, account, &left, Event::unsubscribe)
 }
 
-/// That many followers leave, as chance has it. Tells how many did.
+/// Makes this many pseudo-randomly chosen followers leave. Returns how many left.
 pub(crate) fn leave_any(world: &Arc<World>, account: &Account, count: u64) -> u64 {
-    let gone = world.leave_any(account, count);
-    tell(world, account, &gone, Event::unsubscribe)
+    let left = world.leave_any(account, count);
+    push_events(world, account, &left, Event::unsubscribe)
 }
 
-/// People who never followed before begin to. Tells their numbers.
+/// Makes new people follow. Returns their numbers.
 pub(crate) fn join(world: &Arc<World>, account: &Account, count: u64) -> Range<u64> {
     let now = world.now() / 1_000;
     let joined = account.change(|state| state.population.join(count, now));
     if world.pushes_follows.load(Ordering::SeqCst) {
-        tell(world, account, &joined.clone().collect::<Vec<_>>(), Event::subscribe);
+        push_events(world, account, &joined.clone().collect::<Vec<_>>(), Event::subscribe);
     }
     joined
 }
 
-/// People who left follow again. Tells how many do.
+/// Makes people who left follow again. Returns how many returned.
 pub(crate) fn rejoin(world: &Arc<World>, account: &Account, people: Vec<u64>) -> u64 {
     let now = world.now() / 1_000;
-    let back = account.change(|state| {
+    let returned = account.change(|state| {
         let returns = |person: &u64| state.population.rejoin([*person], now) == 1;
         people.into_iter().filter(returns).collect::<Vec<_>>()
     });
-    tell(world, account, &back, Event::subscribe)
+    push_events(world, account, &returned, Event::subscribe)
 }
 
-/// Pushes an event of each, where the world pushes them. Tells how many there are.
-fn tell(
+/// Pushes an event for each person, if the world pushes such events. Returns the number of people.
+fn push_events(
     world: &Arc<World>,
     account: &Account,
     people: &[u64],

@@ -1,16 +1,16 @@
-//! Fields written as the vendor writes them, in XML or in JSON.
+//! Writes the fields of a message as WeChat does, in XML or JSON.
 
 use serde_json::{Map, Value as Json};
 
-/// The fields of a message, in their order.
+/// The fields of a message, in order.
 pub(super) type Fields = Vec<(&'static str, Value)>;
 
-/// What a field says.
+/// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
     Number(i64),
-    /// Items, each of which has fields: `List` elements in XML, a `List` member in JSON.
+    /// Items with fields of their own: `List` elements in XML, a `List` member in JSON.
     List(Vec<Fields>),
 }
 
@@ -29,7 +29,7 @@ fn element(text: &mut String, name: &str, content: impl FnOnce(&mut String)) {
 fn elements(text: &mut String, fields: &Fields) {
     for (name, value) in fields {
         element(text, name, |text| match value {
-            // The end of a section cannot stand inside of one.
+            // A CDATA section cannot contain its own end marker, so the text is split into two sections.
             Value::Text(value) => {
                 *text += &format!("<![CDATA[{}]]>", value.replace("]]>", "]]]]><![CDATA[>"));
             }
@@ -54,7 +54,7 @@ fn members(fields: &Fields) -> Map<String, Json> {
     fields.iter().map(member).collect()
 }
 
-/// One item is an object, several are an array of them.
+/// WeChat writes a single item as an object, and several items as an array.
 fn list(items: &[Fields]) -> Json {
     match items {
         [item] => Json::Object(members(item)),

@@ -1,8 +1,7 @@
-//! The vendor's pushes to a callback: what they say, how they are signed and encrypted, and that
-//! they come up to three times.
+//! Pushes to a callback: their content, signature and encryption, and up to three attempts.
 //!
-//! Each attempt is sealed anew, so that a receiver cannot tell a repetition by its bytes; to send
-//! the same bytes twice, there is [`Envelope`]. Nothing is pushed in order.
+//! Each attempt is signed and encrypted again, so a receiver cannot recognise a retry by its bytes. Use
+//! [`Envelope`] to send the same bytes twice. Pushes have no guaranteed order.
 
 mod callback;
 mod consent;
@@ -22,24 +21,24 @@ pub use envelope::Envelope;
 pub use event::Event;
 pub(crate) use follow::{join, leave, leave_any, rejoin};
 pub use post::{Answer, Undelivered};
-pub(crate) use receipt::{Report, report};
+pub(crate) use receipt::{PendingReceipt, push_receipt};
 
 use super::world::{Account, World};
-use envelope::Seal;
+use envelope::Variation;
 
-/// What a message says of the account and the person.
+/// The data of the account and the person in a message.
 #[derive(Debug)]
 struct Context {
     appid: String,
     original_id: String,
-    /// Empty where it is of nobody.
+    /// Empty if the message is about no person.
     openid: String,
     unionid: Option<String>,
-    /// Who speaks where it is not the person.
+    /// The sender of messages about personal data.
     platform: String,
-    /// The `MsgId` of a message.
-    serial: i64,
-    /// Seconds.
+    /// The `MsgId` of a text message.
+    message_id: i64,
+    /// Unix time in s.
     now: i64,
 }
 
@@ -52,13 +51,13 @@ impl Context {
             openid: person.map(|p| account.openids.encode(p).to_string()).unwrap_or_default(),
             unionid: person.and_then(|p| state.unionid(p)).map(|unionid| unionid.to_string()),
             platform: account.platform_id.clone(),
-            serial: (world.draw() >> 1) as i64 | 1 << 54,
+            message_id: (world.random() >> 1) as i64 | 1 << 54,
             now: world.now() / 1_000,
         }
     }
 }
 
-/// A message of an account, ready to be sealed.
+/// A message that is ready to be signed and encrypted.
 #[derive(Debug)]
 struct Draft {
     callback: Callback,
@@ -75,9 +74,9 @@ impl Draft {
     }
 
     fn seal(&self, world: &World) -> Result<Envelope, Undelivered> {
-        let draws = [world.draw(), world.draw(), world.draw()];
-        let seal = Seal { timestamp: world.now() / 1_000, draws };
-        Ok(envelope::seal(&self.callback, &self.context, self.message.clone(), seal)?)
+        let random = [world.random(), world.random(), world.random()];
+        let variation = Variation { timestamp: world.now() / 1_000, random };
+        Ok(envelope::seal(&self.callback, &self.context, self.message.clone(), variation)?)
     }
 }
 
@@ -91,7 +90,7 @@ fn url_of(account: &Account) -> Result<String, Undelivered> {
     if url.is_empty() { Err(Undelivered::NoUrl(account.appid.clone())) } else { Ok(url) }
 }
 
-/// The event signed and encrypted, and not sent.
+/// Signs and encrypts an event without sending it.
 pub(crate) fn envelope(
     world: &World,
     account: &Account,
@@ -109,20 +108,21 @@ pub(crate) async fn post(
     post::post(&url_of(account)?, envelope, world.push_timeout).await
 }
 
-/// The query of a URL check with that `echostr`.
+/// Returns the query of a URL check with this `echostr`.
 pub(crate) fn check_query(
     world: &World,
     account: &Account,
     echostr: &str,
 ) -> Result<String, Undelivered> {
-    let (timestamp, nonce) = ((world.now() / 1_000).to_string(), (world.draw() >> 32).to_string());
+    let (timestamp, nonce) =
+        ((world.now() / 1_000).to_string(), (world.random() >> 32).to_string());
     let query = envelope::signed_query(&callback_of(account)?.token, &timestamp, &nonce);
     Ok(format!("{query}&echostr={echostr}"))
 }
 
-/// The URL check: whether the `echostr` came back, and nothing else with it.
+/// Checks the URL: returns whether the response body is exactly the `echostr`.
 pub(crate) async fn check(world: &World, account: &Account) -> Result<bool, Undelivered> {
-    let echostr = (world.draw() >> 1).to_string();
+    let echostr = (world.random() >> 1).to_string();
     let query = check_query(world, account, &echostr)?;
     let answer = post::get(&url_of(account)?, &query, world.push_timeout).await?;
     Ok(answer.status == 200 && answer.body == echostr.as_bytes())

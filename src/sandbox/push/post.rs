@@ -1,4 +1,4 @@
-//! Requests to a callback: plain HTTP, a connection each, nothing followed.
+//! Requests to a callback: plain HTTP, a new connection for each request, no redirects.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 use super::InvalidCallback;
 use super::envelope::Envelope;
 
-/// More than any answer that the vendor understands.
-const ANSWER_BYTES: usize = 64 << 10;
+/// The maximum size of a response body. Meaningful responses are much smaller.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// What a callback answered.
+/// The response of a callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -27,29 +27,29 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Why a push did not reach its callback, or no answer came back.
+/// Why a push did not reach its callback, or got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
-    /// There is nothing to sign with.
+    /// The account has no callback.
     #[error("the account {0} has no callback")]
     NoCallback(String),
-    /// There is nowhere to send to.
-    #[error("the callback of the account {0} has no URL yet")]
+    /// The callback has no URL.
+    #[error("the callback of the account {0} has no URL")]
     NoUrl(String),
-    /// Too many pushes were made after it.
-    #[error("what became of the push is forgotten")]
+    /// Later pushes displaced this one from the history.
+    #[error("the push is no longer in the sandbox's history")]
     Forgotten,
-    /// The callback cannot be.
+    /// The callback is invalid.
     #[error(transparent)]
     Callback(#[from] InvalidCallback),
-    /// As long as the vendor waits.
-    #[error("no answer came within {0:?}")]
+    /// There was no response within the timeout.
+    #[error("no response within {0:?}")]
     Late(Duration),
-    /// Nobody listens there.
+    /// The connection could not be opened.
     #[error("cannot connect: {0}")]
     Connect(#[source] io::Error),
-    /// The request could not be written, or the answer was no HTTP.
-    #[error("the exchange failed: {0}")]
+    /// The request could not be sent, or the response was not valid HTTP.
+    #[error("the HTTP exchange failed: {0}")]
     Exchange(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -57,42 +57,42 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Undeliv
     Undelivered::Exchange(error.into())
 }
 
-/// The URL check: `GET`.
-pub(super) async fn get(url: &str, query: &str, limit: Duration) -> Result<Answer, Undelivered> {
+/// Sends the `GET` of a URL check.
+pub(super) async fn get(url: &str, query: &str, timeout: Duration) -> Result<Answer, Undelivered> {
     let request = Request::get(target(url, query));
-    within(limit, url, request.body(Full::default()).map_err(failed)?).await
+    with_timeout(timeout, url, request.body(Full::default()).map_err(failed)?).await
 }
 
-/// A push: `POST`.
+/// Sends the `POST` of a push.
 pub(super) async fn post(
     url: &str,
     envelope: &Envelope,
-    limit: Duration,
+    timeout: Duration,
 ) -> Result<Answer, Undelivered> {
     let request = Request::post(target(url, &envelope.query))
         .header(CONTENT_TYPE, &envelope.content_type)
         .body(Full::new(Bytes::from(envelope.body.clone())))
         .map_err(failed)?;
-    within(limit, url, request).await
+    with_timeout(timeout, url, request).await
 }
 
-/// The path and query of a request, as they stand on its first line.
+/// Returns the path and query for the request line.
 fn target(url: &str, query: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find(['/', '?']).map_or("/", |place| &rest[place..]);
+    let path = rest.find(['/', '?']).map_or("/", |start| &rest[start..]);
     let path = path.split('#').next().unwrap_or_default();
     let slash = if path.starts_with('/') { "" } else { "/" };
-    let joint = if path.contains('?') { '&' } else { '?' };
-    format!("{slash}{path}{joint}{query}")
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{slash}{path}{separator}{query}")
 }
 
-async fn within(
-    limit: Duration,
+async fn with_timeout(
+    timeout: Duration,
     url: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, Undelivered> {
-    let exchange = tokio::time::timeout(limit, exchange(url, request));
-    exchange.await.unwrap_or(Err(Undelivered::Late(limit)))
+    let exchange = tokio::time::timeout(timeout, exchange(url, request));
+    exchange.await.unwrap_or(Err(Undelivered::Late(timeout)))
 }
 
 async fn exchange(url: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, Undelivered> {
@@ -100,7 +100,7 @@ async fn exchange(url: &str, mut request: Request<Full<Bytes>>) -> Result<Answer
     let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
     let address = format!("{host}:{port}");
     let stream = TcpStream::connect(&address).await.map_err(Undelivered::Connect)?;
-    // Without it small requests wait for the other side's acknowledgement.
+    // Otherwise small requests wait for the receiver's acknowledgement.
     _ = stream.set_nodelay(true);
     request.headers_mut().insert(HOST, address.parse().map_err(failed)?);
     request.headers_mut().insert(USER_AGENT, "Mozilla/4.0".parse().map_err(failed)?);
@@ -109,18 +109,18 @@ async fn exchange(url: &str, mut request: Request<Full<Bytes>>) -> Result<Answer
     let answer = async {
         let response = sender.send_request(request).await.map_err(failed)?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect();
         let body = body.await.map_err(failed)?.to_bytes().to_vec();
         Ok(Answer { status, body })
     };
-    // The answer tells of a connection that ended; the connection only has to be driven.
-    let driven = async {
+    // The connection must be polled. Its errors also fail the response, so they are ignored here.
+    let drive = async {
         _ = connection.await;
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
         answer = answer => answer,
-        never = driven => match never {},
+        never = drive => match never {},
     }
 }
 

@@ -1,11 +1,11 @@
-//! What goes wrong, seen from the other end.
+//! Faults, as an HTTP client sees them.
 
 use std::time::Duration;
 
 use super::*;
 use crate::sandbox::{Call, Fault, Target, When};
 
-async fn raw_page(sandbox: &Sandbox, token: &str) -> std::io::Result<Got> {
+async fn raw_page(sandbox: &Sandbox, token: &str) -> std::io::Result<Response> {
     let head = format!("GET /cgi-bin/user/get?access_token={token} HTTP/1.1\r\nhost: x");
     send(sandbox, &head, "").await
 }
@@ -73,7 +73,7 @@ async fn bodies_can_be_spoilt() {
 #[tokio::test]
 async fn pages_can_contradict_themselves() {
     let (sandbox, token) = small_world(250).await;
-    let all = [
+    let faults = [
         Fault::CountOff(-1),
         Fault::NoData,
         Fault::BlankOpenid,
@@ -81,7 +81,7 @@ async fn pages_can_contradict_themselves() {
         Fault::Short(3),
         Fault::Loop,
     ];
-    for (nth, fault) in (1..).zip(all) {
+    for (nth, fault) in (1..).zip(faults) {
         sandbox.fail(Call::UserGet, nth, fault);
     }
     let mut pages = Vec::new();
@@ -104,15 +104,15 @@ async fn a_misaligned_batch_gives_each_openid_the_next_unionid() {
     sandbox.fail(Call::UserInfoBatchget, 1, Fault::Misaligned(2));
     sandbox.fail(Call::UserInfoBatchget, 2, Fault::RowsMissing(1));
     sandbox.fail(Call::UserInfoBatchget, 3, Fault::RowsBlank(1));
-    let asked = openids(&sandbox, 0..5);
-    let rows = batch(&sandbox, &token, &asked).await;
-    let given = |row: usize| rows["user_info_list"][row]["unionid"].as_str().unwrap().to_owned();
-    let truth = |person| sandbox.main().person(person).unionid.unwrap();
-    assert_eq!([0, 1, 2, 3, 4].map(given), [0, 1, 3, 4, 4].map(truth));
-    assert_eq!(rows["user_info_list"][2]["openid"], asked[2]);
-    let rows = batch(&sandbox, &token, &asked).await;
+    let requested = openids(&sandbox, 0..5);
+    let rows = batch(&sandbox, &token, &requested).await;
+    let returned = |row: usize| rows["user_info_list"][row]["unionid"].as_str().unwrap().to_owned();
+    let expected = |person| sandbox.main().person(person).unionid.unwrap();
+    assert_eq!([0, 1, 2, 3, 4].map(returned), [0, 1, 3, 4, 4].map(expected));
+    assert_eq!(rows["user_info_list"][2]["openid"], requested[2]);
+    let rows = batch(&sandbox, &token, &requested).await;
     assert_eq!(rows["user_info_list"].as_array().unwrap().len(), 4);
-    let rows = batch(&sandbox, &token, &asked).await;
+    let rows = batch(&sandbox, &token, &requested).await;
     assert!(rows["user_info_list"][0]["unionid"].is_null());
 }
 
@@ -122,9 +122,9 @@ async fn an_answer_can_be_late_and_calls_in_flight_are_counted() {
     let sandbox = Sandbox::start(options).await.unwrap();
     let token = stable_token(&sandbox, &sandbox.main()).await;
     sandbox.fail(Call::UserGet, 1, Fault::Stall(Duration::from_millis(60)));
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let (first, second) = tokio::join!(page(&sandbox, &token, ""), page(&sandbox, &token, ""));
-    assert!(begun.elapsed() >= Duration::from_millis(140));
+    assert!(started.elapsed() >= Duration::from_millis(140));
     assert_eq!(first, second);
     assert_eq!(sandbox.stats().calls["user/get"].peak_in_flight, 2);
 }
@@ -182,9 +182,9 @@ async fn an_answer_can_pause_in_its_middle_and_is_whole_in_the_end() {
     let (sandbox, token) = small_world(250).await;
     let whole = page(&sandbox, &token, "").await;
     sandbox.fail(Call::UserGet, 1, Fault::StallMid(Duration::from_millis(60)));
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(page(&sandbox, &token, "").await, whole);
-    assert!(begun.elapsed() >= Duration::from_millis(60));
+    assert!(started.elapsed() >= Duration::from_millis(60));
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
-//! The API of Mini Programs' template messages that was closed in 2020.
+//! The API of Mini Programs' template messages that WeChat retired in 2020.
 
 use serde_json::json;
 
 use super::*;
 use crate::sandbox::Call;
 
-/// A world that serves it, or not, and a token of its Mini Program.
+/// Starts a sandbox with or without the retired API. Returns it with a token of its Mini Program.
 async fn world(legacy_templates: bool) -> (Sandbox, String) {
     let options = Options { legacy_templates, ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -43,10 +43,10 @@ async fn an_old_gateway_lists_its_library_and_makes_templates_of_it() {
     });
     assert_eq!(library.await, expected);
     let keywords = call(&world, "wxopen/template/library/get", json!({"id": "AT0002"})).await;
-    let place = json!({"keyword_id": 3, "name": "购买地点", "example": "TIT造舰厂"});
+    let keyword = json!({"keyword_id": 3, "name": "购买地点", "example": "TIT造舰厂"});
     assert_eq!(
         (&keywords["title"], &keywords["keyword_list"][0]),
-        (&json!("购买成功通知"), &place)
+        (&json!("购买成功通知"), &keyword)
     );
     let addition = json!({"id": "AT0002", "keyword_id_list": [3, 5]});
     let added = call(&world, "wxopen/template/add", addition).await;

@@ -33,13 +33,13 @@ async fn a_login_gives_the_persons_openid_and_unionid_as_plain_text() {
     let program = sandbox.mini_program().unwrap();
     let path = login_path(&program, &program.mint_code(3));
     let head = format!("GET {path} HTTP/1.1\r\nhost: x");
-    let got = send(&sandbox, &head, "").await.unwrap();
-    assert!(got.head.contains("content-type: text/plain"));
+    let response = send(&sandbox, &head, "").await.unwrap();
+    assert!(response.head.contains("content-type: text/plain"));
     let person = program.person(3);
     let expected = json!({
         "openid": person.openid, "unionid": person.unionid, "session_key": program.session_key(3),
     });
-    assert_eq!(got.json(), expected);
+    assert_eq!(response.json(), expected);
     assert_eq!(program.session_key(3).len(), 24);
     assert_eq!(get(&sandbox, &path).await["errcode"], 40163);
 }
@@ -79,7 +79,7 @@ async fn encrypted_data_opens_with_the_logins_session_key() {
     let plain = decrypt(login["session_key"].as_str().unwrap(), &data).unwrap();
     assert_eq!((&plain["openId"], &plain["unionId"]), (&login["openid"], &login["unionid"]));
     assert_eq!(plain["watermark"]["appid"], program.appid());
-    assert_ne!(program.encrypted_user_data(3), data, "each has an iv of its own");
+    assert_ne!(program.encrypted_user_data(3), data, "every encryption has a new iv");
 }
 
 #[tokio::test]
@@ -119,7 +119,9 @@ async fn every_answer_carries_the_worlds_date() {
     let program = sandbox.mini_program().unwrap();
     sandbox.fail(Call::Token, 1, crate::sandbox::Fault::HttpStatus(502));
     for path in [login_path(&program, "x"), "/cgi-bin/token".to_owned(), "/nowhere".to_owned()] {
-        let got = send(&sandbox, &format!("GET {path} HTTP/1.1\r\nhost: x"), "").await.unwrap();
-        assert!(got.head.contains("date: Sun, 06 Nov 1994 08:49:37 GMT"), "{}", got.head);
+        let response =
+            send(&sandbox, &format!("GET {path} HTTP/1.1\r\nhost: x"), "").await.unwrap();
+        let head = response.head;
+        assert!(head.contains("date: Sun, 06 Nov 1994 08:49:37 GMT"), "{head}");
     }
 }

@@ -1,4 +1,4 @@
-//! The sandbox over its own wire, asked byte by byte as a stranger would.
+//! Tests of the sandbox over HTTP, with requests written by hand.
 
 mod faults;
 mod legacy;
@@ -19,21 +19,21 @@ use tokio::net::TcpStream;
 
 use super::{Account, Options, Sandbox};
 
-/// What came back; `body` is empty where nothing did.
-struct Got {
+/// A response.
+struct Response {
     status: u16,
     head: String,
     body: Vec<u8>,
 }
 
-impl Got {
+impl Response {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-/// Sends one request on a connection of its own and reads until the other side closes.
-async fn send(sandbox: &Sandbox, head: &str, body: &str) -> std::io::Result<Got> {
+/// Sends one request on a new connection and reads until the sandbox closes it.
+async fn send(sandbox: &Sandbox, head: &str, body: &str) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(sandbox.address()).await?;
     let length = body.len();
     let request = format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
@@ -46,7 +46,7 @@ async fn send(sandbox: &Sandbox, head: &str, body: &str) -> std::io::Result<Got>
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Ok(Got { status, head, body: bytes[end + 4..].to_vec() })
+    Ok(Response { status, head, body: bytes[end + 4..].to_vec() })
 }
 
 async fn get(sandbox: &Sandbox, path: &str) -> Value {
@@ -66,7 +66,7 @@ async fn stable_token(sandbox: &Sandbox, account: &Account) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-/// A small world and a token of its main account.
+/// Starts a sandbox with small pages. Returns it with a token of its main account.
 async fn small_world(followers: u64) -> (Sandbox, String) {
     let options = Options { page_size: 100, ..Options::with_followers(followers) };
     let sandbox = Sandbox::start(options).await.unwrap();

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 
-struct Desk {
+struct Client {
     sandbox: Sandbox,
     token: String,
 }
 
-impl Desk {
-    async fn open() -> Self {
+impl Client {
+    async fn start() -> Self {
         let sandbox = Sandbox::with_followers(10).await.unwrap();
         let token = stable_token(&sandbox, &sandbox.mini_program().unwrap()).await;
         Self { sandbox, token }
@@ -32,22 +32,22 @@ impl Desk {
 
 #[tokio::test]
 async fn the_library_leads_from_categories_to_keywords() {
-    let desk = Desk::open().await;
-    let categories = desk.get("getcategory", "").await;
+    let client = Client::start().await;
+    let categories = client.get("getcategory", "").await;
     assert_eq!(categories["data"][1], json!({"id": 616, "name": "公交"}));
-    let titles = desk.get("getpubtemplatetitles", "&ids=307,616&start=1&limit=30").await;
+    let titles = client.get("getpubtemplatetitles", "&ids=307,616&start=1&limit=30").await;
     assert_eq!((&titles["count"], titles["data"].as_array().unwrap().len()), (&json!(4), 3));
     let bus = json!({"tid": 2004, "title": "公交到站提醒", "type": 3, "categoryId": "616"});
     assert_eq!(titles["data"][2], bus);
-    let keywords = desk.get("getpubtemplatekeywords", "&tid=2001").await;
+    let keywords = client.get("getpubtemplatekeywords", "&tid=2001").await;
     assert_eq!(keywords["count"], 5);
-    let paid = json!({"kid": 3, "name": "支付金额", "example": "¥12.50", "rule": "amount"});
-    assert_eq!(keywords["data"][2], paid);
+    let amount = json!({"kid": 3, "name": "支付金额", "example": "¥12.50", "rule": "amount"});
+    assert_eq!(keywords["data"][2], amount);
 }
 
 #[tokio::test]
 async fn a_parameter_that_is_wrong_is_told_by_its_errcode() {
-    let desk = Desk::open().await;
+    let client = Client::start().await;
     for (query, expected) in [
         ("&start=0&limit=1", 200018),
         ("&ids=1&start=0&limit=1", 200019),
@@ -56,10 +56,10 @@ async fn a_parameter_that_is_wrong_is_told_by_its_errcode() {
         ("&ids=307&start=0&limit=31", 200017),
         ("&ids=307&start=0", 200017),
     ] {
-        let refused = desk.get("getpubtemplatetitles", query).await;
+        let refused = client.get("getpubtemplatetitles", query).await;
         assert_eq!(refused["errcode"], expected, "{query}");
     }
-    assert_eq!(desk.get("getpubtemplatekeywords", "&tid=7").await["errcode"], 200014);
+    assert_eq!(client.get("getpubtemplatekeywords", "&tid=7").await["errcode"], 200014);
     for (body, expected) in [
         (json!({"tid": "7", "kidList": [1, 2]}), 200014),
         (json!({"tid": "2001", "kidList": [1]}), 200020),
@@ -67,19 +67,19 @@ async fn a_parameter_that_is_wrong_is_told_by_its_errcode() {
         (json!({"tid": "2001", "kidList": [1, 2], "sceneDesc": "一".repeat(16)}), 200021),
         (json!([]), 47001),
     ] {
-        let refused = desk.post("addtemplate", &body.to_string()).await;
+        let refused = client.post("addtemplate", &body.to_string()).await;
         assert_eq!(refused["errcode"], expected, "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_template_is_added_as_json_or_as_a_form_and_taken_away() {
-    let desk = Desk::open().await;
+    let client = Client::start().await;
     let body = json!({"tid": 2001, "kidList": [3, 1], "sceneDesc": "付款"}).to_string();
-    let added = desk.post("addtemplate", &body).await;
+    let added = client.post("addtemplate", &body).await;
     let form = "tid=2004&kidList=1&kidList=3&sceneDesc=%E5%85%AC%E4%BA%A4";
-    let other = desk.post("addtemplate", form).await;
-    let list = desk.get("gettemplate", "").await;
+    let other = client.post("addtemplate", form).await;
+    let list = client.get("gettemplate", "").await;
     let templates = list["data"].as_array().unwrap();
     assert_eq!(templates.len(), 4);
     let expected = json!({
@@ -96,17 +96,17 @@ async fn a_template_is_added_as_json_or_as_a_form_and_taken_away() {
         (&other["priTmplId"], &json!(3))
     );
     let removal = json!({"priTmplId": added["priTmplId"]}).to_string();
-    assert_eq!(desk.post("deltemplate", &removal).await["errcode"], 0);
-    assert_eq!(desk.post("deltemplate", &removal).await["errcode"], 40037);
+    assert_eq!(client.post("deltemplate", &removal).await["errcode"], 0);
+    assert_eq!(client.post("deltemplate", &removal).await["errcode"], 40037);
 }
 
 #[tokio::test]
 async fn a_mini_program_has_room_for_twenty_five_templates() {
-    let desk = Desk::open().await;
+    let client = Client::start().await;
     let mut errcodes = Vec::new();
     for _ in 0..24 {
         errcodes.push(
-            desk.post("addtemplate", "tid=2001&kidList=1&kidList=2").await["errcode"].clone(),
+            client.post("addtemplate", "tid=2001&kidList=1&kidList=2").await["errcode"].clone(),
         );
     }
     assert_eq!(errcodes.iter().filter(|errcode| **errcode == 0).count(), 23);

@@ -1,4 +1,4 @@
-//! Pushes, seen by who receives them.
+//! Pushes, as a receiver sees them.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::sandbox::{
 
 const TOKEN: &str = "bridgetoken";
 
-/// A world at 1,700,000,000 that pushes to the receiver, in plain mode, impatiently.
+/// Starts a sandbox that pushes to the receiver in plain mode. Its clock stands at 1,700,000,000 s, and
+/// pushes time out after 200 ms.
 pub(super) async fn plain_world(receiver: &Receiver) -> Sandbox {
     world_of(Callback::plain(&receiver.url, TOKEN)).await
 }
@@ -54,7 +55,7 @@ async fn the_url_check_wants_the_echostr_and_nothing_else() {
 
 #[tokio::test]
 async fn a_plain_push_is_the_vendors_xml() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
     let push = main.deliver(Event::subscribe_by(3, "shop7")).await.unwrap();
@@ -62,13 +63,13 @@ async fn a_plain_push_is_the_vendors_xml() {
     let (received, openid) = (receiver.only(), main.person(3).openid);
     let (to, appid) = (main.original_id(), main.appid());
     assert!(to.len() == 15 && to.starts_with("gh_"));
-    let begins = format!(
+    let beginning = format!(
         "<xml><ToUserName><![CDATA[{to}]]></ToUserName>\
          <FromUserName><![CDATA[{openid}]]></FromUserName><CreateTime>1700000000</CreateTime>\
          <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[subscribe]]></Event>\
          <EventKey><![CDATA[qrscene_shop7]]></EventKey><Ticket>"
     );
-    assert!(received.body.starts_with(&begins), "{}", received.body);
+    assert!(received.body.starts_with(&beginning), "{}", received.body);
     assert!(received.line.starts_with(&format!("POST /callbacks/{appid}?signature=")));
     assert_eq!(received.query["openid"], openid);
     assert!(received.head.contains("content-type: text/xml"));
@@ -77,7 +78,7 @@ async fn a_plain_push_is_the_vendors_xml() {
 
 #[tokio::test]
 async fn safe_mode_shows_the_receiver_and_nothing_of_the_message() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = safe_world(&receiver).await;
     let main = world.main();
     main.deliver(Event::unsubscribe(3).at(1_600_000_000)).await.unwrap();
@@ -93,7 +94,7 @@ async fn safe_mode_shows_the_receiver_and_nothing_of_the_message() {
 
 #[tokio::test]
 async fn compatible_mode_has_the_message_in_the_clear_and_encrypted() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let mut callback = Callback::made(&receiver.url, 1, "any");
     callback.mode = CallbackMode::Compatible;
     let world = world_of(callback).await;
@@ -110,7 +111,7 @@ async fn compatible_mode_has_the_message_in_the_clear_and_encrypted() {
 
 #[tokio::test]
 async fn a_mini_program_can_have_json() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let mut callback = Callback::made(&receiver.url, 1, "any");
     callback.format = CallbackFormat::Json;
     let world = world_of(callback).await;
@@ -127,12 +128,12 @@ async fn a_mini_program_can_have_json() {
     assert_eq!(message["RevokeInfo"], "6,8");
     assert_eq!(message["CreateTime"], 1_700_000_000);
     world.main().deliver(Event::text(3, "hello")).await.unwrap();
-    assert!(receiver.received()[1].body.starts_with("<xml>"), "an Official Account has XML only");
+    assert!(receiver.received()[1].body.starts_with("<xml>"), "Official Accounts always use XML");
 }
 
 #[tokio::test]
 async fn every_event_says_what_the_vendors_does() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
     let person = main.person(3);
@@ -188,20 +189,20 @@ async fn a_push_is_tried_three_times_in_all() {
     assert_eq!(push.attempts[0].body.as_deref(), Some("broken"));
     let nonces: std::collections::HashSet<_> =
         receiver.received().into_iter().map(|received| received.query["nonce"].clone()).collect();
-    assert_eq!(nonces.len(), 3, "a repetition is sealed anew");
+    assert_eq!(nonces.len(), 3, "each attempt is signed and encrypted again");
 }
 
 #[tokio::test]
 async fn a_push_ends_with_the_first_success() {
-    let late = [Reaction::Stall, Reaction::Answer(503, ""), Reaction::Answer(200, "")];
-    let receiver = Receiver::answering(&late).await;
+    let reactions = [Reaction::Stall, Reaction::Answer(503, ""), Reaction::Answer(200, "")];
+    let receiver = Receiver::answering(&reactions).await;
     let world = plain_world(&receiver).await;
     let id = world.main().push(Event::subscribe(3)).unwrap();
     assert_eq!(world.find_push(id).unwrap().state, PushState::UnderWay);
     world.settled().await;
     let push = world.find_push(id).unwrap();
     assert_eq!(push.state, PushState::Accepted);
-    assert_eq!(push.attempts[0].error.as_deref(), Some("no answer came within 200ms"));
+    assert_eq!(push.attempts[0].error.as_deref(), Some("no response within 200ms"));
     assert!(push.attempts[0].milliseconds >= 200);
     assert_eq!((push.attempts[1].status, push.attempts[2].status), (Some(503), Some(200)));
     assert_eq!(world.pushes(), [push]);
@@ -228,7 +229,7 @@ async fn nobody_there_is_tried_three_times() {
 }
 
 #[tokio::test]
-async fn a_letter_can_be_sent_twice_and_altered() {
+async fn an_envelope_can_be_sent_twice_and_altered() {
     let receiver = Receiver::answering(&[Reaction::Answer(418, "teapot")]).await;
     let world = safe_world(&receiver).await;
     let main = world.main();
@@ -246,7 +247,7 @@ async fn a_letter_can_be_sent_twice_and_altered() {
 
 #[tokio::test]
 async fn who_comes_and_goes_is_pushed_where_the_world_is_told_to() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
     main.leave([1]);
@@ -257,11 +258,11 @@ async fn who_comes_and_goes_is_pushed_where_the_world_is_told_to() {
     let joined = main.join(2);
     world.settled().await;
     let pushes = world.pushes();
-    let told = |nth: usize| (pushes[nth].event.as_str(), pushes[nth].person);
-    assert_eq!([told(0), told(1)], [("unsubscribe", Some(2)), ("subscribe", Some(1))]);
-    assert_eq!(told(2).0, "unsubscribe");
+    let event = |nth: usize| (pushes[nth].event.as_str(), pushes[nth].person);
+    assert_eq!([event(0), event(1)], [("unsubscribe", Some(2)), ("subscribe", Some(1))]);
+    assert_eq!(event(2).0, "unsubscribe");
     assert!(!main.is_follower(&main.person(pushes[2].person.unwrap()).openid));
-    assert_eq!([told(3).1, told(4).1], [Some(joined.start), Some(joined.start + 1)]);
+    assert_eq!([event(3).1, event(4).1], [Some(joined.start), Some(joined.start + 1)]);
     assert_eq!((pushes.len(), receiver.received().len()), (5, 5));
     assert!(pushes.iter().all(|push| push.state == PushState::Accepted));
 }
@@ -299,7 +300,7 @@ async fn a_stopped_sandbox_gives_its_pushes_up() {
 
 #[tokio::test]
 async fn the_configuration_names_the_callbacks_there_are_now() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = safe_world(&receiver).await;
     let callback = world.main().callback().unwrap();
     let program = world.mini_program().unwrap();
@@ -311,15 +312,15 @@ async fn the_configuration_names_the_callbacks_there_are_now() {
     assert!(config["mini_programs"][0].get("callback_token").is_none());
     let wrong = Options::default().callback(Callback::plain("", "-"));
     let refused = Sandbox::start(wrong).await.unwrap_err();
-    assert_eq!(refused.to_string(), "a callback's token is 3 to 32 letters and digits");
+    assert_eq!(refused.to_string(), "a callback's token must be 3 to 32 letters and digits");
 }
 
 #[tokio::test]
 async fn callbacks_and_pushes_can_be_had_from_a_command_line() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let (world, _) = small_world(10).await;
-    let set = json!({"url": receiver.url, "format": "json"});
-    let set = post(&world, "/sandbox/callback", &set).await;
+    let body = json!({"url": receiver.url, "format": "json"});
+    let set = post(&world, "/sandbox/callback", &body).await;
     let callbacks = set["callbacks"].as_array().unwrap();
     assert_eq!(callbacks.len(), 2);
     assert_eq!(callbacks[0]["check"], "failed: the answer is not the echostr");

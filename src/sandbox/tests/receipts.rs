@@ -1,4 +1,4 @@
-//! Receipts, seen by who sends a message and hears what became of it.
+//! Receipts, as the sender of a message sees them.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ async fn send_to(world: &Sandbox, person: u64) -> Value {
     post(world, &path, &message(world, person)).await
 }
 
-/// What the receiver was told, message ids and statuses.
-fn told(receiver: &Receiver) -> Vec<(i64, String)> {
+/// Returns the message ids and statuses of the received receipts.
+fn receipts(receiver: &Receiver) -> Vec<(i64, String)> {
     let between = |text: &str, from: &str, to: &str| {
         let (_, rest) = text.split_once(from).unwrap();
         rest.split_once(to).unwrap().0.to_owned()
@@ -33,20 +33,20 @@ fn told(receiver: &Receiver) -> Vec<(i64, String)> {
 
 #[tokio::test]
 async fn a_message_has_a_receipt_and_its_duplicate_has_none() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let answer = send_to(&world, 3).await;
     assert_eq!(send_to(&world, 3).await["errcode"], 40241);
     world.settled().await;
     let msgid = answer["msgid"].as_i64().unwrap();
-    assert_eq!(told(&receiver), [(msgid, "success".to_owned())]);
+    assert_eq!(receipts(&receiver), [(msgid, "success".to_owned())]);
     assert_eq!(receiver.only().query["openid"], world.main().person(3).openid);
     assert_eq!(world.pushes()[0].event, "TEMPLATESENDJOBFINISH");
 }
 
 #[tokio::test]
 async fn what_a_receipt_says_is_the_persons_or_the_faults() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
     main.quirk([1, 2], Quirk::Receipt(Receipt::of(Outcome::UserBlock)));
@@ -58,7 +58,7 @@ async fn what_a_receipt_says_is_the_persons_or_the_faults() {
         assert_eq!(send_to(&world, person).await["errcode"], 0);
         world.settled().await;
     }
-    let statuses: Vec<_> = told(&receiver).into_iter().map(|(_, status)| status).collect();
+    let statuses: Vec<_> = receipts(&receiver).into_iter().map(|(_, status)| status).collect();
     assert_eq!(statuses, ["failed:user block", "failed: system failed", "failed:freq limit"]);
     assert_eq!(world.sent_messages().len(), 4);
 }
@@ -70,12 +70,12 @@ async fn an_early_receipt_has_come_before_the_answer() {
     world.fail(Call::TemplateSend, 1, Fault::Receipt(Receipt::default().early()));
     let msgid = send_to(&world, 3).await["msgid"].as_i64().unwrap();
     assert_eq!(world.pushes()[0].state, PushState::Accepted);
-    assert_eq!(told(&receiver)[1], (msgid, "success".to_owned()));
+    assert_eq!(receipts(&receiver)[1], (msgid, "success".to_owned()));
 }
 
 #[tokio::test]
 async fn a_receipt_does_not_wait_for_an_answer_that_stalls() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.fail(Call::TemplateSend, 1, Fault::Stall(Duration::from_secs(600)));
     let pushed = async {
@@ -87,38 +87,38 @@ async fn a_receipt_does_not_wait_for_an_answer_that_stalls() {
         answer = send_to(&world, 3) => panic!("{answer}"),
         () = pushed => {}
     }
-    assert_eq!(told(&receiver)[0].0, world.sent_messages()[0].msgid);
+    assert_eq!(receipts(&receiver)[0].0, world.sent_messages()[0].msgid);
 }
 
 #[tokio::test]
 async fn a_receipt_can_be_late() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let late = |time| Quirk::Receipt(Receipt::default().late(time));
     world.main().quirk([3], late(Duration::from_millis(60)));
     world.main().quirk([4], late(Duration::from_secs(600)));
-    let begun = Instant::now();
+    let started = Instant::now();
     send_to(&world, 3).await;
     world.settled().await;
-    assert!(begun.elapsed() >= Duration::from_millis(60));
+    assert!(started.elapsed() >= Duration::from_millis(60));
     send_to(&world, 4).await;
     assert_eq!(world.pushes()[1].state, PushState::UnderWay);
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(receipts(&receiver).len(), 1);
 }
 
 #[tokio::test]
 async fn a_receipt_can_come_three_times() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.main().quirk([3], Quirk::Receipt(Receipt::default().times(3)));
     let msgid = send_to(&world, 3).await["msgid"].as_i64().unwrap();
     world.settled().await;
-    assert_eq!(told(&receiver), vec![(msgid, "success".to_owned()); 3]);
+    assert_eq!(receipts(&receiver), vec![(msgid, "success".to_owned()); 3]);
 }
 
 #[tokio::test]
 async fn a_lost_answer_has_sent_the_message_and_has_a_receipt() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.fail(Call::TemplateSend, 1, Fault::AnswerLost);
     let token = stable_token(&world, &world.main()).await;
@@ -128,12 +128,12 @@ async fn a_lost_answer_has_sent_the_message_and_has_a_receipt() {
     assert!(send(&world, &head, &body).await.is_err());
     assert_eq!(post(&world, &path, &message(&world, 3)).await["errcode"], 40241);
     world.settled().await;
-    assert_eq!(told(&receiver), [(world.sent_messages()[0].msgid, "success".to_owned())]);
+    assert_eq!(receipts(&receiver), [(world.sent_messages()[0].msgid, "success".to_owned())]);
 }
 
 #[tokio::test]
 async fn receipts_can_be_off_and_need_somewhere_to_go() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.push_receipts(false);
     assert_eq!(send_to(&world, 3).await["errcode"], 0);

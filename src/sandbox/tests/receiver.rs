@@ -1,4 +1,4 @@
-//! A receiver of pushes on loopback, which keeps what it got and answers as it was told.
+//! An HTTP server on loopback that records pushes and answers with predefined responses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,13 +17,13 @@ use crate::sandbox::cipher::{aes_key, signature};
 #[derive(Clone, Copy)]
 pub(super) enum Reaction {
     Answer(u16, &'static str),
-    /// The `echostr` of the query, and this after it.
+    /// Answers with the `echostr` of the query, followed by this text.
     Echo(&'static str),
-    /// None, ever.
+    /// Never answers.
     Stall,
 }
 
-/// What arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
     pub(super) line: String,
@@ -33,7 +33,7 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// Checks both signatures and gives the message out of `encrypted`.
+    /// Checks both signatures and decrypts the message.
     pub(super) fn decrypt(&self, callback: &Callback, appid: &str, encrypted: &str) -> String {
         let [timestamp, nonce] = ["timestamp", "nonce"].map(|name| self.query[name].as_str());
         let token = callback.token.as_str();
@@ -49,7 +49,7 @@ fn open(encoding_aes_key: &str, appid: &str, encrypted: &str) -> String {
     use base64::Engine;
     let key = aes_key(encoding_aes_key).unwrap();
     let bytes = base64::engine::general_purpose::STANDARD.decode(encrypted).unwrap();
-    assert_eq!(bytes.len() % 32, 0, "the vendor pads to 32 bytes");
+    assert_eq!(bytes.len() % 32, 0, "WeChat pads to 32 bytes");
     let cipher = Decryptor::<Aes256>::new_from_slices(&key, &key[..16]).unwrap();
     let plain = cipher.decrypt_padded_vec::<NoPadding>(&bytes).unwrap();
     let end = plain.len() - usize::from(*plain.last().unwrap());
@@ -65,19 +65,19 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Answers with these, one after the other, and with the last of them from then on.
+    /// Starts a receiver that answers with each of these in turn, and then always with the last one.
     pub(super) async fn answering(reactions: &[Reaction]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/callbacks/{{appid}}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
-        let (book, reactions) = (received.clone(), reactions.to_vec());
+        let (log, reactions) = (received.clone(), reactions.to_vec());
         tokio::spawn(async move {
             let mut waiting = Vec::new();
             for nth in 0.. {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let request = read(&mut stream).await;
                 let reaction = reactions[nth.min(reactions.len() - 1)];
-                book.lock().unwrap().push(request.clone());
+                log.lock().unwrap().push(request.clone());
                 let (status, body) = match reaction {
                     Reaction::Answer(status, body) => (status, body.to_owned()),
                     Reaction::Echo(tail) => (200, format!("{}{tail}", request.query["echostr"])),
@@ -95,7 +95,8 @@ impl Receiver {
         Self { url, received }
     }
 
-    pub(super) async fn content() -> Self {
+    /// Starts a receiver that accepts every push.
+    pub(super) async fn accepting() -> Self {
         Self::answering(&[Reaction::Answer(200, "success")]).await
     }
 
@@ -103,7 +104,7 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
-    /// The only request there was.
+    /// Returns the only request.
     pub(super) fn only(&self) -> Received {
         let received = self.received();
         assert_eq!(received.len(), 1);

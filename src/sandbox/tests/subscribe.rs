@@ -96,7 +96,7 @@ async fn a_message_that_cannot_be_sent_uses_no_consent_up() {
 
 #[tokio::test]
 async fn what_became_of_a_message_is_pushed_to_the_mini_program() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let program = world.mini_program().unwrap();
     let template = &program.template_ids()[0];
@@ -120,7 +120,7 @@ async fn what_became_of_a_message_is_pushed_to_the_mini_program() {
 
 #[tokio::test]
 async fn who_answers_a_prompt_is_pushed_each_time_and_at_a_time_of_its_own() {
-    let receiver = Receiver::content().await;
+    let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let program = world.mini_program().unwrap();
     let template = &program.template_ids()[0];
@@ -129,7 +129,8 @@ async fn who_answers_a_prompt_is_pushed_each_time_and_at_a_time_of_its_own() {
     program.revoke(3, template);
     world.settled().await;
     assert_eq!(program.permission(3, template), Permission::Times(0));
-    let mut bodies: Vec<_> = receiver.received().into_iter().map(|got| got.body).collect();
+    let mut bodies: Vec<_> =
+        receiver.received().into_iter().map(|received| received.body).collect();
     bodies[..2].sort();
     for (body, time, event, answer) in [
         (&bodies[0], 1_699_999_999, "subscribe_msg_popup_event", "accept"),

@@ -1,4 +1,4 @@
-//! The templates and the industries of an Official Account.
+//! The templates and industries of an Official Account.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Access tokens and what a call without a good one meets.
+//! Access tokens, and calls without a valid one.
 
 use std::time::Duration;
 
@@ -98,15 +98,15 @@ async fn a_quota_can_be_asked_for_and_cleared() {
     sandbox.main().set_quota(Call::UserGet, Some(5));
     page(&sandbox, &token, "").await;
     let path = format!("/cgi-bin/openapi/quota/get?access_token={token}");
-    let ask = |cgi_path| serde_json::json!({ "cgi_path": cgi_path });
-    let quota = post(&sandbox, &path, &ask("/cgi-bin/user/get")).await;
+    let body_of = |cgi_path| serde_json::json!({ "cgi_path": cgi_path });
+    let quota = post(&sandbox, &path, &body_of("/cgi-bin/user/get")).await;
     let expected = serde_json::json!({"daily_limit": 5, "used": 1, "remain": 4});
     assert_eq!(quota["quota"], expected);
-    assert_eq!(post(&sandbox, &path, &ask("/cgi-bin/nowhere")).await["errcode"], 76021);
-    assert_eq!(post(&sandbox, &path, &ask("/sns/jscode2session")).await["errcode"], 76022);
+    assert_eq!(post(&sandbox, &path, &body_of("/cgi-bin/nowhere")).await["errcode"], 76021);
+    assert_eq!(post(&sandbox, &path, &body_of("/sns/jscode2session")).await["errcode"], 76022);
     let clear = format!("/cgi-bin/clear_quota?access_token={token}");
     let body = serde_json::json!({"appid": sandbox.main().appid()});
     assert_eq!(post(&sandbox, &clear, &body).await["errcode"], 0);
-    let quota = post(&sandbox, &path, &ask("/cgi-bin/user/get")).await;
+    let quota = post(&sandbox, &path, &body_of("/cgi-bin/user/get")).await;
     assert_eq!(quota["quota"]["used"], 0);
 }

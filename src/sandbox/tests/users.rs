@@ -1,4 +1,4 @@
-//! The follower list and the profiles.
+//! The follower list and profiles.
 
 use std::collections::HashSet;
 
@@ -25,10 +25,11 @@ async fn a_crawl_meets_every_follower_once_however_the_list_ends() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().leave(0..20);
     let (seen, pages) = crawl(&sandbox, &token).await;
-    assert_eq!(pages, 4, "the last page names its last openid, and an empty page follows");
-    let truth: HashSet<String> = sandbox.main().followers().map(|person| person.openid).collect();
+    assert_eq!(pages, 4, "the last page has a next_openid, and an empty page follows");
+    let expected: HashSet<String> =
+        sandbox.main().followers().map(|person| person.openid).collect();
     assert_eq!(seen.len(), 230);
-    assert_eq!(seen.iter().cloned().collect::<HashSet<_>>(), truth);
+    assert_eq!(seen.iter().cloned().collect::<HashSet<_>>(), expected);
     sandbox.main().set_last_page(LastPage::EndsTheList);
     assert_eq!(crawl(&sandbox, &token).await, (seen, 3));
 }
@@ -161,8 +162,8 @@ async fn a_note_can_make_a_body_hard_to_read() {
         sandbox.main().quirk([5], Quirk::Remark(dirt));
         let openid = sandbox.main().person(5).openid;
         let head = format!("GET /cgi-bin/user/info?access_token={token}&openid={openid} HTTP/1.1");
-        let got = send(&sandbox, &format!("{head}\r\nhost: x"), "").await.unwrap();
-        assert!(serde_json::from_slice::<Value>(&got.body).is_err(), "{dirt:?}");
+        let response = send(&sandbox, &format!("{head}\r\nhost: x"), "").await.unwrap();
+        assert!(serde_json::from_slice::<Value>(&response.body).is_err(), "{dirt:?}");
     }
 }
 
@@ -178,8 +179,8 @@ async fn numbers_can_come_as_texts() {
 async fn who_leaves_can_be_chosen_by_asking_the_account_itself() {
     let (sandbox, _) = small_world(50).await;
     let main = sandbox.main();
-    let odd = main.followers().map(|person| person.number).filter(|number| number % 2 == 1);
-    assert_eq!(main.leave(odd), 25);
+    let odd_numbers = main.followers().map(|person| person.number).filter(|number| number % 2 == 1);
+    assert_eq!(main.leave(odd_numbers), 25);
     main.without_unionid(main.followers().map(|person| person.number));
     assert!(main.followers().all(|person| person.unionid.is_none()));
     main.clear_quirks(main.followers().map(|person| person.number));

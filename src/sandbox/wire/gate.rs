@@ -1,88 +1,96 @@
-//! What every call of the vendor's passes through: counting, latency, faults.
+//! What every API call passes through: counting, latency, faults.
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
 
 use super::reply::Reply;
-use crate::sandbox::answer::{Answered, Ask, address_refused, answer};
+use crate::sandbox::answer::{Answered, ApiRequest, address_refused, answer};
 use crate::sandbox::call::Verb;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::push;
 use crate::sandbox::world::{Account, World};
 
-/// The connection ends without an answer.
+/// The connection is closed without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the plan of faults ends this connection")]
-pub(crate) struct Gone;
+#[error("a fault rule closed this connection")]
+pub(crate) struct Disconnected;
 
-/// Answers one request, unless the plan of faults has it otherwise.
-pub(crate) async fn pass(world: &Arc<World>, ask: Ask) -> Result<Reply, Gone> {
-    let account = ask.account(world);
-    let desk = account.map(|account| &world.desks[account.number]);
-    let _flights = [Some(&world.counters), desk.map(|desk| &desk.counters)]
-        .map(|counters| counters.map(|counters| counters.enter(ask.call)));
-    let fault = world.plan.pick(ask.call, account.map(|account| account.appid.as_str()));
-    // A sleep of no time still waits for the timer's next tick.
-    if let Some(latency) = world.latency.get(&ask.call).filter(|latency| !latency.is_zero()) {
+/// Handles one request and applies the fault, if any.
+pub(crate) async fn handle(world: &Arc<World>, request: ApiRequest) -> Result<Reply, Disconnected> {
+    let account = request.account(world);
+    let usage = account.map(|account| &world.usage[account.number]);
+    let _in_flight = [Some(&world.counters), usage.map(|usage| &usage.counters)]
+        .map(|counters| counters.map(|counters| counters.enter(request.call)));
+    let fault = world.plan.pick(request.call, account.map(|account| account.appid.as_str()));
+    // A sleep of zero still waits for the timer's next tick.
+    if let Some(latency) = world.latency.get(&request.call).filter(|latency| !latency.is_zero()) {
         tokio::time::sleep(*latency).await;
     }
     match &fault {
-        Some(Fault::Disconnect) => return Err(Gone),
+        Some(Fault::Disconnect) => return Err(Disconnected),
         Some(Fault::HttpStatus(status)) => return Ok(Reply::html(*status)),
-        _ if ask.chunked && ask.call.verb() == Verb::Post => {
+        _ if request.chunked && request.call.verb() == Verb::Post => {
             return Ok(Reply::html(StatusCode::PRECONDITION_FAILED.as_u16()));
         }
         _ => {}
     }
-    let body = match attempt(world, &ask, account, fault.as_ref()) {
-        Ok(Answered { body, report }) => {
-            if let Some(report) = report {
-                push::report(world, &report).await;
+    let body = match execute(world, &request, account, fault.as_ref()) {
+        Ok(Answered { body, receipt }) => {
+            if let Some(receipt) = receipt {
+                push::push_receipt(world, &receipt).await;
             }
             body
         }
-        Err(refusal) => refuse(world, &ask, account, &refusal),
+        Err(refusal) => refuse(world, &request, account, &refusal),
     };
-    spoil(Reply::new(ask.call.content_type(), body), fault).await
+    apply_to_reply(Reply::new(request.call.content_type(), body), fault).await
 }
 
-/// The call itself, with what goes wrong before it.
-fn attempt(
+/// Executes the call, after the faults that apply before it.
+fn execute(
     world: &World,
-    ask: &Ask,
+    request: &ApiRequest,
     account: Option<&Account>,
     fault: Option<&Fault>,
 ) -> Result<Answered, Refusal> {
     match (fault, account) {
-        (Some(Fault::Errcode(40164)), _) => return Err(address_refused(ask.peer)),
+        (Some(Fault::Errcode(40164)), _) => return Err(address_refused(request.peer)),
         (Some(Fault::Errcode(errcode)), _) => return Err(Refusal::of(*errcode)),
-        (Some(Fault::ErrcodeAsText(errcode)), _) => return Err(Refusal::of(*errcode).in_quotes()),
+        (Some(Fault::ErrcodeAsText(errcode)), _) => {
+            return Err(Refusal::of(*errcode).with_text_errcode());
+        }
         (Some(Fault::TokenDead), Some(account)) => world.tokens.invalidate(account.number),
         (Some(Fault::TokenJammed), Some(account)) => world.tokens.jam(account.number),
         _ => {}
     }
-    answer(world, ask, fault)
+    answer(world, request, fault)
 }
 
-fn refuse(world: &World, ask: &Ask, account: Option<&Account>, refusal: &Refusal) -> Vec<u8> {
-    world.counters.refused(ask.call, refusal.errcode);
+/// Counts an error response and returns its body.
+fn refuse(
+    world: &World,
+    request: &ApiRequest,
+    account: Option<&Account>,
+    refusal: &Refusal,
+) -> Vec<u8> {
+    world.counters.record_refusal(request.call, refusal.errcode);
     if let Some(account) = account {
-        world.desks[account.number].counters.refused(ask.call, refusal.errcode);
+        world.usage[account.number].counters.record_refusal(request.call, refusal.errcode);
     }
-    refusal.body(world.now() / 1_000, world.draw())
+    refusal.body(world.now() / 1_000, world.random())
 }
 
-/// What goes wrong after the call has taken effect.
-async fn spoil(reply: Reply, fault: Option<Fault>) -> Result<Reply, Gone> {
+/// Applies the faults that affect the response, after the call took effect.
+async fn apply_to_reply(reply: Reply, fault: Option<Fault>) -> Result<Reply, Disconnected> {
     Ok(match fault {
-        Some(Fault::AnswerLost) => return Err(Gone),
-        Some(Fault::Stall(time)) => {
-            tokio::time::sleep(time).await;
+        Some(Fault::AnswerLost) => return Err(Disconnected),
+        Some(Fault::Stall(delay)) => {
+            tokio::time::sleep(delay).await;
             reply
         }
-        Some(Fault::StallMid(time)) => reply.pausing(time),
+        Some(Fault::StallMid(pause)) => reply.with_pause(pause),
         Some(Fault::Cut) => reply.cut(),
         Some(Fault::OneByteChunks) => reply.in_one_byte_chunks(),
         Some(Fault::Truncated) => reply.truncated(),

@@ -1,7 +1,7 @@
-//! The HTTP side: connections, what every call passes through, and how an answer is sent.
+//! The HTTP side: connections, what every call passes through, and how a response is sent.
 //!
-//! Plain hyper in place of a router, because a fault has to be able to end a connection without
-//! an answer.
+//! Uses plain hyper without a router, because a fault must be able to close a connection without a
+//! response.
 
 mod gate;
 mod reply;

@@ -1,4 +1,4 @@
-//! An answer on its way out, whole or spoilt.
+//! A response before it is sent, intact or damaged by a fault.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,50 +12,50 @@ use hyper::{Response, StatusCode};
 
 const HTML: &str = "text/html";
 
-/// What a reset waits for, so that the bytes before it are seen.
-const FLUSH: Duration = Duration::from_millis(20);
+/// The delay before a reset, so that the client sees the bytes sent before it.
+const RESET_DELAY: Duration = Duration::from_millis(20);
 
 /// How the body is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum SendMode {
     Whole,
     OneByteChunks,
-    /// Half of it, then an error.
+    /// Sends half of the body, then resets the connection.
     Cut,
-    /// Half of it, and the rest that much later.
+    /// Sends half of the body, and the rest after this pause.
     Pause(Duration),
 }
 
-/// An answer before it is sent.
+/// A response before it is sent.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
     content_type: &'static str,
     body: Bytes,
-    manner: Manner,
+    mode: SendMode,
 }
 
 impl Reply {
-    /// A body with status 200.
+    /// Creates a response with status 200.
     pub(crate) fn new(content_type: &'static str, body: Vec<u8>) -> Self {
         let (status, body) = (StatusCode::OK, Bytes::from(body));
-        Self { status, content_type, body, manner: Manner::Whole }
+        Self { status, content_type, body, mode: SendMode::Whole }
     }
 
-    /// JSON for the control routes, where a status means what it says.
+    /// Creates a JSON response for a control route. Unlike API calls, control routes use HTTP status codes.
     pub(crate) fn control(status: StatusCode, body: &serde_json::Value) -> Self {
         let body = Bytes::from(format!("{body}\n"));
-        Self { status, content_type: "application/json", body, manner: Manner::Whole }
+        Self { status, content_type: "application/json", body, mode: SendMode::Whole }
     }
 
-    /// The page that a proxy in front of the vendor would send.
+    /// Creates the HTML page that a proxy in front of WeChat would send.
     pub(crate) fn html(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let page = format!(
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1>\
              </center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
         );
-        Self { status, content_type: HTML, body: page.into(), manner: Manner::Whole }
+        Self { status, content_type: HTML, body: page.into(), mode: SendMode::Whole }
     }
 
     pub(crate) fn empty(self) -> Self {
@@ -68,39 +68,39 @@ impl Reply {
     }
 
     pub(crate) fn in_one_byte_chunks(self) -> Self {
-        Self { manner: Manner::OneByteChunks, ..self }
+        Self { mode: SendMode::OneByteChunks, ..self }
     }
 
     pub(crate) fn cut(self) -> Self {
-        Self { manner: Manner::Cut, ..self }
+        Self { mode: SendMode::Cut, ..self }
     }
 
-    pub(crate) fn pausing(self, pause: Duration) -> Self {
-        Self { manner: Manner::Pause(pause), ..self }
+    pub(crate) fn with_pause(self, pause: Duration) -> Self {
+        Self { mode: SendMode::Pause(pause), ..self }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let length = self.body.len();
         let (first, second) = (self.body.slice(..length / 2), self.body.slice(length / 2..));
-        let body = match self.manner {
-            Manner::Whole => Body::from(self.body),
-            Manner::OneByteChunks => Body::from_stream(bytes_of(self.body)),
-            Manner::Cut => Body::from_stream(halves(first, FLUSH, Err(cut()))),
-            Manner::Pause(pause) => Body::from_stream(halves(first, pause, Ok(second))),
+        let body = match self.mode {
+            SendMode::Whole => Body::from(self.body),
+            SendMode::OneByteChunks => Body::from_stream(single_bytes(self.body)),
+            SendMode::Cut => Body::from_stream(halves(first, RESET_DELAY, Err(reset()))),
+            SendMode::Pause(pause) => Body::from_stream(halves(first, pause, Ok(second))),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if self.manner != Manner::OneByteChunks {
+        if self.mode != SendMode::OneByteChunks {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         response
     }
 }
 
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the plan of faults cuts this answer")
+fn reset() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "a fault rule cut this response")
 }
 
 type Half = Result<Bytes, io::Error>;
@@ -113,6 +113,6 @@ fn halves(first: Bytes, pause: Duration, second: Half) -> impl Stream<Item = Hal
     stream::iter([Ok(first)]).chain(later)
 }
 
-fn bytes_of(body: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    stream::iter((0..body.len()).map(move |place| Ok(body.slice(place..=place))))
+fn single_bytes(body: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::iter((0..body.len()).map(move |index| Ok(body.slice(index..=index))))
 }

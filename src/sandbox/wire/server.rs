@@ -1,4 +1,4 @@
-//! Connections: accepted on one address, each served in a task of its own until the server stops.
+//! Accepts connections on one address and serves each in its own task until the server stops.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,23 +18,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::gate::{Gone, pass};
+use super::gate::{Disconnected, handle};
 use super::reply::Reply;
-use crate::sandbox::answer::Ask;
+use crate::sandbox::answer::ApiRequest;
 use crate::sandbox::call::{Call, Verb};
 use crate::sandbox::control;
 use crate::sandbox::locks::lock;
 use crate::sandbox::world::World;
 
-/// More than any request of the vendor's API needs.
-const BODY_BYTES: usize = 4 << 20;
+/// The maximum size of a request body. No WeChat API call needs more.
+const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// A running server. It stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
     stop: DropGuard,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    accept_task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Server {
@@ -42,28 +42,28 @@ impl Server {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let stop = world.stop.clone();
-        let accepting = tokio::spawn(accept(listener, world, stop.clone()));
-        let accepting = Mutex::new(Some(accepting));
-        Ok(Self { address, stop: stop.drop_guard(), accepting })
+        let accept_task = tokio::spawn(accept(listener, world, stop.clone()));
+        let accept_task = Mutex::new(Some(accept_task));
+        Ok(Self { address, stop: stop.drop_guard(), accept_task })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes every connection; the address is free when this returns.
+    /// Closes all connections. The address is free when this returns.
     pub(crate) async fn stop(&self) {
         self.stop.token().cancel();
-        let accepting = lock(&self.accepting).take();
-        if let Some(accepting) = accepting {
-            // A server that has ended already has nothing more to tell.
-            _ = accepting.await;
+        let accept_task = lock(&self.accept_task).take();
+        if let Some(accept_task) = accept_task {
+            // An error only means that the task ended already.
+            _ = accept_task.await;
         }
     }
 }
 
 async fn accept(listener: TcpListener, world: Arc<World>, stop: CancellationToken) {
-    let accepting = async {
+    let accept_loop = async {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -77,16 +77,16 @@ async fn accept(listener: TcpListener, world: Arc<World>, stop: CancellationToke
             }
         }
     };
-    stop.run_until_cancelled(accepting).await;
+    stop.run_until_cancelled(accept_loop).await;
 }
 
 async fn serve(stream: TcpStream, peer: IpAddr, world: Arc<World>) {
-    // Without it small answers wait for the client's acknowledgement.
+    // Otherwise small responses wait for the client's acknowledgement.
     _ = stream.set_nodelay(true);
     let service = service_fn(move |request| Box::pin(respond(world.clone(), request, peer)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if (&mut connection).await.is_err() {
-        // A reset, as a client sees it when a machine on the way dies, in place of an orderly end.
+        // Resets the connection instead of closing it, as when a machine on the network path fails.
         _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }
@@ -95,14 +95,14 @@ async fn respond(
     world: Arc<World>,
     request: Request<Incoming>,
     peer: IpAddr,
-) -> Result<Response<Body>, Gone> {
+) -> Result<Response<Body>, Disconnected> {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, BODY_BYTES).collect().await else {
+    let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
         return Ok(Reply::html(413).into_response());
     };
     let body = body.to_bytes();
     let reply = match Call::at(head.uri.path()) {
-        Some(call) => pass(&world, ask(call, &head, body, peer)).await?,
+        Some(call) => handle(&world, api_request(call, &head, body, peer)).await?,
         None if head.uri.path().starts_with(control::PREFIX) => {
             let (status, value) = control::answer(&world, &head.method, &head.uri, &body).await;
             Reply::control(status, &value)
@@ -114,18 +114,24 @@ async fn respond(
     Ok(response)
 }
 
-/// The world's time, which need not be this machine's.
+/// Returns the `Date` header with the world's time, which may differ from the machine's time.
 fn date(world: &World) -> Option<(HeaderName, HeaderValue)> {
     let date = world.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     Some((DATE, HeaderValue::try_from(date).ok()?))
 }
 
-fn ask(call: Call, head: &hyper::http::request::Parts, body: Bytes, peer: IpAddr) -> Ask {
+fn api_request(
+    call: Call,
+    head: &hyper::http::request::Parts,
+    body: Bytes,
+    peer: IpAddr,
+) -> ApiRequest {
     let verb = match head.method {
         Method::GET => Some(Verb::Get),
         Method::POST => Some(Verb::Post),
         _ => None,
     };
     let query = Query::try_from_uri(&head.uri).map(|Query(query)| query).unwrap_or_default();
-    Ask { call, verb, query, body, chunked: head.headers.contains_key(TRANSFER_ENCODING), peer }
+    let chunked = head.headers.contains_key(TRANSFER_ENCODING);
+    ApiRequest { call, verb, query, body, chunked, peer }
 }

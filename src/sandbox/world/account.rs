@@ -1,7 +1,7 @@
-//! One account of the world: who it is, who follows, what its operator has set.
+//! One account of the world: its identity, its followers and its settings.
 //!
-//! A call works on a snapshot, so a long page holds no lock; a change makes a copy only while
-//! somebody still reads the old one.
+//! A call works on a snapshot of the state and so holds no lock. A change copies the state only while a
+//! call still holds an older snapshot.
 
 use std::sync::{Arc, RwLock};
 
@@ -13,52 +13,52 @@ use crate::sandbox::locks::{read, write};
 use crate::sandbox::options::LastPage;
 use crate::sandbox::push::Callback;
 
-/// What kind of account it is.
+/// The kind of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Official,
     MiniProgram,
 }
 
-/// How the followers change while they are listed: after each page of `user/get`.
+/// How the followers change after each page of `user/get`, to test listing during changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drift {
-    /// That many leave, listed already or not.
+    /// How many leave, whether already listed or not.
     pub leave: u64,
-    /// That many new ones come, some of them in the part already listed.
+    /// How many join. Some of them appear in the part of the list that was already read.
     pub join: u64,
-    /// The page's last person, whose openid is the cursor, leaves.
+    /// Whether the last person of the page, whose openid is the cursor, leaves.
     pub cursor_leaves: bool,
 }
 
-/// What an operator or the vendor can set for an account.
+/// Settings that change how the account's calls are answered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Switches {
     pub(crate) last_page: LastPage,
     pub(crate) drift: Drift,
-    /// What `total` says instead of the truth.
+    /// The value of `total` in place of the true number.
     pub(crate) total: Option<u64>,
-    /// A cursor whose person has left is answered with 40003.
+    /// Whether a cursor whose person has left is refused with 40003.
     pub(crate) refuse_departed_cursors: bool,
-    /// Every call is answered with 48001.
+    /// Whether every call is refused with 48001.
     pub(crate) unauthorized: bool,
-    /// Every call for a token is answered with 40164.
+    /// Whether every call for a token is refused with 40164.
     pub(crate) address_refused: bool,
 }
 
-/// Everything about an account that changes.
+/// The parts of an account that change.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) population: Population,
-    /// The unionids of the Open Platform account it is bound to.
+    /// The unionids of the Open Platform account that the account is bound to.
     pub(crate) unionids: Option<Ids>,
     pub(crate) switches: Switches,
-    /// Where its events are pushed.
+    /// Where the account's events are pushed.
     pub(crate) callback: Option<Callback>,
 }
 
 impl State {
-    /// The unionid the vendor holds for the person, whether or not a call leaves it out.
+    /// Returns the person's true unionid, even if some calls omit it.
     pub(crate) fn unionid(&self, person: u64) -> Option<Id> {
         let mut person = person;
         for quirk in self.population.quirks(person) {
@@ -75,14 +75,14 @@ impl State {
 /// An Official Account or a Mini Program.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// Its place among the accounts of the world.
+    /// The index of the account in [`World::accounts`](super::World).
     pub(crate) number: usize,
     pub(crate) kind: Kind,
     pub(crate) appid: String,
     pub(crate) secret: String,
-    /// `gh_` and 12 hex digits, by which pushes name it.
+    /// `gh_` and 12 hex digits. Pushes identify the account by it.
     pub(crate) original_id: String,
-    /// Who speaks in pushes about personal data: nobody's openid.
+    /// The sender (`FromUserName`) of pushes about personal data. It belongs to no person.
     pub(crate) platform_id: String,
     pub(crate) openids: Ids,
     state: RwLock<Arc<State>>,
@@ -108,12 +108,12 @@ impl Account {
         }
     }
 
-    /// The account as it is now, and stays for whoever holds it.
+    /// Returns a snapshot of the current state.
     pub(crate) fn state(&self) -> Arc<State> {
         read(&self.state).clone()
     }
 
-    /// Changes the account for everybody who asks from now on.
+    /// Changes the state. Existing snapshots keep the old state.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(Arc::make_mut(&mut write(&self.state)))
     }

@@ -1,9 +1,8 @@
-//! What a person's act in a Mini Program is good for once: a login by its code, a message by the
-//! form that was submitted.
+//! One-time codes of a Mini Program: login codes, and `form_id`s of submitted forms.
 //!
-//! Besides minted ones there is a spelling anybody can write, `code-<anything>-<person>` and
-//! `form-<anything>-<person>`, good for one use in any Mini Program; it counts as minted when it is
-//! first seen.
+//! Besides issued codes, the sandbox accepts handwritten ones: `code-<anything>-<person>` and
+//! `form-<anything>-<person>`. They are valid once, in any Mini Program, and count as issued when first
+//! seen.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,37 +12,38 @@ use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
 
-/// What holds for all codes of a kind.
+/// The rules for one kind of code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    /// How those that anybody can write begin.
+    /// The prefix of handwritten codes.
     prefix: &'static str,
     lifetime_millis: i64,
-    /// The errcode of one that never was, is over, or is somebody else's.
+    /// The errcode of an unknown or expired code, or one of another person or Mini Program.
     invalid: i64,
-    /// The errcode of a second use.
+    /// The errcode of a code that was used before.
     used: i64,
 }
 
-/// A login's `js_code`: five minutes.
+/// A login's `js_code`, valid for five minutes.
 pub(crate) const LOGIN: Rules =
     Rules { prefix: "code-", lifetime_millis: 300_000, invalid: 40029, used: 40163 };
 
-/// A submitted form's `form_id`: seven days.
+/// A submitted form's `form_id`, valid for seven days.
 pub(crate) const FORM: Rules =
     Rules { prefix: "form-", lifetime_millis: 7 * DAY_MILLIS, invalid: 41028, used: 41029 };
 
-/// How long an expired code is remembered, so that a second use is told apart.
-const REMEMBERED_MILLIS: i64 = 3_600_000;
+/// How long an expired code is kept, in ms.
+const EXPIRED_RETENTION_MS: i64 = 3_600_000;
 
-/// Past this many codes the old ones are looked for.
-const SWEEP_AT: usize = 4_096;
+/// The number of codes above which expired ones are removed.
+const CLEANUP_THRESHOLD: usize = 4_096;
 
 #[derive(Debug)]
 struct Code {
-    /// The Mini Program's number; `None` where any will do.
+    /// The Mini Program's number; `None` for a handwritten code, which is valid in any.
     account: Option<usize>,
     person: u64,
+    /// Unix time in ms.
     minted_at: i64,
     used: bool,
 }
@@ -52,7 +52,7 @@ struct Code {
 #[derive(Debug)]
 pub(crate) struct Codes {
     rules: Rules,
-    book: Mutex<CodeStore>,
+    store: Mutex<CodeStore>,
     salt: u64,
 }
 
@@ -60,28 +60,27 @@ pub(crate) struct Codes {
 struct CodeStore {
     codes: HashMap<String, Code>,
     minted: u64,
-    sweep_at: usize,
+    cleanup_at: usize,
 }
 
 impl Codes {
     pub(crate) fn new(rules: Rules, salt: u64) -> Self {
-        let book = CodeStore { codes: HashMap::new(), minted: 0, sweep_at: SWEEP_AT };
-        Self { rules, book: Mutex::new(book), salt }
+        let store = CodeStore { codes: HashMap::new(), minted: 0, cleanup_at: CLEANUP_THRESHOLD };
+        Self { rules, store: Mutex::new(store), salt }
     }
 
-    /// A code of something that the person does in the Mini Program.
+    /// Issues a code for a person in a Mini Program.
     pub(crate) fn mint(&self, account: usize, person: u64, now: i64) -> String {
-        let mut book = lock(&self.book);
-        book.minted += 1;
-        let random = mix(self.salt ^ book.minted);
+        let mut store = lock(&self.store);
+        store.minted += 1;
+        let random = mix(self.salt ^ store.minted);
         let text = format!("0{random:016x}{:015x}", mix(random) >> 4);
         let code = Code { account: Some(account), person, minted_at: now, used: false };
-        book.insert(text.clone(), code, self.rules);
+        store.insert(text.clone(), code, self.rules);
         text
     }
 
-    /// The person whose code it is, who has to be `person` where one is given. The code is used up
-    /// by it.
+    /// Uses up a code and returns its person. If `person` is given, the code must be that person's.
     pub(crate) fn redeem(
         &self,
         text: &str,
@@ -90,16 +89,16 @@ impl Codes {
         now: i64,
     ) -> Result<u64, Refusal> {
         let Rules { prefix, lifetime_millis, invalid, used } = self.rules;
-        let mut book = lock(&self.book);
-        if !book.codes.contains_key(text) {
-            let person = free_form(prefix, text).ok_or_else(|| Refusal::of(invalid))?;
+        let mut store = lock(&self.store);
+        if !store.codes.contains_key(text) {
+            let person = handwritten(prefix, text).ok_or_else(|| Refusal::of(invalid))?;
             let code = Code { account: None, person, minted_at: now, used: false };
-            book.insert(text.to_owned(), code, self.rules);
+            store.insert(text.to_owned(), code, self.rules);
         }
-        let code = book.codes.get_mut(text).ok_or_else(|| Refusal::of(invalid))?;
-        let elsewhere = code.account.is_some_and(|owner| owner != account);
-        let anothers = person.is_some_and(|person| person != code.person);
-        if elsewhere || anothers || now - code.minted_at >= lifetime_millis {
+        let code = store.codes.get_mut(text).ok_or_else(|| Refusal::of(invalid))?;
+        let other_account = code.account.is_some_and(|owner| owner != account);
+        let other_person = person.is_some_and(|person| person != code.person);
+        if other_account || other_person || now - code.minted_at >= lifetime_millis {
             return Err(Refusal::of(invalid));
         }
         if std::mem::replace(&mut code.used, true) {
@@ -111,17 +110,17 @@ impl Codes {
 
 impl CodeStore {
     fn insert(&mut self, text: String, code: Code, rules: Rules) {
-        if self.codes.len() >= self.sweep_at {
-            let oldest = code.minted_at - rules.lifetime_millis - REMEMBERED_MILLIS;
+        if self.codes.len() >= self.cleanup_at {
+            let oldest = code.minted_at - rules.lifetime_millis - EXPIRED_RETENTION_MS;
             self.codes.retain(|_, code| code.minted_at > oldest);
-            self.sweep_at = (2 * self.codes.len()).max(SWEEP_AT);
+            self.cleanup_at = (2 * self.codes.len()).max(CLEANUP_THRESHOLD);
         }
         self.codes.insert(text, code);
     }
 }
 
-/// The person in `<prefix><anything>-<person>`.
-fn free_form(prefix: &str, text: &str) -> Option<u64> {
+/// Returns the person of a handwritten code, `<prefix><anything>-<person>`.
+fn handwritten(prefix: &str, text: &str) -> Option<u64> {
     let (_, person) = text.strip_prefix(prefix)?.rsplit_once('-')?;
     person.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Who may be sent which subscribe messages, and how often.
+//! Consents: which subscribe messages a person may be sent, and how often.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::sandbox::locks::lock;
 
-/// How often a person may be sent the messages of a template.
+/// How often a person may be sent messages of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// Once for each prompt that the person accepted.
+    /// Once for each accepted prompt.
     Times(u32),
-    /// Until the person takes it back.
+    /// Without limit, until the person revokes it.
     Always,
 }
 
@@ -23,41 +23,41 @@ impl From<u32> for Permission {
     }
 }
 
-/// All consents of the world: by account, person and template.
+/// All consents of the world, by account, person and template.
 #[derive(Debug, Default)]
 pub(crate) struct Consents {
-    book: Mutex<HashMap<(usize, u64, String), Permission>>,
+    store: Mutex<HashMap<(usize, u64, String), Permission>>,
 }
 
 impl Consents {
-    /// Adds to what the person has granted.
+    /// Adds a permission.
     pub(crate) fn grant(&self, account: usize, person: u64, template: &str, more: Permission) {
-        let mut book = lock(&self.book);
-        let had = book.entry((account, person, template.to_owned()));
-        let had = had.or_insert(Permission::Times(0));
-        *had = match (*had, more) {
-            (Permission::Times(had), Permission::Times(more)) => {
-                Permission::Times(had.saturating_add(more))
+        let mut store = lock(&self.store);
+        let entry = store.entry((account, person, template.to_owned()));
+        let permission = entry.or_insert(Permission::Times(0));
+        *permission = match (*permission, more) {
+            (Permission::Times(old), Permission::Times(more)) => {
+                Permission::Times(old.saturating_add(more))
             }
             _ => Permission::Always,
         };
     }
 
-    /// Takes back what the person has granted.
+    /// Revokes every permission for the template.
     pub(crate) fn revoke(&self, account: usize, person: u64, template: &str) {
-        lock(&self.book).remove(&(account, person, template.to_owned()));
+        lock(&self.store).remove(&(account, person, template.to_owned()));
     }
 
-    /// What is left of what the person has granted.
+    /// Returns the remaining permission.
     pub(crate) fn left(&self, account: usize, person: u64, template: &str) -> Permission {
-        let left = lock(&self.book).get(&(account, person, template.to_owned())).copied();
+        let left = lock(&self.store).get(&(account, person, template.to_owned())).copied();
         left.unwrap_or(Permission::Times(0))
     }
 
-    /// Uses one permission up, if there is one.
+    /// Uses up one permission. Returns whether there was one.
     pub(crate) fn take(&self, account: usize, person: u64, template: &str) -> bool {
-        let mut book = lock(&self.book);
-        match book.get_mut(&(account, person, template.to_owned())) {
+        let mut store = lock(&self.store);
+        match store.get_mut(&(account, person, template.to_owned())) {
             Some(Permission::Always) => true,
             Some(Permission::Times(left)) if *left > 0 => {
                 *left -= 1;

@@ -1,4 +1,4 @@
-//! What was asked of the world: calls, refusals, and how many at once.
+//! Counters: requests, error responses, and concurrent requests.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,33 +9,33 @@ use serde::Serialize;
 use crate::sandbox::call::Call;
 use crate::sandbox::locks::lock;
 
-/// What was asked of one call.
+/// The counters of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CallStats {
-    /// Requests that arrived, whatever became of them.
+    /// Requests received, whatever their outcome.
     pub requests: u64,
-    /// Answers by errcode; those with errcode 0 or none are not in it.
+    /// Responses by errcode. Responses with errcode 0 or without one are not counted.
     pub errors: BTreeMap<i64, u64>,
-    /// The most requests that were worked on at once.
+    /// The highest number of concurrent requests.
     pub peak_in_flight: u64,
 }
 
-/// What was asked of the world, by the call's short name. Calls never asked are not in it.
+/// The counters of a world or an account. Calls without requests are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// By call.
+    /// The counters by the call's short name.
     pub calls: BTreeMap<&'static str, CallStats>,
-    /// The most requests that were worked on at once, over all calls.
+    /// The highest number of concurrent requests, over all calls.
     pub peak_in_flight: u64,
 }
 
 impl Stats {
-    /// Requests of one call.
+    /// Returns the number of requests of one call.
     pub fn requests(&self, call: Call) -> u64 {
         self.calls.get(call.name()).map_or(0, |stats| stats.requests)
     }
 
-    /// Answers of one call with that errcode.
+    /// Returns the number of responses of one call with this errcode.
     pub fn errors(&self, call: Call, errcode: i64) -> u64 {
         let errors = self.calls.get(call.name()).map(|stats| &stats.errors);
         errors.and_then(|errors| errors.get(&errcode)).copied().unwrap_or_default()
@@ -58,14 +58,14 @@ impl Gauge {
 #[derive(Debug, Default)]
 struct Counter {
     requests: AtomicU64,
-    flying: Gauge,
+    in_flight: Gauge,
 }
 
 /// Counts the calls of one account, or of the whole world.
 #[derive(Debug)]
 pub(crate) struct Counters {
     calls: [Counter; Call::COUNT],
-    flying: Gauge,
+    in_flight: Gauge,
     errors: Mutex<BTreeMap<(Call, i64), u64>>,
 }
 
@@ -73,13 +73,13 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             calls: std::array::from_fn(|_| Counter::default()),
-            flying: Gauge::default(),
+            in_flight: Gauge::default(),
             errors: Mutex::default(),
         }
     }
 }
 
-/// A request being worked on; it has ended when this is dropped.
+/// A request in progress. It ends when this is dropped.
 pub(crate) struct InFlight<'a> {
     gauges: [&'a Gauge; 2],
 }
@@ -95,17 +95,17 @@ impl Counters {
         &self.calls[call as usize]
     }
 
-    /// Counts a request that has arrived.
+    /// Counts a new request.
     pub(crate) fn enter(&self, call: Call) -> InFlight<'_> {
         let counter = self.counter(call);
         counter.requests.fetch_add(1, Relaxed);
-        let gauges = [&counter.flying, &self.flying];
+        let gauges = [&counter.in_flight, &self.in_flight];
         gauges.iter().for_each(|gauge| gauge.enter());
         InFlight { gauges }
     }
 
-    /// Counts an answer that refuses.
-    pub(crate) fn refused(&self, call: Call, errcode: i64) {
+    /// Counts an error response.
+    pub(crate) fn record_refusal(&self, call: Call, errcode: i64) {
         *lock(&self.errors).entry((call, errcode)).or_default() += 1;
     }
 
@@ -115,7 +115,7 @@ impl Counters {
             let counter = self.counter(call);
             let requests = counter.requests.load(Relaxed);
             if requests > 0 {
-                let peak_in_flight = counter.flying.peak.load(Relaxed);
+                let peak_in_flight = counter.in_flight.peak.load(Relaxed);
                 let errors = BTreeMap::new();
                 stats.calls.insert(call.name(), CallStats { requests, errors, peak_in_flight });
             }
@@ -123,17 +123,17 @@ impl Counters {
         for ((call, errcode), count) in lock(&self.errors).iter() {
             stats.calls.entry(call.name()).or_default().errors.insert(*errcode, *count);
         }
-        stats.peak_in_flight = self.flying.peak.load(Relaxed);
+        stats.peak_in_flight = self.in_flight.peak.load(Relaxed);
         stats
     }
 
-    /// Starts counting again; what is in flight stays so.
+    /// Resets the counters. Requests in progress still count as in flight.
     pub(crate) fn reset(&self) {
         for counter in &self.calls {
             counter.requests.store(0, Relaxed);
-            counter.flying.peak.store(0, Relaxed);
+            counter.in_flight.peak.store(0, Relaxed);
         }
-        self.flying.peak.store(0, Relaxed);
+        self.in_flight.peak.store(0, Relaxed);
         lock(&self.errors).clear();
     }
 }

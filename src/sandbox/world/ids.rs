@@ -1,34 +1,35 @@
-//! Openids and unionids: 28 characters that a person's number can be read back from.
+//! Openids and unionids: 28 characters that encode a person's number.
 //!
-//! `o`, five characters that all ids of one account share, and 22 that hold the scrambled number
-//! and a check. Nothing is stored, and an id that was altered or belongs elsewhere is recognised.
+//! An id consists of `o`, five characters that all ids of one account share, and 22 characters with the
+//! scrambled number and a checksum. No ids are stored: decoding an id returns the number, and detects
+//! altered ids and ids of other accounts.
 
 use std::fmt;
 
 use crate::sandbox::chance::{Permutation, derive, mix};
 
-/// How long an openid and a unionid are.
+/// The length of an openid or unionid, in bytes.
 pub(crate) const ID_LENGTH: usize = 28;
 
-/// The shared beginning.
+/// The length of the prefix that all ids of one account share.
 const PREFIX_LENGTH: usize = 6;
 
-/// How many characters hold 64 bits.
+/// The number of characters that encode 64 bits.
 const WORD_LENGTH: usize = 11;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// An openid or a unionid as bytes, without an allocation.
+/// An openid or a unionid, stored without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Id([u8; ID_LENGTH]);
 
 impl Id {
-    /// The id as text.
+    /// Returns the id as text.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The id as bytes.
+    /// Returns the id as bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -40,7 +41,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// The ids of one account (openids) or of one Open Platform account (unionids).
+/// Encodes and decodes the ids of one account (openids) or one Open Platform account (unionids).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ids {
     prefix: [u8; PREFIX_LENGTH],
@@ -49,17 +50,17 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// The ids of what `owner` names, in the world that `seed` makes.
+    /// Creates the ids of `owner` in the world with this seed.
     pub(crate) fn new(seed: u64, owner: &str) -> Self {
         let key = derive(seed, owner);
         let mut prefix = [b'o'; PREFIX_LENGTH];
-        for (place, byte) in prefix.iter_mut().enumerate().skip(1) {
-            *byte = letter(mix(key) >> (6 * place));
+        for (index, byte) in prefix.iter_mut().enumerate().skip(1) {
+            *byte = encode_char(mix(key) >> (6 * index));
         }
         Self { prefix, numbers: Permutation::of_all(mix(key ^ 1)), check_key: mix(key ^ 2) }
     }
 
-    /// The person's id.
+    /// Returns the person's id.
     pub(crate) fn encode(&self, person: u64) -> Id {
         let number = self.numbers.forward(person);
         let check = mix(number ^ self.check_key);
@@ -68,33 +69,33 @@ impl Ids {
         let (prefix, rest) = id.split_at_mut(PREFIX_LENGTH);
         prefix.copy_from_slice(&self.prefix);
         let (first, second) = rest.split_at_mut(WORD_LENGTH);
-        spell(first, number, filler);
-        spell(second, check, filler >> 2);
+        encode_word(first, number, filler);
+        encode_word(second, check, filler >> 2);
         Id(id)
     }
 
-    /// The person whose id this is; `None` where it is nobody's here.
+    /// Returns the person with this id, or `None` if it is not an id of this account.
     pub(crate) fn decode(&self, id: &str) -> Option<u64> {
         let number = id.as_bytes().strip_prefix(&self.prefix)?.get(..WORD_LENGTH)?;
-        let person = self.numbers.backward(unspell(number)?);
+        let person = self.numbers.backward(decode_word(number)?);
         (self.encode(person).as_bytes() == id.as_bytes()).then_some(person)
     }
 
-    /// A number that only this account's world and person give.
+    /// Returns a pseudo-random number that is unique to the world, the account and the person.
     pub(crate) fn secret(&self, person: u64) -> u64 {
         mix(person ^ mix(self.check_key))
     }
 }
 
-fn letter(bits: u64) -> u8 {
+fn encode_char(bits: u64) -> u8 {
     ALPHABET[(bits & 63) as usize]
 }
 
-fn value(letter: u8) -> Option<u64> {
-    let value = match letter {
-        b'A'..=b'Z' => letter - b'A',
-        b'a'..=b'z' => letter - b'a' + 26,
-        b'0'..=b'9' => letter - b'0' + 52,
+fn decode_char(character: u8) -> Option<u64> {
+    let value = match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
         b'-' => 62,
         b'_' => 63,
         _ => return None,
@@ -102,20 +103,21 @@ fn value(letter: u8) -> Option<u64> {
     Some(u64::from(value))
 }
 
-/// Writes 64 bits into eleven characters; the two bits to spare are the filler's.
-fn spell(out: &mut [u8], word: u64, filler: u64) {
+/// Writes 64 bits as eleven characters. The two spare bits of the last one are taken from `filler`.
+fn encode_word(out: &mut [u8], word: u64, filler: u64) {
     let (mut rest, mut bits) = (word >> 4, (word << 2) | (filler & 3));
     for byte in out.iter_mut().rev() {
-        *byte = letter(bits);
+        *byte = encode_char(bits);
         (bits, rest) = (rest, rest >> 6);
     }
 }
 
-/// The 64 bits that eleven characters hold; the last one has two bits to spare.
-fn unspell(letters: &[u8]) -> Option<u64> {
-    let (last, first) = letters.split_last()?;
-    let high = first.iter().try_fold(0, |word, letter| Some((word << 6) | value(*letter)?))?;
-    Some((high << 4) | (value(*last)? >> 2))
+/// Reads 64 bits from eleven characters. Ignores the two spare bits of the last one.
+fn decode_word(characters: &[u8]) -> Option<u64> {
+    let (last, first) = characters.split_last()?;
+    let high =
+        first.iter().try_fold(0, |word, character| Some((word << 6) | decode_char(*character)?))?;
+    Some((high << 4) | (decode_char(*last)? >> 2))
 }
 
 #[cfg(test)]
@@ -143,10 +145,10 @@ mod tests {
     fn an_altered_or_foreign_openid_is_nobodys() {
         let ids = Ids::new(7, "wx0a00000000000001");
         let id = ids.encode(41);
-        for place in 0..ID_LENGTH {
+        for index in 0..ID_LENGTH {
             let mut altered = id.as_bytes().to_vec();
-            altered[place] = if altered[place] == b'x' { b'y' } else { b'x' };
-            assert_eq!(ids.decode(std::str::from_utf8(&altered).unwrap()), None, "{place}");
+            altered[index] = if altered[index] == b'x' { b'y' } else { b'x' };
+            assert_eq!(ids.decode(std::str::from_utf8(&altered).unwrap()), None, "{index}");
         }
         let elsewhere = Ids::new(7, "wx3b00000000000001").encode(41);
         assert_eq!(ids.decode(elsewhere.as_str()), None);

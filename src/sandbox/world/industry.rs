@@ -1,4 +1,4 @@
-//! The industries of each Official Account, which change once a month.
+//! The industries of each Official Account. They can be changed once a month.
 
 use std::sync::Mutex;
 
@@ -18,22 +18,22 @@ struct Industry {
 /// The industries of all accounts.
 #[derive(Debug)]
 pub(crate) struct Industries {
-    book: Mutex<Vec<Industry>>,
+    store: Mutex<Vec<Industry>>,
 }
 
 impl Industries {
     pub(crate) fn new(accounts: usize) -> Self {
         let first = Industry { ids: ["1".to_owned(), "4".to_owned()], set_in: None };
-        Self { book: Mutex::new(vec![first; accounts]) }
+        Self { store: Mutex::new(vec![first; accounts]) }
     }
 
     pub(crate) fn of(&self, account: usize) -> [String; 2] {
-        lock(&self.book)[account].ids.clone()
+        lock(&self.store)[account].ids.clone()
     }
 
-    /// Sets them, or refuses a second time in one month with 43100.
+    /// Sets the industries of an account. Refuses a second change within a month with 43100.
     pub(crate) fn set(&self, account: usize, ids: [String; 2], now: i64) -> Result<(), Refusal> {
-        let industry = &mut lock(&self.book)[account];
+        let industry = &mut lock(&self.store)[account];
         let month = china_month(now);
         if industry.set_in.is_some() && industry.set_in == month {
             return Err(Refusal::of(43100));
@@ -43,10 +43,10 @@ impl Industries {
     }
 }
 
-/// The year and the month in China.
+/// Returns the year and month in China. `millis` is Unix time in ms.
 fn china_month(millis: i64) -> Option<(i32, u32)> {
-    let there = DateTime::from_timestamp_millis(millis + CHINA_OFFSET_MILLIS)?;
-    Some((there.year(), there.month()))
+    let local = DateTime::from_timestamp_millis(millis + CHINA_OFFSET_MILLIS)?;
+    Some((local.year(), local.month()))
 }
 
 #[cfg(test)]

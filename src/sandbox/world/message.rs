@@ -1,4 +1,4 @@
-//! Messages that were accepted.
+//! Accepted messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -8,75 +8,77 @@ use serde::Serialize;
 use crate::sandbox::call::Call;
 use crate::sandbox::locks::lock;
 
-/// As many sent messages are kept as this; the oldest go first.
-const KEPT: usize = 20_000;
+/// The maximum number of stored messages. The oldest are dropped first.
+const MAX_STORED: usize = 20_000;
 
-/// A message with the `client_msg_id` of another to the same person within this is a duplicate.
-const DUPLICATE_MILLIS: i64 = 600_000;
+/// The period in ms during which a second message with the same `client_msg_id` to the same person is a
+/// duplicate.
+const DUPLICATE_MS: i64 = 600_000;
 
-/// Message ids start beyond what a double can hold, as the vendor's do.
+/// Message ids exceed what a double represents exactly, as WeChat's do.
 const FIRST_MSGID: i64 = 3_600_000_000_000_000_001;
 
-/// A message that the vendor accepted.
+/// A message that the sandbox accepted.
 #[derive(Debug, Clone, Serialize)]
 pub struct SentMessage {
-    /// The vendor's number for it, greater than 2^53.
+    /// WeChat's id of the message, greater than 2^53.
     pub msgid: i64,
-    /// By which call it was sent.
+    /// The call that sent the message.
     pub call: Call,
-    /// The account that it is from.
+    /// The AppID of the sending account.
     pub appid: String,
-    /// To whom, in that account.
+    /// The receiver's openid in that account.
     pub openid: String,
-    /// To whom, by number.
+    /// The receiver's number.
     pub person: u64,
-    /// Which template.
+    /// The id of the template.
     pub template_id: String,
-    /// The sender's own number for it, if given.
+    /// The sender's own id of the message.
     pub client_msg_id: Option<String>,
-    /// The whole request.
+    /// The body of the request.
     pub body: serde_json::Value,
 }
 
-/// All sent messages of the world.
+/// All accepted messages of the world.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    book: Mutex<MessageStore>,
+    store: Mutex<MessageStore>,
 }
 
 #[derive(Debug, Default)]
 struct MessageStore {
     sent: VecDeque<SentMessage>,
     accepted: i64,
+    /// Person, AppID and `client_msg_id` → when the message was accepted, as Unix time in ms.
     client_ids: HashMap<(u64, String), i64>,
 }
 
 impl Messages {
-    /// Accepts a message and numbers it; `None` where it repeats an earlier one.
+    /// Stores a message and returns its new `msgid`. Returns `None` if it duplicates an earlier message.
     pub(crate) fn accept(&self, mut message: SentMessage, now: i64) -> Option<i64> {
-        let mut book = lock(&self.book);
+        let mut store = lock(&self.store);
         if let Some(id) = &message.client_msg_id {
             let key = (message.person, format!("{} {id}", message.appid));
-            let repeats = book.client_ids.get(&key).is_some_and(|at| now - at < DUPLICATE_MILLIS);
-            if repeats {
+            let duplicate = store.client_ids.get(&key).is_some_and(|at| now - at < DUPLICATE_MS);
+            if duplicate {
                 return None;
             }
-            if book.client_ids.len() >= KEPT {
-                book.client_ids.retain(|_, at| now - *at < DUPLICATE_MILLIS);
+            if store.client_ids.len() >= MAX_STORED {
+                store.client_ids.retain(|_, at| now - *at < DUPLICATE_MS);
             }
-            book.client_ids.insert(key, now);
+            store.client_ids.insert(key, now);
         }
-        book.accepted += 1;
-        message.msgid = FIRST_MSGID + 2 * book.accepted;
+        store.accepted += 1;
+        message.msgid = FIRST_MSGID + 2 * store.accepted;
         let msgid = message.msgid;
-        if book.sent.len() >= KEPT {
-            book.sent.pop_front();
+        if store.sent.len() >= MAX_STORED {
+            store.sent.pop_front();
         }
-        book.sent.push_back(message);
+        store.sent.push_back(message);
         Some(msgid)
     }
 
     pub(crate) fn sent(&self) -> Vec<SentMessage> {
-        lock(&self.book).sent.iter().cloned().collect()
+        lock(&self.store).sent.iter().cloned().collect()
     }
 }

@@ -1,8 +1,7 @@
-//! The world behind the sandbox: accounts, people, tokens, codes, quotas, templates, consents and
-//! messages.
+//! The state of the sandbox: accounts, people, tokens, codes, quotas, templates, consents and messages.
 //!
-//! Knows the vendor's rules and nothing of HTTP or JSON. What it holds grows with what happens in
-//! it, not with the number of followers.
+//! Implements WeChat's rules and knows nothing of HTTP or JSON. Memory grows with the number of events,
+//! not with the number of followers.
 
 mod account;
 mod code;
@@ -35,7 +34,7 @@ pub(crate) use push::Pushes;
 pub use push::{Attempt, Push, PushId, PushState};
 pub(crate) use quota::Quotas;
 pub use setup::InvalidWorld;
-pub(crate) use template::{Line, Shelf, Template};
+pub(crate) use template::{Line, Template, TemplateKind};
 
 use tokio_util::sync::CancellationToken;
 
@@ -44,13 +43,12 @@ use super::chance::mix;
 use super::fault::{FaultRule, Plan, RuleId};
 use crate::clock::Clock;
 
-/// A day.
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// Midnight in China comes eight hours before midnight UTC.
+/// China Standard Time is UTC+8.
 const CHINA_OFFSET_MILLIS: i64 = 8 * 3_600_000;
 
-/// All that the sandbox answers from.
+/// The whole state of a sandbox.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) clock: Clock,
@@ -58,7 +56,7 @@ pub(crate) struct World {
     pub(crate) latency: BTreeMap<Call, Duration>,
     pub(crate) accounts: Vec<Account>,
     /// Per account, in the same order.
-    pub(crate) desks: Vec<Desk>,
+    pub(crate) usage: Vec<Usage>,
     pub(crate) tokens: token::Tokens,
     pub(crate) codes: code::Codes,
     pub(crate) forms: code::Codes,
@@ -67,27 +65,29 @@ pub(crate) struct World {
     pub(crate) industries: industry::Industries,
     pub(crate) consents: consent::Consents,
     pub(crate) pushes: Pushes,
-    /// Whether who comes and goes is told to the account's callback.
+    /// Whether people who join, return or leave cause events to the account's callback.
     pub(crate) pushes_follows: AtomicBool,
-    /// Whether what became of a message is told to the account's callback.
+    /// Whether receipts of messages are pushed to the account's callback.
     pub(crate) receipts: AtomicBool,
-    /// Whether Mini Programs' template messages of the years before 2020 are served.
+    /// Whether the API of Mini Programs' template messages that WeChat retired in 2020 is served.
     pub(crate) legacy_templates: bool,
-    /// How long a push waits for its answer.
+    /// How long a push waits for its response.
     pub(crate) push_timeout: Duration,
-    /// Ends everything that the world has begun.
+    /// Cancels all tasks of the world.
     pub(crate) stop: CancellationToken,
     pub(crate) plan: Plan,
-    /// Of all calls, those of no account among them.
+    /// Counts all calls, including those that belong to no account.
     pub(crate) counters: Counters,
     seed: u64,
+    /// The number of Open Platform accounts so far.
     platforms: AtomicU64,
+    /// The number of random numbers drawn so far.
     drawn: AtomicU64,
 }
 
-/// What is kept beside an account while calls arrive.
+/// The usage of one account: quotas and counters.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Usage {
     pub(crate) quotas: Quotas,
     pub(crate) counters: Counters,
 }
@@ -97,47 +97,47 @@ impl World {
         self.accounts.iter().find(|account| account.appid == appid)
     }
 
-    /// What decides everything that chance would.
+    /// The seed of everything pseudo-random in the world.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Milliseconds since 1970, by the world's clock.
+    /// Returns the world's time as Unix time in ms.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
 
-    /// The next number that looks random.
-    pub(crate) fn draw(&self) -> u64 {
+    /// Returns the next pseudo-random number.
+    pub(crate) fn random(&self) -> u64 {
         mix(mix(self.seed ^ 0x51) ^ self.drawn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Binds accounts to one Open Platform account that never was before: all their unionids
-    /// change, alike.
+    /// Binds accounts to one new Open Platform account. All their unionids change; a person has the same
+    /// unionid in each of these accounts.
     pub(crate) fn rebind<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
         let platform = self.platforms.fetch_add(1, Ordering::Relaxed);
         let unionids = setup::unionids(self.seed, platform);
         accounts.for_each(|account| account.change(|state| state.unionids = Some(unionids)));
     }
 
-    /// Takes that many followers away, as chance has it. Tells who left.
+    /// Makes this many pseudo-randomly chosen followers leave. Returns their numbers.
     pub(crate) fn leave_any(&self, account: &Account, count: u64) -> Vec<u64> {
         account.change(|state| {
             let people = &mut state.population;
-            let wanted = count.min(people.count()) as usize;
+            let count = count.min(people.count()) as usize;
             let mut left = Vec::new();
-            while left.len() < wanted {
-                // Where hardly anybody is left, chance finds nobody and the list's first will do.
-                let someone = people.any_follower(self.draw());
-                let someone = someone.or_else(|| people.after(None).next());
-                people.leave(someone);
-                left.extend(someone);
+            while left.len() < count {
+                // With very few followers left, random probes may find none: take the first of the list.
+                let person = people.any_follower(self.random());
+                let person = person.or_else(|| people.after(None).next());
+                people.leave(person);
+                left.extend(person);
             }
             left
         })
     }
 
-    /// Makes a rule hold from now on.
+    /// Applies a fault rule from now on. Returns an id if the rule is for calls.
     pub(crate) fn apply(&self, rule: FaultRule) -> Result<Option<RuleId>, InvalidWorld> {
         match rule {
             FaultRule::Call { target, when, fault } => Ok(Some(self.plan.add(target, when, fault))),
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// The number of the day in China.
+/// Returns the day in China, as days since 1970-01-01. `millis` is Unix time in ms.
 fn china_day(millis: i64) -> i64 {
     (millis + CHINA_OFFSET_MILLIS).div_euclid(DAY_MILLIS)
 }

@@ -1,7 +1,7 @@
-//! Who follows an account, and in which order they are listed.
+//! Who follows an account, and in which order followers are listed.
 //!
-//! People are numbers. Those below `next` have followed at some time; only departures, returns,
-//! joins and oddities take memory, so millions cost nothing.
+//! People are numbers. Everybody below `next` follows or has followed. Only departures, returns, joins
+//! and quirks take memory, so millions of followers cost nothing.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,20 +11,24 @@ use roaring::RoaringTreemap;
 use crate::sandbox::chance::{Permutation, derive, mix};
 use crate::sandbox::fault::Quirk;
 
-/// 2018-01-01, before which nobody of the first followers came.
+/// The earliest `subscribe_time` of the initial followers: 2018-01-01 in China, as Unix time in s.
 const FIRST_FOLLOW: u64 = 1_514_736_000;
 
-/// The five years over which they came.
+/// The period over which the initial followers joined, in s: five years.
 const FOLLOW_SPAN: u64 = 5 * 365 * 86_400;
 
 /// The followers of one account.
 #[derive(Debug, Clone)]
 pub(crate) struct Population {
     key: u64,
+    /// Maps an index of the list to a person.
     order: Permutation,
+    /// The number of the next new person.
     next: u64,
     left: RoaringTreemap,
+    /// The first person of each batch that joined, and when (Unix time in s).
     joined: Vec<(u64, i64)>,
+    /// When people returned (Unix time in s).
     returned: HashMap<u64, i64>,
     quirks: HashMap<u64, Vec<Quirk>>,
 }
@@ -32,14 +36,14 @@ pub(crate) struct Population {
 /// A page of the follower list.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// Who is on it.
+    /// The people on the page.
     pub(crate) people: Vec<u64>,
-    /// Whether somebody follows after it.
+    /// Whether more people follow after the page.
     pub(crate) more: bool,
 }
 
 impl Population {
-    /// The people `0..count`, listed in an order that tells nothing of when they came.
+    /// Creates the population `0..count`. The order of the list is unrelated to when people joined.
     pub(crate) fn new(seed: u64, appid: &str, count: u64) -> Self {
         let key = derive(seed, appid);
         Self {
@@ -61,13 +65,13 @@ impl Population {
         self.next - self.left.len()
     }
 
-    /// Followers in listing order, after the given person where one is given.
+    /// Returns the followers in list order, starting after the given person or at the beginning.
     ///
-    /// Whether that person still follows does not matter: the place in the list stays.
+    /// The given person need not follow any longer: positions in the list never change.
     pub(crate) fn after(&self, person: Option<u64>) -> impl Iterator<Item = u64> {
         let start = person.map_or(0, |person| self.order.backward(person).saturating_add(1));
         (start..self.next.max(self.order.size()))
-            .map(|place| self.order.forward(place))
+            .map(|index| self.order.forward(index))
             .filter(|person| self.follows(*person))
     }
 
@@ -79,20 +83,20 @@ impl Population {
         Page { people, more }
     }
 
-    /// Takes followers away; those who do not follow are passed over. Tells how many left.
+    /// Makes people leave and returns how many left. People who do not follow are skipped.
     pub(crate) fn leave(&mut self, people: impl IntoIterator<Item = u64>) -> u64 {
         let next = self.next;
-        let gone = |person: &u64| *person < next && self.left.insert(*person);
-        people.into_iter().filter(gone).count() as u64
+        let leaves = |person: &u64| *person < next && self.left.insert(*person);
+        people.into_iter().filter(leaves).count() as u64
     }
 
-    /// Somebody who follows, as `random` has it; `None` where nobody is found quickly.
+    /// Returns a follower chosen by `random`, or `None` if 64 probes find none.
     pub(crate) fn any_follower(&self, random: u64) -> Option<u64> {
-        let tries = (0..64).map(|n| mix(random ^ n) % self.next.max(1));
-        tries.into_iter().find(|person| self.follows(*person))
+        let mut probes = (0..64).map(|n| mix(random ^ n) % self.next.max(1));
+        probes.find(|person| self.follows(*person))
     }
 
-    /// People who never followed before follow from `now` (seconds) on.
+    /// Makes `count` new people follow from `now` (Unix time in s) on. Returns their numbers.
     pub(crate) fn join(&mut self, count: u64, now: i64) -> Range<u64> {
         let first = self.next;
         self.next += count;
@@ -100,13 +104,13 @@ impl Population {
         first..self.next
     }
 
-    /// People who left follow again from `now` (seconds) on. Tells how many came back.
+    /// Makes people who left follow again from `now` (Unix time in s) on. Returns how many returned.
     pub(crate) fn rejoin(&mut self, people: impl IntoIterator<Item = u64>, now: i64) -> u64 {
         let back = people.into_iter().filter(|person| self.left.remove(*person));
         back.map(|person| self.returned.insert(person, now)).count() as u64
     }
 
-    /// When the person followed last, in seconds.
+    /// Returns when the person last followed, as Unix time in s.
     pub(crate) fn followed_at(&self, person: u64) -> i64 {
         if let Some(at) = self.returned.get(&person) {
             return *at;
@@ -114,12 +118,12 @@ impl Population {
         let batch = self.joined.partition_point(|(first, _)| *first <= person);
         match batch.checked_sub(1).and_then(|batch| self.joined.get(batch)) {
             Some((_, at)) => *at,
-            None => (FIRST_FOLLOW + self.fate(person) % FOLLOW_SPAN) as i64,
+            None => (FIRST_FOLLOW + self.profile_bits(person) % FOLLOW_SPAN) as i64,
         }
     }
 
-    /// Bits that decide the rest of the person's profile.
-    pub(crate) fn fate(&self, person: u64) -> u64 {
+    /// Returns pseudo-random bits that determine the rest of the person's profile.
+    pub(crate) fn profile_bits(&self, person: u64) -> u64 {
         mix(person ^ self.key)
     }
 

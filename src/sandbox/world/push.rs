@@ -1,4 +1,4 @@
-//! What was pushed, and what became of it.
+//! The history of pushes, with the outcome of each.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -8,157 +8,159 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::sandbox::locks::lock;
 
-/// As many pushes are kept as this; the oldest go first.
-const KEPT: usize = 20_000;
+/// The maximum number of stored pushes. The oldest are dropped first.
+const MAX_STORED: usize = 20_000;
 
-/// As many are sent at the same time.
-const AT_ONCE: usize = 64;
+/// The maximum number of pushes that are sent at the same time.
+const MAX_CONCURRENT: usize = 64;
 
-/// Names a push; the first of a world is 1.
+/// Identifies a push. The first push of a world has number 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct PushId(u64);
 
-/// How far a push has come.
+/// The state of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PushState {
-    /// It waits for its turn, for an answer, or to be tried again.
+    /// The push waits for a permit to send, for a response or for the next attempt.
     UnderWay,
-    /// It was answered with `success` or with nothing.
+    /// The callback answered status 200 with `success` or an empty body.
     Accepted,
-    /// It was answered with status 200 and something else; it is not tried again.
+    /// The callback answered status 200 with another body. The push is not retried.
     Misunderstood,
-    /// Every attempt failed, or the sandbox stopped.
+    /// Every attempt failed, or the sandbox was stopped.
     GivenUp,
 }
 
-/// One attempt to push.
+/// One attempt of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// The HTTP status; `None` where no answer came.
+    /// The HTTP status; `None` if there was no response.
     pub status: Option<u16>,
-    /// The beginning of the answer's body.
+    /// The beginning of the response body, at most 1 KiB.
     pub body: Option<String>,
-    /// Why no answer came.
+    /// Why there was no response.
     pub error: Option<String>,
-    /// How long it took.
+    /// The duration of the attempt in ms.
     pub milliseconds: u64,
 }
 
-/// An event that was pushed, with every attempt so far.
+/// A pushed event with all attempts so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Push {
-    /// Its name.
+    /// The id of the push.
     pub id: PushId,
-    /// The account whose callback it goes to.
+    /// The AppID of the account whose callback receives the push.
     pub appid: String,
-    /// What it is, such as `subscribe`.
+    /// The name of the event, such as `subscribe`.
     pub event: String,
-    /// Of whom, by number.
+    /// The number of the person that the event is about.
     pub person: Option<u64>,
-    /// How far it has come.
+    /// The state of the push.
     pub state: PushState,
-    /// What was tried, the first attempt first.
+    /// The attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
 /// All pushes of the world.
 #[derive(Debug)]
 pub(crate) struct Pushes {
-    book: Arc<Mutex<PushStore>>,
-    under_way: watch::Sender<u64>,
-    turns: Semaphore,
+    store: Arc<Mutex<PushStore>>,
+    /// The number of pushes in progress.
+    pending: watch::Sender<u64>,
+    permits: Semaphore,
 }
 
 #[derive(Debug, Default)]
 struct PushStore {
     pushes: VecDeque<Push>,
-    made: u64,
+    created: u64,
 }
 
 impl PushStore {
     fn find(&mut self, id: PushId) -> Option<&mut Push> {
-        let place = self.pushes.binary_search_by_key(&id, |push| push.id).ok()?;
-        self.pushes.get_mut(place)
+        let index = self.pushes.binary_search_by_key(&id, |push| push.id).ok()?;
+        self.pushes.get_mut(index)
     }
 }
 
-/// A push that has not ended; given up when this is dropped before [`UnderWay::end`].
+/// A push in progress. If this is dropped before [`finish`](Self::finish), the push is abandoned.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(crate) struct PendingPush {
     id: PushId,
     state: PushState,
-    book: Arc<Mutex<PushStore>>,
-    under_way: watch::Sender<u64>,
+    store: Arc<Mutex<PushStore>>,
+    pending: watch::Sender<u64>,
 }
 
-impl UnderWay {
+impl PendingPush {
     pub(crate) fn id(&self) -> PushId {
         self.id
     }
 
-    pub(crate) fn end(mut self, state: PushState) {
+    pub(crate) fn finish(mut self, state: PushState) {
         self.state = state;
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for PendingPush {
     fn drop(&mut self) {
-        if let Some(push) = lock(&self.book).find(self.id) {
+        if let Some(push) = lock(&self.store).find(self.id) {
             push.state = self.state;
         }
-        self.under_way.send_modify(|count| *count -= 1);
+        self.pending.send_modify(|count| *count -= 1);
     }
 }
 
 impl Pushes {
     pub(crate) fn new() -> Self {
         Self {
-            book: Arc::default(),
-            under_way: watch::Sender::new(0),
-            turns: Semaphore::new(AT_ONCE),
+            store: Arc::default(),
+            pending: watch::Sender::new(0),
+            permits: Semaphore::new(MAX_CONCURRENT),
         }
     }
 
-    /// Notes a push that begins.
-    pub(crate) fn begin(&self, appid: &str, event: &str, person: Option<u64>) -> UnderWay {
-        let mut book = lock(&self.book);
-        book.made += 1;
-        let id = PushId(book.made);
-        if book.pushes.len() >= KEPT {
-            book.pushes.pop_front();
+    /// Records a new push.
+    pub(crate) fn begin(&self, appid: &str, event: &str, person: Option<u64>) -> PendingPush {
+        let mut store = lock(&self.store);
+        store.created += 1;
+        let id = PushId(store.created);
+        if store.pushes.len() >= MAX_STORED {
+            store.pushes.pop_front();
         }
         let (appid, event) = (appid.to_owned(), event.to_owned());
         let (state, attempts) = (PushState::UnderWay, Vec::new());
-        book.pushes.push_back(Push { id, appid, event, person, state, attempts });
-        self.under_way.send_modify(|count| *count += 1);
-        let (book, under_way) = (self.book.clone(), self.under_way.clone());
-        UnderWay { id, state: PushState::GivenUp, book, under_way }
+        store.pushes.push_back(Push { id, appid, event, person, state, attempts });
+        self.pending.send_modify(|count| *count += 1);
+        let (store, pending) = (self.store.clone(), self.pending.clone());
+        PendingPush { id, state: PushState::GivenUp, store, pending }
     }
 
-    /// Waits until not too many are being sent.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.turns.acquire().await.ok()
+    /// Waits for a permit to send.
+    pub(crate) async fn acquire_permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.permits.acquire().await.ok()
     }
 
+    /// Adds an attempt to a push.
     pub(crate) fn record(&self, id: PushId, attempt: Attempt) {
-        if let Some(push) = lock(&self.book).find(id) {
+        if let Some(push) = lock(&self.store).find(id) {
             push.attempts.push(attempt);
         }
     }
 
     pub(crate) fn find(&self, id: PushId) -> Option<Push> {
-        lock(&self.book).find(id).cloned()
+        lock(&self.store).find(id).cloned()
     }
 
     pub(crate) fn list(&self) -> Vec<Push> {
-        lock(&self.book).pushes.iter().cloned().collect()
+        lock(&self.store).pushes.iter().cloned().collect()
     }
 
-    /// Waits until none is under way.
+    /// Waits until no push is in progress.
     pub(crate) async fn settled(&self) {
-        // The sender is here, so that there is always one to wait for.
-        _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+        // Cannot fail: `self` holds the sender, so the channel is open.
+        _ = self.pending.subscribe().wait_for(|count| *count == 0).await;
     }
 }

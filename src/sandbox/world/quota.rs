@@ -1,4 +1,4 @@
-//! Daily quotas of one account. They are counted per call and start again at midnight, UTC+8.
+//! Daily quotas of one account, counted per call and reset at midnight, UTC+8.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,27 +8,29 @@ use crate::sandbox::call::Call;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
 
-/// Resets that `clear_quota` grants in 30 days; the vendor counts by calendar month.
-const CLEARS: usize = 10;
+/// Resets that `clear_quota` allows within [`CLEAR_WINDOW_DAYS`]. WeChat counts by calendar month.
+const MAX_CLEARS: usize = 10;
 
-const CLEAR_DAYS: i64 = 30;
+const CLEAR_WINDOW_DAYS: i64 = 30;
 
-/// What an account has used of its quotas today.
+/// An account's limits and today's usage.
 #[derive(Debug)]
 pub(crate) struct Quotas {
-    book: Mutex<QuotaStore>,
+    store: Mutex<QuotaStore>,
 }
 
 #[derive(Debug)]
 struct QuotaStore {
     limits: BTreeMap<Call, u64>,
     used: BTreeMap<Call, u64>,
+    /// The day that `used` counts.
     day: i64,
+    /// The days of recent resets by `clear_quota`.
     cleared: Vec<i64>,
 }
 
 impl QuotaStore {
-    fn turn_to(&mut self, day: i64) {
+    fn start_day(&mut self, day: i64) {
         if self.day != day {
             self.day = day;
             self.used.clear();
@@ -39,15 +41,15 @@ impl QuotaStore {
 impl Quotas {
     pub(crate) fn new(limits: BTreeMap<Call, u64>) -> Self {
         let (used, cleared) = (BTreeMap::new(), Vec::new());
-        Self { book: Mutex::new(QuotaStore { limits, used, day: 0, cleared }) }
+        Self { store: Mutex::new(QuotaStore { limits, used, day: 0, cleared }) }
     }
 
-    /// Charges one call, or refuses it with 45009.
+    /// Charges one call. Refuses it with 45009 if the quota is used up.
     pub(crate) fn charge(&self, call: Call, now: i64) -> Result<(), Refusal> {
-        let mut book = lock(&self.book);
-        book.turn_to(china_day(now));
-        let limit = book.limits.get(&call).copied().unwrap_or(u64::MAX);
-        let used = book.used.entry(call).or_default();
+        let mut store = lock(&self.store);
+        store.start_day(china_day(now));
+        let limit = store.limits.get(&call).copied().unwrap_or(u64::MAX);
+        let used = store.used.entry(call).or_default();
         if *used >= limit {
             return Err(Refusal::of(45009));
         }
@@ -55,37 +57,38 @@ impl Quotas {
         Ok(())
     }
 
-    /// The limit, if there is one, and what was used of it today.
-    pub(crate) fn standing(&self, call: Call, now: i64) -> (Option<u64>, u64) {
-        let mut book = lock(&self.book);
-        book.turn_to(china_day(now));
-        let used = book.used.get(&call).copied().unwrap_or_default();
-        (book.limits.get(&call).copied(), used)
+    /// Returns the limit, if any, and the number of calls today.
+    pub(crate) fn limit_and_used(&self, call: Call, now: i64) -> (Option<u64>, u64) {
+        let mut store = lock(&self.store);
+        store.start_day(china_day(now));
+        let used = store.used.get(&call).copied().unwrap_or_default();
+        (store.limits.get(&call).copied(), used)
     }
 
-    pub(crate) fn limit(&self, call: Call, limit: Option<u64>) {
-        let mut book = lock(&self.book);
+    /// Sets the limit of a call; `None` removes it.
+    pub(crate) fn set_limit(&self, call: Call, limit: Option<u64>) {
+        let mut store = lock(&self.store);
         match limit {
-            Some(limit) => book.limits.insert(call, limit),
-            None => book.limits.remove(&call),
+            Some(limit) => store.limits.insert(call, limit),
+            None => store.limits.remove(&call),
         };
     }
 
-    /// Starts today's counting again.
+    /// Resets today's usage.
     pub(crate) fn reset(&self) {
-        lock(&self.book).used.clear();
+        lock(&self.store).used.clear();
     }
 
-    /// What `clear_quota` does: the same, but only so often.
+    /// Resets today's usage as `clear_quota` does: refuses with 48006 after [`MAX_CLEARS`] resets.
     pub(crate) fn clear(&self, now: i64) -> Result<(), Refusal> {
-        let mut book = lock(&self.book);
+        let mut store = lock(&self.store);
         let today = china_day(now);
-        book.cleared.retain(|day| today - day < CLEAR_DAYS);
-        if book.cleared.len() >= CLEARS {
+        store.cleared.retain(|day| today - day < CLEAR_WINDOW_DAYS);
+        if store.cleared.len() >= MAX_CLEARS {
             return Err(Refusal::of(48006));
         }
-        book.cleared.push(today);
-        book.used.clear();
+        store.cleared.push(today);
+        store.used.clear();
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! How a world is made from its options.
+//! Creates a world from its options.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -12,26 +12,26 @@ use super::message::Messages;
 use super::population::Population;
 use super::push::Pushes;
 use super::quota::Quotas;
-use super::template::{Shelf, Templates};
-use super::{Account, Desk, Ids, Kind, State, Switches, World, code, library, token};
+use super::template::{TemplateKind, Templates};
+use super::{Account, Ids, Kind, State, Switches, Usage, World, code, library, token};
 use crate::sandbox::chance::mix;
 use crate::sandbox::fault::Plan;
 use crate::sandbox::options::{MiniProgram, OfficialAccount, Options};
 use crate::sandbox::push::{Callback, InvalidCallback};
 
-/// Why a world cannot be made.
+/// Why a world cannot be created, or a rule not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWorld {
-    /// Followers need something to follow.
-    #[error("a sandbox needs an Official Account")]
+    /// The options contain no Official Account.
+    #[error("a sandbox needs at least one Official Account")]
     NoOfficialAccount,
-    /// Two accounts cannot share an AppID.
+    /// Two accounts have the same AppID.
     #[error("two accounts of the sandbox have the AppID {0}")]
     SameAppId(String),
-    /// A rule is for an account that there is not.
+    /// A rule names an account that does not exist.
     #[error("no account of the sandbox has the AppID {0}")]
     NoSuchAccount(String),
-    /// An account's callback cannot be.
+    /// An account's callback is invalid.
     #[error(transparent)]
     Callback(#[from] InvalidCallback),
 }
@@ -40,7 +40,7 @@ impl World {
     pub(crate) fn new(options: &Options) -> Result<Self, InvalidWorld> {
         let accounts = accounts(options)?;
         check(options, &accounts)?;
-        let desk = |_: &Account| Desk {
+        let usage = |_: &Account| Usage {
             quotas: Quotas::new(options.quotas.clone()),
             counters: Counters::default(),
         };
@@ -49,7 +49,7 @@ impl World {
             clock: options.clock.clone(),
             page_size: options.page_size.max(1),
             latency: options.latency.clone(),
-            desks: accounts.iter().map(desk).collect(),
+            usage: accounts.iter().map(usage).collect(),
             tokens: token::Tokens::new(accounts.len(), options.token_lifetime, salt),
             codes: code::Codes::new(code::LOGIN, mix(salt ^ 1)),
             forms: code::Codes::new(code::FORM, mix(salt ^ 2)),
@@ -77,7 +77,7 @@ impl World {
     }
 }
 
-/// The unionids of the Open Platform account with that number.
+/// Returns the unionids of the Open Platform account with this number.
 pub(super) fn unionids(seed: u64, platform: u64) -> Ids {
     Ids::new(seed, &format!("open platform {platform}"))
 }
@@ -105,16 +105,17 @@ fn accounts(options: &Options) -> Result<Vec<Account>, InvalidWorld> {
     Ok(accounts)
 }
 
-/// The templates that accounts start with, two each.
+/// Creates the initial templates, two per account.
 fn templates(accounts: &[Account], seed: u64) -> Templates {
     let templates = Templates::new(seed);
     for account in accounts {
         match account.kind {
             Kind::Official => {
-                let sent = library::official::lines(&["订单编号", "商品名称", "发货时间"]);
-                templates.add(account.number, Shelf::Official, ("订单发货通知", false), sent);
-                let booked = library::official::lines(&["预约项目", "预约时间", "预约状态"]);
-                templates.add(account.number, Shelf::Official, ("预约成功提醒", false), booked);
+                let kind = TemplateKind::Official;
+                let lines = library::official::lines(&["订单编号", "商品名称", "发货时间"]);
+                templates.add(account.number, kind, ("订单发货通知", false), lines);
+                let lines = library::official::lines(&["预约项目", "预约时间", "预约状态"]);
+                templates.add(account.number, kind, ("预约成功提醒", false), lines);
             }
             Kind::MiniProgram => {
                 for (tid, kids) in [
@@ -125,7 +126,7 @@ fn templates(accounts: &[Account], seed: u64) -> Templates {
                     let lines = title.and_then(|title| title.lines(&kids.collect::<Vec<_>>()));
                     if let (Some(title), Some(lines)) = (title, lines) {
                         let name = (title.title, title.lasting);
-                        templates.add(account.number, Shelf::Subscribe, name, lines);
+                        templates.add(account.number, TemplateKind::Subscribe, name, lines);
                     }
                 }
             }
@@ -134,7 +135,7 @@ fn templates(accounts: &[Account], seed: u64) -> Templates {
     templates
 }
 
-/// The callback as that account has it.
+/// Adapts the callback to the account and validates it.
 fn callback_of(
     callback: &Option<Callback>,
     kind: Kind,

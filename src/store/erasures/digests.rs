@@ -1,4 +1,4 @@
-//! The digests of who was erased: made, noted, looked up and taken back.
+//! Digests of erased users: computes, records, looks up and deletes them.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -10,15 +10,15 @@ use crate::model::{OpenId, UnionId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
 
-/// Stands for the account where the digest is a unionid's.
+/// The account number in a record whose digest is of a unionid.
 const ACROSS_ACCOUNTS: AccountId = 0;
 
-/// As many as the tightest bind limit allows, with four values each.
-const NOTES_PER_STATEMENT: usize = 5_000;
+/// Within the lowest bind limit of all databases, with four values for each record.
+const RECORDS_PER_STATEMENT: usize = 5_000;
 
 const DIGESTS_PER_STATEMENT: usize = 10_000;
 
-/// What an erasure is found by.
+/// The key of an erasure record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     account: AccountId,
@@ -35,41 +35,45 @@ impl Key {
     }
 }
 
-/// WeChat's identifiers are random and long: none can be guessed from its digest.
+/// Returns the digest of an identifier. WeChat's identifiers are long and random, so that a digest does not
+/// reveal its identifier.
 fn digest(account: AccountId, id: &str) -> String {
     let text = format!("unionid-bridge/erasure/1/{account}/{id}");
     hex::encode(Sha256::digest(text))
 }
 
-/// A key, and the person behind it.
+/// The key of an erasure record, and the digest of the erased user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct ErasureRecord {
     pub(super) key: Key,
     pub(super) person: String,
 }
 
-/// Notes erasures; one that is noted already takes the new person and date.
-pub(super) async fn record(connection: &impl Connection, notes: &[Note]) -> Result<(), Error> {
-    if notes.is_empty() {
+/// Records erasures. An existing record with the same key gets the new person and date.
+pub(super) async fn record(
+    connection: &impl Connection,
+    records: &[ErasureRecord],
+) -> Result<(), Error> {
+    if records.is_empty() {
         return Ok(());
     }
     let erased_at = crate::store::now(connection).await?;
-    for chunk in notes.chunks(NOTES_PER_STATEMENT) {
+    for chunk in records.chunks(RECORDS_PER_STATEMENT) {
         let mut sql = Sql::new(connection);
         sql.push("INSERT INTO erasure (account_id, subject, person, erased_at) VALUES ");
-        for (index, Note { key, person }) in chunk.iter().enumerate() {
+        for (index, ErasureRecord { key, person }) in chunk.iter().enumerate() {
             sql.push(if index == 0 { "(" } else { ", (" }).bind(key.account).push(", ");
             sql.bind(key.digest.as_str()).push(", ").bind(person.as_str()).push(", ");
             sql.bind(erased_at).push(")");
         }
-        let repeated = on_repetition(sql.backend());
-        sql.push(repeated);
+        let conflict = on_conflict(sql.backend());
+        sql.push(conflict);
         connection.execute_raw(sql.into_statement()).await?;
     }
     Ok(())
 }
 
-fn on_repetition(backend: DbBackend) -> &'static str {
+fn on_conflict(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::MySql => {
             " ON DUPLICATE KEY UPDATE person = VALUES(person), erased_at = VALUES(erased_at)"
@@ -81,7 +85,7 @@ fn on_repetition(backend: DbBackend) -> &'static str {
     }
 }
 
-/// Who is noted under any of a few keys.
+/// Returns the `person` digests in the records with these keys. For few keys only.
 pub(super) async fn list_persons(
     connection: &impl Connection,
     keys: &[Key],
@@ -95,7 +99,7 @@ pub(super) async fn list_persons(
     texts(&connection.query_all_raw(sql.into_statement()).await?)
 }
 
-/// Takes all that is noted of persons back.
+/// Deletes all erasure records of these persons.
 pub(super) async fn delete(
     connection: &impl Connection,
     persons: &HashSet<String>,
@@ -110,8 +114,8 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Whether an erasure can concern the account at all. There is none as a rule, and then nothing has to
-/// be digested.
+/// Whether any erasure record can concern the account. Usually there is none, so that no digests have to be
+/// computed.
 pub(super) async fn any(connection: &impl Connection, account: AccountId) -> Result<bool, Error> {
     any_of(connection, &[account, ACROSS_ACCOUNTS]).await
 }
@@ -123,7 +127,7 @@ async fn any_of(connection: &impl Connection, accounts: &[AccountId]) -> Result<
     Ok(connection.query_one_raw(sql.into_statement()).await?.is_some())
 }
 
-/// When the openid of the account was erased, if it has not acted since.
+/// When the openid of the account was erased, in ms; `None` if it was not, or if the user acted since.
 pub async fn find_erased_at(
     connection: &impl Connection,
     account: AccountId,
@@ -136,7 +140,7 @@ pub async fn find_erased_at(
     Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
 }
 
-/// Which of `openids` of the account were erased and have not acted since.
+/// Returns those of `openids` of the account that were erased and have not acted since.
 pub async fn list_erased(
     connection: &impl Connection,
     account: AccountId,
@@ -146,10 +150,10 @@ pub async fn list_erased(
         return Ok(HashSet::new());
     }
     let by_digest = openids.iter().map(|openid| (digest(account, openid.as_str()), *openid));
-    Ok(noted(connection, account, by_digest.collect()).await?.into_keys().collect())
+    Ok(find_erasures(connection, account, by_digest.collect()).await?.into_keys().collect())
 }
 
-/// Which of `unionids` were erased and have not acted since, and when.
+/// Returns those of `unionids` that were erased and have not acted since, with the time of the erasure in ms.
 pub(super) async fn list_erased_at(
     connection: &impl Connection,
     unionids: &[&UnionId],
@@ -158,10 +162,10 @@ pub(super) async fn list_erased_at(
         return Ok(HashMap::new());
     }
     let by_digest = unionids.iter().map(|id| (digest(ACROSS_ACCOUNTS, id.as_str()), *id));
-    noted(connection, ACROSS_ACCOUNTS, by_digest.collect()).await
+    find_erasures(connection, ACROSS_ACCOUNTS, by_digest.collect()).await
 }
 
-async fn noted<T: Clone + Eq + Hash>(
+async fn find_erasures<T: Clone + Eq + Hash>(
     connection: &impl Connection,
     account: AccountId,
     by_digest: HashMap<String, &T>,
@@ -181,7 +185,7 @@ async fn noted<T: Clone + Eq + Hash>(
     Ok(found)
 }
 
-/// How many openids of the account were erased and have not acted since.
+/// The number of openids of the account that were erased and have not acted since.
 pub async fn count(connection: &impl Connection, account: AccountId) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT COUNT(*) FROM erasure WHERE account_id = ").bind(account);

@@ -1,10 +1,11 @@
-//! Who was erased: their rows go, and digests stay, so that a crawl does not bring them back.
+//! Erasure of users: deletes their rows and keeps digests, so that a crawl does not store them again.
 //!
-//! An erasure covers a person: every account in which the unionid, or else the one openid, is known.
-//! All digests of a person carry the same `person`, so that who acts again takes them all back.
+//! An erasure covers a user in every account in which the unionid is known, or only the given openid if no
+//! unionid is known. All digests of a user have the same `person`, so that they are deleted together when
+//! the user acts again.
 //!
-//! An erasure locks every account first, and who writes what WeChat told of people shares theirs
-//! ([`accounts::share`]): it either sees the digests or is erased after it.
+//! An erasure locks all accounts first. Code that writes user data from WeChat takes a shared lock on its
+//! account ([`accounts::share`]). So that code either sees the digests, or the erasure deletes what it wrote.
 
 mod digests;
 
@@ -16,102 +17,104 @@ use super::sql::Sql;
 use super::{AccountId, Connection, Error, Transaction, accounts};
 use crate::model::{OpenId, UnionId};
 
-use digests::{Key, Note};
+use digests::{ErasureRecord, Key};
 
 pub use digests::{count, find_erased_at, list_erased};
 
-/// Tables with a row per account and openid of a person that say which unionid they have.
-pub const LINKS: [&str; 2] = ["follower", "mini_program_user"];
+/// Tables with one row per account and openid that contain the user's unionid.
+pub const IDENTITY_TABLES: [&str; 2] = ["follower", "mini_program_user"];
 
-/// The other tables with rows by account and openid of a person. A test compares both lists with the schema.
-pub const BESIDES: [&str; 6] =
+/// The other tables with rows by account and openid. A test compares both lists with the schema.
+pub const DEPENDENT_TABLES: [&str; 6] =
     ["quarantine", "profile_check", "unionid_conflict", "message", "receipt", "consent"];
 
-/// Whom to erase.
+/// The user to erase.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// The person across accounts.
+    /// The user with this unionid.
     Unionid(&'a UnionId),
-    /// The person behind an openid of an Official Account or a Mini Program.
+    /// The user with this openid of an Official Account or a Mini Program.
     OpenId {
-        /// The account's number.
+        /// The number of the account.
         account: AccountId,
-        /// The person in it.
+        /// The user's openid in the account.
         openid: &'a OpenId,
-        /// The person across accounts, where that is said; else what is known counts.
+        /// The user's unionid, if the caller knows it. `None` looks up the stored one.
         unionid: Option<&'a UnionId>,
     },
 }
 
-/// What an erasure did.
+/// The result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// Rows deleted; 0 where nothing was known of the person.
+    /// The number of deleted rows; 0 if the user was not known.
     pub rows: u64,
-    /// A digest that stands for the person, for the audit trail.
+    /// A digest that identifies the user in the audit trail.
     pub person: String,
 }
 
-/// A person's place: the account, and the openid there.
-type Place = (AccountId, String);
+/// An account, and the user's openid in it.
+type Identity = (AccountId, String);
 
-/// Forgets a person, and notes by digests that they are not to come back by a crawl. Who is not known
-/// is noted all the same. Erasing twice changes nothing.
+/// Erases a user, and records digests so that a crawl does not store the user again. Also records the
+/// digests of a user who is not known. Erasing twice changes nothing.
 ///
-/// To be called before anything of an account is written in the transaction.
+/// Must be called before the transaction writes any data of an account.
 pub async fn erase(transaction: &Transaction, subject: Subject<'_>) -> Result<Erased, Error> {
     accounts::lock_all(transaction).await?;
-    let (unionid, places) = match subject {
+    let (unionid, identities) = match subject {
         Subject::Unionid(unionid) => {
             let unionid = unionid.to_string();
-            let places = list_places(transaction, &unionid).await?;
-            (Some(unionid), places)
+            let identities = list_identities(transaction, &unionid).await?;
+            (Some(unionid), identities)
         }
         Subject::OpenId { account, openid, unionid } => {
-            reach(transaction, (account, openid.to_string()), unionid).await?
+            find_user(transaction, (account, openid.to_string()), unionid).await?
         }
     };
-    let person = match (&unionid, places.first()) {
+    let person = match (&unionid, identities.first()) {
         (Some(unionid), _) => Key::of_unionid(unionid).digest,
-        (None, Some(place)) => person_of(transaction, place).await?,
-        (None, None) => return Err(Error::unexpected("an erasure of nobody")),
+        (None, Some(identity)) => person_of(transaction, identity).await?,
+        (None, None) => return Err(Error::unexpected("an erasure without a unionid or openid")),
     };
-    let named = match &unionid {
+    let rows_by_unionid = match &unionid {
         Some(unionid) => delete_by_unionid(transaction, unionid).await?,
         None => 0,
     };
-    let rows = named + delete(transaction, &places).await?;
+    let rows = rows_by_unionid + delete(transaction, &identities).await?;
     let mut keys: Vec<_> =
-        places.iter().map(|(account, id)| Key::of_openid(*account, id)).collect();
+        identities.iter().map(|(account, id)| Key::of_openid(*account, id)).collect();
     keys.extend(unionid.as_deref().map(Key::of_unionid));
-    let notes: Vec<_> = keys.into_iter().map(|key| Note { key, person: person.clone() }).collect();
-    digests::record(transaction, &notes).await?;
+    let record = |key| ErasureRecord { key, person: person.clone() };
+    let records: Vec<_> = keys.into_iter().map(record).collect();
+    digests::record(transaction, &records).await?;
     Ok(Erased { rows, person })
 }
 
-/// The unionid behind a place, and every place of the person: this one at least.
-async fn reach(
+/// Returns the unionid of a user and all identities of the user, including the given one. `known_unionid`
+/// takes precedence over the stored unionid.
+async fn find_user(
     transaction: &Transaction,
-    place: Place,
-    said: Option<&UnionId>,
-) -> Result<(Option<String>, Vec<Place>), Error> {
-    let unionid = match said {
+    identity: Identity,
+    known_unionid: Option<&UnionId>,
+) -> Result<(Option<String>, Vec<Identity>), Error> {
+    let unionid = match known_unionid {
         Some(unionid) => Some(unionid.to_string()),
-        None => find_unionid(transaction, &place).await?,
+        None => find_unionid(transaction, &identity).await?,
     };
-    let Some(unionid) = unionid else { return Ok((None, vec![place])) };
-    let mut places = list_places(transaction, &unionid).await?;
-    if !places.contains(&place) {
-        places.push(place);
+    let Some(unionid) = unionid else { return Ok((None, vec![identity])) };
+    let mut identities = list_identities(transaction, &unionid).await?;
+    if !identities.contains(&identity) {
+        identities.push(identity);
     }
-    Ok((Some(unionid), places))
+    Ok((Some(unionid), identities))
 }
 
 async fn find_unionid(
     transaction: &Transaction,
-    (account, openid): &Place,
+    (account, openid): &Identity,
 ) -> Result<Option<String>, Error> {
-    for table in LINKS {
+    for table in IDENTITY_TABLES {
         let mut sql = Sql::new(transaction);
         sql.push("SELECT unionid FROM ").push(table).push(" WHERE account_id = ").bind(*account);
         sql.push(" AND openid = ").bind(openid.as_str()).for_update();
@@ -124,38 +127,41 @@ async fn find_unionid(
     Ok(None)
 }
 
-/// Every place of a unionid. Reads with a lock: MariaDB and MySQL would otherwise show what stood
-/// there when the transaction began.
-async fn list_places(transaction: &Transaction, unionid: &str) -> Result<Vec<Place>, Error> {
-    let mut places = Vec::new();
-    for table in LINKS {
+/// Returns all identities with a unionid. Reads with a lock, because MariaDB and MySQL otherwise return the
+/// data from the start of the transaction.
+async fn list_identities(transaction: &Transaction, unionid: &str) -> Result<Vec<Identity>, Error> {
+    let mut identities = Vec::new();
+    for table in IDENTITY_TABLES {
         let mut sql = Sql::new(transaction);
         sql.push("SELECT account_id, openid FROM ").push(table);
         sql.push(" WHERE unionid = ").bind(unionid).for_update();
         for row in transaction.query_all_raw(sql.into_statement()).await? {
-            places.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+            identities.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
         }
     }
-    Ok(places)
+    Ok(identities)
 }
 
-/// Under what a place without a unionid is noted: as when it was erased before, since the unionid was
-/// known then perhaps.
-async fn person_of(transaction: &Transaction, (account, openid): &Place) -> Result<String, Error> {
+/// Returns the `person` digest of an identity without a unionid. Reuses the digest of an earlier erasure,
+/// since the unionid may have been known then.
+async fn person_of(
+    transaction: &Transaction,
+    (account, openid): &Identity,
+) -> Result<String, Error> {
     let key = Key::of_openid(*account, openid);
     let persons = digests::list_persons(transaction, std::slice::from_ref(&key)).await?;
     Ok(persons.into_iter().next().unwrap_or(key.digest))
 }
 
-async fn delete(transaction: &Transaction, places: &[Place]) -> Result<u64, Error> {
-    if places.is_empty() {
+async fn delete(transaction: &Transaction, identities: &[Identity]) -> Result<u64, Error> {
+    if identities.is_empty() {
         return Ok(0);
     }
     let mut rows = 0;
-    for table in LINKS.into_iter().chain(BESIDES) {
+    for table in IDENTITY_TABLES.into_iter().chain(DEPENDENT_TABLES) {
         let mut sql = Sql::new(transaction);
         sql.push("DELETE FROM ").push(table).push(" WHERE ");
-        for (index, (account, openid)) in places.iter().enumerate() {
+        for (index, (account, openid)) in identities.iter().enumerate() {
             sql.push(if index == 0 { "" } else { " OR " });
             sql.push("(account_id = ").bind(*account);
             sql.push(" AND openid = ").bind(openid.as_str()).push(")");
@@ -165,9 +171,9 @@ async fn delete(transaction: &Transaction, places: &[Place]) -> Result<u64, Erro
     Ok(rows)
 }
 
-/// What names the unionid at a place that is not the person's, or is no longer known to be: a unionid
-/// that was found to be another's at some time stands in that one's conflict, and a message keeps the
-/// one that it was accepted for.
+/// Deletes rows that contain the unionid but belong to another openid, or to one that is no longer known as
+/// the user's: a conflict of another user contains a unionid that was once stored for that user, and a
+/// message keeps the unionid for which it was accepted.
 async fn delete_by_unionid(transaction: &Transaction, unionid: &str) -> Result<u64, Error> {
     let mut sql = Sql::new(transaction);
     sql.push("DELETE FROM unionid_conflict WHERE old_unionid = ").bind(unionid);
@@ -179,11 +185,11 @@ async fn delete_by_unionid(transaction: &Transaction, unionid: &str) -> Result<u
     Ok(conflicts + messages)
 }
 
-/// The person acts again, by a login, a follow, a scan or a message: what was noted of an erasure goes.
-/// One statement where there was none.
+/// Deletes the erasure records of a user who acts again by a login, a follow, a scan or a message. Takes one
+/// statement if there are none.
 ///
-/// To be called after the person's own rows are written, in the same transaction: an erasure takes its
-/// locks in that order.
+/// Must be called after the user's own rows are written, in the same transaction, because an erasure takes
+/// its locks in that order.
 pub async fn readmit(
     connection: &impl Connection,
     account: AccountId,
@@ -196,12 +202,13 @@ pub async fn readmit(
     digests::delete(connection, &persons).await
 }
 
-/// Who of `people` must not be written, because they were erased and have not acted since. For what
-/// WeChat *told* of people; who acts is [`readmit`]ted.
+/// Returns those of `people` that must not be written, because they were erased and have not acted since.
+/// For user data that WeChat *returns*; users who act are [`readmit`]ted instead.
 ///
-/// Whom the erasure knew by unionid alone is noted by openid too, so that the next crawl need not ask,
-/// and what stands there of them without a unionid is deleted; unless they have followed since: then
-/// they are readmitted. The account is to be shared before ([`accounts::share`]).
+/// If an erasure covered a user only by unionid, this also records the openid, so that the next crawl need
+/// not fetch the profile, and deletes the rows of that openid. But if the user has followed since the
+/// erasure, it readmits the user. The caller must hold the shared lock on the account
+/// ([`accounts::share`]).
 pub async fn withhold(
     transaction: &Transaction,
     account: AccountId,
@@ -221,24 +228,24 @@ pub async fn withhold(
         if erased.contains(*openid) {
             continue;
         }
-        let place = (account, openid.to_string());
-        if has_followed_since(transaction, &place, *erased_at).await? {
+        let identity = (account, openid.to_string());
+        if has_followed_since(transaction, &identity, *erased_at).await? {
             readmit(transaction, account, openid, Some(unionid)).await?;
             continue;
         }
-        delete(transaction, std::slice::from_ref(&place)).await?;
+        delete(transaction, std::slice::from_ref(&identity)).await?;
         let person = Key::of_unionid(unionid.as_str()).digest;
-        let note = Note { key: Key::of_openid(account, openid.as_str()), person };
-        digests::record(transaction, &[note]).await?;
+        let record = ErasureRecord { key: Key::of_openid(account, openid.as_str()), person };
+        digests::record(transaction, &[record]).await?;
         erased.insert((*openid).clone());
     }
     Ok(erased)
 }
 
-/// Whether an event has come since: of an openid that the erasure did not know.
+/// Whether a follow event arrived since the erasure (ms), for an openid that the erasure did not cover.
 async fn has_followed_since(
     transaction: &Transaction,
-    (account, openid): &Place,
+    (account, openid): &Identity,
     erased_at: i64,
 ) -> Result<bool, Error> {
     let mut sql = Sql::new(transaction);

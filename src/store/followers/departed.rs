@@ -1,23 +1,23 @@
-//! Followers who left long ago: found and forgotten a few at a time.
+//! Finds and deletes followers who unfollowed long ago, in small batches.
 
 use sea_orm::QueryResult;
 
 use crate::model::OpenId;
-use crate::store::erasures::BESIDES;
+use crate::store::erasures::DEPENDENT_TABLES;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, Transaction, parsed};
 
-/// A follower who left.
+/// A follower who unfollowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departed {
     /// The row id.
     pub id: u64,
-    /// The person in the account.
+    /// The user's openid in the account.
     pub openid: OpenId,
 }
 
-/// Who left before an instant and has stayed away: at most `limit`, by ascending row id above
-/// `after_id`.
+/// Returns followers who unfollowed before `before_at` (ms) and have not returned: at most `limit`, by
+/// ascending row id above `after_id`.
 pub async fn list_departed(
     connection: &impl Connection,
     account: AccountId,
@@ -26,8 +26,8 @@ pub async fn list_departed(
     limit: u64,
 ) -> Result<Vec<Departed>, Error> {
     let mut sql = Sql::new(connection);
-    // Along the row ids, instead of sorting all of the account's rows.
-    sql.push("SELECT id, openid FROM follower WHERE ").past_index();
+    // In the order of the row ids, which avoids sorting all rows of the account.
+    sql.push("SELECT id, openid FROM follower WHERE ").skip_index();
     sql.push("account_id = ").bind(account);
     sql.push(" AND NOT subscribed AND unfollowed_at < ").bind(before_at);
     sql.push(" AND id > ").bind(after_id.cast_signed());
@@ -39,8 +39,8 @@ pub async fn list_departed(
     connection.query_all_raw(sql.into_statement()).await?.iter().map(departed).collect()
 }
 
-/// Deletes them and what else is kept of them, but for those who have come back. Returns how many
-/// followers were deleted.
+/// Deletes followers and their rows in other tables, except for those who followed again. Returns the
+/// number of deleted followers. `before_at` is in ms.
 pub async fn delete_departed(
     transaction: &Transaction,
     account: AccountId,
@@ -52,16 +52,16 @@ pub async fn delete_departed(
         let mut sql = Sql::new(transaction);
         sql.push("DELETE FROM follower WHERE account_id = ").bind(account);
         sql.push(" AND NOT subscribed AND unfollowed_at < ").bind(before_at);
-        sql.push(" AND id IN ").bind_list(chunk.iter().map(|one| one.id.cast_signed()));
+        sql.push(" AND id IN ").bind_list(chunk.iter().map(|follower| follower.id.cast_signed()));
         deleted += transaction.execute_raw(sql.into_statement()).await?.rows_affected();
-        for table in BESIDES {
-            delete_besides(transaction, table, account, chunk).await?;
+        for table in DEPENDENT_TABLES {
+            delete_dependent(transaction, table, account, chunk).await?;
         }
     }
     Ok(deleted)
 }
 
-async fn delete_besides(
+async fn delete_dependent(
     transaction: &Transaction,
     table: &str,
     account: AccountId,
@@ -69,7 +69,8 @@ async fn delete_besides(
 ) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
     sql.push("DELETE FROM ").push(table).push(" WHERE account_id = ").bind(account);
-    sql.push(" AND openid IN ").bind_list(departed.iter().map(|one| one.openid.as_str()));
+    sql.push(" AND openid IN ");
+    sql.bind_list(departed.iter().map(|follower| follower.openid.as_str()));
     sql.push(" AND NOT EXISTS (SELECT 1 FROM follower WHERE follower.account_id = ");
     sql.push(table).push(".account_id AND follower.openid = ").push(table).push(".openid)");
     transaction.execute_raw(sql.into_statement()).await?;

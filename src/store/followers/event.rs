@@ -1,8 +1,9 @@
-//! What an event says of a follower, and when it may be believed.
+//! Follow and unfollow events, and the rules for when an event is applied.
 //!
-//! Events come late, twice and out of order. Between events WeChat's clock decides, to the second.
-//! Between an event and a crawl it is when the event reached us: a page listed before that does not
-//! overrule it. Where neither decides, nothing is changed and the caller asks WeChat.
+//! Events arrive late, twice and out of order. The later of two events, by WeChat's clock in seconds, is
+//! applied. Between an event and a crawl the time of receipt decides: a page that was listed before the
+//! event arrived does not overwrite it. If neither rule decides, nothing changes and the caller requests
+//! the profile from WeChat.
 
 use sea_orm::DbBackend;
 
@@ -10,31 +11,31 @@ use crate::model::OpenId;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
 
-/// Somebody followed or left.
+/// A user followed or unfollowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowEvent {
-    /// Whether the person follows now.
+    /// Whether the user follows after the event.
     pub subscribed: bool,
-    /// When, by WeChat's clock, in seconds since 1970.
+    /// The time of the event by WeChat's clock, in seconds since 1970.
     pub created_at: i64,
 }
 
-/// What became of an event.
+/// The outcome of recording an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is the newest word about the person, and stands.
+    /// The event was the newest information about the user and was applied.
     Applied,
-    /// A newer one stands, or the same.
+    /// The same event or a newer one was applied before.
     Stale,
-    /// It contradicts what is as new: WeChat has to be asked.
+    /// The event contradicts information that is equally new. The caller must query WeChat.
     Doubtful,
 }
 
-/// A profile that is newer than an event by this much is the better word. WeChat repeats a callback
-/// within seconds, and clocks differ.
-const LATE_MS: i64 = 60_000;
+/// An event that is older than the stored profile by more than this many ms is not applied. The margin
+/// covers clock differences and late events; WeChat repeats a callback within seconds.
+const PROFILE_MARGIN_MS: i64 = 60_000;
 
-/// Records an event that reached us at `received_at`, on the database's clock.
+/// Records an event that arrived at `received_at` (ms, in database time).
 pub async fn record_event(
     connection: &impl Connection,
     account: AccountId,
@@ -44,7 +45,7 @@ pub async fn record_event(
 ) -> Result<Recorded, Error> {
     insert_if_unknown(connection, account, openid, event, received_at).await?;
     let stored = find_for_update(connection, account, openid).await?;
-    let recorded = stored.judge(event);
+    let recorded = stored.evaluate(event);
     if recorded == Recorded::Applied {
         apply(connection, stored.id, event, received_at).await?;
     }
@@ -59,15 +60,17 @@ struct Stored {
 }
 
 impl Stored {
-    fn judge(&self, event: FollowEvent) -> Recorded {
+    fn evaluate(&self, event: FollowEvent) -> Recorded {
         if event.created_at < self.event_created_at {
             return Recorded::Stale;
         }
-        let tie = event.created_at == self.event_created_at;
-        match (tie, event.subscribed == self.subscribed) {
+        let is_same_second = event.created_at == self.event_created_at;
+        match (is_same_second, event.subscribed == self.subscribed) {
             (true, true) => Recorded::Stale,
             (true, false) => Recorded::Doubtful,
-            _ if event.created_at * 1_000 + LATE_MS < self.profile_at => Recorded::Doubtful,
+            _ if event.created_at * 1_000 + PROFILE_MARGIN_MS < self.profile_at => {
+                Recorded::Doubtful
+            }
             _ => Recorded::Applied,
         }
     }
@@ -86,8 +89,8 @@ async fn insert_if_unknown(
     sql.push(" VALUES (").bind(account).push(", ").bind(openid.as_str());
     sql.push(", ").bind(event.subscribed).push(", 0, 0, ").bind(received_at).push(")");
     sql.push(match sql.backend() {
-        // Ignored, the row that is there would be locked for reading by each of several events, who
-        // would then wait for one another; so it is locked for writing at once.
+        // INSERT IGNORE would take a read lock on an existing row. Concurrent events would each hold one
+        // and deadlock, so this takes the write lock immediately.
         DbBackend::MySql => " ON DUPLICATE KEY UPDATE id = id",
         _ => " ON CONFLICT DO NOTHING",
     });
@@ -105,7 +108,7 @@ async fn find_for_update(
     sql.push(" WHERE account_id = ").bind(account).push(" AND openid = ").bind(openid.as_str());
     sql.for_update();
     let row = connection.query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("the follower just inserted is not there"))?;
+    let row = row.ok_or_else(|| Error::unexpected("the inserted follower was not found"))?;
     Ok(Stored {
         id: row.try_get_by_index(0)?,
         subscribed: row.try_get_by_index(1)?,
@@ -120,12 +123,12 @@ async fn apply(
     event: FollowEvent,
     received_at: i64,
 ) -> Result<(), Error> {
-    let left_at = (!event.subscribed).then_some(received_at);
+    let unfollowed_at = (!event.subscribed).then_some(received_at);
     let mut sql = Sql::new(connection);
     sql.push("UPDATE follower SET subscribed = ").bind(event.subscribed);
     sql.push(", event_at = ").bind(received_at);
     sql.push(", event_created_at = ").bind(event.created_at);
-    sql.push(", unfollowed_at = ").bind(left_at);
+    sql.push(", unfollowed_at = ").bind(unfollowed_at);
     if event.subscribed {
         sql.push(", subscribed_at = ").bind(event.created_at);
     }
@@ -138,26 +141,26 @@ async fn apply(
 mod tests {
     use super::*;
 
-    fn judged(subscribed: bool, event_created_at: i64, profile_at: i64) -> Recorded {
+    fn evaluate(subscribed: bool, event_created_at: i64, profile_at: i64) -> Recorded {
         let stored = Stored { id: 1, subscribed, profile_at, event_created_at };
-        stored.judge(FollowEvent { subscribed: true, created_at: 1_000 })
+        stored.evaluate(FollowEvent { subscribed: true, created_at: 1_000 })
     }
 
     #[test]
     fn the_newest_event_stands() {
-        assert_eq!(judged(false, 999, 0), Recorded::Applied);
-        assert_eq!(judged(false, 1_001, 0), Recorded::Stale);
+        assert_eq!(evaluate(false, 999, 0), Recorded::Applied);
+        assert_eq!(evaluate(false, 1_001, 0), Recorded::Stale);
     }
 
     #[test]
     fn of_two_events_in_one_second_none_is_believed() {
-        assert_eq!(judged(false, 1_000, 0), Recorded::Doubtful);
-        assert_eq!(judged(true, 1_000, 0), Recorded::Stale);
+        assert_eq!(evaluate(false, 1_000, 0), Recorded::Doubtful);
+        assert_eq!(evaluate(true, 1_000, 0), Recorded::Stale);
     }
 
     #[test]
     fn an_event_long_before_the_profile_is_not_believed() {
-        assert_eq!(judged(false, 0, 1_000_000 + LATE_MS), Recorded::Applied);
-        assert_eq!(judged(false, 0, 1_000_001 + LATE_MS), Recorded::Doubtful);
+        assert_eq!(evaluate(false, 0, 1_000_000 + PROFILE_MARGIN_MS), Recorded::Applied);
+        assert_eq!(evaluate(false, 0, 1_000_001 + PROFILE_MARGIN_MS), Recorded::Doubtful);
     }
 }

@@ -1,22 +1,22 @@
-//! The index by unionid, and doing without it during the first load.
+//! Defers the index on unionids during the first load.
 //!
-//! Unionids come in random order, so keeping their index up to date row by row touches a page of it
-//! for each: on SQLite the first load is nearly twice as fast when the index is made at its end.
-//! The servers gain nothing by it and keep theirs.
+//! Unionids arrive in random order, so an update of their index touches a different page for each row: on
+//! SQLite the first load is nearly twice as fast if the index is created at its end. The servers gain
+//! nothing from this and keep the index.
 
 use sea_orm::DbBackend;
 
 use crate::store::connect::WRITER_CACHE_KIB;
 use crate::store::{Connection, Error, Store};
 
-/// As the migration made it.
+/// The same index as in the migration.
 const CREATE: &str = "CREATE INDEX IF NOT EXISTS follower_unionid_account \
                       ON follower (unionid, account_id)";
 
-/// What the cache may take while the index is made, and the sorting again.
+/// Size of the page cache while the index is created. The sort uses the same amount again.
 const SORTING_CACHE_KIB: u32 = 16 * 1024;
 
-/// Drops the index if the database is SQLite and holds no follower at all.
+/// Drops the index if the database is SQLite and contains no followers.
 pub async fn defer_unionid_index(store: &Store) -> Result<(), Error> {
     if store.writer().get_database_backend() != DbBackend::Sqlite {
         return Ok(());
@@ -34,10 +34,10 @@ pub async fn defer_unionid_index(store: &Store) -> Result<(), Error> {
     transaction.commit().await
 }
 
-/// Makes the index if it was dropped.
+/// Creates the index if it was dropped.
 ///
-/// SQLite sorts in as much memory as its page cache may take, beside the cache: so the cache is
-/// emptied and kept small meanwhile.
+/// SQLite sorts in as much memory as the page cache may use, in addition to the cache. So this empties the
+/// cache first and keeps it small meanwhile.
 pub async fn ensure_unionid_index(store: &Store) -> Result<(), Error> {
     let writer = store.writer();
     if writer.get_database_backend() != DbBackend::Sqlite || has_unionid_index(store).await? {
@@ -45,9 +45,9 @@ pub async fn ensure_unionid_index(store: &Store) -> Result<(), Error> {
     }
     writer.execute_unprepared("PRAGMA shrink_memory").await?;
     writer.execute_unprepared(&format!("PRAGMA cache_size = -{SORTING_CACHE_KIB}")).await?;
-    let made = writer.execute_unprepared(CREATE).await;
+    let created = writer.execute_unprepared(CREATE).await;
     writer.execute_unprepared(&format!("PRAGMA cache_size = -{WRITER_CACHE_KIB}")).await?;
-    made?;
+    created?;
     Ok(())
 }
 

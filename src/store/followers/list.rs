@@ -1,7 +1,7 @@
-//! Listing followers by the page, of one account or several.
+//! Lists followers of one or more accounts in pages.
 //!
-//! A walk along the row ids: a page costs the same wherever it stands. Where few rows match, a page ends
-//! after so many rows looked at, with fewer entries than asked for and a place to go on from.
+//! Pages follow the row ids, so each costs the same wherever it begins. If few rows match the filter, a page
+//! ends after [`MAX_SCANNED_ROWS`], with fewer entries than requested and a cursor to continue from.
 
 use sea_orm::QueryResult;
 
@@ -9,53 +9,53 @@ use crate::model::{OpenId, UnionId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, parsed};
 
-/// Rows looked at for one page: an answer must not take longer than its caller waits.
-const MOST_ROWS: u64 = 200_000;
+/// The maximum number of rows read for one page, so that the caller gets its response in time.
+const MAX_SCANNED_ROWS: u64 = 200_000;
 
-/// Rows looked at by one statement.
-const LARGEST_STEP: u64 = 65_536;
+/// The maximum number of rows read by one statement.
+const MAX_STEP_ROWS: u64 = 65_536;
 
-/// Which followers.
+/// Which followers to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Of these accounts.
+    /// Followers of these accounts.
     pub accounts: Vec<AccountId>,
-    /// Only those who follow, or only those who left.
+    /// `true`: only current followers; `false`: only former followers.
     pub subscribed: Option<bool>,
-    /// Only those whose unionid is known, or only the others.
+    /// `true`: only followers whose unionid is known; `false`: only the others.
     pub has_unionid: Option<bool>,
 }
 
-/// A follower as it is shown.
+/// A follower with all profile columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// The row id.
     pub id: u64,
-    /// The account's number.
+    /// The number of the account.
     pub account: AccountId,
-    /// The person in the account.
+    /// The user's openid in the account.
     pub openid: OpenId,
-    /// The person across accounts, once known.
+    /// The user's unionid, if known.
     pub unionid: Option<UnionId>,
-    /// Whether they follow.
+    /// Whether the user follows the account.
     pub subscribed: bool,
-    /// Of the latest follow, in seconds since 1970.
+    /// When the user last followed, in seconds since 1970.
     pub subscribed_at: Option<i64>,
-    /// When they were found to have left.
+    /// When the user was found to have unfollowed, in ms.
     pub unfollowed_at: Option<i64>,
-    /// How they came.
+    /// How the user found the account (WeChat's `subscribe_scene`).
     pub subscribe_scene: Option<String>,
-    /// Their language.
+    /// The user's language.
     pub language: Option<String>,
-    /// The operator's note.
+    /// The operator's remark about the user.
     pub remark: Option<String>,
     /// The operator's tags, as a JSON array.
     pub tag_ids: Option<String>,
-    /// The number in the QR code they came by.
+    /// The number in the QR code that the user scanned to follow.
     pub qr_scene: Option<i64>,
     /// The text in that QR code.
     pub qr_scene_text: Option<String>,
-    /// When WeChat said what stands here.
+    /// When WeChat returned these values, in ms.
     pub profile_at: i64,
 }
 
@@ -63,51 +63,51 @@ const SELECT: &str = "SELECT id, account_id, openid, unionid, subscribed, subscr
                       subscribe_scene, language, remark, tag_ids, qr_scene, qr_scene_text, profile_at \
                       FROM follower";
 
-/// Followers by ascending row id above `after`, at most `limit`; and the row id after which to go on,
-/// `None` where there is nobody left.
+/// Returns at most `limit` followers by ascending row id above `after`, and the row id after which the next
+/// page begins: `None` if there are no more followers.
 pub async fn list_page(
     connection: &impl Connection,
     filter: &Filter,
     after: u64,
     limit: u64,
 ) -> Result<(Vec<Shown>, Option<u64>), Error> {
-    let (mut page, mut after, mut looked_at) = (Vec::new(), after, 0);
+    let (mut page, mut after, mut scanned) = (Vec::new(), after, 0);
     let mut step = limit + 1;
     loop {
         let (rows, last) = find_step(connection, after, step).await?;
         let Some(last) = last else { return Ok((page, None)) };
-        // One more than asked for tells whether there is a next page.
-        let wanted = limit + 1 - page.len() as u64;
-        page.extend(list_within(connection, filter, after, last, wanted).await?);
+        // One more than requested shows whether there is a next page.
+        let missing = limit + 1 - page.len() as u64;
+        page.extend(list_within(connection, filter, after, last, missing).await?);
         if page.len() as u64 > limit {
             page.truncate(limit as usize);
             let next = page.last().map(|shown| shown.id);
             return Ok((page, next));
         }
-        looked_at += rows;
+        scanned += rows;
         if rows < step {
             return Ok((page, None));
         }
-        if looked_at >= MOST_ROWS {
+        if scanned >= MAX_SCANNED_ROWS {
             return Ok((page, Some(last)));
         }
         after = last;
-        step = (step * 4).min(LARGEST_STEP);
+        step = (step * 4).min(MAX_STEP_ROWS);
     }
 }
 
-/// How many rows there are above `after`, up to `most`, and the highest id of those.
+/// Counts the rows above `after`, up to `max_rows`, and returns their number and their highest id.
 async fn find_step(
     connection: &impl Connection,
     after: u64,
-    most: u64,
+    max_rows: u64,
 ) -> Result<(u64, Option<u64>), Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT COUNT(*), MAX(id) FROM (SELECT id FROM follower WHERE id > ");
-    sql.bind(after.cast_signed()).push(" ORDER BY id LIMIT ").bind(most.cast_signed());
+    sql.bind(after.cast_signed()).push(" ORDER BY id LIMIT ").bind(max_rows.cast_signed());
     sql.push(") step");
     let row = connection.query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("a count gave no row"))?;
+    let row = row.ok_or_else(|| Error::unexpected("a count returned no row"))?;
     let (rows, last): (i64, Option<i64>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     Ok((rows.cast_unsigned(), last.map(i64::cast_unsigned)))
 }
@@ -121,8 +121,8 @@ async fn list_within(
 ) -> Result<Vec<Shown>, Error> {
     let mut sql = Sql::new(connection);
     sql.push(SELECT).push(" WHERE id > ").bind(after.cast_signed());
-    // Along the row ids, instead of sorting all of the accounts' rows.
-    sql.push(" AND id <= ").bind(last.cast_signed()).push(" AND ").past_index();
+    // In the order of the row ids, which avoids sorting all rows of the accounts.
+    sql.push(" AND id <= ").bind(last.cast_signed()).push(" AND ").skip_index();
     sql.push("account_id IN ");
     sql.bind_list(filter.accounts.iter().copied());
     match filter.subscribed {

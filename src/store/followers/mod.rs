@@ -1,4 +1,4 @@
-//! Followers: looking them up by the page, writing them by the page, finding who left.
+//! Followers: batch lookups and writes, and detection of those who unfollowed.
 
 mod departed;
 mod event;
@@ -20,7 +20,8 @@ pub use list::{Filter, Shown, list_page};
 pub use status::{FollowerStatus, list_expected_ids, list_statuses};
 pub use upsert::{Row, upsert};
 
-/// Which of `openids` the account has had as followers, in no particular order.
+/// Returns those of `openids` that are stored as present or past followers of the account, in no
+/// particular order.
 pub async fn list_by_openids(
     connection: &impl Connection,
     account: AccountId,
@@ -54,7 +55,7 @@ fn follower(row: &QueryResult) -> Result<Follower, Error> {
     })
 }
 
-/// Whether a row of the account was written before `at`.
+/// Whether any row of the account was created before `at` (ms).
 pub async fn exists_before(
     connection: &impl Connection,
     account: AccountId,
@@ -66,7 +67,7 @@ pub async fn exists_before(
     Ok(connection.query_one_raw(sql.into_statement()).await?.is_some())
 }
 
-/// The `limit` followers with the lowest row ids from `from_id` on who have a unionid.
+/// Returns the `limit` current followers with a unionid that have the lowest row ids from `from_id` on.
 pub async fn list_known_from(
     connection: &impl Connection,
     account: AccountId,
@@ -74,14 +75,14 @@ pub async fn list_known_from(
     limit: u64,
 ) -> Result<Vec<Follower>, Error> {
     let mut sql = Sql::new(connection);
-    // Along the row ids, instead of sorting all of the account's rows.
-    sql.push(SELECT).push(" WHERE ").past_index().push("account_id = ").bind(account);
+    // In the order of the row ids, which avoids sorting all rows of the account.
+    sql.push(SELECT).push(" WHERE ").skip_index().push("account_id = ").bind(account);
     sql.push(" AND subscribed AND unionid IS NOT NULL AND id >= ").bind(from_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed());
     connection.query_all_raw(sql.into_statement()).await?.iter().map(follower).collect()
 }
 
-/// At most `limit` openids of followers of whom no unionid is known.
+/// Returns at most `limit` openids of current followers without a unionid.
 pub async fn list_without_unionid(
     connection: &impl Connection,
     account: AccountId,
@@ -94,7 +95,7 @@ pub async fn list_without_unionid(
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
 }
 
-/// The lowest and the highest row id of the account; `None` where it has no row.
+/// The lowest and the highest row id of the account; `None` if it has no rows.
 pub async fn find_id_range(
     connection: &impl Connection,
     account: AccountId,
@@ -107,17 +108,17 @@ pub async fn find_id_range(
     Ok(lowest.zip(highest).map(|(low, high)| (low.cast_unsigned(), high.cast_unsigned())))
 }
 
-/// Who was marked as having left.
+/// The numbers of followers that were marked as unfollowed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marked {
-    /// How many.
+    /// All marked followers.
     pub all: u64,
-    /// How many of them have no unionid.
+    /// Marked followers without a unionid.
     pub without_unionid: u64,
 }
 
-/// Marks followers as having left, but for those with an event since `crawl_at`. The account has to be
-/// locked: followers are counted before they are marked.
+/// Marks followers as unfollowed, except for those with an event since `crawl_at`. Both times are in ms.
+/// The account must be locked, because this counts the followers before it marks them.
 pub async fn mark_unfollowed(
     transaction: &Transaction,
     account: AccountId,
@@ -146,7 +147,7 @@ pub async fn mark_unfollowed(
     Ok(marked)
 }
 
-/// Takes wrong unionids back: of followers who were found to hold another person's.
+/// Removes the unionids of followers that were found to have another user's unionid.
 pub async fn clear_unionids(
     connection: &impl Connection,
     account: AccountId,
@@ -161,7 +162,7 @@ pub async fn clear_unionids(
     Ok(())
 }
 
-/// How many people follow the account.
+/// The number of current followers of the account.
 pub async fn count_subscribed(
     connection: &impl Connection,
     account: AccountId,
@@ -171,7 +172,7 @@ pub async fn count_subscribed(
     counted(connection, sql).await
 }
 
-/// How many followers of the account have no unionid.
+/// The number of current followers of the account without a unionid.
 pub async fn count_without_unionid(
     connection: &impl Connection,
     account: AccountId,
@@ -188,7 +189,7 @@ async fn counted(connection: &impl Connection, sql: Sql) -> Result<u64, Error> {
     Ok(count.unwrap_or(0).cast_unsigned())
 }
 
-/// Who in the account has one of `unionids`.
+/// Returns the present and past followers of the account that have one of `unionids`.
 pub async fn list_holders(
     connection: &impl Connection,
     account: AccountId,
@@ -206,17 +207,18 @@ pub async fn list_holders(
     Ok(holders)
 }
 
-/// Openids of the account that share their unionid with another one: one person cannot have two.
+/// Returns the openids of the account that share their unionid with another openid of the account. A user
+/// has only one openid in an account, so at most one of them is right.
 pub async fn list_sharing_a_unionid(
     connection: &impl Connection,
     account: AccountId,
 ) -> Result<Vec<OpenId>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT openid FROM follower WHERE account_id = ").bind(account);
-    // Grouped as the index by unionid is ordered, and so by a walk along it: by the index on accounts
-    // it would cost SQLite three times as much.
+    // The grouping has the order of the index by unionid, so that SQLite scans that index. By the index on
+    // accounts this would take three times as long.
     sql.push(" AND unionid IN (SELECT unionid FROM follower WHERE unionid IS NOT NULL");
-    sql.push(" AND ").past_index().push("account_id = ").bind(account);
+    sql.push(" AND ").skip_index().push("account_id = ").bind(account);
     sql.push(" GROUP BY unionid, account_id HAVING COUNT(*) > 1)");
     let rows = connection.query_all_raw(sql.into_statement()).await?;
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()

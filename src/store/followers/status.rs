@@ -1,9 +1,9 @@
-//! Looking a whole page up: the least of each follower, many followers a row.
+//! Looks up the status of a whole page of followers.
 //!
-//! A night looks every follower up and finds nearly all of them unchanged, so this is where its time
-//! goes. On SQLite each row costs more to hand over than to find; therefore SQLite and PostgreSQL
-//! put many into one text. PostgreSQL is told to look each up by the index: asked for ten thousand, it
-//! would rather read the whole table, once for each page of the list.
+//! The nightly sync looks up every follower and finds nearly all of them unchanged, so most of its time is
+//! spent here. On SQLite it takes longer to hand over a row than to find it, so SQLite and PostgreSQL
+//! aggregate many followers into one text. The join on PostgreSQL forces an index lookup for each openid:
+//! with a plain list of 10,000 openids it would scan the whole table for each page.
 
 use std::collections::HashMap;
 
@@ -13,35 +13,36 @@ use crate::model::OpenId;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
 
-/// How a known follower stands.
+/// The status of a follower in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowerStatus {
     /// The row id.
     pub id: u64,
-    /// Whether the person follows, as far as we know.
+    /// Whether the user follows the account.
     pub subscribed: bool,
     /// Whether the unionid is known.
     pub has_unionid: bool,
 }
 
-/// Openids a statement: a page of WeChat's list.
+/// The size of a page of WeChat's list.
 const OPENIDS_PER_STATEMENT: usize = 10_000;
 
-/// The same on MariaDB, which makes a table of a list of a thousand and joins it: twice the time.
+/// The limit on MySQL and MariaDB. MariaDB converts a list of 1,000 values into a table and joins it, which
+/// takes twice as long.
 const OPENIDS_PER_MYSQL_STATEMENT: usize = 500;
 
-/// Which of `openids` the account has had as followers, and how they stand.
+/// Returns the status of those of `openids` that are stored as present or past followers of the account.
 pub async fn list_statuses(
     connection: &impl Connection,
     account: AccountId,
     openids: &[OpenId],
 ) -> Result<HashMap<OpenId, FollowerStatus>, Error> {
     let mut found = HashMap::with_capacity(openids.len());
-    let most = match connection.get_database_backend() {
+    let chunk_size = match connection.get_database_backend() {
         DbBackend::MySql => OPENIDS_PER_MYSQL_STATEMENT,
         _ => OPENIDS_PER_STATEMENT,
     };
-    for chunk in openids.chunks(most) {
+    for chunk in openids.chunks(chunk_size) {
         let mut sql = Sql::new(connection);
         sql.reserve(300 + 8 * chunk.len(), 1 + chunk.len());
         let packed = packed(
@@ -53,15 +54,15 @@ pub async fn list_statuses(
         push_followers(&mut sql, account, chunk);
         for text in texts(&connection.query_all_raw(sql.into_statement()).await?)? {
             for part in text.split(';') {
-                let (openid, status_of) = status_of(part).ok_or_else(unreadable)?;
-                found.insert(openid, status_of);
+                let (openid, status) = parse_status(part).ok_or_else(malformed)?;
+                found.insert(openid, status);
             }
         }
     }
     Ok(found)
 }
 
-/// ` FROM follower …`: those of the account that are among `openids`.
+/// Appends ` FROM follower …` for the followers of the account that are in `openids`.
 fn push_followers(sql: &mut Sql, account: AccountId, openids: &[OpenId]) {
     let openids = openids.iter().map(OpenId::as_str);
     if sql.backend() == DbBackend::Postgres {
@@ -75,7 +76,7 @@ fn push_followers(sql: &mut Sql, account: AccountId, openids: &[OpenId]) {
     }
 }
 
-fn status_of(part: &str) -> Option<(OpenId, FollowerStatus)> {
+fn parse_status(part: &str) -> Option<(OpenId, FollowerStatus)> {
     let mut fields = part.split(',');
     let openid = fields.next()?.parse().ok()?;
     let id = fields.next()?.parse().ok()?;
@@ -83,8 +84,8 @@ fn status_of(part: &str) -> Option<(OpenId, FollowerStatus)> {
     Some((openid, FollowerStatus { id, subscribed, has_unionid }))
 }
 
-/// Row ids of followers that a crawl begun at `crawl_at` should have listed: known since before it,
-/// and no event since. At most `limit`, ascending, above `after_id`.
+/// Returns the row ids of followers that a crawl begun at `crawl_at` (ms) should have listed: those stored
+/// before that time and without an event since. At most `limit`, ascending, above `after_id`.
 pub async fn list_expected_ids(
     connection: &impl Connection,
     account: AccountId,
@@ -95,24 +96,24 @@ pub async fn list_expected_ids(
     let mut sql = Sql::new(connection);
     let packed = packed(&sql, "CONCAT(id, '')");
     sql.push("SELECT ").push(&packed).push(" FROM (SELECT id FROM follower WHERE ");
-    // Along the row ids: by the index on accounts SQLite would sort all of the account's rows for
-    // every few.
-    sql.past_index().push("account_id = ").bind(account);
+    // In the order of the row ids: by the index on accounts SQLite would sort all rows of the account for
+    // each batch.
+    sql.skip_index().push("account_id = ").bind(account);
     sql.push(" AND subscribed AND created_at < ").bind(crawl_at);
     sql.push(" AND event_at < ").bind(crawl_at).push(" AND id > ").bind(after_id.cast_signed());
     sql.push(" ORDER BY id LIMIT ").bind(limit.cast_signed()).push(") expected");
     let mut ids = Vec::new();
     for text in texts(&connection.query_all_raw(sql.into_statement()).await?)? {
         for id in text.split(';') {
-            ids.push(id.parse().map_err(|_| unreadable())?);
+            ids.push(id.parse().map_err(|_| malformed())?);
         }
     }
     ids.sort_unstable();
     Ok(ids)
 }
 
-/// `text` of many rows in one, with `;` between; one a row on MariaDB and MySQL, which cut such a
-/// text short.
+/// SQL that joins `text` of many rows with `;`. On MariaDB and MySQL, which truncate aggregated text, it
+/// returns one text per row instead.
 fn packed(sql: &Sql, text: &str) -> String {
     match sql.backend() {
         DbBackend::MySql => text.to_owned(),
@@ -121,13 +122,13 @@ fn packed(sql: &Sql, text: &str) -> String {
     }
 }
 
-/// An aggregate over nothing is one row without a text.
+/// Returns the texts of all rows. An aggregate over no rows returns one row with NULL, which is skipped.
 fn texts(rows: &[QueryResult]) -> Result<Vec<String>, Error> {
     let texts: Result<Vec<Option<String>>, _> =
         rows.iter().map(|row| row.try_get_by_index(0)).collect();
     Ok(texts?.into_iter().flatten().collect())
 }
 
-fn unreadable() -> Error {
+fn malformed() -> Error {
     Error::unexpected("a follower in the database is malformed")
 }

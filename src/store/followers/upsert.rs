@@ -1,4 +1,4 @@
-//! Writing followers: many rows a statement, safe to repeat, never blanking a unionid.
+//! Writes followers, many rows per statement. Writes are idempotent and never remove a unionid.
 
 use sea_orm::{DbBackend, Value};
 
@@ -6,12 +6,12 @@ use crate::model::Profile;
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
 
-/// What is written of one follower.
+/// The data of one follower to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// What WeChat said.
+    /// The profile that WeChat returned.
     pub profile: Profile,
-    /// A single look-up confirmed that WeChat gives no unionid.
+    /// Whether a single lookup confirmed that WeChat returns no unionid for the user.
     pub unionid_absent: bool,
 }
 
@@ -34,8 +34,8 @@ const COLUMNS: [&str; 16] = [
     "created_at",
 ];
 
-/// Columns that a newer profile replaces; a unionid is only ever added to or replaced, and
-/// `created_at` stays.
+/// Columns that a newer profile overwrites. A unionid is only added or replaced, never removed, and
+/// `created_at` never changes.
 const REPLACED: [&str; 12] = [
     "subscribed",
     "subscribed_at",
@@ -51,21 +51,21 @@ const REPLACED: [&str; 12] = [
     "profile_at",
 ];
 
-/// Rows a statement. More brings nothing, and the text of a full statement stays prepared.
+/// More rows per statement are no faster. A full statement has the same text each time and stays prepared.
 const ROWS_PER_STATEMENT: usize = 500;
 
-/// Inserts followers or brings them up to date, as WeChat told them at `profile_at`. A row with an
-/// event since then keeps what it has.
+/// Inserts or updates followers with the profiles that WeChat returned at `profile_at` (ms). Rows with an
+/// event since then are not changed.
 ///
-/// Writing the same rows again changes nothing. Rows sorted by openid are written faster.
+/// Writing the same rows again changes nothing. Rows that are sorted by openid are written faster.
 pub async fn upsert(
     connection: &impl Connection,
     account: AccountId,
     rows: &[Row],
     profile_at: i64,
 ) -> Result<(), Error> {
-    let most = ROWS_PER_STATEMENT.min(Sql::bind_limit(connection) / COLUMNS.len());
-    for chunk in rows.chunks(most) {
+    let chunk_size = ROWS_PER_STATEMENT.min(Sql::bind_limit(connection) / COLUMNS.len());
+    for chunk in rows.chunks(chunk_size) {
         let mut sql = Sql::new(connection);
         sql.reserve(1_200 + chunk.len() * 80, chunk.len() * COLUMNS.len());
         sql.push("INSERT INTO follower (").push(&COLUMNS.join(", ")).push(") VALUES ");
@@ -105,7 +105,7 @@ fn values(account: AccountId, row: &Row, profile_at: i64) -> [Value; COLUMNS.len
 
 fn on_conflict(backend: DbBackend) -> String {
     if backend == DbBackend::MySql {
-        // No condition on the whole row here, so each column carries it.
+        // MySQL supports no condition on the whole row, so each column repeats it.
         let newer = "event_at < VALUES(profile_at)";
         let unionid = format!("unionid = IF({newer}, COALESCE(VALUES(unionid), unionid), unionid)");
         let columns = REPLACED.map(|name| format!("{name} = IF({newer}, VALUES({name}), {name})"));

@@ -1,7 +1,7 @@
-//! Who is who: from an openid of one account to the openid of the same person in another.
+//! Identity lookups: from an openid of one account to the openid of the same user in another account.
 //!
-//! [`list`] is the look-up that everybody waits for, so it is one statement, of few texts. Knows accounts
-//! by their numbers only.
+//! [`list`] is the lookup on which callers wait, so it is one statement with few different texts, which
+//! stay prepared. Knows accounts only by their numbers.
 
 mod person;
 
@@ -15,10 +15,10 @@ use crate::model::{OpenId, UnionId};
 
 pub use person::{Login, list_follows, list_logins};
 
-/// Openids or unionids a statement. Asked for many more, PostgreSQL would rather read whole tables.
+/// With many more ids in one statement PostgreSQL scans whole tables.
 const IDS_PER_STATEMENT: usize = 250;
 
-/// Which table an openid is to be looked up in.
+/// The table in which to look up an openid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Users of a Mini Program.
@@ -36,31 +36,32 @@ impl Source {
     }
 }
 
-/// A known openid, and what it leads to.
+/// What is known about the user of a known openid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The person across accounts, once known.
+    /// The user's unionid, if known.
     pub unionid: Option<UnionId>,
-    /// The person in the account that was asked about, if they ever followed it.
+    /// The user in the target account, if the user ever followed it.
     pub follow: Option<Follow>,
 }
 
-/// A person in an Official Account.
+/// A user as a present or past follower of an Official Account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follow {
-    /// The person there.
+    /// The user's openid in that account.
     pub openid: OpenId,
-    /// Whether they follow.
+    /// Whether the user follows the account.
     pub subscribed: bool,
-    /// When WeChat last said so: by a profile, an event, or a complete list of followers.
+    /// When WeChat last confirmed `subscribed` by a profile, an event, or a complete follower list, in ms.
     pub verified_at: i64,
 }
 
-/// Columns of [`Follow`], of a table called `f`; the account's number is bound behind them.
+/// Columns of [`Follow`] of a table with the alias `f`. The caller appends the account's number.
 const FOLLOW: &str = "f.openid, f.subscribed, f.profile_at, f.event_at, f.created_at, \
                       f.unfollowed_at, (SELECT crawled_at FROM account WHERE id = ";
 
-/// Where openids of `account` lead in the Official Account `target`; those not known are left out.
+/// Returns what is known about the users of these openids of `account`, including their openid in the
+/// Official Account `target`. Omits unknown openids.
 pub async fn list(
     connection: &impl Connection,
     source: Source,
@@ -81,7 +82,7 @@ pub async fn list(
     Ok(found.into_iter().filter_map(|(openid, link)| Some((openid, link?))).collect())
 }
 
-/// A select of links, up to the column that the openids are compared with.
+/// Appends a SELECT of links, up to the openid column in its WHERE clause.
 fn push_links(sql: &mut Sql, source: Source, account: AccountId, target: AccountId) {
     sql.push("SELECT s.openid, s.unionid, ").push(FOLLOW).bind(target).push(") FROM ");
     sql.push(source.table()).push(" s LEFT JOIN follower f ON f.unionid = s.unionid");
@@ -89,7 +90,8 @@ fn push_links(sql: &mut Sql, source: Source, account: AccountId, target: Account
     sql.push(" WHERE s.account_id = ").bind(account).push(" AND s.openid");
 }
 
-/// Two people of one account never share a unionid for long; meanwhile who follows counts.
+/// Replaces `best` if `link` is better. While two openids of one account temporarily share a unionid, a
+/// present follower takes precedence, then the one verified later.
 fn keep_best(best: &mut Option<Link>, link: Link) {
     let rank =
         |link: &Link| link.follow.as_ref().map(|follow| (follow.subscribed, follow.verified_at));
@@ -98,7 +100,7 @@ fn keep_best(best: &mut Option<Link>, link: Link) {
     }
 }
 
-/// Where unionids lead in the Official Account `target`.
+/// Returns the present or past followers of the Official Account `target` with these unionids.
 pub async fn list_by_unionids(
     connection: &impl Connection,
     unionids: &[&UnionId],
@@ -119,7 +121,7 @@ pub async fn list_by_unionids(
     Ok(found.into_iter().filter_map(follow).collect())
 }
 
-/// Which of `unionids` are known in any account.
+/// Returns those of `unionids` that are known in any account.
 pub async fn list_known_unionids(
     connection: &impl Connection,
     unionids: &[&UnionId],
@@ -138,27 +140,24 @@ pub async fn list_known_unionids(
     Ok(known)
 }
 
-/// A row whose unionid is in column `at`, with a follow behind it.
+/// Reads a link from the columns from `at` on: the unionid, then the columns of [`FOLLOW`].
 fn link(row: &QueryResult, at: usize) -> Result<Link, Error> {
     let unionid: Option<String> = row.try_get_by_index(at)?;
     Ok(Link { unionid: unionid.map(parsed).transpose()?, follow: follow(row, at + 1)? })
 }
 
-/// The columns of [`FOLLOW`] from `at` on; `None` where the join found nobody.
+/// Reads the columns of [`FOLLOW`] from `at` on; `None` if the join found no row.
 fn follow(row: &QueryResult, at: usize) -> Result<Option<Follow>, Error> {
     let Some(openid) = row.try_get_by_index::<Option<String>>(at)? else { return Ok(None) };
     let subscribed: bool = row.try_get_by_index(at + 1)?;
-    let told_at: [i64; 3] = [
-        row.try_get_by_index(at + 2)?,
-        row.try_get_by_index(at + 3)?,
-        row.try_get_by_index(at + 4)?,
-    ];
+    let profile_at: i64 = row.try_get_by_index(at + 2)?;
+    let event_at: i64 = row.try_get_by_index(at + 3)?;
+    let created_at: i64 = row.try_get_by_index(at + 4)?;
     let unfollowed_at: Option<i64> = row.try_get_by_index(at + 5)?;
     let crawled_at: Option<i64> = row.try_get_by_index(at + 6)?;
-    let [profile_at, event_at, created_at] = told_at;
-    // A complete list held everybody who was known before it and counts as following since.
+    // A follower who was stored before a complete crawl and still counts as following was on its list.
     let listed_at = crawled_at.filter(|crawled_at| subscribed && created_at < *crawled_at);
-    let told = [Some(profile_at), Some(event_at), listed_at, unfollowed_at];
-    let verified_at = told.into_iter().flatten().max().unwrap_or_default();
+    let confirmed_at = [Some(profile_at), Some(event_at), listed_at, unfollowed_at];
+    let verified_at = confirmed_at.into_iter().flatten().max().unwrap_or_default();
     Ok(Some(Follow { openid: parsed(openid)?, subscribed, verified_at }))
 }

@@ -1,20 +1,20 @@
-//! Everything that is known of one person.
+//! Lists all accounts in which a user is known.
 
 use super::{FOLLOW, Follow, Source, follow};
 use crate::model::{OpenId, UnionId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, parsed};
 
-/// A person in a Mini Program.
+/// A user of a Mini Program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The person there.
+    /// The user's openid in that Mini Program.
     pub openid: OpenId,
-    /// When they last logged in.
+    /// When the user last logged in, in ms.
     pub login_at: i64,
 }
 
-/// The person in every Official Account that they follow or followed.
+/// Returns the Official Accounts that the user follows or followed.
 pub async fn list_follows(
     connection: &impl Connection,
     unionid: &UnionId,
@@ -30,7 +30,7 @@ pub async fn list_follows(
     Ok(follows)
 }
 
-/// The person in every Mini Program that they logged in to.
+/// Returns the Mini Programs that the user logged in to.
 pub async fn list_logins(
     connection: &impl Connection,
     unionid: &UnionId,

@@ -1,4 +1,4 @@
-//! How many messages there are of each template and day.
+//! Counts messages by account, template, day and state.
 
 use super::first_id_at;
 use crate::model::{MessageState, TemplateId};
@@ -8,27 +8,27 @@ use crate::store::{AccountId, Connection, Error, parsed};
 /// WeChat's day begins at midnight, UTC+8.
 const DAY_OFFSET_MS: i64 = 8 * 3_600_000;
 
-/// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
-/// How many messages of one template, accepted on one day, have come how far.
+/// The number of messages of one template that were accepted on one day and are in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// The account that sends.
     pub account: AccountId,
     /// The template.
     pub template_id: TemplateId,
-    /// Days since 1970-01-01, at UTC+8.
+    /// The day, in days since 1970-01-01 at UTC+8.
     pub day: i64,
-    /// How far they have come.
+    /// The state of the messages.
     pub state: MessageState,
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
 }
 
-/// Counts the messages of these accounts that were accepted on a day, counted at UTC+8.
+/// Counts the messages of these accounts that were accepted on `day`, in days since 1970-01-01 at UTC+8.
 ///
-/// A day is a range of ids; over several, no database knows how many groups to expect, and sorts.
+/// One day is a range of ids. Over several days the databases cannot estimate the number of groups, and
+/// sort.
 pub async fn count(
     connection: &impl Connection,
     accounts: &[AccountId],
@@ -48,7 +48,7 @@ pub async fn count(
 
 fn counted(row: &sea_orm::QueryResult, day: i64) -> Result<Count, Error> {
     let state: String = row.try_get_by_index(2)?;
-    let unknown = || Error::unexpected("a message in the database is in no known state");
+    let unknown = || Error::unexpected("a message in the database has an unknown state");
     Ok(Count {
         account: row.try_get_by_index(0)?,
         template_id: parsed(row.try_get_by_index(1)?)?,
@@ -58,7 +58,7 @@ fn counted(row: &sea_orm::QueryResult, day: i64) -> Result<Count, Error> {
     })
 }
 
-/// Below the ids of every message of a day.
+/// The lower bound of the ids of all messages that were accepted on a day.
 fn first_id(day: i64) -> String {
     first_id_at(day * DAY_MS - DAY_OFFSET_MS)
 }

@@ -1,6 +1,6 @@
-//! Messages by the page.
+//! Lists messages in pages.
 //!
-//! Of each account the ids are looked up first, so that what the messages say is read for one page alone.
+//! The ids of each account are looked up first, so that only the messages of one page are read in full.
 
 use entity::message::{Column, Entity};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder};
@@ -10,32 +10,33 @@ use crate::model::{MessageId, MessageState, OpenId, TemplateId, UnionId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error};
 
-/// Which messages are listed; an empty one lists all of these accounts.
+/// Which messages to list; `None` matches all. The default filter names no account and so lists nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Sent by one of these; none lists nothing.
+    /// The sending account is one of these.
     pub accounts: Vec<AccountId>,
-    /// In this state.
+    /// The state of the message.
     pub state: Option<MessageState>,
-    /// A message that is queued, and for which an answer has been owed since before this, is unknown.
+    /// A queued message that was sent before this time (ms), and for which WeChat's response is still
+    /// pending, counts as unknown.
     pub owed_before: i64,
-    /// By this template.
+    /// The template of the message.
     pub template_id: Option<TemplateId>,
-    /// To this person, in the account that sent.
+    /// The recipient's openid in the sending account.
     pub openid: Option<OpenId>,
-    /// To this person, across accounts.
+    /// The recipient's unionid.
     pub unionid: Option<UnionId>,
 }
 
-/// The part of a state that one index leads to.
+/// The messages of a state that one index finds.
 #[derive(Clone, Copy)]
 enum Part {
-    /// Whatever the state.
+    /// Messages in any state.
     Any,
-    /// This state as it is stored.
+    /// Messages with this stored state.
     Stored(MessageState),
-    /// Queued, and nobody can expect an answer any more.
-    Owed,
+    /// Queued messages for which WeChat's response can no longer arrive.
+    Overdue,
 }
 
 impl Filter {
@@ -46,12 +47,12 @@ impl Filter {
             Some(MessageState::Sent) => &[Part::Stored(MessageState::Sent)],
             Some(MessageState::Delivered) => &[Part::Stored(MessageState::Delivered)],
             Some(MessageState::Failed) => &[Part::Stored(MessageState::Failed)],
-            Some(MessageState::Unknown) => &[Part::Stored(MessageState::Unknown), Part::Owed],
+            Some(MessageState::Unknown) => &[Part::Stored(MessageState::Unknown), Part::Overdue],
         }
     }
 }
 
-/// The newest messages first, from below `before` on.
+/// Returns at most `limit` messages with ids below `before`, newest first.
 pub async fn list(
     connection: &impl Connection,
     filter: &Filter,
@@ -64,7 +65,7 @@ pub async fn list(
             ids.extend(list_ids(connection, filter, *account, *part, before, limit).await?);
         }
     }
-    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.sort_unstable_by(|left, right| right.cmp(left));
     ids.truncate(limit as usize);
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -88,8 +89,8 @@ async fn list_ids(
     if let Some(template_id) = template_id {
         sql.push(" AND ");
         if filter.state.is_some_and(is_rare) {
-            // There are fewer messages in this state than by a template.
-            sql.past_index();
+            // Fewer messages are in this state than have this template.
+            sql.skip_index();
         }
         sql.push("template_id = ").bind(template_id.as_str());
     }
@@ -104,31 +105,33 @@ async fn list_ids(
     }
     sql.push(" ORDER BY ");
     if openid.is_some() || unionid.is_some() {
-        // A person has few messages: they are found by the person, and put in order.
-        sql.past_index();
+        // A user has few messages: SQLite should find them by user and sort them.
+        sql.skip_index();
     }
     sql.push("id DESC LIMIT ").bind(limit.cast_signed());
     let rows = connection.query_all_raw(sql.into_statement()).await?;
     rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
 }
 
-/// Whether an index leads to the messages in this state alone.
+/// Whether there is an index that contains only the messages in this state.
 fn is_rare(state: MessageState) -> bool {
     matches!(state, MessageState::Queued | MessageState::Failed | MessageState::Unknown)
 }
 
-/// Names a state in the words of the index that leads to it: messages that wait are due some time, and
-/// those that met with trouble have a reason.
+/// Appends the conditions for a state that match its partial index: queued messages have `due_at`, and
+/// failed or unknown messages have `reason`.
 fn narrow(sql: &mut Sql, part: Part, owed_before: i64) {
     let state = match part {
         Part::Any => return,
         Part::Stored(state) => state,
-        Part::Owed => MessageState::Queued,
+        Part::Overdue => MessageState::Queued,
     };
     sql.push(" AND state = ").bind(state.as_str());
     let has_partial = sql.backend() != DbBackend::MySql;
     match (part, state) {
-        (Part::Owed, _) => sql.push(" AND due_at IS NOT NULL AND sending_at < ").bind(owed_before),
+        (Part::Overdue, _) => {
+            sql.push(" AND due_at IS NOT NULL AND sending_at < ").bind(owed_before)
+        }
         (_, MessageState::Queued) => {
             sql.push(" AND due_at IS NOT NULL AND (sending_at IS NULL OR sending_at >= ");
             sql.bind(owed_before).push(")")

@@ -1,7 +1,7 @@
-//! Messages: accepted here, sent by whichever process takes them up, ended by a receipt.
+//! Messages: accepted, sent by any process that claims them, completed by a receipt.
 //!
-//! Ids are made by who accepts a message and rise with time (UUID version 7), so that a list needs no
-//! other order and a time is a place in it.
+//! The process that accepts a message creates its id, a UUID version 7. Ids increase with time, so a list is
+//! ordered by id and a time corresponds to a position in it.
 
 mod count;
 mod list;
@@ -20,79 +20,79 @@ use crate::model::{
 
 pub use count::{Count, count};
 pub use list::{Filter, list};
-pub use progress::{Claim, Progress, delete_before, depart, give_back, record, reroute};
+pub use progress::{Claim, Progress, delete_before, mark_sending, record, release, reroute};
 pub use queue::{
-    Due, Outlook, Term, claim, count_waiting, expire, give_up, list_due, lock_due, lock_ids,
-    outlook, put_off,
+    Due, Outlook, Term, claim, count_waiting, expire, expire_ids, list_due, lock_due, lock_ids,
+    outlook, postpone,
 };
 
-/// Messages written by one statement: well below every database's limit on values.
+/// Well below every database's limit on bound values.
 const ROWS_PER_STATEMENT: usize = 500;
 
-/// One way for a message to a person.
+/// A way to send a message to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// What kind of message it is.
+    /// The kind of message.
     pub channel: Channel,
     /// The account that sends.
     pub account: AccountId,
-    /// The person in that account.
+    /// The recipient's openid in that account.
     pub openid: OpenId,
-    /// Which of the account's templates.
+    /// The template of that account.
     pub template_id: TemplateId,
-    /// What is said.
+    /// The content to send.
     pub content: Content,
 }
 
-/// A message to be kept.
+/// A message to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// The person across accounts, where known.
+    /// The recipient's unionid, if known.
     pub unionid: Option<UnionId>,
-    /// How it goes.
+    /// How to send the message.
     pub route: Route,
-    /// How it goes where the person turns out not to follow.
+    /// How to send the message if the recipient turns out not to follow.
     pub fallback: Option<Route>,
 }
 
-/// A message as it stands.
+/// A stored message. All times are in ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its id, and WeChat's `client_msg_id`.
+    /// The id of the message, which is also WeChat's `client_msg_id`.
     pub id: MessageId,
-    /// How far it has come.
+    /// The state of the message.
     pub state: MessageState,
-    /// How it goes.
+    /// How to send the message.
     pub route: Route,
-    /// How it goes where the person turns out not to follow.
+    /// How to send the message if the recipient turns out not to follow.
     pub fallback: Option<Route>,
-    /// The person across accounts, where known.
+    /// The recipient's unionid, if known.
     pub unionid: Option<UnionId>,
-    /// WeChat's number for it, once known.
+    /// WeChat's number of the message, once known.
     pub msgid: Option<i64>,
-    /// Why it failed or waits, in words.
+    /// Why the message failed or waits.
     pub reason: Option<String>,
-    /// How often it was taken up.
+    /// How often the message was claimed.
     pub attempt: i32,
-    /// What came of each attempt, the first first.
+    /// The outcome of each attempt, oldest first.
     pub attempts: Vec<Attempt>,
-    /// When it is taken up next, or the claim on it ends; `None` where nothing is left to do.
+    /// When the next attempt is due, or when the current claim ends; `None` if nothing is left to do.
     pub due_at: Option<i64>,
-    /// Since when an answer of WeChat is owed.
+    /// When the request was sent whose response from WeChat is pending.
     pub sending_at: Option<i64>,
-    /// When WeChat may first have got it.
+    /// When WeChat may first have received the message.
     pub first_sent_at: Option<i64>,
-    /// When it was accepted here.
+    /// When this service accepted the message.
     pub accepted_at: i64,
-    /// When WeChat took it.
+    /// When WeChat accepted the message.
     pub sent_at: Option<i64>,
-    /// When its fate was known.
+    /// When the final state became known.
     pub finished_at: Option<i64>,
 }
 
-/// Keeps new messages, to be sent at once.
+/// Stores new messages, which are due immediately. `accepted_at` is in ms.
 pub async fn insert(
     connection: &impl Connection,
     messages: &[NewMessage],
@@ -125,15 +125,15 @@ fn row(message: &NewMessage, accepted_at: i64) -> Result<ActiveModel, Error> {
     })
 }
 
-/// A message by its id.
+/// Finds a message by its id.
 pub async fn find(connection: &impl Connection, id: &MessageId) -> Result<Option<Message>, Error> {
     Entity::find_by_id(id.as_str()).one(connection).await?.map(message).transpose()
 }
 
 fn message(row: Model) -> Result<Message, Error> {
-    let word = || Error::unexpected("a message in the database is in no known state or channel");
+    let unknown = || Error::unexpected("a message in the database has an unknown state or channel");
     let route = Route {
-        channel: Channel::from_word(&row.channel).ok_or_else(word)?,
+        channel: Channel::from_word(&row.channel).ok_or_else(unknown)?,
         account: row.account_id,
         openid: parsed(row.openid)?,
         template_id: parsed(row.template_id)?,
@@ -141,7 +141,7 @@ fn message(row: Model) -> Result<Message, Error> {
     };
     Ok(Message {
         id: parsed(row.id)?,
-        state: MessageState::from_word(&row.state).ok_or_else(word)?,
+        state: MessageState::from_word(&row.state).ok_or_else(unknown)?,
         route,
         fallback: row.fallback.as_deref().map(read).transpose()?,
         unionid: row.unionid.map(parsed).transpose()?,
@@ -159,7 +159,7 @@ fn message(row: Model) -> Result<Message, Error> {
 }
 
 fn json(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|_| Error::unexpected("a message cannot be written"))
+    serde_json::to_string(value).map_err(|_| Error::unexpected("a message cannot be serialised"))
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
@@ -167,7 +167,7 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(malformed)
 }
 
-/// Below the ids of every message accepted at an instant or later.
+/// The lower bound of the ids of all messages that were accepted at `at` (ms) or later.
 fn first_id_at(at: i64) -> String {
     Uuid::from_u128(u128::from(at.max(0).unsigned_abs()) << 80).simple().to_string()
 }

@@ -1,4 +1,4 @@
-//! What became of a message that was taken up.
+//! Records the progress of a claimed message.
 
 use entity::message::{Column, Entity};
 use sea_orm::sea_query::{Expr, SimpleExpr};
@@ -9,40 +9,45 @@ use crate::model::{Attempt, MessageId, MessageState};
 use crate::store::sql::{self, Sql};
 use crate::store::{Connection, Error};
 
-/// What one process has taken up, told from what another may take up later.
+/// One process's claim on a message, which differs from every other claim on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Which message.
+    /// The message.
     pub id: MessageId,
-    /// Which attempt at it.
+    /// The number of the attempt.
     pub attempt: i32,
-    /// When the claim ends.
+    /// When the claim ends, in ms.
     pub due_at: i64,
 }
 
-/// How a message stands after an attempt.
+/// The state of a message after an attempt. All times are in ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// How far it has come.
+    /// The new state.
     pub state: MessageState,
-    /// WeChat's number for it; one that is known already stays where this is `None`.
+    /// WeChat's number of the message. `None` keeps a known number.
     pub msgid: Option<i64>,
-    /// Why it waits, failed, or may have arrived.
+    /// Why the message waits, failed, or has an unknown outcome.
     pub reason: Option<String>,
-    /// Every attempt, the latest last.
+    /// All attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// When it is taken up next; `None` where nothing is left to do.
+    /// When the next attempt is due; `None` if nothing is left to do.
     pub due_at: Option<i64>,
-    /// When WeChat may first have got it.
+    /// When WeChat may first have received the message.
     pub first_sent_at: Option<i64>,
-    /// When WeChat took it.
+    /// When WeChat accepted the message.
     pub sent_at: Option<i64>,
-    /// When its fate was known.
+    /// When the final state became known.
     pub finished_at: Option<i64>,
 }
 
-/// Notes that the message leaves now, and that WeChat may have it. `false` where the claim was lost.
-pub async fn depart(connection: &impl Connection, claim: &Claim, now: i64) -> Result<bool, Error> {
+/// Records before a message is sent that WeChat may receive it from now on (`now` is in ms). Returns
+/// `false` if the claim was lost.
+pub async fn mark_sending(
+    connection: &impl Connection,
+    claim: &Claim,
+    now: i64,
+) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET sending_at = ").bind(now);
     sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(") WHERE id = ");
@@ -51,8 +56,8 @@ pub async fn depart(connection: &impl Connection, claim: &Claim, now: i64) -> Re
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Ends a claim with how the message stands now. `false` where the claim was lost, and nothing is
-/// written.
+/// Ends a claim and records the progress of its message. If the claim was lost, writes nothing and returns
+/// `false`.
 pub async fn record(
     connection: &impl Connection,
     claim: &Claim,
@@ -60,7 +65,7 @@ pub async fn record(
 ) -> Result<bool, Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET sending_at = NULL, state = ").bind(progress.state.as_str());
-    // One that is known, from a receipt or a late answer, stays.
+    // Keeps a number that a receipt or a late response provided.
     sql.push(", msgid = COALESCE(").bind(progress.msgid).push(", msgid)");
     sql.push(", reason = ").bind(progress.reason.as_deref());
     sql.push(", attempts = ").bind(json(&progress.attempts)?);
@@ -73,8 +78,8 @@ pub async fn record(
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected() == 1)
 }
 
-/// Ends a claim by having the message go another way, as soon as `due_at`. `false` where the claim was
-/// lost.
+/// Ends a claim and queues its message on another route, due at `due_at` (ms). Returns `false` if the claim
+/// was lost.
 pub async fn reroute(
     connection: &impl Connection,
     claim: &Claim,
@@ -100,9 +105,9 @@ pub async fn reroute(
     end(connection, claim, values).await
 }
 
-/// Gives a message back as it was before it was taken up: it never left. `false` where the claim was
-/// lost.
-pub async fn give_back(
+/// Ends a claim on a message that was not sent, and restores the state from before the claim. Returns
+/// `false` if the claim was lost.
+pub async fn release(
     connection: &impl Connection,
     claim: &Claim,
     before: &Message,
@@ -136,7 +141,7 @@ async fn end(
     Ok(ended.rows_affected == 1)
 }
 
-/// Deletes messages accepted before `at`, at most `limit` at once. Returns how many.
+/// Deletes at most `limit` messages that were accepted before `at` (ms). Returns their number.
 pub async fn delete_before(
     connection: &impl Connection,
     at: i64,

@@ -1,9 +1,9 @@
-//! The queue of messages: what waits, and who has taken it up.
+//! The queue of messages, and the claims on them.
 //!
-//! A message is due at `due_at`, and nothing is left to do where that is absent. Who takes it up moves
-//! `due_at` to the end of the claim; before its first byte leaves it is noted that an answer of WeChat is
-//! owed (`sending_at`). A claim is known by its attempt and its end, and who lost it writes nothing any
-//! more.
+//! A message is due at `due_at`; if that is null, nothing is left to do. The process that claims a message
+//! moves `due_at` to the end of the claim, and sets `sending_at` before it sends the first byte. While
+//! `sending_at` is set, WeChat's response is pending. A claim is identified by its attempt and its end, so
+//! that a process whose claim expired can no longer write.
 
 use entity::message::Model;
 use sea_orm::{DbBackend, FromQueryResult, QueryResult};
@@ -13,18 +13,18 @@ use crate::model::{MessageId, MessageState, OpenId, Reason, TemplateId};
 use crate::store::sql::Sql;
 use crate::store::{AccountId, Connection, Error, Transaction, parsed};
 
-/// How an account's queue looks, at one glance.
+/// A summary of an account's queue. All times are in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlook {
-    /// The time.
+    /// The current database time.
     pub now: i64,
-    /// When its first message is due, or the first claim ends; `None` where nothing waits.
+    /// When the first message is due or the first claim ends; `None` if the queue is empty.
     pub due_at: Option<i64>,
-    /// Until when nothing leaves.
+    /// Until when the account must not send.
     pub held_until: i64,
 }
 
-/// How the account's queue looks now.
+/// Returns a summary of the account's queue.
 pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result<Outlook, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
@@ -34,7 +34,7 @@ pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result
     sql.push("(SELECT held_until FROM push_pace WHERE account_id = ").bind(account);
     sql.push(") AS held_until");
     let row = connection.query_one_raw(sql.into_statement()).await?;
-    let row = row.ok_or_else(|| Error::unexpected("the queue gave no row"))?;
+    let row = row.ok_or_else(|| Error::unexpected("the query of the queue returned no row"))?;
     Ok(Outlook {
         now: row.try_get_by_index(0)?,
         due_at: row.try_get_by_index(1)?,
@@ -42,7 +42,7 @@ pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result
     })
 }
 
-/// How many messages of the account wait, those taken up included.
+/// The number of unfinished messages of the account, including claimed ones.
 pub async fn count_waiting(connection: &impl Connection, account: AccountId) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT COUNT(*) FROM message WHERE account_id = ").bind(account);
@@ -52,24 +52,24 @@ pub async fn count_waiting(connection: &impl Connection, account: AccountId) -> 
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// A message that is due, without what it says.
+/// A message that is due, without its content. All times are in ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// The person.
+    /// The recipient.
     pub openid: OpenId,
     /// The template.
     pub template_id: TemplateId,
-    /// When it was accepted here.
+    /// When this service accepted the message.
     pub accepted_at: i64,
-    /// Whether WeChat may have it although it did not say so.
+    /// Whether the outcome of an earlier attempt is unknown: WeChat may have received the message.
     pub in_doubt: bool,
-    /// When WeChat may first have got it.
+    /// When WeChat may first have received the message.
     pub first_sent_at: Option<i64>,
 }
 
-/// The `limit` messages of the account that have been due longest.
+/// Returns the `limit` messages of the account that have been due for longest. `now` is in ms.
 pub async fn list_due(
     connection: &impl Connection,
     account: AccountId,
@@ -98,10 +98,10 @@ fn due(row: &QueryResult) -> Result<Due, Error> {
     })
 }
 
-/// Locks those of these messages that are still due, without reading what they say: before [`lock_due`],
-/// where more are to be changed than are to leave.
+/// Locks those of these messages that are still due, without reading their content. To be called before
+/// [`lock_due`] if more messages will be changed than sent. `now` is in ms.
 ///
-/// Messages are locked by their ids, as whoever else locks several does.
+/// Locks the messages in the order of their ids, as all code that locks several messages does.
 pub async fn lock_ids(transaction: &Transaction, ids: &[MessageId], now: i64) -> Result<(), Error> {
     let mut sql = Sql::new(transaction);
     if ids.is_empty() || sql.backend() == DbBackend::Sqlite {
@@ -115,8 +115,8 @@ pub async fn lock_ids(transaction: &Transaction, ids: &[MessageId], now: i64) ->
     Ok(())
 }
 
-/// Those of these messages that are still due, longest first; nobody else gets them until the
-/// transaction ends.
+/// Locks those of these messages that are still due until the transaction ends, and returns them, longest
+/// due first. `now` is in ms.
 pub async fn lock_due(
     transaction: &Transaction,
     ids: &[MessageId],
@@ -135,29 +135,30 @@ pub async fn lock_due(
     rows.into_iter().map(message).collect()
 }
 
-/// A claim on messages: from when until when.
+/// The terms of a claim on messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term {
-    /// When it begins.
+    /// When the claim begins, in ms.
     pub now: i64,
-    /// When it ends.
+    /// When the claim ends, in ms.
     pub until: i64,
-    /// Whether WeChat may have the messages from now on; otherwise from [`depart`] on.
+    /// Whether WeChat may receive the messages as soon as they are claimed; otherwise after
+    /// [`mark_sending`].
     ///
-    /// [`depart`]: super::depart
+    /// [`mark_sending`]: super::mark_sending
     pub departs: bool,
 }
 
-/// Takes these messages up. A message whose last answer never came is in doubt, and says so.
+/// Claims these messages. Messages whose last response never arrived become `unknown`, with the reason.
 ///
-/// Only after [`lock_due`], in its transaction.
+/// Requires [`lock_due`] before, in the same transaction.
 pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: Term) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
     let Term { now, until, departs } = term;
     let mut sql = Sql::new(transaction);
-    // MySQL sets columns in their order: those that look at another's old value first.
+    // MySQL assigns columns in order, so those that depend on another column's old value come first.
     sql.push("UPDATE message");
     by_id(&mut sql).push(" SET state = CASE WHEN sending_at IS NULL THEN state ELSE ");
     sql.bind(MessageState::Unknown.as_str());
@@ -174,9 +175,9 @@ pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: Term) -> 
     Ok(())
 }
 
-/// Has those of these messages that never left wait until `until`. Only after [`lock_due`] or
-/// [`lock_ids`], in its transaction.
-pub async fn put_off(
+/// Postpones those of these messages that were never sent until `until` (ms). Requires [`lock_due`] or
+/// [`lock_ids`] before, in the same transaction.
+pub async fn postpone(
     transaction: &Transaction,
     ids: &[MessageId],
     until: i64,
@@ -189,14 +190,14 @@ pub async fn put_off(
     sql.push("UPDATE message");
     by_id(&mut sql).push(" SET due_at = ").bind(until);
     sql.push(", reason = ").bind(reason.as_str()).push(" WHERE due_at > 0");
-    still_here(&mut sql);
+    never_sent(&mut sql);
     among(&mut sql, ids);
     transaction.execute_raw(sql.into_statement()).await?;
     Ok(())
 }
 
-/// Has MySQL look the rows up one by one. It may otherwise walk through a small table and lock all of it,
-/// other accounts' messages too, and two such statements wait for each other.
+/// Forces MySQL to look up the rows by their ids. Otherwise it may scan a small table and lock all of it,
+/// including messages of other accounts, so that two such statements deadlock.
 fn by_id(sql: &mut Sql) -> &mut Sql {
     match sql.backend() {
         DbBackend::MySql => sql.push(" FORCE INDEX (PRIMARY)"),
@@ -208,8 +209,8 @@ fn among(sql: &mut Sql, ids: &[MessageId]) {
     sql.push(" AND id IN ").bind_set(ids.iter().map(MessageId::as_str));
 }
 
-/// Gives up those messages of the account that were accepted before `before` and certainly never left: at
-/// most `limit` at once, the oldest first. Returns how many.
+/// Fails those messages of the account as expired that were accepted before `before` and certainly never
+/// sent: at most `limit`, oldest first. Returns their number. Times are in ms.
 pub async fn expire(
     connection: &impl Connection,
     account: AccountId,
@@ -218,19 +219,20 @@ pub async fn expire(
     limit: usize,
 ) -> Result<u64, Error> {
     let mut sql = Sql::new(connection);
-    // Ids rise with time: the messages that wait are looked through in the order of their ids.
+    // Ids increase with time, so the index of waiting messages is scanned in the order of ids.
     sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
     sql.push(" AND due_at > 0 AND id < ").bind(first_id_at(before));
-    still_here(&mut sql);
+    never_sent(&mut sql);
     sql.push(" ORDER BY id LIMIT ").bind(limit as i64);
     let rows = connection.query_all_raw(sql.into_statement()).await?;
     let ids: Result<Vec<MessageId>, Error> =
         rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect();
-    give_up(connection, &ids?, now).await
+    expire_ids(connection, &ids?, now).await
 }
 
-/// Gives these messages up, those of them that certainly never left. Returns how many.
-pub async fn give_up(
+/// Fails those of these messages as expired that were certainly never sent. Returns their number. `now` is
+/// in ms.
+pub async fn expire_ids(
     connection: &impl Connection,
     ids: &[MessageId],
     now: i64,
@@ -243,11 +245,11 @@ pub async fn give_up(
     by_id(&mut sql).push(" SET due_at = NULL, state = ").bind(MessageState::Failed.as_str());
     sql.push(", reason = ").bind(Reason::Expired.as_str());
     sql.push(", finished_at = ").bind(now).push(" WHERE due_at > 0");
-    still_here(&mut sql);
+    never_sent(&mut sql);
     among(&mut sql, ids);
     Ok(connection.execute_raw(sql.into_statement()).await?.rows_affected())
 }
 
-fn still_here(sql: &mut Sql) {
+fn never_sent(sql: &mut Sql) {
     sql.push(" AND sending_at IS NULL AND state = ").bind(MessageState::Queued.as_str());
 }

@@ -1,10 +1,10 @@
-//! Receipts: what became of a message, by the number that WeChat gave it.
+//! Receipts: the final outcome of a message, identified by WeChat's number of the message.
 //!
-//! A receipt ends its message, and the first stands. It may come before the answer to the send is
-//! committed here, or be of a message that another system sent: then it is kept, to be joined to its
-//! message once that is known to have the number.
+//! The first receipt completes its message; later ones are ignored. A receipt may arrive before WeChat's
+//! response to the send is committed, or may belong to a message that another system sent. Such receipts
+//! are stored, and matched once the number of their message is known.
 //!
-//! Who locks more than one row locks accounts first, then messages by their ids, then receipts.
+//! Lock order: accounts first, then messages by id, then receipts.
 
 mod unmatched;
 
@@ -18,40 +18,40 @@ pub use unmatched::{
     Lost, Matched, delete, forget_before, keep, list_joinable, list_lost, number, take,
 };
 
-/// WeChat's word for a message that arrived.
+/// WeChat's status of a delivered message.
 pub const SUCCESS: &str = "success";
 
-/// Values a statement, padded to the next power of two.
+/// A power of two, since lists are padded to one.
 const VALUES_PER_STATEMENT: usize = 512;
 
-/// States that a receipt ends.
+/// States from which a receipt completes a message.
 const OPEN: [MessageState; 3] = [MessageState::Queued, MessageState::Sent, MessageState::Unknown];
 
-/// What WeChat says of a message.
+/// A receipt from WeChat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The account that sent it.
+    /// The account that sent the message.
     pub account: AccountId,
-    /// WeChat's number for it.
+    /// WeChat's number of the message.
     pub msgid: i64,
-    /// Who it was for.
+    /// The recipient.
     pub openid: OpenId,
-    /// [`SUCCESS`], or `failed:` and why.
+    /// [`SUCCESS`], or `failed:` and a reason.
     pub status: String,
 }
 
-/// A message that has a number of WeChat's.
+/// A message whose WeChat number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered {
-    /// WeChat's number for it.
+    /// WeChat's number of the message.
     pub msgid: i64,
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// Whether its fate is known.
+    /// Whether the message is in a final state.
     pub is_final: bool,
 }
 
-/// How a receipt of this status ends its message.
+/// Returns the final state of a message whose receipt has this status.
 pub fn ending(status: &str) -> MessageState {
     match status {
         SUCCESS => MessageState::Delivered,
@@ -59,8 +59,8 @@ pub fn ending(status: &str) -> MessageState {
     }
 }
 
-/// The messages of an account that have these numbers; others are of another system, or not known
-/// yet to have theirs.
+/// Returns the messages of an account that have these WeChat numbers. The other numbers belong to messages
+/// of another system, or to messages whose number is not yet known.
 pub async fn list_messages(
     connection: &impl Connection,
     account: AccountId,
@@ -88,8 +88,8 @@ fn numbered(row: &QueryResult) -> Result<Numbered, Error> {
     })
 }
 
-/// Ends messages as a receipt of this status says that came at `at`; those whose fate is known already
-/// stay as they are. Returns how many it ended.
+/// Completes messages by a receipt with this status that arrived at `at` (ms). Messages in a final state do
+/// not change. Returns the number of completed messages.
 pub async fn end(
     connection: &impl Connection,
     ids: &[MessageId],

@@ -1,9 +1,10 @@
-//! Receipts whose message is not known yet to have their number.
+//! Receipts that are not yet matched to a message.
 //!
-//! The number comes with the answer to a send. Where that answer is being committed at the same time,
-//! neither transaction sees the other: so a receipt is kept whoever is first, whoever commits a number
-//! looks for its receipt ([`take`]), and what passes by both is found by [`list_joinable`]. Where the
-//! answer was lost, nothing but the person and the hour lead to the message ([`list_lost`]).
+//! WeChat's response to a send contains the number of the message. If the response is committed at the same
+//! time as the receipt, neither transaction sees the other. So such a receipt is always stored, the
+//! transaction that records a number looks for its receipt ([`take`]), and [`list_joinable`] finds the
+//! pairs that both missed. If the response was lost, only the recipient and the time of the send identify
+//! the message ([`list_lost`]).
 
 use std::collections::HashMap;
 
@@ -14,34 +15,35 @@ use crate::model::{MessageId, MessageState};
 use crate::store::sql::{self, Sql};
 use crate::store::{AccountId, Connection, Error, parsed};
 
-/// How long before its receipt a message may have been sent whose number was never learnt.
-const SENT_BEFORE_MS: i64 = 3_600_000;
+/// The maximum time in ms between a send whose response was lost and its receipt.
+const MAX_RECEIPT_DELAY_MS: i64 = 3_600_000;
 
-/// A receipt that was kept, and its message.
+/// A stored receipt and its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched {
     /// The account.
     pub account: AccountId,
-    /// WeChat's number for the message.
+    /// WeChat's number of the message.
     pub msgid: i64,
-    /// What it says.
+    /// The status in the receipt.
     pub status: String,
-    /// When it came.
+    /// When the receipt arrived, in ms.
     pub received_at: i64,
-    /// The message's id.
+    /// The id of the message.
     pub message: MessageId,
 }
 
-/// A message whose answer was lost, and the number that it seems to have.
+/// A message for which WeChat's response was lost or late, and its number according to a receipt or that
+/// response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// The message's id.
+    /// The id of the message.
     pub message: MessageId,
-    /// WeChat's number.
+    /// WeChat's number of the message.
     pub msgid: i64,
 }
 
-/// Keeps receipts that came at `at`; one that is kept already stays as it is.
+/// Stores receipts that arrived at `at` (ms). A receipt that is already stored does not change.
 pub async fn keep(
     connection: &impl Connection,
     receipts: &[Receipt],
@@ -55,18 +57,18 @@ pub async fn keep(
             sql.push(", ").bind(receipt.msgid).push(", ").bind(receipt.openid.as_str());
             sql.push(", ").bind(receipt.status.as_str()).push(", ").bind(at).push(")");
         }
-        sql.or_nothing();
+        sql.or_ignore();
         connection.execute_raw(sql.into_statement()).await?;
     }
     Ok(())
 }
 
-/// Ends a message by the receipt that came before WeChat's answer to the send was known here. Returns
-/// the state that it is in now; `None` where no receipt was kept, or the message was final already.
+/// Completes a message by a receipt that arrived before WeChat's response to the send was committed.
+/// Returns the new state; `None` if no receipt is stored, or the message was already in a final state.
 ///
-/// For whoever sends, in the transaction that notes the number, after the message's own row is
-/// written: an erasure locks messages before receipts. A receipt that is being kept at the same moment
-/// is not seen; the inbox joins it to its message soon afterwards.
+/// The sender calls this in the transaction that records the number, after it wrote the row of the message,
+/// because an erasure locks messages before receipts. A receipt whose own transaction is not yet committed
+/// is not visible here; the inbox matches it to its message soon afterwards.
 pub async fn take(
     connection: &impl Connection,
     account: AccountId,
@@ -83,7 +85,7 @@ pub async fn take(
     Ok((ended == 1).then(|| ending(&status)))
 }
 
-/// Receipts kept since `since` whose message is known by now, up to `limit` of them.
+/// Returns up to `limit` receipts stored since `since` (ms) whose message is now known.
 pub async fn list_joinable(
     connection: &impl Connection,
     since: i64,
@@ -94,7 +96,7 @@ pub async fn list_joinable(
     sql.push(" FROM receipt JOIN message ON message.account_id = receipt.account_id");
     sql.push(" AND message.msgid = receipt.msgid WHERE received_at >= ").bind(since);
     sql.push(" LIMIT ").bind(limit.cast_signed());
-    let kept = |row: &QueryResult| {
+    let matched = |row: &QueryResult| {
         Ok(Matched {
             account: row.try_get_by_index(0)?,
             msgid: row.try_get_by_index(1)?,
@@ -103,12 +105,12 @@ pub async fn list_joinable(
             message: parsed(row.try_get_by_index(4)?)?,
         })
     };
-    connection.query_all_raw(sql.into_statement()).await?.iter().map(kept).collect()
+    connection.query_all_raw(sql.into_statement()).await?.iter().map(matched).collect()
 }
 
-/// Messages whose answer was lost, each with the one receipt kept since `since` that can be its own:
-/// it is for the same person, came within the hour after the send, and no other message of theirs that
-/// has no number may have been sent in that hour.
+/// Returns messages for which WeChat's response was lost, each with the only receipt stored since `since`
+/// (ms) that can belong to it: the receipt has the same recipient, it arrived within an hour after the send,
+/// and no other message without a number can have been sent to that recipient in that hour.
 pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<Lost>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT MIN(message.id), receipt.msgid FROM receipt JOIN message");
@@ -116,12 +118,13 @@ pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<L
     sql.push(" WHERE received_at >= ").bind(since).push(" AND message.msgid IS NULL");
     sql.push(" AND state IN ").bind_list(OPEN.map(MessageState::as_str));
     sql.push(" AND first_sent_at <= received_at AND first_sent_at >= received_at - ");
-    sql.bind(SENT_BEFORE_MS);
+    sql.bind(MAX_RECEIPT_DELAY_MS);
     sql.push(" AND NOT EXISTS (SELECT 1 FROM message numbered");
     sql.push(" WHERE numbered.account_id = receipt.account_id");
     sql.push(" AND numbered.msgid = receipt.msgid)");
     sql.push(" GROUP BY receipt.account_id, receipt.msgid HAVING COUNT(*) = 1");
-    // One that is about to be sent again will know more; another system may have written to them too.
+    // Excludes messages that will be sent again, since the next attempt learns more. The receipt could also
+    // belong to a message that another system sent to the same recipient.
     sql.push(" AND MIN(state) <> ").bind(MessageState::Queued.as_str());
     sql.push(" AND MAX(CASE WHEN message.due_at IS NULL THEN 0 ELSE 1 END) = 0");
     let mut by_message: HashMap<String, Vec<i64>> = HashMap::new();
@@ -135,7 +138,8 @@ pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<L
     by_message.into_iter().filter_map(only).collect()
 }
 
-/// Notes the number of a message whose answer was lost or came late, unless it is known or final by now.
+/// Records the WeChat number of a message whose response was lost or late, unless its number is already
+/// known or the message is in a final state.
 pub async fn number(connection: &impl Connection, lost: &Lost) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET msgid = ").bind(lost.msgid);
@@ -145,7 +149,7 @@ pub async fn number(connection: &impl Connection, lost: &Lost) -> Result<(), Err
     Ok(())
 }
 
-/// Deletes kept receipts of an account, by their numbers.
+/// Deletes stored receipts of an account by their WeChat numbers.
 pub async fn delete(
     connection: &impl Connection,
     account: AccountId,
@@ -160,7 +164,7 @@ pub async fn delete(
     Ok(())
 }
 
-/// Forgets receipts that came before `at`, up to `limit` of them. Returns how many.
+/// Deletes up to `limit` receipts that arrived before `at` (ms). Returns their number.
 pub async fn forget_before(
     connection: &impl Connection,
     at: i64,

@@ -1,4 +1,4 @@
-//! Questions about earlier runs: whether a tick had one, and when the latest was started.
+//! Queries about earlier runs, such as whether a tick had a run and when the latest run started.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use super::instant;
 use crate::model::{RunId, RunState};
 use crate::store::{AccountId, Connection, Error};
 
-/// Whether the account has a run for any tick of that time, in milliseconds since 1970.
+/// Whether the account has a run for any tick in this range, in ms since 1970.
 pub async fn exists_for_ticks(
     connection: &impl Connection,
     account: AccountId,
@@ -22,7 +22,7 @@ pub async fn exists_for_ticks(
     Ok(run.one(connection).await?.is_some())
 }
 
-/// Whether the account has a run begun after this one.
+/// Whether the account has a run that began after `than`.
 pub async fn exists_newer(
     connection: &impl Connection,
     account: AccountId,
@@ -34,14 +34,14 @@ pub async fn exists_newer(
     Ok(newer.count(connection).await? > 0)
 }
 
-/// Whether any account has a run that can go on.
+/// Whether any account has a running or paused run.
 pub async fn any_open(connection: &impl Connection) -> Result<bool, Error> {
     let open = [RunState::Running, RunState::Paused].map(RunState::as_str);
     let runs = sync_run::Entity::find().filter(sync_run::Column::State.is_in(open));
     Ok(runs.count(connection).await? > 0)
 }
 
-/// When the account's newest run was started, or its tick if that is later.
+/// The later of the start and the tick of the account's newest run.
 pub async fn find_latest_start(
     connection: &impl Connection,
     account: AccountId,

@@ -1,4 +1,4 @@
-//! The history of runs, by the page.
+//! Lists runs in pages.
 
 use entity::{account, sync_run};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -7,16 +7,16 @@ use super::shown;
 use crate::model::{Run, RunId, RunState};
 use crate::store::{AccountId, Connection, Error};
 
-/// Which runs are listed.
+/// Which runs to list; `None` matches all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of these accounts; of all where it is not said.
+    /// Runs of these accounts.
     pub accounts: Option<Vec<AccountId>>,
-    /// In this state.
+    /// Runs in this state.
     pub state: Option<RunState>,
 }
 
-/// The newest runs first, of all accounts, from below `before` on.
+/// Returns at most `limit` runs of all accounts with ids below `before`, newest first.
 pub async fn list(
     connection: &impl Connection,
     before: Option<RunId>,
@@ -25,7 +25,7 @@ pub async fn list(
     list_page(connection, &Filter::default(), before, limit).await
 }
 
-/// The same, of those that the filter lets through.
+/// Like [`list`], for the runs that match the filter.
 pub async fn list_page(
     connection: &impl Connection,
     filter: &Filter,

@@ -1,7 +1,7 @@
 //! Runs of the follower sync and their checkpoints.
 //!
-//! A run is written only under the fencing number it was taken over with: who has lost the lease
-//! writes nothing, not even by a statement already on its way.
+//! Writes to a run require the fencing number of the lease under which it was started or taken over. So a
+//! process that lost the lease writes nothing, not even by a statement that it sent before.
 
 mod history;
 mod list;
@@ -25,40 +25,40 @@ pub use pages::{Page, delete_pages, insert_page, list_pages};
 /// A run with its checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The run as it is shown.
+    /// The run as shown to users.
     pub run: Run,
-    /// The account's number.
+    /// The number of the account.
     pub account: AccountId,
-    /// The fencing number it may be written under.
+    /// The fencing number of the lease under which the run may be written.
     pub fence: i64,
-    /// Asks for the next page; empty for the first.
+    /// The cursor of the next page; empty for the first page.
     pub next_openid: String,
-    /// Whether the list was walked to its end.
+    /// Whether the last page of the list was committed.
     pub listed_all: bool,
-    /// `total` as the first page gave it.
+    /// `total` on the first page.
     pub total_first: u64,
-    /// `total` as the latest page gave it.
+    /// `total` on the latest page.
     pub total_last: u64,
 }
 
-/// What a new run starts with.
+/// The initial values of a new run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
-    /// The account's number.
+    /// The number of the account.
     pub account: AccountId,
-    /// What started it.
+    /// What started the run.
     pub trigger: Trigger,
-    /// How much it asks for.
+    /// Which profiles the run fetches.
     pub mode: Mode,
-    /// The tick it is for; one run per account and tick.
+    /// The tick of the schedule; each account has at most one run per tick.
     pub scheduled_at: Option<DateTime<Utc>>,
-    /// On the database's clock.
+    /// The start of the run, in ms, in database time.
     pub started_at: i64,
-    /// Of the lease it is started under.
+    /// The fencing number of the lease under which the run starts.
     pub fence: i64,
 }
 
-/// Starts a run. [`Error::Duplicate`] where the tick has one already.
+/// Inserts a new run. Returns [`Error::Duplicate`] if the tick already has a run.
 pub async fn insert(connection: &impl Connection, new: &NewRun) -> Result<RunId, Error> {
     let row = sync_run::ActiveModel {
         account_id: ActiveValue::set(new.account),
@@ -76,7 +76,7 @@ pub async fn insert(connection: &impl Connection, new: &NewRun) -> Result<RunId,
     Ok(row.insert(connection).await?.id)
 }
 
-/// A run by its number.
+/// Finds a run by its id.
 pub async fn find(connection: &impl Connection, id: RunId) -> Result<Option<Record>, Error> {
     let run = sync_run::Entity::find_by_id(id).one(connection).await?;
     match run {
@@ -85,8 +85,8 @@ pub async fn find(connection: &impl Connection, id: RunId) -> Result<Option<Reco
     }
 }
 
-/// A run as it was committed last, which nobody else changes until the transaction ends. Waits for a
-/// transaction that has changed it and has not ended yet.
+/// Finds a run and locks it until the transaction ends. Waits for other transactions that changed it, and
+/// returns the latest committed version.
 pub async fn lock(transaction: &Transaction, id: RunId) -> Result<Option<Record>, Error> {
     let run = sync_run::Entity::find_by_id(id).lock_exclusive().one(transaction).await?;
     match run {
@@ -95,7 +95,7 @@ pub async fn lock(transaction: &Transaction, id: RunId) -> Result<Option<Record>
     }
 }
 
-/// The account's newest run in one of `states`.
+/// Finds the account's newest run in one of `states`.
 pub async fn find_latest(
     connection: &impl Connection,
     account: AccountId,
@@ -113,7 +113,7 @@ pub async fn find_latest(
     }
 }
 
-/// Takes a run over under a newer lease. `false` where a still newer one did.
+/// Takes over a run under a newer lease. Returns `false` if a still newer lease already took it over.
 pub async fn take_over(connection: &impl Connection, id: RunId, fence: i64) -> Result<bool, Error> {
     let taken = sync_run::Entity::update_many()
         .col_expr(sync_run::Column::Fence, fence.into())
@@ -124,10 +124,10 @@ pub async fn take_over(connection: &impl Connection, id: RunId, fence: i64) -> R
     Ok(taken.rows_affected == 1)
 }
 
-/// Saves all that a run can change. `false` where another process has taken it over.
+/// Saves all mutable columns of a run. Returns `false` if another process took over the run.
 pub async fn save(connection: &impl Connection, record: &Record) -> Result<bool, Error> {
     let saved = sync_run::Entity::update_many()
-        .set(changed(record)?)
+        .set(mutable_columns(record)?)
         .filter(sync_run::Column::Id.eq(record.run.id))
         .filter(sync_run::Column::Fence.eq(record.fence))
         .exec(connection)
@@ -187,21 +187,22 @@ fn counts(run: &sync_run::Model) -> Counts {
     }
 }
 
-fn changed(record: &Record) -> Result<sync_run::ActiveModel, Error> {
+fn mutable_columns(record: &Record) -> Result<sync_run::ActiveModel, Error> {
     let Run { counts, .. } = &record.run;
     let calls = serde_json::to_string(&record.run.calls)
-        .map_err(|_| Error::unexpected("the counts of calls do not serialise"))?;
+        .map_err(|_| Error::unexpected("the counts of calls cannot be serialised"))?;
     let number = |count: u64| ActiveValue::set(count.cast_signed());
     let millis = |at: Option<DateTime<Utc>>| ActiveValue::set(at.map(|at| at.timestamp_millis()));
-    // The place at which a run goes on names a follower: it ends with the run, whoever is erased later.
-    let place = if record.run.state.is_open() { &*record.next_openid } else { "" };
+    // The cursor is the openid of a follower. It is cleared when the run ends, so that a later erasure of
+    // that follower need not search the runs.
+    let cursor = if record.run.state.is_open() { &*record.next_openid } else { "" };
     Ok(sync_run::ActiveModel {
         state: ActiveValue::set(record.run.state.to_string()),
         mode: ActiveValue::set(record.run.mode.to_string()),
         scheduled_at: millis(record.run.scheduled_at),
         finished_at: millis(record.run.finished_at),
         resume_at: millis(record.run.resume_at),
-        next_openid: ActiveValue::set(place.to_owned()),
+        next_openid: ActiveValue::set(cursor.to_owned()),
         listed_all: ActiveValue::set(record.listed_all),
         total_first: number(record.total_first),
         total_last: number(record.total_last),
@@ -226,5 +227,5 @@ fn changed(record: &Record) -> Result<sync_run::ActiveModel, Error> {
 
 fn instant(millis: i64) -> Result<DateTime<Utc>, Error> {
     DateTime::from_timestamp_millis(millis)
-        .ok_or_else(|| Error::unexpected("an instant in the database is out of range"))
+        .ok_or_else(|| Error::unexpected("a time in the database is out of range"))
 }

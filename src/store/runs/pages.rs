@@ -1,4 +1,4 @@
-//! The committed pages of runs that can still go on.
+//! The committed pages of open runs.
 
 use entity::sync_page;
 use roaring::RoaringTreemap;
@@ -8,18 +8,18 @@ use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use crate::model::{OpenId, RunId};
 use crate::store::{Connection, Error};
 
-/// A committed page, as a resumed run needs it.
+/// The data of a committed page that a resumed run needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// What the page gave to ask for the next one.
+    /// The cursor of the next page, as returned with this page.
     pub next_openid: String,
-    /// Row ids of the followers on it that were known.
+    /// The row ids of followers on the page that were already known.
     pub seen: RoaringTreemap,
-    /// Followers listed so far that are still to be asked for.
+    /// Followers listed so far whose profiles are still to be fetched.
     pub deferred: Vec<OpenId>,
 }
 
-/// Keeps a page of an open run; a page that is there already is replaced, so that a commit whose
+/// Stores a page of an open run. Replaces an existing page with the same number, so that a commit whose
 /// acknowledgement was lost can be repeated.
 pub async fn insert_page(
     connection: &impl Connection,
@@ -30,9 +30,9 @@ pub async fn insert_page(
     let mut seen = Vec::with_capacity(page.seen.serialized_size());
     page.seen
         .serialize_into(&mut seen)
-        .map_err(|_| Error::unexpected("a set of row ids does not serialise"))?;
+        .map_err(|_| Error::unexpected("a set of row ids cannot be serialised"))?;
     let deferred = serde_json::to_string(&page.deferred)
-        .map_err(|_| Error::unexpected("a list of openids does not serialise"))?;
+        .map_err(|_| Error::unexpected("a list of openids cannot be serialised"))?;
     let row = sync_page::ActiveModel {
         run_id: ActiveValue::set(run),
         page: ActiveValue::set(number.cast_signed()),
@@ -50,7 +50,7 @@ pub async fn insert_page(
     Ok(())
 }
 
-/// The committed pages of a run, in order.
+/// Returns the committed pages of a run, in order.
 pub async fn list_pages(connection: &impl Connection, run: RunId) -> Result<Vec<Page>, Error> {
     let pages = sync_page::Entity::find()
         .filter(sync_page::Column::RunId.eq(run))
@@ -61,13 +61,13 @@ pub async fn list_pages(connection: &impl Connection, run: RunId) -> Result<Vec<
 }
 
 fn page(row: sync_page::Model) -> Result<Page, Error> {
-    let damaged = || Error::unexpected("a page of the checkpoint is damaged");
-    let seen = RoaringTreemap::deserialize_from(row.seen.as_slice()).map_err(|_| damaged())?;
-    let deferred = serde_json::from_str(&row.deferred).map_err(|_| damaged())?;
+    let corrupt = || Error::unexpected("a page of the checkpoint is corrupt");
+    let seen = RoaringTreemap::deserialize_from(row.seen.as_slice()).map_err(|_| corrupt())?;
+    let deferred = serde_json::from_str(&row.deferred).map_err(|_| corrupt())?;
     Ok(Page { next_openid: row.next_openid, seen, deferred })
 }
 
-/// Drops the pages of a run that will not go on.
+/// Deletes the pages of a run that will not be resumed.
 pub async fn delete_pages(connection: &impl Connection, run: RunId) -> Result<(), Error> {
     sync_page::Entity::delete_many()
         .filter(sync_page::Column::RunId.eq(run))

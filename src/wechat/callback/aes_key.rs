@@ -1,6 +1,7 @@
-//! The cipher of WeChat's safe mode.
+//! The cipher of WeChat's encrypted ("safe") mode.
 //!
-//! Plain text: 16 random bytes, the message's length in 4 bytes, the message, the AppID; padded to 32.
+//! The plain text is 16 random bytes, the length of the message in 4 bytes, the message and the AppID, padded
+//! to a multiple of 32 bytes.
 
 use base64::Engine;
 use secrecy::zeroize::Zeroizing;
@@ -10,15 +11,15 @@ use super::Forgery;
 use crate::model::AppId;
 use crate::wechat::cipher::{BASE64, BLOCK_BYTES, open_256};
 
-/// An account's EncodingAESKey, decoded. Overwritten in memory when it is dropped.
+/// An account's EncodingAESKey, decoded. Dropping it overwrites its memory.
 #[derive(Clone)]
 pub(super) struct AesKey(Zeroizing<[u8; 32]>);
 
-/// What WeChat's console gives: 43 characters of base64, whose last one has two bits to spare.
+/// The length of the key in WeChat's console: 43 characters of base64. The last one has two unused bits.
 const KEY_CHARACTERS: usize = 43;
 
 impl AesKey {
-    /// Reads the key as the console shows it; `None` where it is none.
+    /// Parses the key as the console shows it; `None` if it is not valid.
     pub(super) fn read(text: &SecretString) -> Option<Self> {
         let text = text.expose_secret();
         if text.len() != KEY_CHARACTERS {
@@ -28,7 +29,7 @@ impl AesKey {
         Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
     }
 
-    /// The message in an `Encrypt` field.
+    /// Decrypts the message in an `Encrypt` field, and checks that it is for this AppID.
     pub(super) fn open(&self, encrypted: &str, appid: &AppId) -> Result<Vec<u8>, Forgery> {
         let mut bytes = BASE64.decode(encrypted).map_err(|_| Forgery::Sealed)?;
         let mut iv = [0; BLOCK_BYTES];
@@ -42,7 +43,7 @@ impl AesKey {
     }
 }
 
-/// The message and the AppID it is for.
+/// Splits the plain text into the message and the AppID of its recipient.
 fn split(plain: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_random, rest) = plain.split_at_checked(BLOCK_BYTES)?;
     let (length, rest) = rest.split_first_chunk()?;

@@ -1,14 +1,14 @@
-//! A body's bytes: XML or JSON, told apart by how they begin.
+//! Parses a body as XML or JSON, depending on its first character.
 
 use super::fields::Fields;
 use super::{Error, Malformed, json, xml};
 
-/// The longest body that is read, in bytes. WeChat's have 2 KB at most.
-pub const LONGEST_BODY: usize = 64 * 1024;
+/// The maximum size of a body in bytes. WeChat's bodies have 2 KB at most.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What a body says.
+/// Parses the body into its fields.
 pub(super) fn read(bytes: &[u8]) -> Result<Fields, Error> {
-    if bytes.len() > LONGEST_BODY {
+    if bytes.len() > MAX_BODY_BYTES {
         return Err(Error::TooLong);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;

@@ -1,41 +1,41 @@
-//! Why a push is not taken.
+//! Why a callback request is refused.
 
-/// Why a push, or the check of our address, is not taken. Repeats nothing of it.
+/// Why a callback request, or WeChat's check of the callback URL, is refused. Contains none of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It does not prove that WeChat sent it, and to this account.
-    #[error("not from WeChat, or not for this account: {0}")]
+    /// The request does not prove that WeChat sent it, and to this account.
+    #[error("the request is not from WeChat, or not for this account: {0}")]
     Forged(#[from] Forgery),
-    /// Its body is longer than [`LONGEST_BODY`](super::LONGEST_BODY).
+    /// The body is longer than [`MAX_BODY_BYTES`](super::MAX_BODY_BYTES).
     #[error("the body is longer than 64 KiB")]
     TooLong,
-    /// Its body cannot be read.
-    #[error("the body cannot be read: {0}")]
+    /// The body cannot be parsed.
+    #[error("cannot parse the body: {0}")]
     Malformed(#[from] Malformed),
 }
 
-/// What proves nothing.
+/// Why a request does not prove that it is from WeChat and for this account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forgery {
-    /// The query names a parameter twice, or as an array, or is longer than WeChat's ever are.
-    #[error("its query is none that WeChat sends")]
+    /// The query has a duplicate parameter or an array parameter, or is longer than any query of WeChat.
+    #[error("WeChat never sends such a query")]
     Query,
-    /// A parameter is missing that makes up the signature.
-    #[error("its query lacks a signature, or what one is made of")]
+    /// The signature, or a parameter that it covers, is missing.
+    #[error("its query has no signature, timestamp or nonce")]
     Unsigned,
     /// The signature was not made with the account's token.
     #[error("its signature was not made with the configured callback_token")]
     Signature,
-    /// An EncodingAESKey is configured, and the push is not encrypted.
-    #[error("it is not encrypted, and encoding_aes_key is configured")]
+    /// The request is not encrypted, although an EncodingAESKey is configured.
+    #[error("it is not encrypted, although encoding_aes_key is configured")]
     Plain,
-    /// It is encrypted, and no EncodingAESKey is configured.
-    #[error("it is encrypted, and no encoding_aes_key is configured")]
+    /// The request is encrypted, but no EncodingAESKey is configured.
+    #[error("it is encrypted, but no encoding_aes_key is configured")]
     Encrypted,
-    /// The EncodingAESKey does not open it.
-    #[error("the configured encoding_aes_key does not open it")]
+    /// The EncodingAESKey does not decrypt the request.
+    #[error("the configured encoding_aes_key does not decrypt it")]
     Sealed,
-    /// It was encrypted for another AppID.
+    /// The request was encrypted for another AppID.
     #[error("it is for another AppID")]
     OtherAccount,
 }
@@ -43,48 +43,48 @@ pub enum Forgery {
 /// What is wrong with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Neither XML nor JSON, or not to its end.
-    #[error("it is neither XML nor JSON")]
+    /// The body is not valid XML or JSON, or incomplete.
+    #[error("it is not valid XML or JSON")]
     Syntax,
-    /// Bytes that are no UTF-8.
+    /// The body is not valid UTF-8.
     #[error("it is not UTF-8")]
     Encoding,
-    /// A document type, which WeChat never sends and which can name files and bombs.
+    /// The XML has a document type, which WeChat never sends and which allows file access and entity bombs.
     #[error("it has a document type declaration")]
     DocumentType,
-    /// A comment, a processing instruction, or a declaration anywhere but at the start.
+    /// The XML has a comment, a processing instruction, or a declaration that is not at the start.
     #[error("it has a comment or a processing instruction")]
     Markup,
-    /// An entity beyond the five of XML.
+    /// The XML has an entity other than the five predefined ones.
     #[error("it has an entity that XML does not define")]
     Entity,
-    /// Elements, objects or arrays within one another, deeper than WeChat nests them.
+    /// Elements, objects or arrays are nested more deeply than in any body of WeChat.
     #[error("it is nested too deeply")]
     Depth,
-    /// More values than WeChat sends.
+    /// The body has more values than any body of WeChat.
     #[error("it has too many fields")]
     Fields,
-    /// More tags, references and CDATA sections than WeChat writes.
+    /// The XML has more tags, references and CDATA sections than any body of WeChat.
     #[error("it has too many tags, references or CDATA sections")]
     Pieces,
-    /// The same field twice.
-    #[error("it has a field twice")]
+    /// The body contains a field twice.
+    #[error("it has a duplicate field")]
     Duplicate,
-    /// A field that has to be there and is not.
+    /// A required field is missing.
     #[error("it has no field {0}")]
     Missing(&'static str),
-    /// A field that makes no sense.
+    /// A field has an invalid value.
     #[error("its field {0} is not as documented")]
     Field(&'static str),
 }
 
 impl Error {
-    /// Whether the sender did not prove to be WeChat.
+    /// Whether the request does not prove that WeChat sent it.
     pub fn is_forgery(&self) -> bool {
         matches!(self, Self::Forged(_))
     }
 
-    /// An operator's next step, should the sender be WeChat after all.
+    /// What an operator can do if the sender is WeChat after all.
     pub fn hint(&self) -> Option<&'static str> {
         let Self::Forged(forgery) = self else {
             return None;
@@ -96,8 +96,8 @@ impl Error {
                  Server Configuration)",
             ),
             Forgery::Plain => Some(
-                "choose the safe mode for messages in WeChat's console, or leave encoding_aes_key \
-                 out of the configuration",
+                "choose the safe mode for messages in WeChat's console, or remove encoding_aes_key \
+                 from the configuration",
             ),
             Forgery::Encrypted => Some(
                 "set encoding_aes_key to the EncodingAESKey in WeChat's console, or choose the plain \
@@ -107,7 +107,7 @@ impl Error {
                 Some("compare encoding_aes_key with the EncodingAESKey in WeChat's console")
             }
             Forgery::OtherAccount => {
-                Some("compare the AppID at the end of the callback's URL with the account's")
+                Some("compare the AppID at the end of the callback URL with that of the account")
             }
         }
     }

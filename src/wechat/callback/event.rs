@@ -1,88 +1,88 @@
-//! What happened, as far as it concerns who a person is and what reaches them.
+//! Events, as far as they concern the identity of a user and the delivery of messages.
 
 use super::Malformed;
 use super::fields::{Fields, printable};
 use crate::model::{AppId, OpenId, UnionId};
 
-/// What happened.
+/// The event that a callback request reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody follows the account.
+    /// A user followed the account.
     Subscribe {
-        /// The operator's text in the QR code that was scanned, where one was.
+        /// The scene text of the QR code that the user scanned, if any.
         scene: Option<String>,
     },
-    /// Somebody follows no more.
+    /// A user unfollowed the account.
     Unsubscribe,
     /// A follower scanned a QR code of the account.
     Scan {
-        /// The operator's text in it.
+        /// The scene text of the QR code.
         scene: Option<String>,
     },
-    /// A template message arrived, or did not.
+    /// The receipt of a template message: delivered or failed.
     TemplateSendJobFinish {
-        /// The number that WeChat gave the message when it was sent. May be here before that answer.
+        /// The message id from the answer to the send call. The receipt may arrive before that answer.
         msgid: i64,
-        /// `success`, or `failed:` and why, with no blank after the colon.
+        /// `success`, or `failed:` and the reason, without a space after the colon.
         status: String,
     },
-    /// Somebody answered whether messages of these templates may come.
+    /// A user accepted or rejected messages of these templates.
     SubscribeMessagePopup(Vec<Consent>),
-    /// Somebody changed that answer.
+    /// A user changed that choice.
     SubscribeMessageChange(Vec<Consent>),
-    /// Subscribed messages arrived, or did not.
+    /// The receipts of subscribe messages.
     SubscribeMessageSent(Vec<Delivery>),
-    /// Somebody changed or took back data that they had given.
+    /// A user changed or withdrew their personal data.
     UserInfoModified(DataSubject),
-    /// Somebody wants data about them deleted.
+    /// A user requested the deletion of their data.
     UserAuthorizationRevoke(DataSubject),
-    /// Somebody closed their account.
+    /// A user closed their WeChat account.
     UserAuthorizationCancellation(DataSubject),
-    /// Somebody wrote to the account, or sent a picture, a voice, a place.
+    /// A user sent a message to the account: text, image, voice or location.
     Message,
-    /// Something else, by WeChat's name for it.
+    /// Any other event, with WeChat's name for it.
     Unknown(String),
 }
 
 /// Whose data an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSubject {
-    /// The person in the account.
+    /// The user's openid in the account.
     pub openid: Option<OpenId>,
-    /// The person across accounts.
+    /// The user's unionid.
     pub unionid: Option<UnionId>,
-    /// The account, which need not be the one that the event was sent to.
+    /// The AppID of the account, which may differ from the account that received the event.
     pub appid: Option<AppId>,
 }
 
-/// An answer to whether messages of one template may come.
+/// A user's choice about messages of one template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
     /// The template.
     pub template_id: String,
-    /// `accept` or `reject`; WeChat also has `ban` and `filter`. In small letters.
+    /// `accept` or `reject`, in lower case. WeChat also has `ban` and `filter`.
     pub status: String,
-    /// Where it was asked, as a number of WeChat's.
+    /// WeChat's number for the place where the user was asked.
     pub scene: Option<i64>,
 }
 
 impl Consent {
-    /// Whether messages may come.
+    /// Whether the user accepts messages.
     pub fn is_accepted(&self) -> bool {
         self.status == "accept"
     }
 }
 
-/// How one subscribed message went.
+/// The receipt of one subscribe message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its template.
+    /// The template of the message.
     pub template_id: String,
-    /// The number that WeChat gave it when it was sent.
+    /// The message id from the answer to the send call.
     pub msgid: Option<i64>,
-    /// 0 where it arrived.
+    /// 0 if the message was delivered.
     pub error_code: i64,
-    /// `success`, or why not.
+    /// `success`, or the reason for the failure.
     pub error_status: String,
 }
 
@@ -91,7 +91,7 @@ const CHANGE: &str = "SubscribeMsgChangeEvent";
 const SENT: &str = "SubscribeMsgSentEvent";
 
 impl Event {
-    /// Reads the event of this name.
+    /// Parses the event with this name.
     pub(super) fn read(name: &str, fields: &Fields) -> Result<Self, Malformed> {
         Ok(match name.to_ascii_lowercase().as_str() {
             "subscribe" => Self::Subscribe { scene: followed_scene(fields)? },
@@ -113,7 +113,7 @@ impl Event {
         })
     }
 
-    /// Whose data the event is about, where it is about data.
+    /// The user whose data the event concerns; `None` if it does not concern personal data.
     pub fn subject(&self) -> Option<&DataSubject> {
         match self {
             Self::UserInfoModified(subject)
@@ -124,7 +124,7 @@ impl Event {
     }
 }
 
-/// The scene of a follow: `EventKey` is empty, or `qrscene_` and the scene.
+/// The scene of a follow. `EventKey` is empty, or `qrscene_` and the scene.
 fn followed_scene(fields: &Fields) -> Result<Option<String>, Malformed> {
     let key = fields.printable("EventKey")?;
     let scene = key.as_deref().and_then(|key| key.strip_prefix("qrscene_"));
@@ -148,8 +148,8 @@ fn subject(fields: &Fields) -> Result<DataSubject, Malformed> {
     })
 }
 
-/// The rows of a subscription event: in `List` inside `container` in XML, in `List` alone or in
-/// `container` alone in JSON; one or several.
+/// The rows of a subscription event, one or several. In XML they are in `List` inside `container`; in JSON in
+/// `List` alone or in `container` alone.
 pub(super) fn rows<'a>(fields: &'a Fields, container: &'static str) -> Vec<&'a Fields> {
     let inside = fields.rows(container);
     if inside.is_empty() {
@@ -162,7 +162,7 @@ pub(super) fn rows<'a>(fields: &'a Fields, container: &'static str) -> Vec<&'a F
     inside.into_iter().flat_map(rows_of).collect()
 }
 
-/// The rows of whichever subscription event it is.
+/// The rows of any kind of subscription event.
 pub(super) fn all_rows(fields: &Fields) -> impl Iterator<Item = &Fields> {
     let container = [POPUP, CHANGE, SENT].into_iter().find(|container| fields.has(container));
     rows(fields, container.unwrap_or(POPUP)).into_iter()

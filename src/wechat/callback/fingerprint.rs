@@ -1,12 +1,13 @@
-//! What tells a push from all others. WeChat sends one up to three times, each time encrypted anew.
+//! Fingerprints, which identify repetitions. WeChat sends a callback request up to three times, and encrypts
+//! each repetition differently.
 
 use sha2::{Digest, Sha256};
 
 use super::event::all_rows;
 use super::fields::Fields;
 
-/// What a push is told by: who, when, what, and which of several within one second.
-const TELLING: [&str; 11] = [
+/// The fields that identify a request: who, when, what, and which of several within one second.
+const IDENTIFYING_FIELDS: [&str; 11] = [
     "ToUserName",
     "FromUserName",
     "CreateTime",
@@ -20,21 +21,21 @@ const TELLING: [&str; 11] = [
     "AppID",
 ];
 
-/// What the rows of a subscription event are told by.
-const TELLING_ROWS: [&str; 3] = ["TemplateId", "MsgID", "SubscribeStatusString"];
+/// The fields that identify a row of a subscription event.
+const IDENTIFYING_ROW_FIELDS: [&str; 3] = ["TemplateId", "MsgID", "SubscribeStatusString"];
 
-/// SHA-256 over what tells the push from all others, as hexadecimal digits.
+/// The SHA-256 of the identifying fields, in hexadecimal.
 pub(super) fn of(fields: &Fields) -> String {
     let mut hash = Sha256::new();
-    add(&mut hash, fields, &TELLING);
+    add(&mut hash, fields, &IDENTIFYING_FIELDS);
     for row in all_rows(fields) {
-        add(&mut hash, row, &TELLING_ROWS);
+        add(&mut hash, row, &IDENTIFYING_ROW_FIELDS);
     }
     hex::encode(hash.finalize())
 }
 
-/// Its length before each text keeps two of them from running into each other. What is no text in an
-/// event that we do not know counts as absent.
+/// Hashes each field with its length first, so that the boundary between two texts is unambiguous. Fields of
+/// unknown events that are not texts count as absent.
 fn add(hash: &mut Sha256, fields: &Fields, names: &[&'static str]) {
     for name in names {
         let text = fields.text(name).ok().flatten().unwrap_or_default();

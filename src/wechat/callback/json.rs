@@ -1,4 +1,4 @@
-//! Bodies in JSON, which Mini Programs can choose.
+//! Parses JSON bodies, which Mini Programs can choose.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,65 +6,65 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Malformed;
-use super::fields::{DEEPEST, Fields, MOST_VALUES, Value};
+use super::fields::{Fields, MAX_DEPTH, MAX_VALUES, Value};
 
-/// What a JSON document says: the fields of the object that it is.
+/// Parses a JSON document, which must be an object, into its fields.
 pub(super) fn read(text: &str) -> Result<Fields, Malformed> {
-    let reading = Reading::default();
+    let shared = Shared::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Place { reading: &reading, depth: 0 }.deserialize(&mut deserializer);
+    let value = Node { shared: &shared, depth: 0 }.deserialize(&mut deserializer);
     let value = value.and_then(|value| deserializer.end().map(|()| value));
     match value {
         Ok(Value::Fields(fields)) => Ok(fields),
-        _ => Err(reading.problem.get().unwrap_or(Malformed::Syntax)),
+        _ => Err(shared.problem.get().unwrap_or(Malformed::Syntax)),
     }
 }
 
-/// What all places of a document share.
+/// State that all nodes of a document share.
 #[derive(Default)]
-struct Reading {
+struct Shared {
     values: Cell<usize>,
-    /// What was wrong, where it was not the syntax: the library's errors hold texts only.
+    /// The problem, unless it is a syntax error. Kept here because the library's errors contain only text.
     problem: Cell<Option<Malformed>>,
 }
 
-impl Reading {
+impl Shared {
     fn refuse<E: serde::de::Error>(&self, problem: Malformed) -> E {
         self.problem.set(Some(problem));
         E::custom(problem)
     }
 }
 
-/// Where a value stands: within `depth` objects and arrays.
+/// A value nested in `depth` objects and arrays.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    reading: &'a Reading,
+struct Node<'a> {
+    shared: &'a Shared,
     depth: usize,
 }
 
-impl Place<'_> {
-    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
+impl Node<'_> {
+    fn child<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth {
-            DEEPEST => Err(self.reading.refuse(Malformed::Depth)),
+            MAX_DEPTH => Err(self.shared.refuse(Malformed::Depth)),
             depth => Ok(Self { depth: depth + 1, ..self }),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let values = &self.reading.values;
+        let values = &self.shared.values;
         values.set(values.get() + 1);
-        if values.get() > MOST_VALUES {
-            return Err(self.reading.refuse(Malformed::Fields));
+        if values.get() > MAX_VALUES {
+            return Err(self.shared.refuse(Malformed::Fields));
         }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for Node<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,18 +96,18 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let (inside, mut values) = (self.inside()?, Vec::new());
-        while let Some(value) = seq.next_element_seed(inside)? {
+        let (child, mut values) = (self.child()?, Vec::new());
+        while let Some(value) = seq.next_element_seed(child)? {
             values.push(value);
         }
         Ok(Value::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let (inside, mut fields) = (self.inside()?, Fields::default());
+        let (child, mut fields) = (self.child()?, Fields::default());
         while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(inside)?;
-            fields.add(&name, value).map_err(|problem| self.reading.refuse(problem))?;
+            let value = map.next_value_seed(child)?;
+            fields.add(&name, value).map_err(|problem| self.shared.refuse(problem))?;
         }
         Ok(Value::Fields(fields))
     }

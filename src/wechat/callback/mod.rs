@@ -1,10 +1,10 @@
-//! What WeChat pushes to us: who may push, what was pushed, and what tells one push from another.
+//! WeChat's callback requests: verifies, decrypts, parses and fingerprints them.
 //!
-//! A [`Receiver`] is one account's. [`Receiver::admit`] judges a push by its query, before its body is
-//! read; [`Receiver::open`] takes the body and gives a [`Notification`]. Nothing is believed before it is
-//! verified: where an EncodingAESKey is configured, only what was encrypted with it counts.
+//! Each account has a [`Receiver`]. [`Receiver::admit`] validates the query of a request before its body is
+//! read, and [`Receiver::open`] turns the body into a [`Notification`]. No content is used before it is
+//! verified. If an EncodingAESKey is configured, only encrypted content is accepted.
 //!
-//! Bytes in, values out: knows nothing of HTTP, of the database, or of what follows from an event.
+//! This module converts bytes to values. It does not know HTTP, the database, or the effects of an event.
 
 mod aes_key;
 mod body;
@@ -22,7 +22,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-pub use body::LONGEST_BODY;
+pub use body::MAX_BODY_BYTES;
 pub use error::{Error, Forgery, Malformed};
 pub use event::{Consent, DataSubject, Delivery, Event};
 pub use notification::Notification;

@@ -1,31 +1,31 @@
-//! One push: who, when, what.
+//! One callback request: who, when, what.
 
 use super::fields::Fields;
 use super::{Event, Malformed, fingerprint};
 use crate::model::OpenId;
 
-/// What WeChat pushed, verified and read.
+/// A callback request from WeChat, verified and parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// The account, by its original id such as `gh_0123456789ab`.
+    /// The original id of the account, such as `gh_0123456789ab`.
     pub to: String,
-    /// Who acted: as a rule an openid, in the events about personal data an id of the platform.
+    /// The sender: usually an openid; in events about personal data an id of WeChat's platform.
     pub from: String,
-    /// When it happened, in seconds since 1970 on WeChat's clock. Pushes arrive in any order.
+    /// When the event happened, in seconds since 1970 on WeChat's clock. Requests arrive in any order.
     pub created_at: i64,
-    /// What happened.
+    /// The event.
     pub event: Event,
     fingerprint: String,
 }
 
-/// The end of the year 9999, in seconds since 1970: what is later is no moment.
-const LATEST: i64 = 253_402_300_799;
+/// The end of the year 9999, in seconds since 1970. Later times are invalid.
+const MAX_CREATED_AT: i64 = 253_402_300_799;
 
 impl Notification {
     pub(super) fn read(fields: &Fields) -> Result<Self, Malformed> {
         let required = |name| fields.printable(name)?.ok_or(Malformed::Missing(name));
         let created_at = fields.number("CreateTime")?.ok_or(Malformed::Missing("CreateTime"))?;
-        if !(0..=LATEST).contains(&created_at) {
+        if !(0..=MAX_CREATED_AT).contains(&created_at) {
             return Err(Malformed::Field("CreateTime"));
         }
         Ok(Self {
@@ -37,8 +37,8 @@ impl Notification {
         })
     }
 
-    /// Whom the push is about: the data's subject, else who acted; `None` where WeChat names nobody,
-    /// and for events that we do not know.
+    /// The user that the event concerns: the subject of the data, else the sender. `None` for unknown events,
+    /// and if WeChat names no user.
     pub fn person(&self) -> Option<OpenId> {
         match (&self.event, self.event.subject()) {
             (_, Some(subject)) => subject.openid.clone(),
@@ -47,7 +47,8 @@ impl Notification {
         }
     }
 
-    /// 64 hexadecimal digits: the same when WeChat sends the push again, others for every other push.
+    /// A fingerprint of 64 hexadecimal digits. Repetitions of a request have the same one; all other requests
+    /// have a different one.
     pub fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }

@@ -1,4 +1,4 @@
-//! The query of a push or of the check of our address.
+//! The query of a callback request, or of WeChat's check of the callback URL.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -7,25 +7,25 @@ use url::form_urlencoded;
 
 use super::{Error, Forgery};
 
-/// What WeChat puts behind the callback's URL; an empty value counts as none.
+/// The query parameters that WeChat adds to the callback URL. Empty values count as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Made of token, timestamp and nonce.
+    /// The signature over token, timestamp and nonce.
     pub signature: Option<String>,
     /// Seconds since 1970, as text.
     pub timestamp: Option<String>,
-    /// Anything.
+    /// A random text.
     pub nonce: Option<String>,
-    /// What the check of our address wants to hear again.
+    /// The text that WeChat's check of the callback URL expects as the answer.
     pub echostr: Option<String>,
-    /// `aes` where the body is encrypted.
+    /// `aes` if the body is encrypted.
     pub encrypt_type: Option<String>,
-    /// Made of token, timestamp, nonce and the encrypted body.
+    /// The signature over token, timestamp, nonce and the encrypted body.
     pub msg_signature: Option<String>,
 }
 
-/// The longest query that is read. WeChat's have about 250 characters.
-const LONGEST: usize = 4 * 1024;
+/// The maximum length of a query in bytes. WeChat's queries have about 250.
+const MAX_BYTES: usize = 4 * 1024;
 
 impl Query {
     fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
@@ -40,7 +40,7 @@ impl Query {
         }
     }
 
-    /// Whether the push claims to be encrypted.
+    /// Whether the request claims to be encrypted.
     pub(super) fn is_encrypted(&self) -> bool {
         match self.encrypt_type.as_deref() {
             Some(kind) => kind.eq_ignore_ascii_case("aes"),
@@ -52,20 +52,20 @@ impl Query {
 impl FromStr for Query {
     type Err = Error;
 
-    /// Reads what follows the `?`. Two values for one name are refused: which of them was verified
-    /// would depend on who reads.
+    /// Parses the part after the `?`. Refuses duplicate parameters, as parsers differ in which value they
+    /// use.
     fn from_str(text: &str) -> Result<Self, Error> {
-        if text.len() > LONGEST {
+        if text.len() > MAX_BYTES {
             return Err(Forgery::Query.into());
         }
         let (mut query, mut seen) = (Self::default(), BTreeSet::new());
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            // `signature[]` and `signature[0]`: an array to some, another name to others.
-            let plain = name.split('[').next().unwrap_or_default();
-            let Some(field) = query.field(plain) else {
+            // Some parsers treat `signature[]` and `signature[0]` as arrays, others as different names.
+            let base = name.split('[').next().unwrap_or_default();
+            let Some(field) = query.field(base) else {
                 continue;
             };
-            if plain.len() < name.len() || !seen.insert(plain.to_owned()) {
+            if base.len() < name.len() || !seen.insert(base.to_owned()) {
                 return Err(Forgery::Query.into());
             }
             *field = Some(value.into_owned()).filter(|value| !value.is_empty());
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_parameter_given_twice_or_as_an_array_is_refused() {
-        let long = format!("nonce={}", "1".repeat(LONGEST));
+        let long = format!("nonce={}", "1".repeat(MAX_BYTES));
         for text in [
             "signature=a&signature=a",
             "signature=&signature=a",

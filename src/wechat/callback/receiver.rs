@@ -1,4 +1,4 @@
-//! Who judges and opens what is pushed to one account.
+//! Verifies and decrypts the callback requests of one account.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::aes_key::AesKey;
 use super::fields::Fields;
-use super::signature::{check_message, check_query, moment};
+use super::signature::{check_message, check_query, timestamp_and_nonce};
 use super::{Error, Forgery, Notification, Query, body};
 use crate::model::AppId;
 
-/// Judges and opens what is pushed to one account.
+/// Verifies and decrypts the callback requests of one account.
 #[derive(Clone)]
 pub struct Receiver {
     appid: AppId,
@@ -18,20 +18,20 @@ pub struct Receiver {
     key: Option<AesKey>,
 }
 
-/// Why pushes cannot be received with these settings.
+/// Why the settings for callback requests are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// The token is none that WeChat's console takes. An empty one would let everybody sign.
+    /// WeChat's console does not accept such a token. An empty one would let anybody sign.
     #[error("callback_token must be 3 to 32 letters and digits")]
     Token,
-    /// The EncodingAESKey is not what WeChat's console gives.
+    /// WeChat's console never shows such an EncodingAESKey.
     #[error("encoding_aes_key must be 43 letters and digits, as WeChat's console shows it")]
     EncodingAesKey,
 }
 
 impl Receiver {
-    /// With the token, and the EncodingAESKey unless pushes come in plain mode, that stand in WeChat's
-    /// console.
+    /// Creates a receiver with the token and the EncodingAESKey from WeChat's console. Without a key, it
+    /// accepts unencrypted ("plain mode") requests.
     pub fn new(
         appid: AppId,
         token: SecretString,
@@ -46,25 +46,25 @@ impl Receiver {
         Ok(Self { appid, key: key.transpose()?, token })
     }
 
-    /// The account.
+    /// The AppID of the account.
     pub fn appid(&self) -> &AppId {
         &self.appid
     }
 
-    /// What to answer to WeChat's check of our address: these bytes and no others.
+    /// Returns the exact answer to WeChat's check of the callback URL.
     pub fn echo(&self, query: &Query) -> Result<String, Error> {
         check_query(query, &self.token)?;
         Ok(query.echostr.clone().ok_or(Forgery::Unsigned)?)
     }
 
-    /// Judges a push by its query, before its body is read. [`Receiver::open`] does it too.
+    /// Validates the query of a request before its body is read. [`Receiver::open`] calls this too.
     ///
-    /// What is encrypted is signed with its body: of that, here only the parts are asked for.
+    /// The signature of an encrypted request covers the body, so this only checks that its parts are present.
     pub fn admit(&self, query: &Query) -> Result<(), Error> {
         if self.key.is_none() {
             return Ok(check_query(query, &self.token)?);
         }
-        moment(query)?;
+        timestamp_and_nonce(query)?;
         if query.signature.is_some() {
             check_query(query, &self.token)?;
         }
@@ -75,7 +75,7 @@ impl Receiver {
         }
     }
 
-    /// Verifies, decrypts and reads a push.
+    /// Verifies, decrypts and parses a request.
     pub fn open(&self, query: &Query, body: &[u8]) -> Result<Notification, Error> {
         self.admit(query)?;
         let outer = body::read(body)?;
@@ -88,7 +88,7 @@ impl Receiver {
         Ok(Notification::read(&body::read(&message)?)?)
     }
 
-    /// In compatible mode the plain fields stand beside the encrypted ones, and count where no key is
+    /// In compatible mode the body has plain fields next to the encrypted ones. They are used if no key is
     /// configured.
     fn open_plain(&self, outer: &Fields) -> Result<Notification, Error> {
         if outer.has("Encrypt") && !outer.has("FromUserName") {

@@ -1,4 +1,4 @@
-//! WeChat's signatures: SHA-1 over sorted texts, the account's token among them.
+//! Checks WeChat's signatures: SHA-1 over the sorted and joined texts, including the account's token.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
@@ -6,8 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Forgery, Query};
 
-/// Whether `claimed` is the signature of these texts and the token, in a time that does not depend on
-/// how much of it is right.
+/// Whether `claimed` is the signature of these texts and the token. Compares in constant time.
 fn is_signature(claimed: &str, token: &SecretString, texts: &[&str]) -> bool {
     let mut parts = [texts, &[token.expose_secret()]].concat();
     parts.sort_unstable();
@@ -21,10 +20,10 @@ fn is_signature(claimed: &str, token: &SecretString, texts: &[&str]) -> bool {
 
 /// Checks `signature`, which covers the query alone.
 pub(super) fn check_query(query: &Query, token: &SecretString) -> Result<(), Forgery> {
-    let (timestamp, nonce) = moment(query)?;
+    let (timestamp, nonce) = timestamp_and_nonce(query)?;
     let claimed = query.signature.as_deref().ok_or(Forgery::Unsigned)?;
-    let is_right = is_signature(claimed, token, &[timestamp, nonce]);
-    is_right.then_some(()).ok_or(Forgery::Signature)
+    let is_valid = is_signature(claimed, token, &[timestamp, nonce]);
+    is_valid.then_some(()).ok_or(Forgery::Signature)
 }
 
 /// Checks `msg_signature`, which covers the encrypted text too.
@@ -33,14 +32,14 @@ pub(super) fn check_message(
     token: &SecretString,
     encrypted: &str,
 ) -> Result<(), Forgery> {
-    let (timestamp, nonce) = moment(query)?;
+    let (timestamp, nonce) = timestamp_and_nonce(query)?;
     let claimed = query.msg_signature.as_deref().ok_or(Forgery::Unsigned)?;
-    let is_right = is_signature(claimed, token, &[timestamp, nonce, encrypted]);
-    is_right.then_some(()).ok_or(Forgery::Signature)
+    let is_valid = is_signature(claimed, token, &[timestamp, nonce, encrypted]);
+    is_valid.then_some(()).ok_or(Forgery::Signature)
 }
 
-/// What each signature is made of beside the token.
-pub(super) fn moment(query: &Query) -> Result<(&str, &str), Forgery> {
+/// The timestamp and the nonce, which every signature covers in addition to the token.
+pub(super) fn timestamp_and_nonce(query: &Query) -> Result<(&str, &str), Forgery> {
     let (timestamp, nonce) = (query.timestamp.as_deref(), query.nonce.as_deref());
     timestamp.zip(nonce).ok_or(Forgery::Unsigned)
 }

@@ -1,23 +1,23 @@
-//! Bodies in XML: elements and their texts, and nothing of what else XML has.
+//! Parses XML bodies. Supports only elements and their texts.
 //!
-//! Depth and count are bounded while reading: a body that is made to be slow is refused early.
+//! Depth and count are limited while parsing, so that a body crafted to be slow is refused early.
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
 use super::Malformed;
-use super::fields::{DEEPEST, Fields, MOST_VALUES, Value};
+use super::fields::{Fields, MAX_DEPTH, MAX_VALUES, Value};
 
-/// How many tags, texts, references and CDATA sections a body may have: twice what the most fields have
-/// that stand on lines of their own.
-const MOST_PIECES: usize = 8 * MOST_VALUES;
+/// The maximum number of tags, texts, references and CDATA sections in a body: twice as many as the maximum
+/// number of fields needs if each field is on its own line.
+const MAX_PIECES: usize = 8 * MAX_VALUES;
 
-/// What an XML document says: the fields of its root element.
+/// Parses an XML document into the fields of its root element.
 pub(super) fn read(text: &str) -> Result<Fields, Malformed> {
     let mut reader = Reader::from_str(text.trim());
     let mut document = Document::default();
-    for piece in 0..MOST_PIECES {
+    for piece in 0..MAX_PIECES {
         match reader.read_event().map_err(|_| Malformed::Syntax)? {
             Event::Start(tag) => document.open(tag.name().as_ref())?,
             Event::End(_) => document.close()?,
@@ -37,7 +37,7 @@ pub(super) fn read(text: &str) -> Result<Fields, Malformed> {
     Err(Malformed::Pieces)
 }
 
-/// What has been read so far.
+/// The parts parsed so far.
 #[derive(Default)]
 struct Document {
     /// The elements that are still open, outermost first.
@@ -57,8 +57,8 @@ impl Document {
         self.values += 1;
         match () {
             () if self.root.is_some() => return Err(Malformed::Syntax),
-            () if self.open.len() == DEEPEST => return Err(Malformed::Depth),
-            () if self.values > MOST_VALUES => return Err(Malformed::Fields),
+            () if self.open.len() == MAX_DEPTH => return Err(Malformed::Depth),
+            () if self.values > MAX_VALUES => return Err(Malformed::Fields),
             () => {}
         }
         let (name, text) = (name.to_owned(), String::new());
@@ -87,8 +87,8 @@ impl Document {
         let fields = parent.fields.get_or_insert_default();
         let (name, value) = element.into_field();
         match &value {
-            // A text that stands twice could be read either way. An element with fields of its own
-            // is a row of a list.
+            // A duplicate text would be ambiguous, so it is refused. A repeated element with fields is a row
+            // of a list.
             Value::Text(_) if depth == 1 => fields.add(&name, value),
             _ => {
                 fields.add_to_list(&name, value);
@@ -115,7 +115,7 @@ impl Element {
     }
 }
 
-/// The character that a reference stands for: one given by its number, or one of XML's own five.
+/// Resolves a reference: a character by its number, or one of XML's five predefined entities.
 fn resolve(reference: &BytesRef<'_>) -> Result<String, Malformed> {
     match reference.resolve_char_ref().map_err(|_| Malformed::Entity)? {
         Some(c) => Ok(c.to_string()),

@@ -1,16 +1,15 @@
-//! What can be done about a message, a template or an industry that WeChat refused: by the operator, or
-//! by who sends.
+//! Hints for a message, a template or an industry that WeChat refused, for the operator or the sender.
 
 use crate::wechat::{Class, Upstream};
 
-/// The next step; `None` for an errcode that has nothing to do with messages.
+/// Returns the hint for this errcode; `None` if it does not concern messages.
 pub(super) fn of(class: Class, upstream: &Upstream) -> Option<String> {
     let errcode = upstream.errcode;
     if errcode == 47003 {
         return Some(for_value(upstream.field()));
     }
     let hint = match class {
-        Class::Person => for_person(errcode),
+        Class::Person => for_user(errcode),
         Class::Retired => Some(for_retired(errcode)),
         _ => for_sending(errcode)
             .or_else(|| for_jump(errcode))
@@ -26,29 +25,29 @@ fn for_value(field: Option<&str>) -> String {
         None => "a value of the message".to_owned(),
     };
     format!(
-        "{value} is missing, empty, or not as values of its kind have to be: the letters of a key name \
-         the kind, such as `thing` for up to 20 characters"
+        "{value} is missing, empty, or not valid for its kind: the letters of a key name the kind, \
+         such as `thing` for up to 20 characters"
     )
 }
 
-fn for_person(errcode: i64) -> Option<&'static str> {
+fn for_user(errcode: i64) -> Option<&'static str> {
     Some(match errcode {
         40003 => {
-            "the openid is not one of this account's: every account knows a person by another openid"
+            "the openid does not belong to this account: a user has another openid in every account"
         }
-        40038 => "this person has had as many messages of the long-term template as a day allows",
-        43108 => "two messages to one person were under way at once: send one after the other",
-        43004 | 50005 => "this person does not follow the Official Account, or does so no longer",
+        40038 => "this user has reached the daily limit of messages of this long-term template",
+        43108 => "two messages to this user were sent at the same time: send one after the other",
+        43004 | 50005 => "this user does not follow the Official Account, or no longer does",
         43019 | 65302 => {
-            "this person is on the account's blacklist: WeChat's console takes them off it"
+            "this user is on the account's blacklist: remove them from it in WeChat's console"
         }
         43101 => {
-            "this person takes no messages of this template: it was switched off, or, for a subscribe \
-             message, no acceptance is left; ask for one in the Mini Program \
-             (wx.requestSubscribeMessage), each is good for one message"
+            "this user does not accept messages of this template: they switched it off or, for a \
+             subscribe message, no acceptance is left; ask for one in the Mini Program \
+             (wx.requestSubscribeMessage), each is valid for one message"
         }
-        43117 => "this person has had too many messages lately: wait for minutes or hours",
-        48002 => "this person takes no messages from the account",
+        43117 => "this user has received too many messages recently: wait for minutes or hours",
+        48002 => "this user does not accept messages from the account",
         _ => return None,
     })
 }
@@ -56,7 +55,7 @@ fn for_person(errcode: i64) -> Option<&'static str> {
 fn for_retired(errcode: i64) -> &'static str {
     match errcode {
         41028 | 41029 => {
-            "the form_id is wrong, older than seven days, or used. WeChat itself withdrew form_id \
+            "the form_id is wrong, older than seven days, or used. WeChat withdrew form_id \
              templates on 2020-01-10: use subscribe messages (message/subscribe/send, templates of \
              /wxaapi/newtmpl: `templates` without --legacy), or template messages of an Official Account"
         }
@@ -75,14 +74,14 @@ fn for_retired(errcode: i64) -> &'static str {
 
 fn for_sending(errcode: i64) -> Option<&'static str> {
     Some(match errcode {
-        40036 => "a template id is copied whole, without blanks: 43 characters are usual",
+        40036 => "copy the whole template id, without spaces: it usually has 43 characters",
         40037 => {
-            "the account has no such template: each account has template ids of its own; list them, \
-             and when adding one look its number up in WeChat's library"
+            "the account has no such template: each account has its own template ids; list them, and \
+             to add a template look up its number in WeChat's library"
         }
-        40241 => "WeChat took the same message a moment ago: do not send it again",
+        40241 => "WeChat accepted the same message a moment ago: do not send it again",
         40249 | 45013 | 45168 => {
-            "WeChat's check of contents stopped the message: look for sensitive words in its values"
+            "WeChat's content check blocked the message: look for sensitive words in its values"
         }
         43106 => {
             "WeChat has suspended the account's messages or templates for breaking its rules: see the \
@@ -97,16 +96,16 @@ fn for_sending(errcode: i64) -> Option<&'static str> {
 
 fn for_jump(errcode: i64) -> Option<&'static str> {
     Some(match errcode {
-        // On any other call it is about the account itself, and of another class: `hint.rs` has it.
+        // On other calls, 40013 concerns the account itself and has another class: see `hint/mod.rs`.
         40013 | 40166 => {
-            "the Mini Program that the message opens has to be linked to the Official Account and \
+            "the Mini Program that the message opens must be linked to the Official Account and \
              released: compare `miniprogram.appid` with WeChat's console (Mini Program Management)"
         }
         40039 => "the URL that the message opens is too long",
-        40066 | 45014 | 45051 => "WeChat does not let messages open this URL",
+        40066 | 45014 | 45051 => "WeChat does not allow messages to open this URL",
         40165 | 41030 => {
-            "the Mini Program's released version has no such page: a path begins like pages/index/index, \
-             without a slash in front"
+            "the Mini Program's released version has no such page: a path starts like \
+             pages/index/index, without a leading slash"
         }
         _ => return None,
     })
@@ -114,16 +113,16 @@ fn for_jump(errcode: i64) -> Option<&'static str> {
 
 fn for_templates(errcode: i64) -> Option<&'static str> {
     Some(match errcode {
-        40102 => "WeChat has no line of business with this number",
+        40102 => "WeChat has no industry with this number",
         40246 => {
-            "a template of a category needs its keywords' names, exactly as in WeChat's library, in the \
-             order in which they are to stand"
+            "a category template needs the names of its keywords, exactly as in WeChat's library and \
+             in the order to show them"
         }
-        43100 => "WeChat lets an account change its lines of business once a month",
-        45026 => "the account has as many templates as it may have: delete one",
+        43100 => "an account can change its industries once a month",
+        45026 => "the account has reached its limit of templates: delete one",
         45027 => {
-            "the template belongs to a line of business that is not the account's: see `industry`, and \
-             the categories in WeChat's console"
+            "the template belongs to an industry that the account has not set: see `industry`, and the \
+             categories in WeChat's console"
         }
         _ => return None,
     })
@@ -134,13 +133,13 @@ fn for_subscribe_templates(errcode: i64) -> Option<&'static str> {
         200_011 => {
             "WeChat has banned the account from subscribe messages: see the notices in its console"
         }
-        200_012 => "the Mini Program has as many templates as it may have: delete one",
+        200_012 => "the Mini Program has reached its limit of templates: delete one",
         200_014 => "WeChat's library has no template with this tid",
-        200_016 => "the list has no such start: it begins with 0",
-        200_017 => "a part of the list holds 1 to 30 templates",
-        200_018 | 200_019 => "name categories of the Mini Program's own: it can list them",
-        200_020 => "two to five of the template's keywords have to be named, by their numbers",
-        200_021 => "say in up to 15 characters what the template is for",
+        200_016 => "the start is outside the list: the first entry is number 0",
+        200_017 => "one page of the list has 1 to 30 templates",
+        200_018 | 200_019 => "use categories of this Mini Program: list them first",
+        200_020 => "give two to five of the template's keywords, by number",
+        200_021 => "describe the purpose of the template in up to 15 characters",
         _ => return None,
     })
 }
@@ -162,7 +161,7 @@ mod tests {
         ];
         let templates = [40102, 40246, 43100, 45026, 45027];
         let retired = [41028, 41029, 45103, 45109, 46101];
-        // No page says what 200015 means.
+        // No page of WeChat documents 200015.
         let library = (200_011..=200_021).filter(|&errcode| errcode != 200_015);
         for errcode in [&sends[..], &templates, &retired].concat().into_iter().chain(library) {
             assert!(hint(Class::of, errcode, "").is_some(), "{errcode}");
@@ -180,17 +179,17 @@ mod tests {
     #[test]
     fn the_mini_program_that_a_message_opens_is_not_taken_for_the_account() {
         let linked = hint(Class::of_template_send, 40013, "invalid appid").unwrap();
-        assert!(linked.contains("has to be linked"), "{linked}");
+        assert!(linked.contains("must be linked"), "{linked}");
     }
 
     #[test]
     fn what_took_the_place_of_a_retired_call_is_named() {
         for errcode in [41028, 41029, 45103, 45109, 46101] {
             let hint = hint(Class::of, errcode, "").unwrap();
-            for place in
+            for replacement in
                 ["/wxaapi/newtmpl", "message/subscribe/send", "without --legacy", "Official"]
             {
-                assert!(hint.contains(place), "{errcode}: {hint}");
+                assert!(hint.contains(replacement), "{errcode}: {hint}");
             }
         }
     }

@@ -1,16 +1,16 @@
-//! What an operator can do about an error.
+//! Hints: what an operator can do about an error.
 
 mod messages;
 
 use super::{Class, Error, TokenError, TransportError, Upstream};
 
-const CONTESTED: &str = "another system may be refreshing this AppID's token: let only one system hold it, \
-     or have the others use stable_token or this service's central token";
+const CONTESTED: &str = "another system may be refreshing this AppID's token: let only one system \
+     refresh it, or have the others use stable_token or get the token from this service";
 
 const RESET_SECRET: &str = "compare appid and secret with WeChat's console (Settings and Development, Basic \
      Configuration; for a Mini Program: Development Management), or reset the AppSecret there";
 
-/// The next step for this error; `None` where the error itself says it all or nothing can be done.
+/// Returns the hint for this error; `None` if the error explains itself or an operator can do nothing.
 pub(super) fn of(error: &Error) -> Option<String> {
     if let Some(refusal) = error.login_refusal() {
         return Some(refusal.hint().to_owned());
@@ -23,10 +23,10 @@ pub(super) fn of(error: &Error) -> Option<String> {
         Error::Token(TokenError::Unavailable(_)) | Error::NotMade { .. } => None,
         Error::Refused { class, upstream, .. } => for_refusal(*class, upstream),
         Error::Status { status, .. } => for_status(*status).map(str::to_owned),
-        Error::Transport { fault, .. } => for_fault(fault).map(str::to_owned),
+        Error::Transport { fault, .. } => for_transport_error(fault).map(str::to_owned),
         Error::Undecodable { .. } => Some(
-            "if it stays so, something between here and WeChat may be answering in its place: look at \
-             wechat.base_url and at proxies"
+            "if this persists, something between this service and WeChat may be answering instead: \
+             check wechat.base_url and any proxies"
                 .to_owned(),
         ),
     }
@@ -38,38 +38,41 @@ fn for_refusal(class: Class, upstream: &Upstream) -> Option<String> {
         40001 if class == Class::Config => RESET_SECRET,
         40125 => RESET_SECRET,
         40013 if class == Class::Config => {
-            "the appid is unknown to WeChat: it is case-sensitive, `wx` and 16 characters, and not \
-             the id of an Open Platform or enterprise account"
+            "WeChat does not know the appid: it is case-sensitive, consists of `wx` and 16 \
+             characters, and is not the id of an Open Platform or enterprise account"
         }
         40243 => "the AppSecret was frozen by its owner: unfreeze or reset it in WeChat's console",
         48001 => {
-            "the account may not use this call: it has to be verified, and of the right kind (a \
-             Mini Program's appid cannot list followers)"
+            "the account is not allowed to use this call: it must be verified and of the right \
+             type (a Mini Program's appid cannot list followers)"
         }
         48004 | 50001 | 50002 | 50004 | 50007 => {
-            "WeChat has restricted or frozen the account: see the notices in its console"
+            "WeChat has restricted or frozen the account: see the notices in WeChat's console"
         }
-        49001 => "the access token belongs to another appid: look at who else writes tokens",
+        49001 => {
+            "the access token belongs to another appid: check which other system writes tokens"
+        }
         89501 => {
-            "an administrator of the account was asked to allow this address: wait for the answer"
+            "WeChat has asked an administrator of the account to allow this address: wait for the \
+             answer"
         }
-        89503 => "an administrator of the account has to confirm calls from this address",
-        89506 => "an administrator refused calls from this address: ask again after 24 hours",
-        89507 => "an administrator refused calls from this address: ask again after 1 hour",
-        61024 => "the account is managed by a third-party platform, which alone can get its tokens",
+        89503 => "an administrator of the account must confirm calls from this address",
+        89506 => "an administrator refused calls from this address: try again after 24 hours",
+        89507 => "an administrator refused calls from this address: try again after 1 hour",
+        61024 => "a third-party platform manages the account, and only it can get the tokens",
         40091 | 42006 | 61003 | 61005..=61010 | 61023 => {
-            "the third-party platform's authorisation for this account is missing or has ended"
+            "the third-party platform's authorisation for this account is missing or has expired"
         }
-        63178 => "the account that openids are migrated from is wrong or not migrated yet",
+        63178 => "the account to migrate openids from is wrong, or its migration is not finished",
         89000..=89004 => {
-            "bind the account to the Open Platform account at open.weixin.qq.com; without \
-             it there are no unionids"
+            "bind the account to the Open Platform account at open.weixin.qq.com: without that, \
+             WeChat returns no unionids"
         }
         45009 => {
-            "the day's calls are used up; WeChat counts from 0 again at midnight, UTC+8, and its \
-             console can reset the count ten times a month"
+            "today's quota for this call is used up: WeChat resets it at midnight UTC+8, and its \
+             console can reset it earlier, up to ten times a month"
         }
-        48006 => "this month's resets are used up: wait for midnight, UTC+8",
+        48006 => "this month's quota resets are used up: wait for midnight UTC+8",
         _ => return messages::of(class, upstream),
     };
     Some(hint.to_owned())
@@ -78,7 +81,7 @@ fn for_refusal(class: Class, upstream: &Upstream) -> Option<String> {
 fn allow_address(upstream: &Upstream) -> String {
     let address = match upstream.seen_address() {
         Some(address) => address.to_string(),
-        None => "the address this service calls from".to_owned(),
+        None => "the IP address of this service".to_owned(),
     };
     format!(
         "add {address} to the account's IP whitelist in WeChat's console (Settings and Development, \
@@ -89,29 +92,33 @@ fn allow_address(upstream: &Upstream) -> String {
 fn for_status(status: u16) -> Option<&'static str> {
     match status {
         300..=399 => Some(
-            "wechat.base_url leads to a redirect, which is not followed: name the final server",
+            "wechat.base_url redirects, and redirects are not followed: set it to the final URL",
         ),
-        401 | 403 | 407 => Some("a proxy or gateway on the way to WeChat refuses this service"),
-        404 => Some("wechat.base_url is not WeChat's API, or a gateway does not pass this path on"),
-        412 => Some(
-            "WeChat wants a Content-Length: a proxy on the way may be sending the body in chunks",
-        ),
+        401 | 403 | 407 => {
+            Some("a proxy or gateway between this service and WeChat refuses the request")
+        }
+        404 => Some("wechat.base_url is not WeChat's API, or a gateway does not forward this path"),
+        412 => {
+            Some("WeChat requires Content-Length: a proxy in between may send the body in chunks")
+        }
         _ => None,
     }
 }
 
-fn for_fault(fault: &TransportError) -> Option<&'static str> {
+fn for_transport_error(fault: &TransportError) -> Option<&'static str> {
     match fault {
         TransportError::NameNotResolved => {
-            Some("look at wechat.base_url and at this machine's name server")
+            Some("check wechat.base_url and this machine's DNS resolver")
         }
-        TransportError::ConnectionRefused => Some("nothing listens there: look at wechat.base_url"),
-        TransportError::NotConnected | TransportError::ConnectTimeout => Some(
-            "look at this machine's way to the internet: a firewall may be closed towards WeChat",
-        ),
+        TransportError::ConnectionRefused => {
+            Some("nothing listens at this address: check wechat.base_url")
+        }
+        TransportError::NotConnected | TransportError::ConnectTimeout => {
+            Some("check this machine's internet connection: a firewall may block the way to WeChat")
+        }
         TransportError::Certificate(_) => Some(
-            "the server may not be WeChat's: look at wechat.base_url, at this machine's clock, and at \
-             proxies; a company gateway's authority can be added as an extra root",
+            "the server may not be WeChat's: check wechat.base_url, this machine's clock and any \
+             proxies; for a company gateway, add its CA certificate with wechat.ca_file",
         ),
         TransportError::Tls(_)
         | TransportError::BrokenTls(_)
@@ -126,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_an_operator_has_to_mend_comes_with_a_hint() {
+    fn whatever_an_operator_has_to_fix_comes_with_a_hint() {
         for errcode in (0..100_000).filter(|&errcode| Class::of(errcode) == Class::Config) {
             let upstream = Upstream::new(errcode, "", std::iter::empty());
             assert!(for_refusal(Class::Config, &upstream).is_some(), "{errcode}");

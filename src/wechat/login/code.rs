@@ -1,42 +1,42 @@
-//! The code that `wx.login` gives a Mini Program.
+//! The login code that `wx.login` returns to a Mini Program.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A login code: good once, for five minutes, for one Mini Program.
+/// A login code. Valid once, for five minutes, for one Mini Program.
 ///
-/// Two are equal, and hash alike, if they read the same. Not shown in `Debug`.
+/// Two codes are equal if their text is equal. `Debug` does not show the code.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LoginCode(Box<str>);
 
-/// Why a text is not a login code. Does not repeat it.
+/// Why a text is not a login code. Does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLoginCode {
-    /// It has no characters.
+    /// The text is empty.
     #[error("the login code is empty")]
     Empty,
-    /// It has too many characters.
-    #[error("the login code has more than {LONGEST} characters")]
+    /// The text is too long.
+    #[error("the login code has more than {MAX_CHARS} characters")]
     TooLong,
-    /// It has blanks, control characters or letters beyond ASCII, as the placeholder has that the
-    /// developer tool gives while no AppID is set.
-    #[error("the login code has characters that WeChat's codes do not have")]
+    /// The text contains spaces, control characters or non-ASCII characters, as does the placeholder that the
+    /// developer tool returns if the project has no AppID.
+    #[error("the login code contains characters that WeChat's codes never contain")]
     Characters,
 }
 
-/// WeChat's codes have 32 characters, and it promises no length.
-const LONGEST: usize = 128;
+/// WeChat's codes have 32 characters, but WeChat documents no length.
+const MAX_CHARS: usize = 128;
 
 impl InvalidLoginCode {
-    /// What to do about it.
+    /// What the caller can do about this error.
     pub fn hint(self) -> &'static str {
-        "send the code exactly as wx.login gave it; the developer tool gives a placeholder while its \
-         project has no AppID"
+        "send the code exactly as wx.login returned it; the developer tool returns a placeholder \
+         if its project has no AppID"
     }
 }
 
 impl LoginCode {
-    /// The code itself, to be sent and never to be shown.
+    /// The code text. Only for sending, never for display.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -48,7 +48,7 @@ impl FromStr for LoginCode {
     fn from_str(text: &str) -> Result<Self, InvalidLoginCode> {
         match text {
             "" => Err(InvalidLoginCode::Empty),
-            text if text.len() > LONGEST => Err(InvalidLoginCode::TooLong),
+            text if text.len() > MAX_CHARS => Err(InvalidLoginCode::TooLong),
             text if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Err(InvalidLoginCode::Characters)
             }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn what_wechat_could_not_have_given_is_no_code() {
         use InvalidLoginCode::{Characters, Empty, TooLong};
-        let long = "0".repeat(LONGEST + 1);
+        let long = "0".repeat(MAX_CHARS + 1);
         for (text, problem) in [
             ("", Empty),
             (long.as_str(), TooLong),

@@ -1,8 +1,8 @@
-//! A Mini Program's login: the code that `wx.login` gave becomes a person and a session key.
+//! A Mini Program's login: exchanges the code from `wx.login` for the user's ids and a session key.
 //!
-//! A code serves once. What is sent is sent a second time only where WeChat itself said that it was
-//! busy, or where no connection was made and nothing had left. Knows nothing of who is logged in
-//! already, or of where a session key is kept.
+//! A code works once. The request is sent a second time only if WeChat answered that it was busy, or if no
+//! connection was made and therefore nothing was sent. This module does not know who is logged in, or where
+//! session keys are stored.
 
 mod code;
 mod refusal;
@@ -26,15 +26,14 @@ use crate::model::{AppId, OpenId, UnionId};
 /// WeChat: <https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html>
 const CODE_TO_SESSION: Call = Call::with_secret("/sns/jscode2session");
 
-/// Who logged in, and the key that this login's data is sealed with.
+/// The user who logged in, and the session key of this login.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The person in the Mini Program.
+    /// The user's openid in the Mini Program.
     pub openid: OpenId,
-    /// The person across accounts; absent where the Mini Program is not bound to an Open Platform
-    /// account.
+    /// The user's unionid; `None` if the Mini Program is not bound to an Open Platform account.
     pub unionid: Option<UnionId>,
-    /// What the Mini Program's data about the person is sealed with. Never for a client.
+    /// The key that encrypts the Mini Program's data about the user. Must never reach a client.
     pub session_key: SessionKey,
 }
 
@@ -49,7 +48,7 @@ struct Answer<'a> {
     session_key: Text<'a>,
 }
 
-/// The answer once read, so that it need not outlive the bytes.
+/// The owned form of the answer, which does not borrow from its bytes.
 #[derive(Deserialize)]
 #[serde(from = "Answer<'_>")]
 pub(super) struct Granted {
@@ -70,23 +69,23 @@ impl From<Answer<'_>> for Granted {
 
 impl Granted {
     pub(super) fn into_session(self) -> Result<Session, Error> {
-        let lacks = |field: &str| Error::Undecodable {
+        let missing = |field: &str| Error::Undecodable {
             call: CODE_TO_SESSION.name(),
-            problem: format!("it has no usable {field}"),
+            problem: format!("it has no valid {field}"),
         };
         Ok(Session {
-            openid: self.openid.ok_or_else(|| lacks("openid"))?,
+            openid: self.openid.ok_or_else(|| missing("openid"))?,
             unionid: self.unionid,
-            session_key: self.session_key.ok_or_else(|| lacks("session_key"))?,
+            session_key: self.session_key.ok_or_else(|| missing("session_key"))?,
         })
     }
 }
 
 impl Client {
-    /// Exchanges a login code for who logged in.
+    /// Exchanges a login code for the user's ids and a session key.
     ///
-    /// What WeChat holds against the code or the person is in [`Error::login_refusal`]. After an error
-    /// that is none of these, timeouts included, WeChat may have used the code up.
+    /// If WeChat refused the code or the user, [`Error::login_refusal`] returns the reason. After any other
+    /// error, including timeouts, the code may be used up.
     pub async fn code_to_session(
         &self,
         appid: &AppId,
@@ -103,10 +102,10 @@ impl Client {
 }
 
 async fn exchange(link: &Link, request: &Request<'_>) -> Result<Granted, Error> {
-    attempts::repeated_once(link, request, leaves_the_code_unused).await
+    attempts::with_one_retry(link, request, leaves_the_code_unused).await
 }
 
-/// Whether the code may be sent again: WeChat said that it was busy, or never heard of it.
+/// Whether the code can be sent again: WeChat answered that it was busy, or the request never left.
 fn leaves_the_code_unused(error: &Error) -> bool {
     match error {
         Error::Refused { upstream, .. } => upstream.errcode == -1,
@@ -116,13 +115,13 @@ fn leaves_the_code_unused(error: &Error) -> bool {
 }
 
 impl Error {
-    /// Whether a login code that led to this error can be sent again: no byte of it had left, or WeChat
-    /// was too busy to look at it.
+    /// Whether the login code can be sent again after this error: the request never left, or WeChat was too
+    /// busy to check the code.
     pub fn leaves_login_code_unused(&self) -> bool {
         leaves_the_code_unused(self)
     }
 
-    /// What WeChat holds against a login code or against who logs in; `None` for every other error.
+    /// Why WeChat refused the login code or the user; `None` for every other error.
     pub fn login_refusal(&self) -> Option<LoginRefusal> {
         match self {
             Self::Refused { call, upstream, .. } if *call == CODE_TO_SESSION.name() => {

@@ -1,15 +1,15 @@
-//! What WeChat holds against a login, by what the Mini Program can do.
+//! Why WeChat refuses a login, by what the Mini Program can do.
 
 /// Why WeChat did not exchange a login code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginRefusal {
-    /// The code is older than five minutes, another Mini Program's, used, or none at all (40029).
+    /// The code is older than five minutes, from another Mini Program, used, or not a code (40029).
     InvalidCode,
-    /// The code was used (40163); also where the answer to an earlier attempt was lost.
+    /// The code was used before (40163). Also if the answer to an earlier attempt was lost.
     UsedCode,
-    /// WeChat holds the person for a high risk (40226).
+    /// WeChat considers the user a high risk (40226).
     Blocked,
-    /// The person logged in too often within a minute (45011).
+    /// The user logged in too often within a minute (45011).
     TooOften,
 }
 
@@ -28,12 +28,14 @@ impl LoginRefusal {
     pub fn hint(self) -> &'static str {
         match self {
             Self::InvalidCode => {
-                "call wx.login again and send the new code: a code is good once, for five minutes, and \
-                 only for the Mini Program that it was given to"
+                "call wx.login again and send the new code: a code is valid once, for five \
+                 minutes, and only for its own Mini Program"
             }
-            Self::UsedCode => "call wx.login again and send the new code: each is good once",
-            Self::Blocked => "WeChat takes this user for a high risk: do not try again",
-            Self::TooOften => "let this user wait a minute: WeChat takes 100 logins in one",
+            Self::UsedCode => "call wx.login again and send the new code: each code works once",
+            Self::Blocked => "WeChat considers this user a high risk: do not retry",
+            Self::TooOften => {
+                "wait a minute before the next login of this user: WeChat allows 100 per minute"
+            }
         }
     }
 }

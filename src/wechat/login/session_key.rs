@@ -1,4 +1,4 @@
-//! The key of one login, which the Mini Program's data about the person is sealed with.
+//! The session key of one login, which encrypts the Mini Program's data about the user.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use super::{SealedDataError, UserData};
 use crate::model::{AppId, OpenId};
 use crate::wechat::cipher::{BASE64, BLOCK_BYTES};
 
-/// A session key, as base64 text. A later login of the same person may end it. Not shown in `Debug`,
-/// and overwritten in memory when it is dropped.
+/// A session key, as base64 text. A later login of the same user may invalidate it. `Debug` does not show the
+/// key, and dropping it overwrites its memory.
 #[derive(Clone)]
 pub struct SessionKey(SecretString);
 
 impl SessionKey {
-    /// The key itself, to be encrypted for keeping and never to be shown or given to a client.
+    /// The key text. Only for encrypted storage: never for display, and never for a client.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Opens what `wx.getUserInfo` gave the Mini Program as `encryptedData` and `iv`.
+    /// Decrypts the `encryptedData` and `iv` that `wx.getUserInfo` returned to the Mini Program.
     ///
-    /// Refuses what was sealed for another account or another person.
+    /// Refuses data for another account or another user.
     pub fn open(
         &self,
         appid: &AppId,
@@ -35,7 +35,7 @@ impl SessionKey {
         sealed::open(self, appid, openid, encrypted_data, iv)
     }
 
-    /// The bytes of the key; `None` where it is no key for this cipher.
+    /// The key's bytes; `None` if it is not a valid AES-128 key.
     pub(super) fn bytes(&self) -> Option<Zeroizing<[u8; BLOCK_BYTES]>> {
         let bytes = Zeroizing::new(BASE64.decode(self.expose()).ok()?);
         Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))

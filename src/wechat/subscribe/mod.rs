@@ -1,7 +1,7 @@
 //! A Mini Program's subscribe messages, and the templates for them.
 //!
-//! A person accepts a template in the Mini Program, and each acceptance is good for one message. As with
-//! template messages, what changes something is asked for once.
+//! A user accepts a template in the Mini Program, and each acceptance is valid for one message. As with
+//! template messages, calls that change something are never retried.
 
 mod templates;
 
@@ -18,12 +18,12 @@ use crate::model::{OpenId, TemplateId, Text};
 
 const SEND: Call = Call::with_token("/cgi-bin/message/subscribe/send")
     .classed(Class::of_subscribe_send)
-    .made_once();
+    .never_retried();
 
 /// A subscribe message.
 #[derive(Clone, Copy, Serialize)]
 pub struct SubscribeMessage<'a> {
-    /// Who gets it: a user, by the openid that the Mini Program knows them by.
+    /// The recipient's openid in the Mini Program.
     pub touser: &'a OpenId,
     /// The template.
     pub template_id: &'a TemplateId,
@@ -33,10 +33,10 @@ pub struct SubscribeMessage<'a> {
     /// The page of the Mini Program that opens on a tap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'a str>,
-    /// The version that opens: `developer`, `trial` or `formal`, which WeChat takes where there is none.
+    /// The version that opens: `developer`, `trial` or `formal` (WeChat's default).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub miniprogram_state: Option<&'a str>,
-    /// The language of WeChat's own words around it: `zh_CN`, `en_US`, `zh_HK` or `zh_TW`.
+    /// The language of the text that WeChat adds: `zh_CN`, `en_US`, `zh_HK` or `zh_TW`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lang: Option<&'a str>,
 }
@@ -55,13 +55,13 @@ fn without_colors<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Bare<'a> {
+    struct Value<'a> {
         value: &'a str,
     }
-    serializer.collect_map(data.iter().map(|(key, Text { value, .. })| (key, Bare { value })))
+    serializer.collect_map(data.iter().map(|(key, Text { value, .. })| (key, Value { value })))
 }
 
-/// The answer to a message, with or without its number.
+/// The answer to a message, with or without a message id.
 #[derive(Deserialize)]
 pub(super) struct Accepted {
     #[serde(rename = "errcode")]
@@ -73,8 +73,9 @@ pub(super) struct Accepted {
 }
 
 impl Account {
-    /// Sends a subscribe message, once: its number, where WeChat gives one. Accepted is not delivered.
-    /// After an error, [`Error::may_have_arrived`] tells whether WeChat may have taken it.
+    /// Sends a subscribe message once. Returns the message id, if WeChat returns one. Success means that
+    /// WeChat accepted the message, not that it delivered it. After an error, [`Error::may_have_arrived`]
+    /// reports whether WeChat may have accepted the message.
     pub async fn send_subscribe(
         &self,
         message: &SubscribeMessage<'_>,

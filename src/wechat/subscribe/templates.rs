@@ -13,34 +13,34 @@ const LIST: Call = Call::with_token("/wxaapi/newtmpl/gettemplate");
 const CATEGORIES: Call = Call::with_token("/wxaapi/newtmpl/getcategory");
 const LIBRARY: Call = Call::with_token("/wxaapi/newtmpl/getpubtemplatetitles");
 const KEYWORDS: Call = Call::with_token("/wxaapi/newtmpl/getpubtemplatekeywords");
-const ADD: Call = Call::with_token("/wxaapi/newtmpl/addtemplate").made_once();
-const DELETE: Call = Call::with_token("/wxaapi/newtmpl/deltemplate").made_once();
+const ADD: Call = Call::with_token("/wxaapi/newtmpl/addtemplate").never_retried();
+const DELETE: Call = Call::with_token("/wxaapi/newtmpl/deltemplate").never_retried();
 
 /// A template that the Mini Program may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscribeTemplate {
-    /// What messages name it by.
+    /// The id by which messages refer to it.
     pub id: TemplateId,
     /// Its title.
     pub title: String,
-    /// Its lines, in which `{{key.DATA}}` stands where a message's value goes. WeChat leaves it empty
-    /// for some templates, which can be sent all the same.
+    /// Its text, with a placeholder `{{key.DATA}}` for each value. WeChat leaves it empty for some templates,
+    /// which can still be sent.
     pub content: String,
-    /// The lines with values.
+    /// The text with example values.
     pub example: String,
-    /// 2: one message for each acceptance; 3: long-term; 0 where WeChat does not say.
+    /// 2: one message per acceptance; 3: long-term; 0: WeChat returned no type.
     pub kind: i64,
 }
 
 impl SubscribeTemplate {
-    /// The keys that a message gives values for, in their order, each once; none where the content is
+    /// The keys for which a message provides values, in order and without duplicates. Empty if the content is
     /// empty.
     pub fn keys(&self) -> Vec<&str> {
         keys(&self.content)
     }
 }
 
-/// A line of service that the Mini Program is registered for.
+/// A service category for which the Mini Program is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
     /// WeChat's number for it.
@@ -49,33 +49,33 @@ pub struct Category {
     pub name: String,
 }
 
-/// A template of WeChat's library.
+/// A template in WeChat's library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibraryTitle {
     /// Its number in the library.
     pub tid: String,
     /// Its title.
     pub title: String,
-    /// 2: one message for each acceptance; 3: long-term; 0 where WeChat does not say.
+    /// 2: one message per acceptance; 3: long-term; 0: WeChat returned no type.
     pub kind: i64,
-    /// The category that it is for.
+    /// The category it belongs to.
     pub category_id: Option<i64>,
 }
 
-/// A keyword that a template of the library can be made of.
+/// A keyword from which a library template can be composed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyword {
     /// Its number within the template.
     pub kid: i64,
     /// Its name.
     pub name: String,
-    /// A value that it takes.
+    /// An example value.
     pub example: String,
     /// The kind of its values: `thing`, `time`, …
     pub rule: String,
 }
 
-/// A list of the calls for templates, where WeChat leaves an empty one out at times.
+/// A list answer of the template calls. WeChat sometimes omits `data` if the list is empty.
 #[derive(Deserialize)]
 struct List<T> {
     #[serde(rename = "errcode")]
@@ -85,7 +85,7 @@ struct List<T> {
 }
 
 impl<T> List<T> {
-    /// What the usable rows are.
+    /// Converts the valid rows and skips the others.
     fn rows<U>(self, read: impl Fn(T) -> Option<U>) -> Vec<U> {
         self.data.unwrap_or_default().into_iter().filter_map(read).collect()
     }
@@ -147,7 +147,7 @@ struct Removal<'a> {
 }
 
 impl Account {
-    /// The templates that the Mini Program may send.
+    /// Returns the templates that the Mini Program may send.
     pub async fn subscribe_templates(&self) -> Result<Vec<SubscribeTemplate>, Error> {
         let list: List<TemplateRow> = self.call(&Request::get(LIST)).await?;
         Ok(list.rows(|row| {
@@ -161,13 +161,13 @@ impl Account {
         }))
     }
 
-    /// What the Mini Program is registered for, which says what part of the library is open to it.
+    /// Returns the categories of the Mini Program. They determine which library templates it may add.
     pub async fn subscribe_categories(&self) -> Result<Vec<Category>, Error> {
         let list: List<CategoryRow> = self.call(&Request::get(CATEGORIES)).await?;
         Ok(list.rows(|row| Some(Category { id: row.id.0?, name: row.name.0 })))
     }
 
-    /// Up to 30 templates of the library for these categories, and how many there are.
+    /// Returns up to 30 library templates for these categories, and their total number.
     pub async fn subscribe_library(
         &self,
         categories: &[i64],
@@ -188,7 +188,7 @@ impl Account {
         Ok((titles, count))
     }
 
-    /// The keywords of a template of the library.
+    /// Returns the keywords of a library template.
     pub async fn subscribe_keywords(&self, tid: &str) -> Result<Vec<Keyword>, Error> {
         let list: List<KeywordRow> = self.call(&Request::get(KEYWORDS).with("tid", tid)).await?;
         Ok(list.rows(|row| {
@@ -197,8 +197,8 @@ impl Account {
         }))
     }
 
-    /// Adds a template of the library, made of two to five of its keywords in the order in which they
-    /// are to stand; `scene` says in up to 15 characters what it is for.
+    /// Adds a template composed of two to five keywords of a library template, in the given order. `scene`
+    /// describes its purpose in up to 15 characters.
     pub async fn add_subscribe_template(
         &self,
         tid: &str,

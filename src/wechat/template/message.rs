@@ -10,25 +10,26 @@ use crate::wechat::request::{Call, Request};
 use crate::wechat::{Account, BeforeSend, Class, Error};
 
 /// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>
-const SEND: Call =
-    Call::with_token("/cgi-bin/message/template/send").classed(Class::of_template_send).made_once();
+const SEND: Call = Call::with_token("/cgi-bin/message/template/send")
+    .classed(Class::of_template_send)
+    .never_retried();
 
 /// A template message.
 #[derive(Clone, Copy, Serialize)]
 pub struct TemplateMessage<'a> {
-    /// Who gets it: a follower, by the openid that this account knows them by.
+    /// The recipient: a follower's openid in this account.
     pub touser: &'a OpenId,
     /// The template.
     pub template_id: &'a TemplateId,
     /// A value for each of the template's keys.
     pub data: &'a BTreeMap<String, Text>,
-    /// What opens on a tap, where no Mini Program does.
+    /// The URL that opens on a tap, unless a Mini Program does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<&'a str>,
     /// The Mini Program that opens on a tap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub miniprogram: Option<&'a Jump>,
-    /// WeChat delivers one message with this name to a person within ten minutes.
+    /// A deduplication id: WeChat delivers only one message with this id to a user within ten minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<&'a str>,
 }
@@ -49,8 +50,9 @@ struct Sent {
 }
 
 impl Account {
-    /// Sends a template message, once: its number, which the receipt names too. Accepted is not
-    /// delivered. After an error, [`Error::may_have_arrived`] tells whether WeChat may have taken it.
+    /// Sends a template message once. Returns the message id, which the receipt also contains. Success means
+    /// that WeChat accepted the message, not that it delivered it. After an error,
+    /// [`Error::may_have_arrived`] reports whether WeChat may have accepted the message.
     pub async fn send_template(
         &self,
         message: &TemplateMessage<'_>,

@@ -1,7 +1,7 @@
 //! An Official Account's template messages: its templates and industries, and sending.
 //!
-//! What changes something is asked for once: a second attempt after a lost answer would send a message
-//! or add a template twice. Whoever sends decides about the next attempt.
+//! Calls that change something are never retried: a second attempt after a lost answer would send a message
+//! or add a template twice. The caller decides about the next attempt.
 
 mod message;
 
@@ -15,32 +15,32 @@ use super::{Account, Error};
 use crate::model::TemplateId;
 
 const LIST: Call = Call::with_token("/cgi-bin/template/get_all_private_template");
-const ADD: Call = Call::with_token("/cgi-bin/template/api_add_template").made_once();
-const DELETE: Call = Call::with_token("/cgi-bin/template/del_private_template").made_once();
+const ADD: Call = Call::with_token("/cgi-bin/template/api_add_template").never_retried();
+const DELETE: Call = Call::with_token("/cgi-bin/template/del_private_template").never_retried();
 const GET_INDUSTRY: Call = Call::with_token("/cgi-bin/template/get_industry");
-const SET_INDUSTRY: Call = Call::with_token("/cgi-bin/template/api_set_industry").made_once();
+const SET_INDUSTRY: Call = Call::with_token("/cgi-bin/template/api_set_industry").never_retried();
 
 /// A template that the account may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// What messages name it by.
+    /// The id by which messages refer to it.
     pub id: TemplateId,
     /// Its title.
     pub title: String,
-    /// Its lines, in which `{{key.DATA}}` stands where a message's value goes.
+    /// Its text, with a placeholder `{{key.DATA}}` for each value.
     pub content: String,
-    /// The lines with values.
+    /// The text with example values.
     pub example: String,
 }
 
 impl Template {
-    /// The keys that a message gives values for, in their order, each once.
+    /// The keys for which a message provides values, in order and without duplicates.
     pub fn keys(&self) -> Vec<&str> {
         keys(&self.content)
     }
 }
 
-/// The keys in a template's content; none where WeChat does not tell the content.
+/// The keys in a template's content. Empty if WeChat does not return the content.
 pub(super) fn keys(content: &str) -> Vec<&str> {
     let mut keys = Vec::new();
     let mut rest = content;
@@ -56,16 +56,16 @@ pub(super) fn keys(content: &str) -> Vec<&str> {
     keys
 }
 
-/// A line of business, as WeChat names it.
+/// An industry, as WeChat names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Industry {
-    /// Its sector.
+    /// The sector.
     pub first_class: String,
-    /// Its branch of the sector.
+    /// The branch within the sector.
     pub second_class: String,
 }
 
-/// The two lines of business that an account takes templates from; absent where none is set.
+/// The two industries whose templates an account may use; `None` if not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Industries {
     /// The first.
@@ -89,7 +89,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The template; without an id it could be neither sent nor deleted.
+    /// Returns the template; `None` without an id, as it could be neither sent nor deleted.
     pub(super) fn into_template(self) -> Option<Template> {
         let (title, content, example) = (self.title.0, self.content.0, self.example.0);
         Some(Template { id: self.template_id.0?, title, content, example })
@@ -149,14 +149,13 @@ struct Choice<'a> {
 }
 
 impl Account {
-    /// The templates that the account may send.
+    /// Returns the templates that the account may send.
     pub async fn templates(&self) -> Result<Vec<Template>, Error> {
         Ok(self.call::<Templates>(&Request::get(LIST)).await?.into_list())
     }
 
-    /// Adds a template of WeChat's library by its number there, such as `TM00015`. One of a category
-    /// (its number is all digits) needs the names of its keywords, in the order in which they are to
-    /// stand.
+    /// Adds a template from WeChat's library by its number there, such as `TM00015`. A category template,
+    /// whose number is all digits, also needs the names of its keywords, in the order to show them.
     pub async fn add_template(
         &self,
         short_id: &str,
@@ -173,7 +172,7 @@ impl Account {
         self.call::<Done>(&request).await.map(drop)
     }
 
-    /// The account's lines of business.
+    /// Returns the account's industries.
     pub async fn industries(&self) -> Result<Industries, Error> {
         let classes: Classes = self.call(&Request::get(GET_INDUSTRY)).await?;
         Ok(Industries {
@@ -182,7 +181,7 @@ impl Account {
         })
     }
 
-    /// Sets the account's lines of business by WeChat's numbers for them; once a month.
+    /// Sets the account's industries, by WeChat's numbers for them. Possible once a month.
     pub async fn set_industries(&self, primary: &str, secondary: &str) -> Result<(), Error> {
         let choice = Choice { industry_id1: primary, industry_id2: secondary };
         self.call::<Done>(&Request::post(SET_INDUSTRY, &choice)).await.map(drop)

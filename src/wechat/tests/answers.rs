@@ -1,4 +1,4 @@
-//! Answers in the forms that WeChat has given over the years.
+//! Answers in all forms that WeChat has used over the years.
 
 use super::super::{Class, FollowerPage, Quota, RateLimit};
 use super::account;
@@ -12,8 +12,8 @@ async fn list(body: &str) -> Result<FollowerPage, Class> {
 
 async fn batch(body: &[u8]) -> Vec<Profile> {
     let server = Server::answering([json(body)]).await;
-    let asked: [OpenId; 1] = ["oTESTopenid01".parse().unwrap()];
-    account(&server.base_url).profiles(&asked).await.unwrap()
+    let openids: [OpenId; 1] = ["oTESTopenid01".parse().unwrap()];
+    account(&server.base_url).profiles(&openids).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Canaries: values that must be found in no error and in no log line.
+//! Canaries: values that must not appear in any error or log line.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -26,19 +26,19 @@ const PAGE: &str = "pages/canary?order=5";
 const FORM_ID: &str = "canaryform";
 const SESSION_KEY: &str = "canary0key1234567890aA==";
 
-fn everything_said(error: &Error) -> String {
-    let mut said = format!("{error} {error:?} {error:#?} {:?}", error.hint());
+fn all_texts(error: &Error) -> String {
+    let mut texts = format!("{error} {error:?} {error:#?} {:?}", error.hint());
     let mut source = error.source();
     while let Some(cause) = source {
-        said += &format!(" {cause} {cause:?}");
+        texts += &format!(" {cause} {cause:?}");
         source = cause.source();
     }
-    said
+    texts
 }
 
-fn assert_silent(said: &str) {
+fn assert_no_canary(text: &str) {
     for canary in ["canary", "cgi-bin/", "js_code", "http://"] {
-        assert!(!said.contains(canary), "{canary} in {said}");
+        assert!(!text.contains(canary), "{canary} in {text}");
     }
 }
 
@@ -106,11 +106,11 @@ async fn no_error_tells_a_secret() {
     for reply in failures() {
         let server = Server::answering([reply]).await;
         for error in errors_of(&server.base_url).await {
-            assert_silent(&everything_said(&error));
+            assert_no_canary(&all_texts(&error));
         }
     }
     for error in errors_of("http://127.0.0.1:1").await {
-        assert_silent(&everything_said(&error));
+        assert_no_canary(&all_texts(&error));
     }
 }
 
@@ -130,12 +130,12 @@ async fn no_error_repeats_what_a_message_holds() {
             ConcurrencyLimit::new(1),
         );
         for error in errors_of_messages(&account).await {
-            assert_silent(&everything_said(&error));
+            assert_no_canary(&all_texts(&error));
             assert!(error.to_string().contains("data.thing2.value"), "{error}");
         }
     }
     let value = Text { value: TEXT.to_owned(), color: Some(TEXT.to_owned()) };
-    assert_silent(&format!("{value:?}"));
+    assert_no_canary(&format!("{value:?}"));
 }
 
 #[tokio::test]
@@ -150,8 +150,8 @@ async fn what_holds_a_secret_does_not_show_it() {
     );
     let code: LoginCode = CODE.parse().unwrap();
     let key = SessionKey::from(SESSION_KEY);
-    let said = format!("{token:?} {granted:?} {account:?} {code:?} {key:?}");
-    assert!(!said.contains("canary"), "{said}");
+    let shown = format!("{token:?} {granted:?} {account:?} {code:?} {key:?}");
+    assert!(!shown.contains("canary"), "{shown}");
 }
 
 #[derive(Clone, Default)]
@@ -184,8 +184,8 @@ async fn no_log_line_tells_a_secret_even_at_trace_level() {
         .with_writer(log.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    // A line that another test comes by first, with nobody listening, is remembered as not wanted: so
-    // all are come by once, and then asked about anew.
+    // tracing caches a call site as disabled if another test reaches it first without a subscriber. The first
+    // round registers all call sites, and the rebuild before the second round enables them.
     for _ in 0..2 {
         tracing::callsite::rebuild_interest_cache();
         for reply in failures() {
@@ -193,8 +193,8 @@ async fn no_log_line_tells_a_secret_even_at_trace_level() {
             errors_of(&server.base_url).await;
         }
     }
-    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(said.contains("a call to WeChat failed"), "{said}");
-    let canary = said.lines().find(|line| line.contains("canary"));
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("a call to WeChat failed"), "{log}");
+    let canary = log.lines().find(|line| line.contains("canary"));
     assert_eq!(canary, None);
 }

@@ -1,4 +1,4 @@
-//! Login codes: exchanged once, and sent a second time only where nothing was used up.
+//! Login codes: exchanged once, and sent a second time only if the first attempt did not use them up.
 
 use secrecy::SecretString;
 
@@ -106,10 +106,10 @@ async fn a_code_that_never_left_is_tried_again() {
     let mut options = super::options(&format!("http://{address}"));
     options.retry.base = std::time::Duration::from_secs(3600);
     options.retry.cap = options.retry.base;
-    let patient = Client::new(options.clone()).unwrap();
-    // The pause before the second attempt shows that there is one.
-    let pausing = tokio::time::timeout(std::time::Duration::from_millis(300), log_in_by(&patient));
-    assert!(pausing.await.is_err());
+    let pausing_client = Client::new(options.clone()).unwrap();
+    // The pause of an hour before the second attempt proves that there would be one.
+    let deadline = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(deadline, log_in_by(&pausing_client)).await.is_err());
 
     options.retry = super::RetryPolicy::never();
     let error = log_in_by(&Client::new(options).unwrap()).await.unwrap_err();

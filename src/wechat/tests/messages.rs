@@ -1,4 +1,4 @@
-//! Template messages, subscribe messages and those of form_ids: what is sent, and what the answers say.
+//! Template, subscribe and form_id messages: the requests, and how the answers are parsed.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn template_id() -> TemplateId {
     "ngqIpbwh8bUfcSsECmogfXcV14J0tQlEpBO27izEYtY".parse().unwrap()
 }
 
-/// Sends with nothing but what has to be there.
+/// Sends a message with only the required fields.
 pub(super) async fn send(kind: Send, account: &Account) -> Result<Option<i64>, Error> {
     let (touser, template_id, data) = (&touser(), &template_id(), &data());
     match kind {
@@ -69,7 +69,7 @@ pub(super) async fn send(kind: Send, account: &Account) -> Result<Option<i64>, E
     }
 }
 
-/// Sends to a server that gives these replies: the outcome, and the requests it took.
+/// Sends to a server that gives these replies. Returns the outcome and the requests that the server got.
 pub(super) async fn sent(
     kind: Send,
     replies: impl IntoIterator<Item = Reply>,

@@ -1,4 +1,4 @@
-//! The client against servers that misbehave: sockets that say exactly what a test wants.
+//! Tests of the client against misbehaving servers: raw sockets that send exactly the given bytes.
 
 mod answers;
 mod leaks;
@@ -29,7 +29,7 @@ use crate::model::AppId;
 
 const APPID: &str = "wx0a00000000000001";
 
-/// Tokens named after a prefix and how often they were refreshed.
+/// A token source that appends `-newer` to its token at each refresh.
 struct Tokens {
     current: Mutex<String>,
     refreshes: AtomicU64,
@@ -57,7 +57,7 @@ impl TokenSource for Tokens {
     }
 }
 
-/// A call that may leave whenever it can.
+/// A hook that lets every request leave.
 struct Anytime;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Reaching a server at all, and telling WeChat's from another.
+//! Probes: whether a server is reachable, and whether it is WeChat's.
 
 use super::super::{Class, Error};
 use super::client;

@@ -1,4 +1,4 @@
-//! A message is sent once: whoever asked decides about the next attempt, and has to know enough for it.
+//! A message is sent once: the caller decides about the next attempt, based on the error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,11 +91,11 @@ async fn two_messages_to_one_person_at_once_say_nothing_of_how_busy_wechat_is() 
     assert_eq!(concurrency.limit(), 16);
 }
 
-/// Waits no longer than that for a token and a place, and then lets the call leave or not.
-struct Impatient(bool);
+/// A hook with a deadline of 200 ms, which then lets the request leave or not.
+struct ShortDeadline(bool);
 
 #[async_trait]
-impl BeforeSend for Impatient {
+impl BeforeSend for ShortDeadline {
     fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_millis(200)
     }
@@ -105,11 +105,11 @@ impl BeforeSend for Impatient {
     }
 }
 
-/// A source whose first token is refused, and whose next never comes.
-struct Dry;
+/// A token source whose replacement token never arrives.
+struct NoReplacement;
 
 #[async_trait]
-impl TokenSource for Dry {
+impl TokenSource for NoReplacement {
     async fn token(&self, _: &AppId) -> Result<AccessToken, TokenError> {
         Ok(AccessToken::new("stale"))
     }
@@ -135,21 +135,22 @@ async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
     let server = Server::answering([json(STALE)]).await;
     let appid = || "wx0a00000000000001".parse().unwrap();
     let concurrency = ConcurrencyLimit::new(1);
-    // Refused for its token, and no other comes.
-    let account = client(&server.base_url).account(appid(), Arc::new(Dry), concurrency.clone());
-    let sent = account.send_template(&message, &Impatient(true)).await;
+    // WeChat refuses the token, and no replacement arrives.
+    let tokens = Arc::new(NoReplacement);
+    let account = client(&server.base_url).account(appid(), tokens, concurrency.clone());
+    let sent = account.send_template(&message, &ShortDeadline(true)).await;
     let error = sent.unwrap_err();
     assert!(matches!(error, Error::NotMade { .. }) && !error.may_have_arrived(), "{error:?}");
     assert_eq!(server.requests().len(), 1);
-    // No place comes free.
+    // No permit becomes available.
     let tokens = Tokens::starting_with("a");
     let account = client(&server.base_url).account(appid(), tokens, concurrency.clone());
-    let place = concurrency.acquire().await;
-    let sent = account.send_template(&message, &Impatient(true)).await;
+    let permit = concurrency.acquire().await;
+    let sent = account.send_template(&message, &ShortDeadline(true)).await;
     assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
-    drop(place);
-    // Its maker does not let it leave.
-    let sent = account.send_template(&message, &Impatient(false)).await;
+    drop(permit);
+    // The hook does not let it leave.
+    let sent = account.send_template(&message, &ShortDeadline(false)).await;
     assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
     assert_eq!(server.requests().len(), 1);
 }

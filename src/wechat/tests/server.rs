@@ -1,4 +1,4 @@
-//! A server that gives one prepared answer after another, byte for byte.
+//! A server that sends prepared replies in order, byte for byte.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a connection gets.
+/// What the server sends on one connection.
 #[derive(Clone)]
 pub(super) enum Reply {
-    /// These bytes, then the end.
+    /// These bytes, then end of stream.
     Bytes(Vec<u8>),
-    /// These bytes one by one, then the end.
+    /// These bytes one by one, then end of stream.
     Slowly(Vec<u8>),
     /// These bytes, then a reset.
     Reset(Vec<u8>),
@@ -26,12 +26,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Each connection gets the next reply; the last one is given again and again.
+    /// Each connection gets the next reply. The last reply repeats.
     pub(super) async fn answering(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
+        let received = Arc::clone(&requests);
         let mut replies: VecDeque<Reply> = replies.into_iter().collect();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -39,24 +39,24 @@ impl Server {
                     1 => replies[0].clone(),
                     _ => replies.pop_front().unwrap(),
                 };
-                let heard = Arc::clone(&heard);
+                let received = Arc::clone(&received);
                 tokio::spawn(async move {
                     let request = read_request(&mut stream).await;
-                    heard.lock().unwrap().push(request);
-                    give(stream, reply).await;
+                    received.lock().unwrap().push(request);
+                    write_reply(stream, reply).await;
                 });
             }
         });
         Self { base_url, requests }
     }
 
-    /// The requests so far, heads and bodies.
+    /// The requests received so far, with heads and bodies.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-/// An answer with status 200, the type that WeChat's `/sns/` calls claim, and this body.
+/// An answer with status 200, this body, and the Content-Type of WeChat's `/sns/` calls.
 pub(super) fn json(body: impl AsRef<[u8]>) -> Reply {
     Reply::Bytes(ok("text/plain", body.as_ref()))
 }
@@ -76,7 +76,7 @@ pub(super) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Reads a head and as many bytes as its content-length says.
+/// Reads a request: the head, and a body of its content-length.
 pub(super) async fn read_request(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut request = Vec::new();
     while !is_complete(&request) {
@@ -97,7 +97,7 @@ fn is_complete(request: &[u8]) -> bool {
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }
 
-async fn give(mut stream: TcpStream, reply: Reply) {
+async fn write_reply(mut stream: TcpStream, reply: Reply) {
     match reply {
         Reply::Bytes(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
         Reply::Slowly(bytes) => {

@@ -1,4 +1,4 @@
-//! Templates and industries: what is asked, and how the answers are read.
+//! Templates and industries: the requests, and how the answers are parsed.
 
 use super::super::subscribe::SubscribeTemplate;
 use super::super::template::{Industries, Industry, Template};
@@ -20,8 +20,8 @@ pub(super) async fn at(replies: impl IntoIterator<Item = Reply>) -> (Account, Se
     (account(&server.base_url), server)
 }
 
-/// The line and the body of the only request.
-pub(super) fn asked(server: &Server) -> (String, String) {
+/// The request line and the body of the only request to this server.
+pub(super) fn request_to(server: &Server) -> (String, String) {
     let requests = server.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
@@ -45,7 +45,7 @@ async fn templates_are_read_with_their_lines() {
     let (account, server) = at([json(answer)]).await;
     let templates = account.templates().await.unwrap();
     let line = "GET /cgi-bin/template/get_all_private_template".to_owned();
-    assert_eq!(asked(&server), (line, String::new()));
+    assert_eq!(request_to(&server), (line, String::new()));
     let content = "{{result.DATA}}\n\n领奖金额:{{withdrawMoney.DATA}}".to_owned();
     let (title, example) = ("领取奖金提醒".to_owned(), "a\nb".to_owned());
     assert_eq!(templates[0], Template { id: id(), title, content, example });
@@ -105,7 +105,7 @@ async fn industries_are_read_where_they_are_set() {
     ] {
         let (account, server) = at([json(answer)]).await;
         assert_eq!(account.industries().await.unwrap(), Industries { primary, secondary });
-        assert_eq!(asked(&server).0, "GET /cgi-bin/template/get_industry");
+        assert_eq!(request_to(&server).0, "GET /cgi-bin/template/get_industry");
     }
 }
 
@@ -122,19 +122,19 @@ async fn an_official_accounts_templates_and_industries_are_changed_as_asked() {
         let (account, server) = at([json(&added)]).await;
         assert_eq!(account.add_template("TM00015", &keywords).await.unwrap(), id());
         let line = "POST /cgi-bin/template/api_add_template".to_owned();
-        assert_eq!(asked(&server), (line, body.to_owned()));
+        assert_eq!(request_to(&server), (line, body.to_owned()));
     }
 
     let (account, server) = at([json(OK)]).await;
     account.delete_template(&id()).await.unwrap();
     let line = "POST /cgi-bin/template/del_private_template".to_owned();
-    assert_eq!(asked(&server), (line, format!(r#"{{"template_id":"{ID}"}}"#)));
+    assert_eq!(request_to(&server), (line, format!(r#"{{"template_id":"{ID}"}}"#)));
 
     let (account, server) = at([json(OK)]).await;
     account.set_industries("1", "4").await.unwrap();
     let line = "POST /cgi-bin/template/api_set_industry".to_owned();
     let body = r#"{"industry_id1":"1","industry_id2":"4"}"#.to_owned();
-    assert_eq!(asked(&server), (line, body));
+    assert_eq!(request_to(&server), (line, body));
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_mini_programs_templates_are_read_even_where_wechat_hides_their_lines(
     );
     let (account, server) = at([json(answer)]).await;
     let templates = account.subscribe_templates().await.unwrap();
-    assert_eq!(asked(&server).0, "GET /wxaapi/newtmpl/gettemplate");
+    assert_eq!(request_to(&server).0, "GET /wxaapi/newtmpl/gettemplate");
     let (title, content) = ("报名结果通知".to_owned(), "会议时间:{{date2.DATA}}\n".to_owned());
     let example = "会议时间:2016年\n".to_owned();
     assert_eq!(templates[0], SubscribeTemplate { id: id(), title, content, example, kind: 2 });

@@ -1,4 +1,4 @@
-//! Servers whose certificates are not to be trusted.
+//! Servers with certificates that must not be trusted.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn params(host: &str) -> CertificateParams {
     params
 }
 
-/// Starts a server with this certificate and lists its followers, trusting `root`.
+/// Starts a server with this certificate, and lists followers from it with a client that trusts `root`.
 async fn list(
     certificate: CertificateDer<'static>,
     key: &KeyPair,
@@ -44,7 +44,7 @@ async fn list(
         .unwrap();
     let base_url = serve(TlsAcceptor::from(Arc::new(config))).await;
     let (outcome, calls) = list_at(&base_url, root).await;
-    assert_eq!(calls, 1, "asked again after {outcome:?}");
+    assert_eq!(calls, 1, "sent again after {outcome:?}");
     outcome
 }
 
@@ -52,7 +52,7 @@ fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
     PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()))
 }
 
-/// Lists the followers of this server: the outcome, and the calls it took.
+/// Lists followers from this server. Returns the outcome and the number of calls.
 async fn list_at(base_url: &str, root: &Authority) -> (Result<u64, Error>, u64) {
     let options = super::Options { ca_file_pem: Some(root.pem().into()), ..options(base_url) };
     let client = Client::new(options).unwrap();
@@ -78,9 +78,9 @@ async fn serve(acceptor: TlsAcceptor) -> String {
     base_url
 }
 
-fn assert_refused(outcome: Result<u64, Error>, words: &str) {
+fn assert_refused(outcome: Result<u64, Error>, reason: &str) {
     let error = outcome.unwrap_err();
-    let expected = format!("user/get did not get through: the server's certificate {words}");
+    let expected = format!("user/get failed: the server's certificate {reason}");
     assert_eq!(error.to_string(), expected);
     assert_eq!((error.class(), error.may_have_arrived()), (Class::Config, false));
     assert!(error.hint().unwrap().contains("clock"));
@@ -122,8 +122,8 @@ async fn a_certificate_of_another_host_is_refused() {
 async fn a_self_signed_certificate_is_refused() {
     let (root, key) = (authority(), KeyPair::generate().unwrap());
     let certificate = params("127.0.0.1").self_signed(&key).unwrap();
-    let words = "is self-signed or its issuer is unknown";
-    assert_refused(list(certificate.into(), &key, &root).await, words);
+    let reason = "is self-signed or its issuer is unknown";
+    assert_refused(list(certificate.into(), &key, &root).await, reason);
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn an_authority_that_vouches_for_itself_is_refused() {
     let mut params = params("127.0.0.1");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap();
-    let words = "is self-signed: it is an authority's own";
-    assert_refused(list(certificate.into(), &key, &root).await, words);
+    let reason = "is self-signed: it is a CA certificate";
+    assert_refused(list(certificate.into(), &key, &root).await, reason);
 }
 
 #[tokio::test]
@@ -151,8 +151,8 @@ async fn a_server_that_wants_to_know_us_may_have_heard_the_request() {
         .with_single_cert(vec![certificate.into()], private(&key))
         .unwrap();
     let base_url = serve(TlsAcceptor::from(Arc::new(config))).await;
-    // It says so after the handshake, when the request is on its way; what we hear of it first, its
-    // words or the end of the connection, is chance.
+    // The server refuses after the handshake, when the request is already sent. Whether its TLS alert or the
+    // end of the connection arrives first is random.
     let error = list_at(&base_url, &root).await.0.unwrap_err();
     assert_eq!((error.class(), error.may_have_arrived()), (Class::Transient, true), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! Tokens: granted, refused, replaced, and refused again.
+//! Access tokens: granted, refused, replaced, and refused again.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Broken connections, wrong answers, and what is said of them.
+//! Broken connections and invalid answers, and their error texts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Tokens, account, account_of, client};
 const PAGE: &str =
     r#"{"total":1,"count":1,"data":{"openid":["oTESTopenid01"]},"next_openid":"oTESTopenid01"}"#;
 
-/// Lists followers of a server that gives these replies: the outcome, and the requests it took.
+/// Lists followers from a server that gives these replies. Returns the outcome and the number of requests.
 async fn list(replies: impl IntoIterator<Item = Reply>) -> (Result<u64, Error>, usize) {
     let server = Server::answering(replies).await;
     let account = account(&server.base_url);
@@ -123,17 +123,17 @@ async fn silence_ends_at_the_deadline() {
     let account = account_of(client, Tokens::starting_with("token"), ConcurrencyLimit::new(1));
     let error = account.list_followers(None).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    assert_eq!(error.to_string(), "user/get did not get through: the answer did not come in time");
+    assert_eq!(error.to_string(), "user/get failed: the answer did not arrive in time");
 }
 
 #[tokio::test]
 async fn what_keeps_us_from_the_server_is_said_in_words() {
-    for (base_url, words) in [
+    for (base_url, reason) in [
         ("http://127.0.0.1:1", "the connection was refused"),
         ("https://wechat.invalid", "the server's name could not be resolved"),
     ] {
         let error = account(base_url).list_followers(None).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("user/get did not get through: {words}"));
+        assert_eq!(error.to_string(), format!("user/get failed: {reason}"));
         assert!(error.hint().is_some());
     }
 }

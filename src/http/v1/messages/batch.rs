@@ -1,4 +1,4 @@
-//! `POST /v1/messages/batch`: a message to up to a thousand people, with a result for each.
+//! `POST /v1/messages/batch`: a message to up to 1,000 users, with a result for each.
 
 use std::sync::Arc;
 
@@ -6,25 +6,26 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::allow;
+use super::authorize;
 use super::idempotency::IdempotencyKey;
 use super::problem::field_errors;
 use super::request::MessageBatchRequest;
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::{BATCH, Json};
-use crate::http::error::{FieldError, Problem, fit};
+use crate::http::error::{FieldError, Problem, sanitize};
 use crate::http::parameters::{Nothing, Query};
 use crate::model::{MessageId, MessageState};
 use crate::push::{Accepted, IdempotentRequest, Push, Refusal, SendRequest};
 
-/// What became of each target, in the order asked
+/// The result for each target
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct MessageBatchResponse {
+    /// One result for each target, in the order of the request
     results: Vec<TargetResult>,
 }
 
-/// A message that was accepted, or the reason why not
+/// An accepted message, or the reason why the message was refused
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 enum TargetResult {
@@ -32,13 +33,13 @@ enum TargetResult {
     Refused(RefusedTarget),
 }
 
-/// A message that will be sent
+/// An accepted message, which will be sent
 #[derive(Serialize, Deserialize, ToSchema)]
 struct AcceptedTarget {
     /// Always `accepted`
     #[schema(pattern = "^accepted$")]
     status: String,
-    /// Its id, for GET /v1/messages/{id}
+    /// The id of the message, for `GET /v1/messages/{id}`
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: MessageId,
     /// Always `queued`
@@ -46,45 +47,48 @@ struct AcceptedTarget {
     state: MessageState,
 }
 
-/// Somebody who gets no message
+/// A target whose message was refused
 #[derive(Serialize, Deserialize, ToSchema)]
 struct RefusedTarget {
     /// `user_unknown`, `no_unionid`, `not_a_follower`, `unfollowed`, `not_a_user`, `refused_by_user`,
-    /// `template_unknown` or `data_invalid`
+    /// `template_unknown` or `data_invalid`, with the same meaning as the `code` of `POST /v1/messages`
     status: String,
-    /// Why, for people
+    /// Why the message was refused, for people
     detail: String,
-    /// What to do about it
+    /// What to do about it, for people; absent if there is nothing to suggest
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
-    /// What is wrong with the parts of the message, where it is `data_invalid`
+    /// Every mistake in the message; present only with `data_invalid`
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
 
-/// Send a message to up to 1,000 people
+/// Send a message to up to 1,000 users
 ///
-/// Each is judged alone, so that some may be accepted and others not; those accepted are kept together. An
-/// `Idempotency-Key` is for the whole: where somebody was accepted, asking again with the same key and body
-/// gives the same answer for a day.
+/// Targets are validated one by one: some may be accepted and others refused. The accepted messages are
+/// stored together, or none of them. An `Idempotency-Key` applies to the whole batch: if any target was
+/// accepted, repeating the request with the same key and body returns the same response for a day.
 #[utoipa::path(
     post, path = "/v1/messages/batch", tag = "messages", security(("api_key" = ["push"])),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "A name for this request: a new UUID, say",
+        ("Idempotency-Key" = Option<String>, Header, description = "A unique name for this request, such \
+            as a new UUID: repeating the request with the same key does not send the messages again",
             min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body(content = MessageBatchRequest, description = "At most 2 MiB"),
     responses(
         (status = 200, body = MessageBatchResponse),
-        (status = 400, description = "`no_targets`, `too_many_targets`: 1 to 1,000 are taken. \
-            `official_account_needed`, `mini_program_needed`: say which account sends. \
-            `idempotency_key_invalid`. Or the body cannot be understood"),
+        (status = 400, description = "`no_targets`, `too_many_targets`: a batch must have 1 to 1,000 \
+            targets. `official_account_needed`, `mini_program_needed`: several accounts are configured; \
+            name the one that sends. `idempotency_key_invalid`: the Idempotency-Key is malformed. \
+            `invalid_json`, `invalid_body`: the body is malformed"),
         (status = 404, description = "`account_unknown`, `official_account_unknown`, \
-            `mini_program_unknown`: not configured"),
+            `mini_program_unknown`: the account is not configured"),
         (status = 409, description = "`request_in_flight`: the first request with this Idempotency-Key is \
-            not answered yet",
-            headers(("Retry-After" = u64, description = "Seconds to wait before the next try"))),
-        (status = 422, description = "`idempotency_key_reused`: the key came before with another body"),
+            still being processed; repeat the request after `Retry-After`",
+            headers(("Retry-After" = u64, description = "Seconds to wait before repeating the request"))),
+        (status = 422, description = "`idempotency_key_reused`: this Idempotency-Key was used with \
+            another body; use a new key for each request"),
     )
 )]
 pub(super) async fn send_messages(
@@ -94,34 +98,34 @@ pub(super) async fn send_messages(
     key: IdempotencyKey,
     Json(request): Json<MessageBatchRequest, BATCH>,
 ) -> Result<Json<MessageBatchResponse>, Problem> {
-    let named = key.name(&caller, "POST /v1/messages/batch", &request, false)?;
+    let idempotent = key.identify(&caller, "POST /v1/messages/batch", &request, false)?;
     let requests = request.into_requests()?;
     let push = context.app.push.clone();
-    requests.iter().try_for_each(|request| allow(&caller, &push, request))?;
-    let sent = context.background.whole(send(push, requests, named));
-    sent.await.map_err(|panicked| Problem::internal(&panicked))?.map(Json)
+    requests.iter().try_for_each(|request| authorize(&caller, &push, request))?;
+    let sent = context.background.run_to_completion(send(push, requests, idempotent));
+    sent.await.map_err(|panic| Problem::internal(&panic))?.map(Json)
 }
 
 async fn send(
     push: Arc<Push>,
     requests: Vec<SendRequest>,
-    named: Option<IdempotentRequest>,
+    idempotent: Option<IdempotentRequest>,
 ) -> Result<MessageBatchResponse, Problem> {
-    let told = |verdicts: &Vec<_>| MessageBatchResponse {
-        results: verdicts.iter().map(TargetResult::from).collect(),
+    let respond = |results: &Vec<_>| MessageBatchResponse {
+        results: results.iter().map(TargetResult::from).collect(),
     };
-    let kept = |verdicts: &Vec<_>| serde_json::to_string(&told(verdicts)).unwrap_or_default();
-    match push.accept(&requests, named.as_ref(), kept).await? {
-        Accepted::Now(verdicts) => Ok(told(&verdicts)),
-        Accepted::Before(kept) => {
-            serde_json::from_str(&kept).map_err(|error| Problem::internal(&error))
+    let to_json = |results: &Vec<_>| serde_json::to_string(&respond(results)).unwrap_or_default();
+    match push.accept(&requests, idempotent.as_ref(), to_json).await? {
+        Accepted::Now(results) => Ok(respond(&results)),
+        Accepted::Before(stored) => {
+            serde_json::from_str(&stored).map_err(|error| Problem::internal(&error))
         }
     }
 }
 
 impl From<&Result<MessageId, Refusal>> for TargetResult {
-    fn from(verdict: &Result<MessageId, Refusal>) -> Self {
-        match verdict {
+    fn from(result: &Result<MessageId, Refusal>) -> Self {
+        match result {
             Ok(id) => Self::Accepted(AcceptedTarget {
                 status: "accepted".to_owned(),
                 id: id.clone(),
@@ -129,7 +133,7 @@ impl From<&Result<MessageId, Refusal>> for TargetResult {
             }),
             Err(refusal) => Self::Refused(RefusedTarget {
                 status: refusal.code().to_owned(),
-                detail: fit(&refusal.to_string()),
+                detail: sanitize(&refusal.to_string()),
                 hint: refusal.hint().map(str::to_owned),
                 errors: field_errors(refusal),
             }),

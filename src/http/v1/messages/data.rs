@@ -1,7 +1,7 @@
-//! What a message says: a text for each of its template's keys.
+//! The data of a message: a text for each key of its template.
 //!
-//! Bounded, because a batch repeats it for each of a thousand people. Whether it suits the template is
-//! judged with the message.
+//! Limited in size, because a batch stores it for each of up to 1,000 users. Whether the data fits the
+//! template is checked later, with the message.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,24 +11,24 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::error::fit;
+use crate::http::error::sanitize;
 use crate::http::v1::line::{Line, none_if_empty};
 use crate::model::Text;
 
-/// Keys of one message.
-const MOST_KEYS: usize = 32;
+/// The maximum number of keys.
+const MAX_KEYS: usize = 32;
 
-/// Characters of a key.
-const LONGEST_KEY: usize = 64;
+/// The maximum number of characters of a key.
+const MAX_KEY_CHARS: usize = 64;
 
-/// Bytes of one message's keys and texts: WeChat's own limits are far below.
-const MOST_BYTES: usize = 8 * 1024;
+/// The maximum number of bytes of all keys and texts. WeChat's own limits are far below.
+const MAX_BYTES: usize = 8 * 1024;
 
-/// The texts of a message by the template's keys; a key stands in it once.
+/// The texts of a message by template key. Repeated keys are rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Data(BTreeMap<String, Text>);
 
-/// A text for one of the template's keys, alone or as WeChat writes it
+/// The text for a template key: a string, or an object as in WeChat's API
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum KeyText {
@@ -36,20 +36,20 @@ pub(super) enum KeyText {
     WithColor(ColoredText),
 }
 
-/// A text as WeChat writes it
+/// A text as an object, as in WeChat's API
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ColoredText {
     /// The text
     value: String,
-    /// Its colour, such as `#173177`; WeChat has ignored it since 2023
+    /// The color of the text, such as `#173177`; WeChat has ignored it since 2023
     #[serde(default, deserialize_with = "none_if_empty")]
     #[schema(value_type = Option<String>, max_length = 64)]
     color: Option<Line<64>>,
 }
 
 impl Data {
-    /// The texts by their keys.
+    /// Returns the texts by template key.
     pub(super) fn into_texts(self) -> BTreeMap<String, Text> {
         self.0
     }
@@ -74,19 +74,20 @@ impl<'de> Visitor<'de> for DataVisitor {
         let (mut data, mut bytes) = (BTreeMap::new(), 0);
         while let Some(key) = map.next_key::<String>()? {
             if !is_key(&key) {
-                return Err(A::Error::custom(format!("`{}` is no key of a template", fit(&key))));
+                let problem = format!("`{}` is not a valid template key", sanitize(&key));
+                return Err(A::Error::custom(problem));
             }
             let text = Text::from(map.next_value::<KeyText>()?);
-            if !text.value.chars().all(may_stand) {
-                return Err(A::Error::custom(format!("`{key}` has control characters")));
+            if !text.value.chars().all(is_allowed) {
+                return Err(A::Error::custom(format!("`{key}` contains control characters")));
             }
             bytes += key.len() + text.value.len();
-            if data.len() == MOST_KEYS || bytes > MOST_BYTES {
-                let most = format!("at most {MOST_KEYS} keys and {MOST_BYTES} bytes are taken");
-                return Err(A::Error::custom(most));
+            if data.len() == MAX_KEYS || bytes > MAX_BYTES {
+                let limits = format!("data may have at most {MAX_KEYS} keys and {MAX_BYTES} bytes");
+                return Err(A::Error::custom(limits));
             }
             if data.contains_key(&key) {
-                return Err(A::Error::custom(format!("`{key}` stands twice")));
+                return Err(A::Error::custom(format!("`{key}` is given twice")));
             }
             data.insert(key, text);
         }
@@ -96,11 +97,11 @@ impl<'de> Visitor<'de> for DataVisitor {
 
 fn is_key(key: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || c == '_';
-    (1..=LONGEST_KEY).contains(&key.chars().count()) && key.chars().all(allowed)
+    (1..=MAX_KEY_CHARS).contains(&key.chars().count()) && key.chars().all(allowed)
 }
 
-/// Lines may be many; nothing else is let through that cannot be seen.
-fn may_stand(c: char) -> bool {
+/// Whether a character may occur in a text: any except control characters other than line breaks and tabs.
+fn is_allowed(c: char) -> bool {
     !c.is_control() || matches!(c, '\n' | '\r' | '\t')
 }
 
@@ -115,7 +116,7 @@ impl From<KeyText> for Text {
     }
 }
 
-/// By hand, because what serde says of an untagged enum does not name what is wrong.
+/// Implemented by hand, because serde's errors for untagged enums do not name the mistake.
 impl<'de> Deserialize<'de> for KeyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(KeyTextVisitor)
@@ -172,9 +173,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_key() {
-        let long = format!(r#"{{"a": "{}"}}"#, "x".repeat(MOST_BYTES));
+        let long = format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_BYTES));
         let colored = format!(r#"{{"thing2": {{"value": "x", "color": "{}"}}}}"#, "x".repeat(65));
-        let many: Vec<_> = (0..=MOST_KEYS).map(|key| format!(r#""k{key}": "x""#)).collect();
+        let many: Vec<_> = (0..=MAX_KEYS).map(|key| format!(r#""k{key}": "x""#)).collect();
         let many = format!("{{{}}}", many.join(","));
         for (text, expected) in [
             (r#"{"thing2": 5}"#, "thing2: invalid type: integer `5`, expected a text"),
@@ -185,10 +186,10 @@ mod tests {
             (r#"{"thing2": {"value": "x", "color": 5}}"#, "thing2.color: invalid type: integer"),
             (&colored, "thing2.color: must be 1 to 64 characters on one line"),
             (r#"{"thing2": {"value": 5}}"#, "thing2.value: invalid type: integer `5`"),
-            (r#"{"thing2": "a\u0000"}"#, "`thing2` has control characters"),
-            (r#"{"a": "1", "a": "2"}"#, "`a` stands twice"),
-            (r#"{"a b": "1"}"#, "`a b` is no key of a template"),
-            (r#"{"": "1"}"#, "`` is no key of a template"),
+            (r#"{"thing2": "a\u0000"}"#, "`thing2` contains control characters"),
+            (r#"{"a": "1", "a": "2"}"#, "`a` is given twice"),
+            (r#"{"a b": "1"}"#, "`a b` is not a valid template key"),
+            (r#"{"": "1"}"#, "`` is not a valid template key"),
             (r#"["a"]"#, "invalid type: sequence, expected an object with a text for each key"),
             (&long, "at most 32 keys and 8192 bytes"),
             (&many, "at most 32 keys and 8192 bytes"),

@@ -1,8 +1,7 @@
-//! `Idempotency-Key`: a name that a caller gives a request, so that it can be repeated without being done
-//! twice.
+//! `Idempotency-Key`: the caller's name for a request, which makes it safe to repeat.
 //!
-//! Kept are digests: of the name, and of what was understood of the request. Blanks and the order of
-//! members make no other request of it.
+//! Only digests are stored: of the key, and of the parsed request. So whitespace and the order of members do
+//! not make a request a different one.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -18,10 +17,10 @@ use crate::store::message_requests::Request;
 
 const HEADER: &str = "idempotency-key";
 
-/// The longest name.
-const MOST_BYTES: usize = 255;
+/// The longest key.
+const MAX_BYTES: usize = 255;
 
-/// The name that a request came with, if any.
+/// The key of a request, if it has one.
 #[derive(Debug)]
 pub(super) struct IdempotencyKey(Option<String>);
 
@@ -32,38 +31,39 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
         let mut sent = parts.headers.get_all(HEADER).iter();
         match (sent.next(), sent.next()) {
             (None, _) => Ok(Self(None)),
-            (Some(name), None) if is_name(name.as_bytes()) => {
-                Ok(Self(name.to_str().ok().map(str::to_owned)))
+            (Some(key), None) if is_valid(key.as_bytes()) => {
+                Ok(Self(key.to_str().ok().map(str::to_owned)))
             }
             _ => {
-                let detail = "an Idempotency-Key has 1 to 255 visible ASCII characters";
+                let detail = "the request must have at most one Idempotency-Key, of 1 to 255 visible \
+                              ASCII characters";
                 Err(Problem::bad_request("idempotency_key_invalid", detail)
-                    .hint("send a new UUID for each message, once"))
+                    .hint("use a new UUID for each message"))
             }
         }
     }
 }
 
-fn is_name(name: &[u8]) -> bool {
-    (1..=MOST_BYTES).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic)
+fn is_valid(key: &[u8]) -> bool {
+    (1..=MAX_BYTES).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
 }
 
 impl IdempotencyKey {
-    /// The request as it is told from others: by its caller and its name, and what it asks of `route`.
-    /// `waits` says whether its answer comes later.
-    pub(super) fn name(
+    /// Identifies the request by its caller and key, and by a digest of `route` and the parsed body. `waits`:
+    /// whether the response is stored later, once WeChat has answered. Returns `None` without a key.
+    pub(super) fn identify(
         &self,
         caller: &Caller<auth::Push>,
         route: &str,
-        asked: &impl Serialize,
+        body: &impl Serialize,
         waits: bool,
     ) -> Result<Option<IdempotentRequest>, Problem> {
-        let Some(name) = &self.0 else { return Ok(None) };
-        let asked = serde_json::to_vec(asked).map_err(|error| Problem::internal(&error))?;
-        let body = Sha256::new().chain_update(route).chain_update("\n").chain_update(asked);
+        let Some(key) = &self.0 else { return Ok(None) };
+        let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
+        let body = Sha256::new().chain_update(route).chain_update("\n").chain_update(body);
         let request = Request {
             owner: caller.owner().to_owned(),
-            name: URL_SAFE_NO_PAD.encode(Sha256::digest(name)),
+            name: URL_SAFE_NO_PAD.encode(Sha256::digest(key)),
             body: URL_SAFE_NO_PAD.encode(body.finalize()),
         };
         Ok(Some(IdempotentRequest { request, waits }))
@@ -83,19 +83,19 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let read = IdempotencyKey::from_request_parts(&mut parts, &()).await;
-        read.map(|IdempotencyKey(name)| name).map_err(|problem| problem.code())
+        read.map(|IdempotencyKey(key)| key).map_err(|problem| problem.code())
     }
 
     #[tokio::test]
     async fn a_name_is_short_visible_and_the_only_one() {
         assert_eq!(read(&[]).await, Ok(None));
-        let longest = "x".repeat(MOST_BYTES);
-        for name in ["order-17", "\"quoted\"", "~", &longest] {
-            assert_eq!(read(&[name]).await, Ok(Some(name.to_owned())));
+        let longest = "x".repeat(MAX_BYTES);
+        for key in ["order-17", "\"quoted\"", "~", &longest] {
+            assert_eq!(read(&[key]).await, Ok(Some(key.to_owned())));
         }
-        let long = "x".repeat(MOST_BYTES + 1);
-        for names in [&[""][..], &["a b"], &["a\tb"], &["é"], &[&long], &["a", "a"]] {
-            assert_eq!(read(names).await, Err("idempotency_key_invalid"), "{names:?}");
+        let long = "x".repeat(MAX_BYTES + 1);
+        for keys in [&[""][..], &["a b"], &["a\tb"], &["é"], &[&long], &["a", "a"]] {
+            assert_eq!(read(keys).await, Err("idempotency_key_invalid"), "{keys:?}");
         }
     }
 }

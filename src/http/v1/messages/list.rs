@@ -1,4 +1,4 @@
-//! Messages and their fate: one, or a list by the page.
+//! `GET /v1/messages` and `GET /v1/messages/{id}`: messages and their states.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -16,42 +16,42 @@ use crate::http::v1::accounts;
 use crate::model::{AccountKind, AppId, MessageId, MessageState, OpenId, TemplateId, UnionId};
 use crate::push::{MessageFilter, MessageView};
 
-/// Messages on a page, unless it is said how many.
-const USUAL: u64 = 50;
+/// The page size without a `limit`.
+const DEFAULT_LIMIT: u64 = 50;
 
-/// Messages on a page at most.
-const MOST: u64 = 200;
+/// The maximum page size.
+const MAX_LIMIT: u64 = 200;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
-    /// Only messages that this account sent or will send
+    /// Only messages that this account sends or sent, by its AppID
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// Only those that have come this far
+    /// Only messages in this state
     #[param(value_type = Option<String>, pattern = "^(queued|sent|delivered|failed|unknown)$")]
     state: Option<MessageState>,
-    /// Only those by this template
+    /// Only messages of this template
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     template_id: Option<TemplateId>,
-    /// Only those to this person, in the account that sends
+    /// Only messages to this openid in the account that sends
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     openid: Option<OpenId>,
-    /// Only those to this person, across accounts
+    /// Only messages to the user with this unionid
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     unionid: Option<UnionId>,
-    /// How many at most; 50 where it is not said
+    /// The maximum number of entries on the page; 50 by default
     #[param(value_type = Option<u64>, minimum = 1, maximum = 200)]
-    limit: Option<Limit<MOST>>,
-    /// The `next_cursor` of the page before
+    limit: Option<Limit<MAX_LIMIT>>,
+    /// The `next_cursor` of the previous page; left out for the first page
     #[param(value_type = Option<String>, pattern = "^m[0-9a-f]{32}$")]
     cursor: Option<MessageCursor>,
 }
 
-/// Messages and their fate
+/// List messages
 ///
-/// The newest first, of all configured accounts that the key is for.
+/// The newest messages first, of all configured accounts that the API key may access.
 #[utoipa::path(
     get, path = "/v1/messages", tag = "messages", security(("api_key" = ["push"])),
     params(MessagesQuery),
@@ -63,31 +63,31 @@ pub(super) struct MessagesQuery {
 pub(super) async fn list_messages(
     caller: Caller<auth::Push>,
     State(context): State<Context>,
-    Query(asked): Query<MessagesQuery>,
+    Query(query): Query<MessagesQuery>,
 ) -> Result<Json<Page<MessageResponse>>, Problem> {
-    let appids = accounts::meant(&context, &caller, AccountKind::Any, asked.appid.as_ref())?;
-    let limit = asked.limit.map_or(USUAL, Limit::get);
-    let before = asked.cursor.as_ref().map(MessageCursor::id);
-    let MessagesQuery { state, template_id, openid, unionid, .. } = &asked;
-    let wanted = MessageFilter {
+    let appids = accounts::select(&context, &caller, AccountKind::Any, query.appid.as_ref())?;
+    let limit = query.limit.map_or(DEFAULT_LIMIT, Limit::get);
+    let before = query.cursor.as_ref().map(MessageCursor::id);
+    let MessagesQuery { state, template_id, openid, unionid, .. } = &query;
+    let filter = MessageFilter {
         state: *state,
         template_id: template_id.clone(),
         openid: openid.clone(),
         unionid: unionid.clone(),
     };
-    let found = context.app.push.list(&appids, wanted, before, limit + 1).await?;
-    let after = |shown: &MessageView| MessageCursor::after(shown.id.clone()).into();
+    let found = context.app.push.list(&appids, filter, before, limit + 1).await?;
+    let after = |message: &MessageView| MessageCursor::after(message.id.clone()).into();
     Ok(Json(Page::of_rows(found, limit, after, MessageResponse::from)))
 }
 
-/// One message and its fate
+/// Get a message
 #[utoipa::path(
     get, path = "/v1/messages/{id}", tag = "messages", security(("api_key" = ["push"])),
-    params(("id" = String, Path, description = "The message's id", pattern = "^[0-9a-f]{32}$")),
+    params(("id" = String, Path, description = "The id of the message", pattern = "^[0-9a-f]{32}$")),
     responses(
         (status = 200, body = MessageResponse),
-        (status = 404, description = "`message_unknown`: there is no such message, it is long past, or the \
-            API key is not for the account that sends it"),
+        (status = 404, description = "`message_unknown`: the message does not exist, was deleted after \
+            `push.keep_days`, or belongs to an account that the API key may not access"),
     )
 )]
 pub(super) async fn get_message(
@@ -96,6 +96,6 @@ pub(super) async fn get_message(
     Path(id): Path<MessageId>,
     _: Query<Nothing>,
 ) -> Result<Json<MessageResponse>, Problem> {
-    let found = context.app.push.find(&id).await?.filter(|shown| caller.allows(&shown.appid));
-    found.map(|shown| Json(shown.into())).ok_or_else(|| unknown(&id))
+    let found = context.app.push.find(&id).await?.filter(|message| caller.allows(&message.appid));
+    found.map(|message| Json(message.into())).ok_or_else(|| unknown(&id))
 }

@@ -1,7 +1,7 @@
-//! `/v1/messages`: a message to one person or to a thousand, and its fate.
+//! `/v1/messages`: messages to one user or up to 1,000, and their states.
 //!
-//! A request is read into a [`SendRequest`] ([`request`], [`spec`], [`data`]), which [`crate::push`] judges and
-//! keeps together with the request's name ([`idempotency`]). What it refuses is a [`problem`].
+//! A request is parsed into a [`SendRequest`] ([`request`], [`spec`], [`data`]). [`crate::push`] validates it
+//! and stores it together with its Idempotency-Key ([`idempotency`]). Refusals become a [`problem`].
 
 mod batch;
 mod data;
@@ -32,19 +32,23 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .routes(routes!(list::get_message))
 }
 
-/// Refuses what is sent by an account, or to a user of an account, that the key is not for.
-fn allow(caller: &Caller<auth::Push>, push: &Push, request: &SendRequest) -> Result<(), Problem> {
+/// Returns 403 unless the key may access the accounts that send and the account that the user is named by.
+fn authorize(
+    caller: &Caller<auth::Push>,
+    push: &Push,
+    request: &SendRequest,
+) -> Result<(), Problem> {
     let SendRequest { to, message, fallback } = request;
     for spec in [Some(message), fallback.as_ref()].into_iter().flatten() {
-        caller.may_name(push.sends(spec)?)?;
+        caller.require_app(push.sends(spec)?)?;
     }
     match to {
-        User::OpenId { appid, .. } => caller.may_name(appid),
+        User::OpenId { appid, .. } => caller.require_app(appid),
         User::Unionid(_) => Ok(()),
     }
 }
 
 fn unknown(id: &MessageId) -> Problem {
-    Problem::not_found("message_unknown", format!("there is no message {id}"))
-        .hint("messages are known for as long as `push.keep_days` says")
+    Problem::not_found("message_unknown", format!("message {id} does not exist"))
+        .hint("check the id and the account; messages are deleted after `push.keep_days`")
 }

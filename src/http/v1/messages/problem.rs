@@ -1,27 +1,27 @@
-//! What keeps a message from being sent, or a template from being changed, as the caller is told.
+//! Error responses for refused messages and failed template operations.
 
 use std::time::Duration;
 
-use crate::http::error::{FieldError, Problem, fit};
+use crate::http::error::{FieldError, Problem, sanitize};
 use crate::push::{Error, Mistake, Refusal};
 use crate::wechat::FailureKind;
 
-/// How soon a request in flight may have its answer.
+/// `Retry-After` while the first request with the same Idempotency-Key is being processed.
 const IN_FLIGHT_RETRY: Duration = Duration::from_secs(1);
 
-/// What is wrong with the parts of a message.
+/// Returns the mistakes in the fields of a message.
 pub(super) fn field_errors(refusal: &Refusal) -> Vec<FieldError> {
     let Refusal::DataInvalid(mistakes) = refusal else { return Vec::new() };
-    let told = mistakes.iter().map(|Mistake { field, problem }| FieldError {
+    let errors = mistakes.iter().map(|Mistake { field, problem }| FieldError {
         field: field.clone(),
-        problem: fit(problem),
+        problem: sanitize(problem),
     });
-    told.collect()
+    errors.collect()
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let (code, detail) = (refusal.code(), fit(&refusal.to_string()));
+        let (code, detail) = (refusal.code(), sanitize(&refusal.to_string()));
         let problem = match &refusal {
             Refusal::Unreachable(_) | Refusal::NotAUser | Refusal::TemplateUnknown { .. } => {
                 Self::not_found(code, detail)
@@ -45,11 +45,11 @@ impl From<Error> for Problem {
                 Self::conflict("request_in_flight", detail).retry_after(IN_FLIGHT_RETRY)
             }
             Error::Wechat(error) => match error.failure_kind() {
-                // Of an account that works: it is the request that WeChat does not like.
+                // The account works, so WeChat refuses this particular request.
                 FailureKind::Refused => Self::unprocessable("wechat_refused_request", detail),
                 failure_kind => Self::wechat(failure_kind, detail),
             }
-            .said(error.upstream())
+            .maybe_upstream(error.upstream())
             .caused_by(&error),
         };
         problem.maybe_hint(hint)

@@ -1,4 +1,4 @@
-//! A message in answers.
+//! Messages in responses.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use crate::model::{AppId, Attempt, Channel, MessageId, MessageState, OpenId, TemplateId, UnionId};
 use crate::push::MessageView;
 
-/// A message that was accepted
+/// An accepted message, which will be sent
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct AcceptedMessage {
-    /// Its id, for GET /v1/messages/{id}
+    /// The id of the message, for `GET /v1/messages/{id}`
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: MessageId,
     /// Always `queued`
@@ -24,115 +24,121 @@ impl AcceptedMessage {
     }
 }
 
-/// A message and its fate, without what it says
+/// A message and its state, without its content
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MessageResponse {
-    /// Its id
+    /// The id of the message
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: MessageId,
-    /// How far it has come: `queued`, `sent` (WeChat took it), `delivered`, `failed`, or `unknown`
-    /// (WeChat's answer was lost, so that only a receipt can tell)
+    /// `queued`: WeChat has not accepted the message yet; `reason` says what it waits for, if anything.
+    /// `sent`: WeChat accepted it, and no receipt has arrived. `delivered`: WeChat's receipt confirms the
+    /// delivery. `failed`: the message will not be delivered; `reason` says why. `unknown`: WeChat's
+    /// response was lost, and only a receipt can clarify whether the message was delivered
     #[schema(value_type = String, pattern = "^(queued|sent|delivered|failed|unknown)$")]
     state: MessageState,
-    /// `template` for one of an Official Account, `subscribe` for one of a Mini Program
+    /// `template`: a template message of an Official Account. `subscribe`: a subscribe message of a Mini
+    /// Program
     #[schema(value_type = String, pattern = "^(template|subscribe)$")]
     channel: Channel,
-    /// The account that sends it
+    /// The AppID of the account that sends the message
     #[schema(value_type = String)]
     appid: AppId,
-    /// The person in that account
-    // Left out of what is kept for a repetition: an erasure must not miss it there.
+    /// The user's openid in that account
+    // Omitted from the response stored for repeated requests, so that an erasure need not search there.
     #[schema(value_type = String, required = true)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     openid: Option<OpenId>,
-    /// The person across accounts; null where it is not known
+    /// The user's unionid, the same in all accounts; null if it is not known
     #[schema(value_type = Option<String>, required = true)]
     unionid: Option<UnionId>,
-    /// The template
+    /// The id of the template
     #[schema(value_type = String)]
     template_id: TemplateId,
-    /// WeChat's number for it, once known. Beyond 2^53, so that JavaScript and jq round it: read
-    /// `msgid_text` there
+    /// WeChat's id of the message; null until WeChat returns it. Exceeds 2^53, so JavaScript and jq round
+    /// it: use `msgid_text` there
     #[schema(required = true)]
     msgid: Option<i64>,
-    /// The same as text
+    /// `msgid` as text; null until WeChat returns it
     #[schema(required = true)]
     msgid_text: Option<String>,
-    /// Why it failed or waits, in a word such as `unfollowed`, or as the receipt says: `failed:user block`.
-    /// What WeChat said to an attempt stands with that
+    /// Why the message waits, failed or is unknown: a code such as `unfollowed`, or the status of WeChat's
+    /// receipt such as `failed:user block`; null if there is nothing to report. `attempts` contains
+    /// WeChat's errors
     #[schema(required = true)]
     reason: Option<String>,
-    /// What came of each attempt, the first first
+    /// The attempts to send the message, the oldest first
     #[schema(value_type = Vec<MessageAttempt>)]
     attempts: Vec<Attempt>,
-    /// When it was accepted here
+    /// When this service accepted the message
     accepted_at: DateTime<Utc>,
-    /// When WeChat took it
+    /// When WeChat accepted the message; null until then
     #[schema(required = true)]
     sent_at: Option<DateTime<Utc>>,
-    /// When its fate was known
+    /// When the message reached its final state; null until then
     #[schema(required = true)]
     finished_at: Option<DateTime<Utc>>,
-    /// When it is tried next, or WeChat's answer is due
+    /// When the next attempt is made, or when the response to the current attempt is due at the latest;
+    /// null if no further attempt follows
     #[schema(required = true)]
     next_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// An attempt to send a message
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the model serialises; a test compares the two")]
+#[expect(dead_code, reason = "describes what the model serializes; a test compares the two")]
 pub(super) struct MessageAttempt {
-    /// When it ended
+    /// When the attempt ended
     at: DateTime<Utc>,
-    /// Which way it went, `template` or `subscribe`, where the message has gone another way since
+    /// The channel of the attempt, `template` or `subscribe`; present only if the message has switched to its
+    /// fallback since
     #[schema(value_type = Option<String>, pattern = "^(template|subscribe)$")]
     channel: Option<Channel>,
-    /// `accepted`, or why not, in a word
+    /// `accepted` if WeChat accepted the message, otherwise the reason as a code
     outcome: String,
-    /// WeChat's error code, where it gave one
+    /// WeChat's error code; absent if WeChat returned none
     errcode: Option<i64>,
-    /// What WeChat said with it, or what went wrong on the way to WeChat
+    /// WeChat's error message, or the network error; absent if there was none
     errmsg: Option<String>,
-    /// WeChat's number for the request, to be given to its support
+    /// WeChat's id of the request, for its support; absent if WeChat returned none
     rid: Option<String>,
 }
 
 impl From<MessageView> for MessageResponse {
-    fn from(shown: MessageView) -> Self {
+    fn from(message: MessageView) -> Self {
         Self {
-            id: shown.id,
-            state: shown.state,
-            channel: shown.channel,
-            appid: shown.appid,
-            openid: Some(shown.openid),
-            unionid: shown.unionid,
-            template_id: shown.template_id,
-            msgid: shown.msgid,
-            msgid_text: shown.msgid.map(|msgid| msgid.to_string()),
-            reason: shown.reason,
-            attempts: shown.attempts,
-            accepted_at: shown.accepted_at,
-            sent_at: shown.sent_at,
-            finished_at: shown.finished_at,
-            next_attempt_at: shown.next_attempt_at,
+            id: message.id,
+            state: message.state,
+            channel: message.channel,
+            appid: message.appid,
+            openid: Some(message.openid),
+            unionid: message.unionid,
+            template_id: message.template_id,
+            msgid: message.msgid,
+            msgid_text: message.msgid.map(|msgid| msgid.to_string()),
+            reason: message.reason,
+            attempts: message.attempts,
+            accepted_at: message.accepted_at,
+            sent_at: message.sent_at,
+            finished_at: message.finished_at,
+            next_attempt_at: message.next_attempt_at,
         }
     }
 }
 
 impl MessageResponse {
-    /// The message's id.
+    /// The id of the message.
     pub(super) fn id(&self) -> &MessageId {
         &self.id
     }
 
-    /// As it is kept for a repetition of the request: without the person.
-    pub(super) fn without_person(&self) -> Self {
+    /// Returns the response as it is stored for repeated requests: without the user's ids.
+    pub(super) fn without_user(&self) -> Self {
         Self { openid: None, unionid: None, ..self.clone() }
     }
 
-    /// As it was answered the first time: with the person again.
-    pub(super) fn with_person_of(self, shown: MessageView) -> Self {
-        Self { openid: Some(shown.openid), unionid: shown.unionid, ..self }
+    /// Restores the user's ids in a stored response.
+    pub(super) fn with_user_of(self, message: MessageView) -> Self {
+        Self { openid: Some(message.openid), unionid: message.unionid, ..self }
     }
 }
 

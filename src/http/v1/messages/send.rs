@@ -1,4 +1,4 @@
-//! `POST /v1/messages`: one message, done as a whole even where its caller does not stay for the answer.
+//! `POST /v1/messages`: sends one message. Runs to completion even if the caller disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use super::allow;
+use super::authorize;
 use super::idempotency::IdempotencyKey;
 use super::request::MessageRequest;
 use super::response::{AcceptedMessage, MessageResponse};
@@ -21,25 +21,25 @@ use crate::http::parameters::Query;
 use crate::model::MessageId;
 use crate::push::{Accepted, IdempotentRequest, Push, SendRequest};
 
-/// How long WeChat's answer is waited for, where it is waited for.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a request with `wait` waits for WeChat's response.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(8);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SendQuery {
-    /// Whether to answer once WeChat did, after 8 s at the latest
+    /// Whether to wait for WeChat's response, for at most 8 s. Without it, a new message is answered with 202 at once
     #[serde(default)]
     wait: bool,
 }
 
-/// What became of a request for one message; kept as it is for repetitions of the request.
+/// The response to a request for one message. Stored to answer repeated requests.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Answer {
-    /// It was sent, or will not be.
+    /// The message was sent, or will not be sent.
     Settled(Box<MessageResponse>),
-    /// It will be sent.
+    /// The message will be sent.
     Accepted(AcceptedMessage),
 }
 
@@ -55,34 +55,41 @@ impl IntoResponse for Answer {
 
 /// Send a message
 ///
-/// From a Mini Program user, a follower or a unionid to the person in the account that sends. The message
-/// is checked against its template and kept; it is sent within moments, also where this process ends. Give
-/// it an `Idempotency-Key`, so that asking again after a lost answer does not send it twice: for a day the
-/// same key with the same body gives the same answer.
+/// Finds the recipient in the account that sends, validates the message against its template, and stores
+/// it. The message is then sent, usually within a second, even if this process stops. Send an
+/// `Idempotency-Key`, so that you can safely repeat the request after a lost response: for a day, the same
+/// key with the same body returns the same response and sends nothing.
 #[utoipa::path(
     post, path = "/v1/messages", tag = "messages", security(("api_key" = ["push"])),
     params(
         SendQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "A name for this request: a new UUID, say",
+        ("Idempotency-Key" = Option<String>, Header, description = "A unique name for this request, such \
+            as a new UUID: repeating the request with the same key does not send the message again",
             min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = MessageRequest,
     responses(
-        (status = 200, description = "With `wait`: WeChat has answered", body = MessageResponse),
-        (status = 202, description = "It will be sent", body = AcceptedMessage),
-        (status = 400, description = "`data_invalid`: WeChat would not take it; `errors` names every \
-            mistake. `official_account_needed`, `mini_program_needed`: say which account sends. \
-            `idempotency_key_invalid`. Or the body cannot be understood"),
-        (status = 403, description = "`refused_by_user`: the person does not want messages of this \
-            template. Or the API key has not the scope, or is for other accounts"),
-        (status = 404, description = "`user_unknown`: never seen. `no_unionid`: WeChat has not told it. \
-            `not_a_follower`: known, and never seen following. `unfollowed`: has left. `not_a_user`: never \
-            logged in to the Mini Program that sends. `template_unknown`: the account has no such template. \
-            `account_unknown`, `official_account_unknown`, `mini_program_unknown`: not configured"),
+        (status = 200, description = "Only with `wait`: WeChat has responded, and no further attempt \
+            follows. The message may have failed: check `state`", body = MessageResponse),
+        (status = 202, description = "The message is stored and will be sent", body = AcceptedMessage),
+        (status = 400, description = "`data_invalid`: the message does not fit its template; `errors` \
+            lists every mistake. `official_account_needed`, `mini_program_needed`: several accounts are \
+            configured; name the one that sends. `idempotency_key_invalid`: the Idempotency-Key is \
+            malformed. `invalid_json`, `invalid_body`, `invalid_query`: the body or a parameter is \
+            malformed"),
+        (status = 403, description = "`refused_by_user`: the user does not want messages of this template. \
+            `scope_missing`, `app_not_allowed`: the API key lacks the scope, or may not access the account"),
+        (status = 404, description = "`user_unknown`: the service has never seen this user. `no_unionid`: \
+            WeChat has not returned the user's unionid. `not_a_follower`: the service has never seen the \
+            user follow the Official Account. `unfollowed`: the user no longer follows it. `not_a_user`: \
+            the user has never logged in to the Mini Program that sends. `template_unknown`: the account \
+            has no such template. `account_unknown`, `official_account_unknown`, `mini_program_unknown`: \
+            the account is not configured"),
         (status = 409, description = "`request_in_flight`: the first request with this Idempotency-Key is \
-            not answered yet",
-            headers(("Retry-After" = u64, description = "Seconds to wait before the next try"))),
-        (status = 422, description = "`idempotency_key_reused`: the key came before with another body"),
+            still being processed; repeat the request after `Retry-After`",
+            headers(("Retry-After" = u64, description = "Seconds to wait before repeating the request"))),
+        (status = 422, description = "`idempotency_key_reused`: this Idempotency-Key was used with \
+            another body; use a new key for each request"),
     )
 )]
 pub(super) async fn send_message(
@@ -92,55 +99,55 @@ pub(super) async fn send_message(
     key: IdempotencyKey,
     Json(request): Json<MessageRequest>,
 ) -> Result<Answer, Problem> {
-    let named = key.name(&caller, "POST /v1/messages", &request, wait)?;
+    let idempotent = key.identify(&caller, "POST /v1/messages", &request, wait)?;
     let request = request.into_request()?;
     let push = context.app.push.clone();
-    allow(&caller, &push, &request)?;
-    // Its key would stay in flight where the client hangs up.
-    let sent = context.background.whole(send(push, request, named, wait));
-    sent.await.map_err(|panicked| Problem::internal(&panicked))?
+    authorize(&caller, &push, &request)?;
+    // Otherwise the Idempotency-Key would stay in flight if the client disconnects.
+    let sent = context.background.run_to_completion(send(push, request, idempotent, wait));
+    sent.await.map_err(|panic| Problem::internal(&panic))?
 }
 
 async fn send(
     push: Arc<Push>,
     request: SendRequest,
-    named: Option<IdempotentRequest>,
+    idempotent: Option<IdempotentRequest>,
     wait: bool,
 ) -> Result<Answer, Problem> {
     let accepted = |id: &MessageId| Answer::Accepted(AcceptedMessage::new(id.clone()));
     let requests = [request];
-    let answered = push.accept(&requests, named.as_ref(), |verdicts| match verdicts.first() {
-        Some(Ok(id)) => kept(&accepted(id)),
+    let accepting = push.accept(&requests, idempotent.as_ref(), |results| match results.first() {
+        Some(Ok(id)) => to_json(&accepted(id)),
         _ => String::new(),
     });
-    let mut verdicts = match answered.await? {
-        Accepted::Before(kept) => return repeat(&push, &kept).await,
-        Accepted::Now(verdicts) => verdicts,
+    let mut results = match accepting.await? {
+        Accepted::Before(stored) => return repeat(&push, &stored).await,
+        Accepted::Now(results) => results,
     };
-    // Of one request, one.
-    let id = verdicts.swap_remove(0)?;
+    // One request has one result.
+    let id = results.swap_remove(0)?;
     if !wait {
         return Ok(accepted(&id));
     }
-    let settled = look(&push, &id).await;
+    let settled = wait_until_settled(&push, &id).await;
     let answer = settled
         .as_ref()
         .map_or_else(|| accepted(&id), |settled| Answer::Settled(Box::new(settled.clone())));
-    if let Some(IdempotentRequest { request, .. }) = named {
-        let without_person = settled.map(|settled| Box::new(settled.without_person()));
-        let keep = without_person.map_or_else(|| accepted(&id), Answer::Settled);
-        if let Err(error) = push.note_answer(&request, &kept(&keep)).await {
-            tracing::warn!(message.id = %id, %error, "could not keep an answer for its repetition");
+    if let Some(IdempotentRequest { request, .. }) = idempotent {
+        let without_user = settled.map(|settled| Box::new(settled.without_user()));
+        let stored = without_user.map_or_else(|| accepted(&id), Answer::Settled);
+        if let Err(error) = push.note_answer(&request, &to_json(&stored)).await {
+            tracing::warn!(message.id = %id, %error, "could not store a response for repetitions");
         }
     }
     Ok(answer)
 }
 
-/// The message once WeChat has answered; `None` where it has not in time, or the message is to be sent
-/// again.
-async fn look(push: &Push, id: &MessageId) -> Option<MessageResponse> {
-    match push.wait(id, PATIENCE).await {
-        Ok(shown) => shown.filter(|shown| !shown.is_open()).map(Into::into),
+/// Waits for WeChat's response and returns the message. Returns `None` if WeChat does not respond in time,
+/// or if another attempt follows.
+async fn wait_until_settled(push: &Push, id: &MessageId) -> Option<MessageResponse> {
+    match push.wait(id, WAIT_TIMEOUT).await {
+        Ok(found) => found.filter(|message| !message.is_open()).map(Into::into),
         Err(error) => {
             tracing::warn!(message.id = %id, %error, "could not wait for a message");
             None
@@ -148,15 +155,15 @@ async fn look(push: &Push, id: &MessageId) -> Option<MessageResponse> {
     }
 }
 
-fn kept(answer: &Answer) -> String {
+fn to_json(answer: &Answer) -> String {
     serde_json::to_string(answer).unwrap_or_default()
 }
 
-/// What the first request with this name was answered.
-async fn repeat(push: &Push, kept: &str) -> Result<Answer, Problem> {
-    let answer = serde_json::from_str(kept).map_err(|error| Problem::internal(&error))?;
+/// Returns the stored response of the first request with the same Idempotency-Key.
+async fn repeat(push: &Push, stored: &str) -> Result<Answer, Problem> {
+    let answer = serde_json::from_str(stored).map_err(|error| Problem::internal(&error))?;
     let Answer::Settled(settled) = answer else { return Ok(answer) };
-    let shown = push.find(settled.id()).await?;
-    let shown = shown.ok_or_else(|| super::unknown(settled.id()))?;
-    Ok(Answer::Settled(Box::new(settled.with_person_of(shown))))
+    let message = push.find(settled.id()).await?;
+    let message = message.ok_or_else(|| super::unknown(settled.id()))?;
+    Ok(Answer::Settled(Box::new(settled.with_user_of(message))))
 }

@@ -1,8 +1,7 @@
-//! What a message is: of an Official Account (`template_id` and what belongs to it), or of a Mini Program
-//! (`subscribe`).
+//! The two forms of a message: a template message of an Official Account (`template_id` and the members that
+//! belong to it), or a subscribe message of a Mini Program (`subscribe`).
 //!
-//! Which of the two is looked at after all members were read, so that whatever is wrong with one of them is
-//! told by its name.
+//! The form is determined after all members are parsed, so that errors name the invalid member.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,46 +16,48 @@ use crate::push::MessageSpec;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MiniProgramPage {
-    /// The Mini Program; linked to the Official Account, and published
+    /// The AppID of the Mini Program, which must be published and linked to the Official Account
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: AppId,
-    /// The page, such as `pages/order/order?id=1`; its start page where it is empty or left out
+    /// The page, such as `pages/order/order?id=1`; the start page if it is empty or left out
     #[serde(default, deserialize_with = "none_if_empty")]
     #[schema(value_type = Option<String>, max_length = 1024)]
     pagepath: Option<Line<1024>>,
 }
 
-/// What is sent where the message cannot be
+/// The message to send if the template message cannot be sent to the user
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageFallback {
+    /// A subscribe message of a Mini Program
     subscribe: SubscribeMessage,
 }
 
-/// A message of a Mini Program to a user who agreed to it
+/// A subscribe message of a Mini Program, to a user who consented to it
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubscribeMessage {
-    /// The Mini Program that sends; may be left out where one is configured
+    /// The AppID of the Mini Program that sends; optional if exactly one is configured
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// A template of that Mini Program
+    /// The id of a template of that Mini Program
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     template_id: TemplateId,
-    /// A text for each of the template's keys
+    /// A text for each key of the template
     #[schema(value_type = Option<std::collections::HashMap<String, KeyText>>)]
     data: Option<Data>,
-    /// The page of the Mini Program that a tap opens; none where it is empty
+    /// The page of the Mini Program that a tap opens; nothing opens if it is empty or left out
     #[serde(default, deserialize_with = "none_if_empty")]
     #[schema(value_type = Option<String>, max_length = 1024)]
     page: Option<Line<1024>>,
-    /// Which release of the Mini Program a tap opens; `formal` where it is left out
+    /// The release of the Mini Program that a tap opens; `formal` by default
     miniprogram_state: Option<MiniProgramState>,
-    /// The language of WeChat's own words around the message; `zh_CN` where it is left out
+    /// The language of WeChat's own texts around the message; `zh_CN` by default
     lang: Option<Lang>,
 }
 
-/// A release of a Mini Program
+/// A release of a Mini Program: `developer` (development version), `trial` (trial version) or `formal`
+/// (published version)
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MiniProgramState {
@@ -65,7 +66,7 @@ pub(super) enum MiniProgramState {
     Formal,
 }
 
-/// A language
+/// A language of WeChat's user interface
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(super) enum Lang {
     #[serde(rename = "zh_CN")]
@@ -78,8 +79,8 @@ pub(super) enum Lang {
     Taiwan,
 }
 
-/// What is sent, whoever gets it, as its members say.
-pub(super) struct Members {
+/// The members of a request body that describe the message.
+pub(super) struct Fields {
     pub(super) official_account: Option<AppId>,
     pub(super) template_id: Option<TemplateId>,
     pub(super) data: Option<Data>,
@@ -89,8 +90,8 @@ pub(super) struct Members {
     pub(super) subscribe: Option<SubscribeMessage>,
 }
 
-impl Members {
-    /// The message, and what is sent in its place.
+impl Fields {
+    /// Returns the message and its fallback.
     pub(super) fn into_specs(self) -> Result<(MessageSpec, Option<MessageSpec>), Problem> {
         match self {
             Self {
@@ -121,14 +122,15 @@ impl Members {
                 let spec = MessageSpec { channel, sender, template_id, content };
                 Ok((spec, fallback.map(|fallback| fallback.subscribe.into())))
             }
-            _ => Err(two_forms()),
+            _ => Err(invalid_form()),
         }
     }
 }
 
-fn two_forms() -> Problem {
-    let detail = "a message has `template_id` and what belongs to it, or else `subscribe` alone";
-    Problem::bad_request("invalid_body", detail).hint("/docs shows what the body has to be")
+fn invalid_form() -> Problem {
+    let detail = "a message must have either `template_id` and the members that belong to it, or \
+                  `subscribe` alone";
+    Problem::bad_request("invalid_body", detail).hint("/docs shows both forms of the body")
 }
 
 impl From<SubscribeMessage> for MessageSpec {
@@ -137,8 +139,8 @@ impl From<SubscribeMessage> for MessageSpec {
         let content = Content {
             data: data.unwrap_or_default().into_texts(),
             page: page.map(String::from),
-            miniprogram_state: miniprogram_state.map(|state| state.word().to_owned()),
-            lang: lang.map(|lang| lang.word().to_owned()),
+            miniprogram_state: miniprogram_state.map(|state| state.as_str().to_owned()),
+            lang: lang.map(|lang| lang.as_str().to_owned()),
             ..Content::default()
         };
         Self { channel: Channel::Subscribe, sender: appid, template_id, content }
@@ -152,7 +154,7 @@ impl From<MiniProgramPage> for Jump {
 }
 
 impl MiniProgramState {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Developer => "developer",
             Self::Trial => "trial",
@@ -162,7 +164,7 @@ impl MiniProgramState {
 }
 
 impl Lang {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Mainland => "zh_CN",
             Self::English => "en_US",

@@ -1,7 +1,7 @@
-//! Runs of the follower sync: their history, a new one, and what to do about those that wait.
+//! `/v1/sync-runs`: list and start runs of the follower sync, and decide on runs that wait.
 //!
-//! Runs are worked in this process's background, under the account's lease like those of the schedule: who
-//! is asked for one while another process works it says so.
+//! Runs execute in the background of this process, under the account's lease like scheduled runs. If another
+//! process holds the lease, starting a run is a 409.
 
 mod response;
 mod start;
@@ -27,14 +27,14 @@ use crate::sync::{self, Error};
 
 use response::SyncRunResponse;
 
-/// Followers are an Official Account's.
+/// Only Official Accounts have followers.
 const OFFICIAL: AccountKind = AccountKind::OfficialAccount;
 
-/// Runs on a page, unless it is said how many.
-const USUAL: u64 = 20;
+/// The page size without a `limit`.
+const DEFAULT_LIMIT: u64 = 20;
 
-/// Runs on a page at most.
-const MOST: u64 = 100;
+/// The maximum page size.
+const MAX_LIMIT: u64 = 100;
 
 type Cursor = paging::Cursor<'r'>;
 
@@ -50,60 +50,61 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SyncRunsQuery {
-    /// Only runs of the Official Account with this AppID
+    /// Only runs of this Official Account, by its AppID
     #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// Only those that stand so
+    /// Only runs in this state
     #[param(value_type = Option<String>,
         pattern = "^(running|paused|held|succeeded|failed|cancelled)$")]
     state: Option<RunState>,
-    /// How many at most; 20 where it is not said
+    /// The maximum number of entries on the page; 20 by default
     #[param(value_type = Option<u64>, minimum = 1, maximum = 100)]
-    limit: Option<Limit<MOST>>,
-    /// The `next_cursor` of the page before
+    limit: Option<Limit<MAX_LIMIT>>,
+    /// The `next_cursor` of the previous page; left out for the first page
     #[param(value_type = Option<String>, pattern = "^r[0-7][0-9a-f]{15}$")]
     cursor: Option<Cursor>,
 }
 
-/// Runs of the follower sync
+/// List sync runs
 ///
-/// The newest first, of all Official Accounts that the key is for.
+/// Runs of the follower sync, the newest first, of all Official Accounts that the API key may access.
+/// Includes runs of accounts that are no longer configured.
 #[utoipa::path(
     get, path = "/v1/sync-runs", tag = "sync", security(("api_key" = ["sync"])),
     params(SyncRunsQuery),
     responses(
         (status = 200, body = Page<SyncRunResponse>),
-        (status = 404, description = "`official_account_unknown`: the account never was configured here"),
+        (status = 404, description = "`official_account_unknown`: the account was never configured"),
     )
 )]
 async fn list_sync_runs(
     caller: Caller<auth::Sync>,
     State(context): State<Context>,
-    Query(asked): Query<SyncRunsQuery>,
+    Query(query): Query<SyncRunsQuery>,
 ) -> Result<Json<Page<SyncRunResponse>>, Problem> {
-    let limit = asked.limit.map_or(USUAL, Limit::get);
-    let before = asked.cursor.map(|cursor| cursor.row().cast_signed());
-    let accounts = match &asked.appid {
+    let limit = query.limit.map_or(DEFAULT_LIMIT, Limit::get);
+    let before = query.cursor.map(|cursor| cursor.row().cast_signed());
+    let accounts = match &query.appid {
         Some(appid) => {
-            caller.may_name(appid)?;
+            caller.require_app(appid)?;
             Some(vec![number(&context, &caller, appid).await?])
         }
         None => numbers(&context, caller.appids()).await?,
     };
-    let filter = runs::Filter { accounts, state: asked.state };
+    let filter = runs::Filter { accounts, state: query.state };
     let reader = context.app.store.reader();
     let found = store::in_time(runs::list_page(reader, &filter, before, limit + 1)).await?;
     let after = |run: &Run| Cursor::after(run.id.cast_unsigned()).into();
     Ok(Json(Page::of_rows(found, limit, after, SyncRunResponse)))
 }
 
-/// One run of the follower sync
+/// Get a sync run
 #[utoipa::path(
     get, path = "/v1/sync-runs/{id}", tag = "sync", security(("api_key" = ["sync"])),
-    params(("id" = i64, Path, description = "The run's number", minimum = 1)),
+    params(("id" = i64, Path, description = "The id of the run", minimum = 1)),
     responses(
         (status = 200, body = SyncRunResponse),
-        (status = 404, description = "`sync_run_unknown`: there is no such run"),
+        (status = 404, description = "`sync_run_unknown`: the run does not exist"),
     )
 )]
 async fn get_sync_run(
@@ -115,15 +116,15 @@ async fn get_sync_run(
     Ok(Json(SyncRunResponse(find(&context, &caller, id).await?)))
 }
 
-/// A run that the caller may see.
+/// Returns the run if the key may access its account.
 async fn find(context: &Context, caller: &Caller<auth::Sync>, id: RunId) -> Result<Run, Problem> {
     let found = store::in_time(runs::find(context.app.store.reader(), id)).await?;
     let run = found.ok_or(Error::NoSuchRun(id))?.run;
-    caller.may_name(&run.appid)?;
+    caller.require_app(&run.appid)?;
     Ok(run)
 }
 
-/// The account's number, of one that is configured or was.
+/// Returns the number of an account that is or was configured.
 async fn number(
     context: &Context,
     caller: &Caller<auth::Sync>,
@@ -137,7 +138,7 @@ async fn number(
     found.ok_or_else(|| v1::accounts::unknown(context, caller, OFFICIAL, appid))
 }
 
-/// The numbers of these accounts, of those that have one; `None` for all.
+/// Returns the numbers of these accounts, without those that have none yet; `None` for all accounts.
 async fn numbers(
     context: &Context,
     appids: Option<&[AppId]>,
@@ -151,7 +152,7 @@ async fn numbers(
     Ok(Some(numbers))
 }
 
-/// All that working a run of the account needs.
+/// Returns everything that a run of the account needs.
 async fn job(
     context: &Context,
     caller: &Caller<auth::Sync>,
@@ -161,7 +162,7 @@ async fn job(
     let account = accounts.iter().find(|account| account.appid == *appid);
     let account = account.ok_or_else(|| v1::accounts::unknown(context, caller, OFFICIAL, appid))?;
     if context.draining.is_cancelled() {
-        return Err(Problem::ending());
+        return Err(Problem::shutting_down());
     }
     let stop = context.background.stop().clone();
     let job = context.app.sync_job(account, stop, std::sync::Arc::new(|_, _| {}));
@@ -169,11 +170,11 @@ async fn job(
         Ok(Ok(job)) => Ok(job),
         Ok(Err(app::Error::Store(error))) => Err(error.into()),
         Ok(Err(error)) => Err(Problem::internal(&error)),
-        Err(_) => Err(Problem::database_unavailable()),
+        Err(_) => Err(Problem::database_too_slow()),
     }
 }
 
-/// Refuses, where somebody works for the account's sync at this moment.
+/// Returns 409 if a process is executing a run of the account.
 async fn refuse_if_busy(context: &Context, job: &sync::Job) -> Result<(), Problem> {
     let reader = context.app.store.reader();
     let name = sync::lease_name(job.wechat.appid());
@@ -183,7 +184,7 @@ async fn refuse_if_busy(context: &Context, job: &sync::Job) -> Result<(), Proble
     }
 }
 
-/// Why not: a run is being worked, and if it has its row by now, which.
+/// The 409 for an account whose run is being executed. Names the run if it is already in the database.
 async fn busy(context: &Context, job: &sync::Job) -> Problem {
     let (reader, states) = (context.app.store.reader(), [RunState::Running, RunState::Paused]);
     let open = store::in_time(runs::find_latest(reader, job.account, &states)).await;
@@ -192,12 +193,13 @@ async fn busy(context: &Context, job: &sync::Job) -> Problem {
     match open {
         Ok(Some(record)) => {
             let id = record.run.id;
-            problem(format!("run {id} of {appid} is being worked on"))
+            problem(format!("run {id} of {appid} is in progress"))
                 .sync_run(id)
-                .hint(format!("wait for it to end; GET /v1/sync-runs/{id} shows how far it is"))
+                .hint(format!("wait until it ends; GET /v1/sync-runs/{id} shows its progress"))
         }
-        _ => problem(format!("a process is at work on the sync of {appid}"))
-            .hint("try again in a moment"),
+        _ => {
+            problem(format!("a sync of {appid} is in progress")).hint("try again in a few seconds")
+        }
     }
 }
 
@@ -206,16 +208,16 @@ impl From<Error> for Problem {
         let (detail, hint) = (error.to_string(), error.hint());
         match error {
             Error::Store(error) => error.into(),
-            Error::Stopped => Self::ending(),
+            Error::Stopped => Self::shutting_down(),
             Error::NoSuchRun(_) => Self::not_found("sync_run_unknown", detail)
-                .hint("GET /v1/sync-runs names those there are"),
+                .hint("GET /v1/sync-runs lists the existing runs"),
             Error::LeaseHeld(_) | Error::LeaseLost(_) | Error::TickTaken(_) => {
                 Self::conflict("sync_running", detail).maybe_hint(hint)
             }
             Error::NotInState { .. } => Self::conflict("sync_run_state", detail)
-                .hint("GET /v1/sync-runs/{id} shows how it stands"),
+                .hint("GET /v1/sync-runs/{id} shows the state of the run"),
             Error::Outdated(_) => Self::conflict("sync_run_outdated", detail)
-                .hint("look at the newer run; this one can only be cancelled"),
+                .hint("check the newer run; this one can only be cancelled"),
             error => Self::internal(&error),
         }
     }

@@ -1,4 +1,4 @@
-//! A run in an answer: as the command line gives it, with a description for the document.
+//! A run in a response, and its OpenAPI description.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::Run;
 
-/// A run. Serialised by the model itself, so that the API and `runs show --json` cannot differ.
+/// A run. The model type itself is serialized, so that the API and `runs show --json` cannot differ.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub(super) struct SyncRunResponse(pub(super) Run);
@@ -31,83 +31,89 @@ impl ToSchema for SyncRunResponse {
     }
 }
 
-/// A run of the follower sync. `listed = known + fetched + quarantined + vanished` once it has ended
+/// A run of the follower sync. Once it has ended, `listed = known + fetched + quarantined + vanished`
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the model serialises; a test compares the two")]
+#[expect(dead_code, reason = "describes what the model serializes; a test compares the two")]
 struct Described {
-    /// The number of the run
+    /// The id of the run; a newer run has a higher id
     id: i64,
-    /// The Official Account
+    /// The AppID of the Official Account
     appid: String,
-    // Described by their types: beside an inlined type utoipa makes an object of a description.
+    // Described at their types: next to an inlined type, utoipa turns a description into an object.
     #[schema(inline)]
     state: State,
     #[schema(inline)]
     trigger: Trigger,
     #[schema(inline)]
     mode: Mode,
-    /// Pages of openids committed
+    /// Pages of WeChat's follower list that are stored
     pages: u64,
-    /// Openids in those pages
+    /// Followers on those pages
     listed: u64,
-    /// Listed, already mirrored, and not asked again
+    /// Listed followers that were already stored and whose profiles were not fetched again
     known: u64,
-    /// Listed and asked, and WeChat answered with a follower
+    /// Listed followers whose profiles were fetched
     fetched: u64,
-    /// Listed, and WeChat refuses to answer for them
+    /// Listed followers whose profiles WeChat refuses to return
     quarantined: u64,
-    /// Listed, and gone when they were asked
+    /// Listed followers who had unfollowed by the time their profiles were fetched
     vanished: u64,
-    /// Rows inserted or changed
+    /// Followers inserted or updated in the database
     upserted: u64,
-    /// Followers found to have left
+    /// Followers found to have unfollowed
     unfollowed: u64,
-    /// Followers without a unionid when the run ended
+    /// Followers of the account without a unionid when the run ended
     missing_unionid: u64,
-    /// Unionids that WeChat changed
+    /// Followers for whom WeChat returned another unionid than before
     conflicts: u64,
-    /// The tick of the schedule it was started for
+    /// The scheduled time that the run was started for; null for manual runs
     #[schema(required = true)]
     scheduled_at: Option<DateTime<Utc>>,
-    /// When it was started first
+    /// When the run was first started
     started_at: DateTime<Utc>,
-    /// When it ended; null while it can still go on
+    /// When the run ended; null while it can still continue
     #[schema(required = true)]
     finished_at: Option<DateTime<Utc>>,
-    /// Of a paused run: not before this instant
+    /// The earliest time at which a paused run resumes; null otherwise
     #[schema(required = true)]
     resume_at: Option<DateTime<Utc>>,
-    /// The page at which its latest start went on
+    /// The page, counted from 1, at which the run last resumed; null if it was never interrupted
     #[schema(required = true)]
     resumed_at_page: Option<u64>,
-    /// Calls sent to WeChat, by their path
+    /// The number of calls to WeChat, including repeated ones, by path
     calls: BTreeMap<String, u64>,
-    /// Seconds spent working, over all starts
+    /// The time spent working on the run in seconds, over all its starts
     seconds: f64,
-    /// Why it paused, is held or failed
+    /// Why the run is paused or held, or has failed; null otherwise
     #[schema(required = true)]
     error: Option<String>,
-    /// What an operator should know although the run went on
+    /// A problem that did not stop the run but needs an operator's attention; null if there is none
     #[schema(required = true)]
     warning: Option<String>,
 }
 
-macro_rules! words {
-    ($($(#[$doc:meta])+ $name:ident { $($word:ident)+ })+) => {$(
+macro_rules! enums {
+    ($($(#[$doc:meta])+ $name:ident { $($value:ident)+ })+) => {$(
         $(#[$doc])+
         #[derive(ToSchema)]
         #[schema(rename_all = "snake_case")]
-        #[expect(dead_code, reason = "describes the model's words; a test compares the two")]
-        enum $name { $($word,)+ }
+        #[expect(dead_code, reason = "describes the model's values; a test compares the two")]
+        enum $name { $($value,)+ }
     )+};
 }
 
-words! {
-    /// Where it stands
+enums! {
+    /// The state of the run. `running`: in progress, or interrupted and not resumed yet. `paused`: resumes
+    /// by itself, for example after WeChat's quota is reset. `held`: the list was read completely, but
+    /// marking the missing followers as unfollowed looks wrong; confirm or cancel the run. `succeeded`:
+    /// completed. `failed`: ended with an error; no follower was marked as unfollowed. `cancelled`: ended
+    /// by an operator or replaced by a newer run
     State { Running Paused Held Succeeded Failed Cancelled }
-    /// What started it
+    /// What started the run. `manual`: the API or the command line. `schedule`: the schedule. `catch_up`:
+    /// the schedule, late, because the service was down at the scheduled time
     Trigger { Manual Schedule CatchUp }
-    /// How much it asks for
+    /// Whose profiles the run fetches. `incremental`: those of new followers, of followers without a
+    /// unionid, and of a share of the others. `full`: those of all followers
     Mode { Incremental Full }
 }
 
@@ -154,9 +160,9 @@ mod tests {
     #[test]
     fn every_word_is_in_the_description() {
         let described = serde_json::to_value(SyncRunResponse::schema()).unwrap();
-        let words =
+        let values =
             |member: &str| described["properties"][member]["enum"].as_array().unwrap().len();
-        assert_eq!([words("state"), words("trigger"), words("mode")], [6, 3, 2]);
+        assert_eq!([values("state"), values("trigger"), values("mode")], [6, 3, 2]);
         use model::{Mode, Trigger};
         for state in ["running", "paused", "held", "succeeded", "failed", "cancelled"] {
             let state = RunState::from_word(state).unwrap();

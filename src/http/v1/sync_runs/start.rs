@@ -1,4 +1,4 @@
-//! A run asked for over HTTP: known when the request is answered, worked afterwards.
+//! Starts runs. The response is sent once a run is in the database; the run then continues in the background.
 
 use axum::extract::State;
 use futures::future::join_all;
@@ -17,22 +17,22 @@ use crate::http::v1::accounts;
 use crate::model::{AppId, Run, Trigger};
 use crate::sync::{self, Error, Request};
 
-/// Which account to sync, and how
+/// The account to sync, and how
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartSyncRunRequest {
-    /// The Official Account; all that the API key is for where it is left out
+    /// The AppID of the Official Account; all accounts that the API key may access if left out
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     appid: Option<AppId>,
-    /// Ask for every follower's profile
+    /// Whether to fetch the profiles of all followers
     #[serde(default)]
     full: bool,
-    /// Give an interrupted run up and begin another
+    /// Whether to cancel an interrupted run and start from the beginning
     #[serde(default)]
     restart: bool,
 }
 
-/// The run that is under way, or one for each of several accounts
+/// The started run, or a list with one run for each of several accounts
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum StartedSyncRuns {
@@ -40,23 +40,28 @@ pub(super) enum StartedSyncRuns {
     Several(Page<SyncRunResponse>),
 }
 
-/// Start a run, or let an interrupted one go on
+/// Start or resume a sync run
 ///
-/// Of the account named, or of every Official Account that the API key is for. Answered as soon as the run
-/// is known; it is worked in the background of this process. The account's open run, paused or interrupted,
-/// goes on from its checkpoint unless `restart` gives it up.
+/// Syncs the given Official Account, or every Official Account that the API key may access. The response is
+/// sent as soon as the run is recorded; the run itself continues in the background. A paused or interrupted
+/// run of the account resumes from its checkpoint, unless `restart` is set.
 ///
-/// The answer is the run where one account is meant, and a list of runs where several are: of the accounts
-/// that nobody works on already.
+/// For one account the response is the run. For several accounts it is a list, without the accounts that
+/// already have a run in progress.
 #[utoipa::path(
     post, path = "/v1/sync-runs", tag = "sync", security(("api_key" = ["sync"])),
-    request_body(content = Option<StartSyncRunRequest>, description = "May be left out"),
+    request_body(content = Option<StartSyncRunRequest>,
+        description = "Optional: without a body, all accounts are synced"),
     responses(
-        (status = 202, description = "Under way; `Location` is where it can be looked at",
-            body = StartedSyncRuns, headers(("Location" = String, description = "The run, or the list"))),
-        (status = 404, description = "`official_account_unknown`: the account is not configured, or none is"),
-        (status = 409, description = "`sync_running`: a run of the account is being worked on, or of every \
-            account; `sync_run` is its number"),
+        (status = 202, description = "The run is in progress. Follow it with `GET` at `Location`",
+            body = StartedSyncRuns,
+            headers(("Location" = String, description = "The path of the run, or of the list of runs"))),
+        (status = 404, description = "`official_account_unknown`: the account is not configured, or no \
+            Official Account is configured"),
+        (status = 409, description = "`sync_running`: a run of the account, or of each account, is \
+            already in progress; `sync_run` is its id if it is known"),
+        (status = 503, description = "`ending`: this process is shutting down. `database_unavailable`: the \
+            database failed. Repeat the request after `Retry-After`"),
     )
 )]
 pub(super) async fn start_sync_run(
@@ -65,12 +70,12 @@ pub(super) async fn start_sync_run(
     _: Query<Nothing>,
     body: Option<Json<StartSyncRunRequest>>,
 ) -> Result<Accepted<StartedSyncRuns>, Problem> {
-    let nothing = StartSyncRunRequest { appid: None, full: false, restart: false };
-    let StartSyncRunRequest { appid, full, restart } = body.map_or(nothing, |Json(asked)| asked);
+    let default = StartSyncRunRequest { appid: None, full: false, restart: false };
+    let StartSyncRunRequest { appid, full, restart } = body.map_or(default, |Json(body)| body);
     let request = Request { trigger: Trigger::Manual, scheduled_at: None, full, restart };
-    let meant = accounts::meant(&context, &caller, OFFICIAL, appid.as_ref())?;
-    match meant.as_slice() {
-        [] => Err(nobody(&context, &caller)),
+    let selected = accounts::select(&context, &caller, OFFICIAL, appid.as_ref())?;
+    match selected.as_slice() {
+        [] => Err(no_account(&context, &caller)),
         [only] => {
             let run = start(&context, &caller, only, request).await?;
             let location = format!("/v1/sync-runs/{}", run.id);
@@ -80,10 +85,11 @@ pub(super) async fn start_sync_run(
     }
 }
 
-/// Why there is no account to sync.
-fn nobody(context: &Context, caller: &Caller<auth::Sync>) -> Problem {
-    let theirs = context.app.accounts.of(OFFICIAL).find_map(|appid| caller.may_name(appid).err());
-    theirs.unwrap_or_else(|| {
+/// The error if there is no account to sync: none that the key may access, or none at all.
+fn no_account(context: &Context, caller: &Caller<auth::Sync>) -> Problem {
+    let mut accounts = context.app.accounts.of(OFFICIAL);
+    let forbidden = accounts.find_map(|appid| caller.require_app(appid).err());
+    forbidden.unwrap_or_else(|| {
         Problem::not_found("official_account_unknown", "no Official Account is configured")
     })
 }
@@ -91,7 +97,7 @@ fn nobody(context: &Context, caller: &Caller<auth::Sync>) -> Problem {
 /// Starts a run of each account.
 ///
 /// # Errors
-/// Where none was started: why the first was not.
+/// The error of the first account, if no run was started.
 async fn start_all(
     context: &Context,
     caller: &Caller<auth::Sync>,
@@ -104,7 +110,7 @@ async fn start_all(
         match run {
             Ok(run) => data.push(SyncRunResponse(run)),
             Err(problem) => {
-                tracing::info!(app.id = %appid, code = problem.code(), "no run was started");
+                tracing::info!(app.id = %appid, code = problem.code(), "could not start a sync run");
                 refused = refused.or(Some(problem));
             }
         }
@@ -119,7 +125,7 @@ async fn start_all(
     }
 }
 
-/// Starts a run of one account, which is worked in the background.
+/// Starts a run of one account in the background.
 async fn start(
     context: &Context,
     caller: &Caller<auth::Sync>,
@@ -128,25 +134,27 @@ async fn start(
 ) -> Result<Run, Problem> {
     let job = job(context, caller, appid).await?;
     refuse_if_busy(context, &job).await?;
-    let worked = job.clone();
-    let begun = context.background.begin(move |tell| work(worked, request, tell)).await;
-    match begun.ok_or_else(Problem::database_unavailable)? {
+    let background_job = job.clone();
+    let started =
+        context.background.spawn(move |sender| execute(background_job, request, sender)).await;
+    match started.ok_or_else(Problem::database_too_slow)? {
         Ok(run) => Ok(run),
         Err(Error::LeaseHeld(_)) => Err(busy(context, &job).await),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Begins a run, tells of it, and works it. How it ended is in its row and in the log.
-async fn work(job: sync::Job, request: Request, tell: oneshot::Sender<Result<Run, Error>>) {
+/// Starts a run, reports it, and executes it. Its outcome is in the database and in the log.
+async fn execute(job: sync::Job, request: Request, sender: oneshot::Sender<Result<Run, Error>>) {
     match sync::begin(&job, request).await {
         Ok(started) => {
-            // Whoever asked may have gone; the run goes on all the same.
-            let _ = tell.send(Ok(started.run().clone()));
+            // The run continues even if the caller has disconnected.
+            let _ = sender.send(Ok(started.run().clone()));
             if let Err(error) = started.work(&job).await {
-                tracing::warn!(app.id = %job.wechat.appid(), %error, "the sync asked for ended");
+                let appid = job.wechat.appid();
+                tracing::warn!(app.id = %appid, %error, "a sync that was started over the API stopped");
             }
         }
-        Err(error) => _ = tell.send(Err(error)),
+        Err(error) => _ = sender.send(Err(error)),
     }
 }

@@ -1,4 +1,4 @@
-//! What to do about a run that waits: let it sweep, or end it.
+//! Decisions on runs that wait: confirm or cancel them.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,21 +12,26 @@ use crate::http::parameters::{Nothing, Path, Query};
 use crate::model::{Run, RunId};
 use crate::sync::{self, Error};
 
-/// Let a held run mark those it did not find as having left
+/// Confirm a held run
 ///
-/// Usually done when it is answered. Where that takes longer, the answer is 202 with the run as it stood,
-/// and the run shows when it is done.
+/// Marks the followers that the run did not find as unfollowed. Check `unfollowed` and `error` of the run
+/// first. If this takes longer than 3 s, the response is a 202 with the run as it was, and the work
+/// continues.
 #[utoipa::path(
     post, path = "/v1/sync-runs/{id}/confirm", tag = "sync", security(("api_key" = ["sync"])),
-    params(("id" = i64, Path, description = "The run's number", minimum = 1)),
+    params(("id" = i64, Path, description = "The id of the run", minimum = 1)),
     responses(
-        (status = 200, description = "Done", body = SyncRunResponse),
-        (status = 202, description = "Under way", body = SyncRunResponse,
-            headers(("Location" = String, description = "The run"))),
-        (status = 404, description = "`sync_run_unknown`: there is no such run; `official_account_unknown`: its \
-            account is not configured any more"),
-        (status = 409, description = "`sync_run_state`: the run is not held; `sync_run_outdated`: the \
-            account was crawled again since; `sync_running`: a run of the account is being worked on"),
+        (status = 200, description = "The run is confirmed", body = SyncRunResponse),
+        (status = 202, description = "Not finished within 3 s; continues in the background. Follow the \
+            run with `GET` at `Location`", body = SyncRunResponse,
+            headers(("Location" = String, description = "The path of the run"))),
+        (status = 404, description = "`sync_run_unknown`: the run does not exist. \
+            `official_account_unknown`: its account is no longer configured"),
+        (status = 409, description = "`sync_run_state`: the run is not held. `sync_run_outdated`: a newer \
+            run of the account exists; this one can only be cancelled. `sync_running`: a run of the \
+            account is in progress"),
+        (status = 503, description = "`ending`: this process is shutting down. `database_unavailable`: the \
+            database failed. Repeat the request after `Retry-After`"),
     )
 )]
 pub(super) async fn confirm_sync_run(
@@ -40,20 +45,24 @@ pub(super) async fn confirm_sync_run(
     decide(&context, &caller, run, confirm).await
 }
 
-/// End a run for good, whatever it waits for
+/// Cancel a run
 ///
-/// For runs that are paused, held or interrupted. One that is being worked on is answered with 409.
+/// Ends a run that is paused, held or interrupted. A cancelled run cannot be resumed; what it has stored
+/// stays.
 #[utoipa::path(
     post, path = "/v1/sync-runs/{id}/cancel", tag = "sync", security(("api_key" = ["sync"])),
-    params(("id" = i64, Path, description = "The run's number", minimum = 1)),
+    params(("id" = i64, Path, description = "The id of the run", minimum = 1)),
     responses(
-        (status = 200, description = "Done", body = SyncRunResponse),
-        (status = 202, description = "Under way", body = SyncRunResponse,
-            headers(("Location" = String, description = "The run"))),
-        (status = 404, description = "`sync_run_unknown`: there is no such run; `official_account_unknown`: its \
-            account is not configured any more"),
-        (status = 409, description = "`sync_run_state`: the run has ended; `sync_running`: it, or \
-            another one of the account, is being worked on"),
+        (status = 200, description = "The run is cancelled", body = SyncRunResponse),
+        (status = 202, description = "Not finished within 3 s; continues in the background. Follow the \
+            run with `GET` at `Location`", body = SyncRunResponse,
+            headers(("Location" = String, description = "The path of the run"))),
+        (status = 404, description = "`sync_run_unknown`: the run does not exist. \
+            `official_account_unknown`: its account is no longer configured"),
+        (status = 409, description = "`sync_run_state`: the run has already ended. `sync_running`: this \
+            or another run of the account is in progress"),
+        (status = 503, description = "`ending`: this process is shutting down. `database_unavailable`: the \
+            database failed. Repeat the request after `Retry-After`"),
     )
 )]
 pub(super) async fn cancel_sync_run(
@@ -67,7 +76,7 @@ pub(super) async fn cancel_sync_run(
     decide(&context, &caller, run, cancel).await
 }
 
-/// Does it in the background, so that it is done as a whole whatever becomes of the request.
+/// Carries out the decision in the background, so that it completes even if the caller disconnects.
 async fn decide<W>(
     context: &Context,
     caller: &Caller<auth::Sync>,
@@ -80,12 +89,12 @@ where
     let job = job(context, caller, &run.appid).await?;
     refuse_if_busy(context, &job).await?;
     let decided = decision(job.clone());
-    let told = context.background.begin(|tell| async move {
-        if let Err(Err(error)) = tell.send(decided.await) {
-            tracing::warn!(sync.run = run.id, %error, "what was decided on a run was not done");
+    let report = context.background.spawn(|sender| async move {
+        if let Err(Err(error)) = sender.send(decided.await) {
+            tracing::warn!(sync.run = run.id, %error, "could not confirm or cancel a sync run");
         }
     });
-    match told.await {
+    match report.await {
         Some(Ok(run)) => Ok(Json::<_>(SyncRunResponse(run)).into_response()),
         Some(Err(Error::LeaseHeld(_))) => Err(busy(context, &job).await),
         Some(Err(error)) => Err(error.into()),

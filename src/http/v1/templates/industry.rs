@@ -1,4 +1,4 @@
-//! `/v1/official-accounts/{appid}/industry`: the lines of business that an account takes templates from.
+//! `/v1/official-accounts/{appid}/industry`: the industries whose templates an account can use.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{OfficialAccountRefusals, WechatRefusals, answer};
+use super::{OfficialAccountRefusals, WechatRefusals, respond};
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
@@ -23,39 +23,39 @@ pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default().routes(routes!(get_industry, set_industry))
 }
 
-/// The two lines of business of an Official Account
+/// The two industries of an Official Account
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IndustryResponse {
-    /// The first; null where none is set
+    /// The primary industry; null if none is set
     #[schema(required = true)]
     primary_industry: Option<IndustryNames>,
-    /// The second; null where none is set
+    /// The secondary industry; null if none is set
     #[schema(required = true)]
     secondary_industry: Option<IndustryNames>,
 }
 
-/// A line of business, in WeChat's words
+/// An industry, with WeChat's names
 #[derive(Debug, Serialize, ToSchema)]
 struct IndustryNames {
     /// The sector
     first_class: String,
-    /// The branch of the sector
+    /// The industry within the sector
     second_class: String,
 }
 
-/// The lines of business to set
+/// The industries to set
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SetIndustryRequest {
-    /// WeChat's number for the first: `1`
+    /// WeChat's id of the primary industry, such as `1`
     #[schema(value_type = String, pattern = "^[0-9]{1,8}$")]
     industry_id1: IndustryNumber,
-    /// WeChat's number for the second
+    /// WeChat's id of the secondary industry
     #[schema(value_type = String, pattern = "^[0-9]{1,8}$")]
     industry_id2: IndustryNumber,
 }
 
-/// WeChat's number for a line of business: it writes it as a text, and everybody else as a number.
+/// WeChat's id of an industry. WeChat writes it as a string; callers may also send a number.
 struct IndustryNumber(String);
 
 impl<'de> Deserialize<'de> for IndustryNumber {
@@ -70,7 +70,7 @@ impl Visitor<'_> for NumberVisitor {
     type Value = IndustryNumber;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the number of an industry, such as \"1\"")
+        f.write_str("the id of an industry, such as \"1\"")
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<IndustryNumber, E> {
@@ -81,16 +81,19 @@ impl Visitor<'_> for NumberVisitor {
         let is_number = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         match is_number {
             true => Ok(IndustryNumber(text.to_owned())),
-            false => Err(E::custom("must be the number of an industry, such as \"1\"")),
+            false => Err(E::custom("must be the id of an industry, such as \"1\"")),
         }
     }
 }
 
-/// The lines of business of an Official Account
+/// Get the industries of an Official Account
+///
+/// WeChat offers an account the templates of its two industries.
 #[utoipa::path(
     get, path = "/v1/official-accounts/{appid}/industry", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the Official Account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     responses((status = 200, body = IndustryResponse), OfficialAccountRefusals, WechatRefusals)
 )]
 async fn get_industry(
@@ -99,19 +102,20 @@ async fn get_industry(
     Path(appid): Path<AppId>,
     _: Query<Nothing>,
 ) -> Result<Json<IndustryResponse>, Problem> {
-    caller.may_name(&appid)?;
-    Ok(Json(answer(context.app.push.industries(&appid)).await?.into()))
+    caller.require_app(&appid)?;
+    Ok(Json(respond(context.app.push.industries(&appid)).await?.into()))
 }
 
-/// Set the lines of business of an Official Account
+/// Set the industries of an Official Account
 ///
-/// WeChat allows it once a month. Templates of other lines may be lost.
+/// WeChat allows one change per month. The account may lose templates of other industries.
 #[utoipa::path(
     put, path = "/v1/official-accounts/{appid}/industry", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the Official Account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     request_body = SetIndustryRequest,
-    responses((status = 204, description = "Set"), OfficialAccountRefusals, WechatRefusals)
+    responses((status = 204, description = "The industries are set"), OfficialAccountRefusals, WechatRefusals)
 )]
 async fn set_industry(
     caller: Caller<auth::Templates>,
@@ -120,9 +124,9 @@ async fn set_industry(
     _: Query<Nothing>,
     Json(request): Json<SetIndustryRequest>,
 ) -> Result<NoContent, Problem> {
-    caller.may_name(&appid)?;
+    caller.require_app(&appid)?;
     let SetIndustryRequest { industry_id1, industry_id2 } = request;
-    answer(context.app.push.set_industries(&appid, &industry_id1.0, &industry_id2.0)).await?;
+    respond(context.app.push.set_industries(&appid, &industry_id1.0, &industry_id2.0)).await?;
     Ok(NoContent)
 }
 

@@ -1,4 +1,4 @@
-//! WeChat's library of templates for a Mini Program: its categories, its titles, their keywords.
+//! WeChat's template library for Mini Programs: categories, titles and keywords.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -6,21 +6,21 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{LibraryNumber, MiniProgramRefusals, TemplateKind, WechatRefusals, answer};
+use super::{LibraryId, MiniProgramRefusals, TemplateKind, WechatRefusals, respond};
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{CutQuery, Limit, Page, Position};
+use crate::http::paging::{Limit, Page, PageQuery, Position};
 use crate::http::parameters::{Path, Query};
 use crate::model::AppId;
 use crate::push::{Category, Keyword, LibraryTitle};
 
-/// Titles on a page at most, as WeChat gives them.
-const MOST: u64 = 30;
+/// The maximum page size, which is WeChat's.
+const MAX_LIMIT: u64 = 30;
 
-/// Categories that are asked about at once.
-const MOST_CATEGORIES: usize = 20;
+/// The maximum number of categories in one request.
+const MAX_CATEGORIES: usize = 20;
 
 pub(super) fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
@@ -33,13 +33,13 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct LibraryQuery {
-    /// Numbers of categories, with commas between them
+    /// Up to 20 category ids, separated by commas
     #[param(value_type = String, pattern = "^[0-9]{1,9}(,[0-9]{1,9}){0,19}$")]
     categories: Categories,
-    /// How many at most; 30 where it is not said
+    /// The maximum number of entries on the page; 30 by default
     #[param(value_type = Option<u64>, minimum = 1, maximum = 30)]
-    limit: Option<Limit<MOST>>,
-    /// The `next_cursor` of the page before
+    limit: Option<Limit<MAX_LIMIT>>,
+    /// The `next_cursor` of the previous page; left out for the first page
     #[param(value_type = Option<String>, pattern = "^p[0-7][0-9a-f]{15}$")]
     cursor: Option<Position>,
 }
@@ -52,90 +52,95 @@ impl TryFrom<String> for Categories {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = |word: &str| word.parse::<u32>().ok().map(i64::from);
-        let numbers: Option<Vec<_>> =
-            text.split(',').take(MOST_CATEGORIES + 1).map(number).collect();
-        let few = numbers.filter(|numbers| numbers.len() <= MOST_CATEGORIES);
-        few.map(Self).ok_or_else(|| {
-            format!("categories are 1 to {MOST_CATEGORIES} numbers with commas between them")
+        let id = |text: &str| text.parse::<u32>().ok().map(i64::from);
+        let ids: Option<Vec<_>> = text.split(',').take(MAX_CATEGORIES + 1).map(id).collect();
+        let ids = ids.filter(|ids| ids.len() <= MAX_CATEGORIES);
+        ids.map(Self).ok_or_else(|| {
+            format!("categories must be 1 to {MAX_CATEGORIES} numbers separated by commas")
         })
     }
 }
 
-/// A category
+/// A category of a Mini Program
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CategoryResponse {
-    /// Its number
+    /// The id of the category
     category_id: i64,
-    /// Its name
+    /// The name of the category
     name: String,
 }
 
-/// A page of WeChat's library
+/// A page of WeChat's template library
 #[derive(Serialize, ToSchema)]
 struct LibraryResponse {
-    /// In WeChat's order
+    /// The templates of this page, in WeChat's order
     data: Vec<LibraryTemplate>,
-    /// Where the next page begins; null on the last one
+    /// Pass it as `cursor` to get the next page; null on the last page
     #[schema(required = true)]
     next_cursor: Option<String>,
-    /// How many there are in these categories
+    /// The number of templates in these categories
     total: u64,
 }
 
-/// A template of WeChat's library
+/// A template of WeChat's template library
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LibraryTemplate {
-    /// Its number in the library
+    /// The id of the template in the library, for adding it
     tid: String,
-    /// Its title
+    /// The title of the template
     title: String,
-    /// How often it can be sent to whoever accepts it; null where WeChat does not say
+    /// How often the template can be sent to a user who consents; null if WeChat does not return it
     #[schema(required = true)]
     kind: Option<TemplateKind>,
-    /// The category that it is of
+    /// The id of the template's category; null if WeChat does not return it
     #[schema(required = true)]
     category_id: Option<i64>,
 }
 
-/// A keyword of a template
+/// A keyword of a template in the library
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeywordResponse {
-    /// Its number, for `keyword_ids`
+    /// The id of the keyword, for `keyword_ids` when adding the template
     keyword_id: i64,
-    /// Its name
+    /// The name of the keyword
     name: String,
-    /// A text that it takes
+    /// An example text
     example: String,
-    /// The kind of its texts: `thing`, `time`, …
+    /// The type of text that the keyword accepts, such as `thing` or `time`
     rule: String,
 }
 
-/// Categories of a Mini Program
+/// List the categories of a Mini Program
 ///
-/// What it is registered for, which says what part of WeChat's library is open to it.
+/// The categories that the Mini Program is registered for. They determine which templates of WeChat's
+/// library it can use.
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/categories", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
+    params(("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"), PageQuery),
     responses((status = 200, body = Page<CategoryResponse>), MiniProgramRefusals, WechatRefusals)
 )]
 async fn list_categories(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    Query(asked): Query<CutQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<CategoryResponse>>, Problem> {
-    caller.may_name(&appid)?;
-    let categories = answer(context.app.push.subscribe_categories(&appid)).await?;
-    Ok(Json(asked.page(categories, CategoryResponse::from)))
+    caller.require_app(&appid)?;
+    let categories = respond(context.app.push.subscribe_categories(&appid)).await?;
+    Ok(Json(query.page(categories, CategoryResponse::from)))
 }
 
-/// WeChat's library of templates for a Mini Program
+/// Search WeChat's template library
+///
+/// The templates of the given categories that the Mini Program can add. A page may have fewer entries than
+/// `limit` and still have a `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/template-library", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), LibraryQuery),
+    params(("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"), LibraryQuery),
     responses((status = 200, body = LibraryResponse), MiniProgramRefusals, WechatRefusals)
 )]
 async fn list_library_templates(
@@ -144,38 +149,41 @@ async fn list_library_templates(
     Path(appid): Path<AppId>,
     Query(LibraryQuery { categories, limit, cursor }): Query<LibraryQuery>,
 ) -> Result<Json<LibraryResponse>, Problem> {
-    caller.may_name(&appid)?;
-    let (start, limit) = (cursor.map_or(0, Position::row), limit.map_or(MOST, Limit::get));
+    caller.require_app(&appid)?;
+    let (start, limit) = (cursor.map_or(0, Position::row), limit.map_or(MAX_LIMIT, Limit::get));
     let (titles, total) =
-        answer(context.app.push.subscribe_library(&appid, &categories.0, start, limit)).await?;
-    // Counted as WeChat counts: a title that cannot be used is left out of the page.
+        respond(context.app.push.subscribe_library(&appid, &categories.0, start, limit)).await?;
+    // By WeChat's count: a title that cannot be used is missing from the page.
     let next = start.saturating_add(limit);
     let next_cursor = (next < total).then(|| Position::after(next).into());
     let data = titles.into_iter().map(Into::into).collect();
     Ok(Json(LibraryResponse { data, next_cursor, total }))
 }
 
-/// Keywords of a template of WeChat's library
+/// List the keywords of a library template
+///
+/// Choose two to five of them when adding the template.
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/template-library/{tid}/keywords", tag = "templates",
     security(("api_key" = ["templates"])),
     params(
-        ("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        ("tid" = String, Path, description = "The template's number in the library",
+        ("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("tid" = String, Path, description = "The id of the template in the library",
             pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        CutQuery,
+        PageQuery,
     ),
     responses((status = 200, body = Page<KeywordResponse>), MiniProgramRefusals, WechatRefusals)
 )]
 async fn list_library_keywords(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
-    Path((appid, tid)): Path<(AppId, LibraryNumber)>,
-    Query(asked): Query<CutQuery>,
+    Path((appid, tid)): Path<(AppId, LibraryId)>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<KeywordResponse>>, Problem> {
-    caller.may_name(&appid)?;
-    let keywords = answer(context.app.push.subscribe_keywords(&appid, &tid.0)).await?;
-    Ok(Json(asked.page(keywords, KeywordResponse::from)))
+    caller.require_app(&appid)?;
+    let keywords = respond(context.app.push.subscribe_keywords(&appid, &tid.0)).await?;
+    Ok(Json(query.page(keywords, KeywordResponse::from)))
 }
 
 impl From<Category> for CategoryResponse {

@@ -1,7 +1,7 @@
-//! The message templates of an account, as WeChat has them: looked at, added, deleted.
+//! The message templates of an account in WeChat: list, add and delete them.
 //!
-//! WeChat is asked each time, and its refusals are told with its own words. What changes something is asked
-//! for once: whoever lost the answer looks at the list.
+//! Every request calls WeChat, and WeChat's errors are returned to the caller. Changes are not retried: a
+//! caller that lost the response has to check the list.
 
 mod industry;
 mod library;
@@ -27,7 +27,7 @@ pub use program::SubscribeTemplateResponse;
 
 use refusals::{MiniProgramRefusals, OfficialAccountRefusals, WechatRefusals};
 
-/// How long a caller waits at most: WeChat's answer usually takes a tenth of a second.
+/// The longest time a caller waits. WeChat usually answers within 100 ms.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) fn router() -> OpenApiRouter<Context> {
@@ -38,20 +38,20 @@ pub(super) fn router() -> OpenApiRouter<Context> {
         .merge(library::router())
 }
 
-/// A template that was added
+/// An added template
 #[derive(Serialize, ToSchema)]
 struct TemplateAddedResponse {
-    /// What messages name it by
+    /// The id of the template, for `template_id` of a message
     #[schema(value_type = String)]
     template_id: TemplateId,
 }
 
-/// The number of a template in WeChat's library: `OPENTM207498902`, `99`.
+/// The id of a template in WeChat's library, such as `OPENTM207498902` or `99`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct LibraryNumber(String);
+struct LibraryId(String);
 
-impl TryFrom<String> for LibraryNumber {
+impl TryFrom<String> for LibraryId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -63,18 +63,19 @@ impl TryFrom<String> for LibraryNumber {
     }
 }
 
-/// How often a template can be sent to whoever accepts it
+/// How often a template can be sent to a user who consents: `one_time`, once per consent, or `long_term`,
+/// any number of times
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum TemplateKind {
-    /// Once for each acceptance
+    /// Once for each consent
     OneTime,
-    /// Again and again
+    /// Any number of times
     LongTerm,
 }
 
 impl TemplateKind {
-    /// After WeChat's number for it.
+    /// Converts WeChat's number.
     fn of(number: i64) -> Option<Self> {
         match number {
             2 => Some(Self::OneTime),
@@ -84,12 +85,12 @@ impl TemplateKind {
     }
 }
 
-/// What WeChat answers, within the caller's patience.
-async fn answer<T>(asked: impl Future<Output = Result<T, push::Error>>) -> Result<T, Problem> {
-    let answered = tokio::time::timeout(DEADLINE, asked).await;
+/// Waits for WeChat's response until [`DEADLINE`].
+async fn respond<T>(call: impl Future<Output = Result<T, push::Error>>) -> Result<T, Problem> {
+    let response = tokio::time::timeout(DEADLINE, call).await;
     let too_slow = |_| {
-        Problem::too_slow("wechat_too_slow", "WeChat has not answered in time")
-            .hint("it may have done what it was asked for: look before you try again")
+        Problem::gateway_timeout("wechat_too_slow", "WeChat did not respond in time")
+            .hint("WeChat may have made the change: check its current state before you try again")
     };
-    Ok(answered.map_err(too_slow)??)
+    Ok(response.map_err(too_slow)??)
 }

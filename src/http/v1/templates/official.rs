@@ -1,4 +1,4 @@
-//! `/v1/official-accounts/{appid}/templates`.
+//! `/v1/official-accounts/{appid}/templates`: the templates of an Official Account's template messages.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,14 +8,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{
-    LibraryNumber, OfficialAccountRefusals, TemplateAddedResponse, WechatRefusals, answer,
-};
+use super::{LibraryId, OfficialAccountRefusals, TemplateAddedResponse, WechatRefusals, respond};
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{CutQuery, Page};
+use crate::http::paging::{Page, PageQuery};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::line::Line;
 use crate::model::{AppId, TemplateId};
@@ -30,16 +28,16 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 /// A template of an Official Account
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateResponse {
-    /// What messages name it by
+    /// The id of the template, for `template_id` of a message
     #[schema(value_type = String)]
     template_id: TemplateId,
-    /// Its title
+    /// The title of the template
     title: String,
-    /// Its lines, in which `{{key.DATA}}` stands where a message's text goes
+    /// The content, with a placeholder `{{key.DATA}}` for each text of a message
     content: String,
-    /// The lines with texts
+    /// The content with example texts
     example: String,
-    /// The keys that a message gives texts for
+    /// The keys that the `data` of a message must have a text for
     keys: Vec<String>,
 }
 
@@ -47,21 +45,21 @@ pub struct TemplateResponse {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddTemplateRequest {
-    /// Its number in WeChat's library, such as `OPENTM207498902` or `43216`
+    /// The id of the template in WeChat's library, such as `OPENTM207498902` or `43216`
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
-    template_id_short: LibraryNumber,
-    /// The names of its keywords, in the order in which they are to stand; needed where its number is all
-    /// digits
+    template_id_short: LibraryId,
+    /// The names of the keywords to include, in this order; required if the id has only digits
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     keyword_name_list: Vec<Line<64>>,
 }
 
-/// Templates of an Official Account
+/// List the templates of an Official Account
 #[utoipa::path(
     get, path = "/v1/official-accounts/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
+    params(("appid" = String, Path, description = "The AppID of the Official Account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"), PageQuery),
     responses(
         (status = 200, body = Page<TemplateResponse>),
         OfficialAccountRefusals,
@@ -72,21 +70,24 @@ async fn list_templates(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    Query(asked): Query<CutQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<TemplateResponse>>, Problem> {
-    caller.may_name(&appid)?;
-    let templates = answer(context.app.push.templates(&appid)).await?;
-    Ok(Json(asked.page(templates, TemplateResponse::from)))
+    caller.require_app(&appid)?;
+    let templates = respond(context.app.push.templates(&appid)).await?;
+    Ok(Json(query.page(templates, TemplateResponse::from)))
 }
 
-/// Add a template of WeChat's library to an Official Account
+/// Add a template to an Official Account
+///
+/// Adds a template of WeChat's template library. Not idempotent: after a lost response, check the list.
 #[utoipa::path(
     post, path = "/v1/official-accounts/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the Official Account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     request_body = AddTemplateRequest,
     responses(
-        (status = 201, description = "Added", body = TemplateAddedResponse),
+        (status = 201, description = "The template is added", body = TemplateAddedResponse),
         OfficialAccountRefusals,
         WechatRefusals,
     )
@@ -98,27 +99,29 @@ async fn add_template(
     _: Query<Nothing>,
     Json(request): Json<AddTemplateRequest>,
 ) -> Result<(StatusCode, Json<TemplateAddedResponse>), Problem> {
-    caller.may_name(&appid)?;
-    let AddTemplateRequest { template_id_short: LibraryNumber(number), keyword_name_list } =
+    caller.require_app(&appid)?;
+    let AddTemplateRequest { template_id_short: LibraryId(library_id), keyword_name_list } =
         request;
     let keywords: Vec<String> = keyword_name_list.into_iter().map(String::from).collect();
-    let added = answer(context.app.push.add_template(&appid, &number, &keywords));
+    let added = respond(context.app.push.add_template(&appid, &library_id, &keywords));
     let template_id = added.await?;
     Ok((StatusCode::CREATED, Json(TemplateAddedResponse { template_id })))
 }
 
 /// Delete a template of an Official Account
 ///
-/// Messages of it that were accepted and not sent yet will fail.
+/// Queued messages that use the template will fail.
 #[utoipa::path(
     delete, path = "/v1/official-accounts/{appid}/templates/{template_id}", tag = "templates",
     security(("api_key" = ["templates"])),
     params(
-        ("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        ("template_id" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("appid" = String, Path, description = "The AppID of the Official Account",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("template_id" = String, Path, description = "The id of the template",
+            pattern = r"^[A-Za-z0-9_-]{1,64}$"),
     ),
     responses(
-        (status = 204, description = "Deleted"),
+        (status = 204, description = "The template is deleted"),
         OfficialAccountRefusals,
         WechatRefusals,
     )
@@ -129,8 +132,8 @@ async fn delete_template(
     Path((appid, template_id)): Path<(AppId, TemplateId)>,
     _: Query<Nothing>,
 ) -> Result<NoContent, Problem> {
-    caller.may_name(&appid)?;
-    answer(context.app.push.delete_template(&appid, &template_id)).await?;
+    caller.require_app(&appid)?;
+    respond(context.app.push.delete_template(&appid, &template_id)).await?;
     Ok(NoContent)
 }
 

@@ -9,13 +9,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    LibraryNumber, MiniProgramRefusals, TemplateAddedResponse, TemplateKind, WechatRefusals, answer,
+    LibraryId, MiniProgramRefusals, TemplateAddedResponse, TemplateKind, WechatRefusals, respond,
 };
 use crate::http::Context;
 use crate::http::auth::{self, Caller};
 use crate::http::body::Json;
 use crate::http::error::Problem;
-use crate::http::paging::{CutQuery, Page};
+use crate::http::paging::{Page, PageQuery};
 use crate::http::parameters::{Nothing, Path, Query};
 use crate::http::v1::line::Line;
 use crate::model::{AppId, TemplateId};
@@ -30,20 +30,20 @@ pub(super) fn router() -> OpenApiRouter<Context> {
 /// A template of a Mini Program
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubscribeTemplateResponse {
-    /// What messages name it by
+    /// The id of the template, for `template_id` of a message
     #[schema(value_type = String)]
     template_id: TemplateId,
-    /// Its title
+    /// The title of the template
     title: String,
-    /// Its lines, in which `{{key.DATA}}` stands where a message's text goes; WeChat leaves it empty for
-    /// some
+    /// The content, with a placeholder `{{key.DATA}}` for each text of a message; WeChat returns an empty
+    /// content for some templates
     content: String,
-    /// The lines with texts
+    /// The content with example texts
     example: String,
-    /// How often it can be sent to whoever accepts it; null where WeChat does not say
+    /// How often the template can be sent to a user who consents; null if WeChat does not return it
     #[schema(required = true)]
     kind: Option<TemplateKind>,
-    /// The keys that a message gives texts for
+    /// The keys that the `data` of a message must have a text for
     keys: Vec<String>,
 }
 
@@ -51,22 +51,23 @@ pub struct SubscribeTemplateResponse {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddSubscribeTemplateRequest {
-    /// Its number in WeChat's library
+    /// The id of the template in WeChat's library
     #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
-    tid: LibraryNumber,
-    /// Two to five of its keywords, in the order in which they are to stand
+    tid: LibraryId,
+    /// The ids of two to five keywords of the template, in the order in which they appear in the message
     #[schema(min_items = 2, max_items = 5)]
     keyword_ids: Vec<i64>,
-    /// What it is for, as the user reads it
+    /// The purpose of the messages, which is displayed to users
     #[schema(value_type = String, min_length = 1, max_length = 15)]
     scene: Line<15>,
 }
 
-/// Templates of a Mini Program
+/// List the templates of a Mini Program
 #[utoipa::path(
     get, path = "/v1/mini-programs/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"), CutQuery),
+    params(("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"), PageQuery),
     responses(
         (status = 200, body = Page<SubscribeTemplateResponse>),
         MiniProgramRefusals,
@@ -77,21 +78,24 @@ async fn list_subscribe_templates(
     caller: Caller<auth::Templates>,
     State(context): State<Context>,
     Path(appid): Path<AppId>,
-    Query(asked): Query<CutQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<SubscribeTemplateResponse>>, Problem> {
-    caller.may_name(&appid)?;
-    let templates = answer(context.app.push.subscribe_templates(&appid)).await?;
-    Ok(Json(asked.page(templates, SubscribeTemplateResponse::from)))
+    caller.require_app(&appid)?;
+    let templates = respond(context.app.push.subscribe_templates(&appid)).await?;
+    Ok(Json(query.page(templates, SubscribeTemplateResponse::from)))
 }
 
-/// Add a template of WeChat's library to a Mini Program
+/// Add a template to a Mini Program
+///
+/// Adds a template of WeChat's template library. Not idempotent: after a lost response, check the list.
 #[utoipa::path(
     post, path = "/v1/mini-programs/{appid}/templates", tag = "templates",
     security(("api_key" = ["templates"])),
-    params(("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$")),
+    params(("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$")),
     request_body = AddSubscribeTemplateRequest,
     responses(
-        (status = 201, description = "Added", body = TemplateAddedResponse),
+        (status = 201, description = "The template is added", body = TemplateAddedResponse),
         MiniProgramRefusals,
         WechatRefusals,
     )
@@ -103,25 +107,27 @@ async fn add_subscribe_template(
     _: Query<Nothing>,
     Json(request): Json<AddSubscribeTemplateRequest>,
 ) -> Result<(StatusCode, Json<TemplateAddedResponse>), Problem> {
-    caller.may_name(&appid)?;
-    let AddSubscribeTemplateRequest { tid: LibraryNumber(tid), keyword_ids, scene } = request;
+    caller.require_app(&appid)?;
+    let AddSubscribeTemplateRequest { tid: LibraryId(tid), keyword_ids, scene } = request;
     let (push, scene) = (&context.app.push, String::from(scene));
-    let added = answer(push.add_subscribe_template(&appid, &tid, &keyword_ids, &scene));
+    let added = respond(push.add_subscribe_template(&appid, &tid, &keyword_ids, &scene));
     let template_id = added.await?;
     Ok((StatusCode::CREATED, Json(TemplateAddedResponse { template_id })))
 }
 
 /// Delete a template of a Mini Program
 ///
-/// Messages of it that were accepted and not sent yet will fail.
+/// Queued messages that use the template will fail.
 #[utoipa::path(
     delete, path = "/v1/mini-programs/{appid}/templates/{template_id}", tag = "templates",
     security(("api_key" = ["templates"])),
     params(
-        ("appid" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
-        ("template_id" = String, Path, pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("appid" = String, Path, description = "The AppID of the Mini Program",
+        pattern = r"^[A-Za-z0-9_-]{1,64}$"),
+        ("template_id" = String, Path, description = "The id of the template",
+            pattern = r"^[A-Za-z0-9_-]{1,64}$"),
     ),
-    responses((status = 204, description = "Deleted"), MiniProgramRefusals, WechatRefusals)
+    responses((status = 204, description = "The template is deleted"), MiniProgramRefusals, WechatRefusals)
 )]
 async fn delete_subscribe_template(
     caller: Caller<auth::Templates>,
@@ -129,8 +135,8 @@ async fn delete_subscribe_template(
     Path((appid, template_id)): Path<(AppId, TemplateId)>,
     _: Query<Nothing>,
 ) -> Result<NoContent, Problem> {
-    caller.may_name(&appid)?;
-    answer(context.app.push.delete_subscribe_template(&appid, &template_id)).await?;
+    caller.require_app(&appid)?;
+    respond(context.app.push.delete_subscribe_template(&appid, &template_id)).await?;
     Ok(NoContent)
 }
 

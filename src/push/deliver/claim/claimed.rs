@@ -1,86 +1,88 @@
-//! A message taken up: how long a process has it, by when it leaves, and by when it has an outcome.
+//! A claimed message, with the deadlines for sending it and for recording the outcome.
 
 use crate::clock::DatabaseClock;
 use crate::push::Settings;
 use crate::store::messages::{Claim, Message};
 
-/// WeChat delivers one of several messages with the same `client_msg_id` for ten minutes; until a minute
-/// before their end a message in doubt is taken up once more.
-pub(in crate::push) const SAFE_MS: i64 = 9 * 60_000;
+/// How long, in ms, a message whose outcome is unknown may be claimed again. WeChat delivers one of
+/// several messages with the same `client_msg_id` for ten minutes; this leaves a minute of margin.
+pub(in crate::push) const RESEND_WINDOW_MS: i64 = 9 * 60_000;
 
-/// By half a minute before their end it has left.
-const SAFE_UNDER_WAY_MS: i64 = SAFE_MS + 30_000;
+/// Until when, in ms after the first attempt, such a message may be sent: half a minute of margin.
+const RESEND_SEND_BY_MS: i64 = RESEND_WINDOW_MS + 30_000;
 
-/// How long a message that was taken up waits for its moment, a token, and a place among the calls in
-/// flight. Then it is given back.
-const WAITING_MS: i64 = 5_000;
+/// How long, in ms, a claimed message waits for its send time, a token and a free connection. After
+/// that the claim is released.
+const MAX_WAIT_MS: i64 = 5_000;
 
-/// Between the end of an attempt and that of its claim: time to note what came of it.
-const NOTING_MS: i64 = 5_000;
+/// Time to record the outcome, between the end of an attempt and the end of its claim, in ms.
+const RECORDING_MS: i64 = 5_000;
 
-/// How much longer than that an answer may take to be noted, before nobody expects it any more.
+/// How long, in ms, after an attempt's deadline its answer may still be recorded. After that,
+/// readers see it as lost.
 const GRACE_MS: i64 = 1_000;
 
-/// A message taken up.
+/// A claimed message.
 #[derive(Debug, Clone)]
 pub(in crate::push) struct Claimed {
-    /// As it stood before.
+    /// The message before the claim.
     pub(in crate::push) message: Message,
-    /// What this process holds of it.
+    /// The claim of this process.
     pub(in crate::push) claim: Claim,
     /// Whether an earlier attempt may have arrived.
-    pub(in crate::push) in_doubt: bool,
-    /// Since when WeChat may have it.
+    pub(in crate::push) may_have_arrived: bool,
+    /// Since when WeChat may have the message, in ms.
     pub(in crate::push) first_sent_at: i64,
-    /// Whether it shows if the account is still to be held.
+    /// Whether the account is held, and this message tests whether WeChat accepts messages again.
     pub(in crate::push) tests_account: bool,
-    /// Whether it shows if its template is still to be stopped.
+    /// Whether its template is stopped, and this message tests whether WeChat accepts it again.
     pub(in crate::push) tests_template: bool,
-    /// When WeChat last took a message of the account after it had refused the account; 0 for never.
+    /// When WeChat last accepted a message after it had refused the account, in ms; 0 for never.
     pub(in crate::push) passed_at: i64,
-    /// When it may leave.
+    /// The scheduled send time, in ms.
     pub(in crate::push) sends_at: i64,
-    /// By when it leaves, if at all.
-    pub(in crate::push) leaves_by: i64,
+    /// The message is not sent after this time, in ms.
+    pub(in crate::push) send_by: i64,
     /// The database's clock.
     pub(in crate::push) clock: DatabaseClock,
 }
 
 impl Settings {
-    /// By when a message leaves that is taken up now.
-    pub(super) fn leaves_by(&self, now: i64) -> i64 {
-        now + WAITING_MS
+    /// The latest send time of a message claimed now, in ms.
+    pub(super) fn send_by(&self, now: i64) -> i64 {
+        now + MAX_WAIT_MS
     }
 
-    /// Until when a process has a message to itself that it takes up now: as long as the message may wait,
-    /// an answer may take, and noting it may take.
-    pub(super) fn held_until(&self, now: i64) -> i64 {
-        now + WAITING_MS + self.timeout.as_millis() as i64 + NOTING_MS
+    /// When a claim made now ends, in ms: after the longest wait, the call's timeout, and the time
+    /// to record the outcome.
+    pub(super) fn claim_until(&self, now: i64) -> i64 {
+        now + MAX_WAIT_MS + self.timeout.as_millis() as i64 + RECORDING_MS
     }
 
-    /// How long after a message was taken up no answer is expected any more.
+    /// How long after a claim its answer can still come, in ms.
     pub(in crate::push) fn answered_within_ms(&self) -> i64 {
-        WAITING_MS + self.timeout.as_millis() as i64 + GRACE_MS
+        MAX_WAIT_MS + self.timeout.as_millis() as i64 + GRACE_MS
     }
 }
 
 impl Claimed {
-    /// What is in doubt leaves while WeChat suppresses a second copy.
-    pub(super) fn within_safety(mut self) -> Self {
-        if self.in_doubt {
-            self.leaves_by = self.leaves_by.min(self.first_sent_at + SAFE_UNDER_WAY_MS);
+    /// Limits the send time of a repeated message to the period in which WeChat suppresses a second
+    /// copy.
+    pub(super) fn limit_to_resend_window(mut self) -> Self {
+        if self.may_have_arrived {
+            self.send_by = self.send_by.min(self.first_sent_at + RESEND_SEND_BY_MS);
         }
         self
     }
 
-    /// Whether it is too late to leave: the answer might come when another process has the message.
+    /// Whether it is too late to send: the answer could come when another process has the message.
     pub(in crate::push) fn is_late(&self) -> bool {
-        self.clock.now_ms() >= self.leaves_by
+        self.clock.now_ms() >= self.send_by
     }
 
-    /// By when the attempt has to have an outcome.
+    /// The deadline of the attempt, in ms.
     pub(in crate::push) fn ends_at(&self) -> i64 {
-        self.claim.due_at - NOTING_MS
+        self.claim.due_at - RECORDING_MS
     }
 }
 
@@ -92,7 +94,7 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
-    fn claimed(leaves_by: i64, first_sent_at: i64, in_doubt: bool) -> Claimed {
+    fn claimed(send_by: i64, first_sent_at: i64, may_have_arrived: bool) -> Claimed {
         let id = MessageId::new(NOW.unsigned_abs(), [0; 10]);
         let route = Route {
             channel: Channel::Template,
@@ -124,26 +126,26 @@ mod tests {
         Claimed {
             message,
             claim,
-            in_doubt,
+            may_have_arrived,
             first_sent_at,
             tests_account,
             tests_template,
             passed_at: 0,
             sends_at,
-            leaves_by,
+            send_by,
             clock,
         }
     }
 
     #[test]
     fn nothing_leaves_too_late_for_its_claim_or_for_its_copy_to_be_suppressed() {
-        let leaves = |leaves_by, first_sent_at, in_doubt| {
-            !claimed(leaves_by, first_sent_at, in_doubt).within_safety().is_late()
+        let is_sent = |send_by, first_sent_at, may_have_arrived| {
+            !claimed(send_by, first_sent_at, may_have_arrived).limit_to_resend_window().is_late()
         };
         let soon = NOW + 60_000;
-        assert!(leaves(soon, NOW, false));
-        assert!(leaves(soon, NOW - SAFE_MS, true));
-        assert!(!leaves(NOW, NOW, false));
-        assert!(!leaves(soon, NOW - SAFE_UNDER_WAY_MS, true));
+        assert!(is_sent(soon, NOW, false));
+        assert!(is_sent(soon, NOW - RESEND_WINDOW_MS, true));
+        assert!(!is_sent(NOW, NOW, false));
+        assert!(!is_sent(soon, NOW - RESEND_SEND_BY_MS, true));
     }
 }

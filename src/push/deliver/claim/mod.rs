@@ -1,9 +1,11 @@
-//! Taking messages up, so that each is sent by one process, and all processes together keep the pace.
+//! Claims messages, so that each is sent by one process and all processes together keep the
+//! account's rate.
 //!
-//! The account's row is locked while messages are taken, and not while they are sent. Once the claim of a
-//! template message is committed WeChat may have it; a subscribe message notes that for itself when it
-//! leaves, because WeChat could not tell it from a second copy. A message whose claim ends without a word
-//! from its process is in doubt then, and is sent again only as long as WeChat suppresses a second copy.
+//! The account's row is locked while messages are claimed, not while they are sent. Once the claim
+//! of a template message is committed, WeChat may have the message. A subscribe message is marked
+//! as sending later, just before it is sent, because WeChat could not recognise a second copy of
+//! it. If a claim ends and its process has recorded nothing, the outcome is unknown, and the
+//! message is sent again only while WeChat suppresses a second copy.
 
 mod claimed;
 mod sort;
@@ -23,68 +25,74 @@ use crate::store::{self, AccountId, Transaction};
 
 use sort::{Bounds, Sorter};
 
-pub(in crate::push) use claimed::{Claimed, SAFE_MS};
-pub(in crate::push) use write::lost_at;
+pub(in crate::push) use claimed::{Claimed, RESEND_WINDOW_MS};
+pub(in crate::push) use write::lost_attempt;
 
-/// Messages looked at where not all that are due may leave: some wait for their template, or for another
-/// message to the same person.
-const LOOKED_AT: usize = 4_096;
+/// Due messages read at most, if some cannot be sent: they wait for their template, or for another
+/// message to the same user.
+const MAX_WINDOW: usize = 4_096;
 
-/// What was taken up, and what else was found.
+/// The result of a claim.
 #[derive(Debug, Default)]
 pub(in crate::push) struct Batch {
-    /// The messages, in the order in which they leave.
+    /// The claimed messages, in the order of their send times.
     pub(in crate::push) messages: Vec<Claimed>,
-    /// For how long there is no need to look for more, where the pace says so.
-    pub(in crate::push) rest: Option<Duration>,
-    /// Messages put off, given up or lost: those behind them may be due too.
-    pub(in crate::push) passed_over: usize,
-    /// Messages that were given up because they were not sent in time.
+    /// When to claim again, if the rate limit leaves no slot now.
+    pub(in crate::push) retry_after: Option<Duration>,
+    /// Number of messages postponed, expired or abandoned. Messages behind them may be due too.
+    pub(in crate::push) not_sent: usize,
+    /// Number of messages that expired before they could be sent.
     pub(in crate::push) expired: u64,
-    /// Messages that are in doubt since now.
-    pub(in crate::push) doubted: u64,
-    /// Whether messages wait for another one to the same person.
-    pub(in crate::push) is_person_busy: bool,
+    /// Number of messages whose outcome became unknown.
+    pub(in crate::push) newly_unknown: u64,
+    /// Whether messages wait for another message to the same user.
+    pub(in crate::push) is_user_busy: bool,
 }
 
-/// Who takes messages up, and how many.
+/// The account to claim for, and limits of the claiming process.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::push) struct Taker<'a> {
+pub(in crate::push) struct ClaimRequest<'a> {
     pub(in crate::push) account: AccountId,
     pub(in crate::push) channel: Channel,
-    /// How many there are places for.
-    pub(in crate::push) room: usize,
-    /// People to whom a message is under way here.
-    pub(in crate::push) busy: &'a HashSet<OpenId>,
+    /// How many more messages the process can send.
+    pub(in crate::push) capacity: usize,
+    /// Users that this process is sending a message to.
+    pub(in crate::push) busy_openids: &'a HashSet<OpenId>,
 }
 
 impl Push {
-    /// Takes messages of the account up.
-    pub(in crate::push) async fn claim(&self, taker: Taker<'_>) -> Result<Batch, store::Error> {
+    /// Claims due messages of an account.
+    pub(in crate::push) async fn claim(
+        &self,
+        request: ClaimRequest<'_>,
+    ) -> Result<Batch, store::Error> {
         let transaction = self.store.begin().await?;
-        let pace = push_pace::lock(&transaction, taker.account).await?;
+        let pace = push_pace::lock(&transaction, request.account).await?;
         let clock = DatabaseClock::saying(store::now(&transaction).await?);
         if pace.held_until > clock.read_ms() {
             return Ok(Batch::default());
         }
-        // Where the account was held, one message goes ahead.
-        let most = if pace.held_until > 0 { 1 } else { taker.room };
+        // If the account was held, one message tests whether it still has to be.
+        let max_count = if pace.held_until > 0 { 1 } else { request.capacity };
         let rate = self.settings.rate_per_second;
-        let slots = match Slots::from(pace.next_at, clock.read_ms(), rate, most) {
+        let slots = match Slots::from(pace.next_at, clock.read_ms(), rate, max_count) {
             Ok(slots) => slots,
-            Err(rest) => {
-                return Ok(Batch { rest: Some(Duration::from_millis(rest)), ..Batch::default() });
+            Err(delay_ms) => {
+                return Ok(Batch {
+                    retry_after: Some(Duration::from_millis(delay_ms)),
+                    ..Batch::default()
+                });
             }
         };
-        let batch = self.take(&transaction, taker, pace, slots, clock).await?;
+        let batch = self.claim_slots(&transaction, request, pace, slots, clock).await?;
         transaction.commit().await?;
         Ok(batch)
     }
 
-    async fn take(
+    async fn claim_slots(
         &self,
         transaction: &Transaction,
-        taker: Taker<'_>,
+        request: ClaimRequest<'_>,
         mut pace: Pace,
         slots: Slots,
         clock: DatabaseClock,
@@ -92,59 +100,60 @@ impl Push {
         let now = clock.read_ms();
         let bounds = Bounds {
             now,
-            until: self.settings.held_until(now),
-            most: slots.count,
+            claim_until: self.settings.claim_until(now),
+            max_count: slots.count,
             expired_before: now - self.settings.expire_after.as_millis() as i64,
-            channel: taker.channel,
-            busy: taker.busy,
+            channel: request.channel,
+            busy_openids: request.busy_openids,
         };
-        let sorter = look(transaction, taker.account, bounds.clone()).await?;
-        let (mut batch, leaving) = sorter.write(transaction, taker.account).await?;
-        if leaving.is_empty() {
+        let sorter = sort_due(transaction, request.account, bounds.clone()).await?;
+        let (mut batch, to_send) = sorter.write(transaction, request.account).await?;
+        if to_send.is_empty() {
             return Ok(batch);
         }
         let tests_account = pace.held_until > 0;
-        pace.next_at = slots.at(leaving.len());
-        // Nobody else tries until this one is back, or given up.
-        pace.held_until = if tests_account { bounds.until } else { 0 };
-        push_pace::save(transaction, taker.account, &pace).await?;
-        let claimed = leaving.into_iter().enumerate().map(|(place, leaving)| Claimed {
+        pace.next_at = slots.at(to_send.len());
+        // No other test starts before this one has an outcome or its claim ends.
+        pace.held_until = if tests_account { bounds.claim_until } else { 0 };
+        push_pace::save(transaction, request.account, &pace).await?;
+        let claimed = to_send.into_iter().enumerate().map(|(index, sending)| Claimed {
             claim: Claim {
-                id: leaving.message.id.clone(),
-                attempt: leaving.message.attempt + 1,
-                due_at: bounds.until,
+                id: sending.message.id.clone(),
+                attempt: sending.message.attempt + 1,
+                due_at: bounds.claim_until,
             },
-            first_sent_at: leaving.message.first_sent_at.unwrap_or(now),
-            message: leaving.message,
-            in_doubt: leaving.in_doubt,
+            first_sent_at: sending.message.first_sent_at.unwrap_or(now),
+            message: sending.message,
+            may_have_arrived: sending.may_have_arrived,
             tests_account,
-            tests_template: leaving.tests_template,
+            tests_template: sending.tests_template,
             passed_at: pace.passed_at,
-            sends_at: slots.at(place),
-            leaves_by: self.settings.leaves_by(now),
+            sends_at: slots.at(index),
+            send_by: self.settings.send_by(now),
             clock,
         });
-        batch.messages = claimed.map(Claimed::within_safety).collect();
+        batch.messages = claimed.map(Claimed::limit_to_resend_window).collect();
         Ok(batch)
     }
 }
 
-/// Looks at what is due: at as many as may leave, and at more where fewer than half of those do.
-async fn look<'a>(
+/// Reads and sorts due messages: as many as may be sent, and more if fewer than half of those can
+/// be.
+async fn sort_due<'a>(
     transaction: &Transaction,
     account: AccountId,
     bounds: Bounds<'a>,
 ) -> Result<Sorter<'a>, store::Error> {
     let stops = template_stops::list(transaction, account).await?;
-    let (mut window, widest) = (bounds.most, LOOKED_AT.max(bounds.most));
+    let (mut window, max_window) = (bounds.max_count, MAX_WINDOW.max(bounds.max_count));
     loop {
         let mut sorter = Sorter::new(stops.clone(), bounds.clone());
         let due = messages::list_due(transaction, account, bounds.now, window).await?;
-        let is_all = due.len() < window || window == widest;
+        let is_all = due.len() < window || window == max_window;
         due.into_iter().for_each(|due| sorter.sort(due));
-        if is_all || 2 * sorter.leaving.len() >= bounds.most {
+        if is_all || 2 * sorter.to_send.len() >= bounds.max_count {
             return Ok(sorter);
         }
-        window = widest.min(8 * window);
+        window = max_window.min(8 * window);
     }
 }

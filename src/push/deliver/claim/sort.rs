@@ -1,84 +1,95 @@
-//! Which of the messages that are due leave now, which wait for their template, which are too old, and
-//! which may have arrived long ago.
+//! Sorts due messages into those to send now, those that wait for their template, those that are
+//! too old, and those that may have arrived long ago.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::SAFE_MS;
+use super::RESEND_WINDOW_MS;
 use crate::model::{Channel, MessageId, OpenId, TemplateId};
 use crate::store::messages::Due;
 use crate::store::template_stops::Stop;
 
-/// How soon it is looked again whether a template's message that went ahead is back, in milliseconds.
-const TEST_MS: i64 = 5_000;
+/// How soon, in ms, the test of a stopped template is checked again.
+const TEST_POLL_MS: i64 = 5_000;
 
-/// Messages given up at once because nobody may send them again.
-const MOST_LOST: usize = 100;
+/// Messages abandoned per claim because they must not be sent again.
+const MAX_ABANDONED: usize = 100;
 
-/// What is to be known to sort messages.
+/// Input of the sort.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds<'a> {
-    /// The time.
+    /// The current time, in ms.
     pub(super) now: i64,
-    /// When claims end that are made now.
-    pub(super) until: i64,
-    /// How many messages may leave.
-    pub(super) most: usize,
-    /// What was accepted before this is too old to be sent.
+    /// When claims made now end, in ms.
+    pub(super) claim_until: i64,
+    /// How many messages may be sent.
+    pub(super) max_count: usize,
+    /// Messages accepted before this time, in ms, are too old to be sent.
     pub(super) expired_before: i64,
-    /// By which way all of them go.
+    /// The channel of all messages.
     pub(super) channel: Channel,
-    /// People to whom a message is under way.
-    pub(super) busy: &'a HashSet<OpenId>,
+    /// Users that a message is being sent to.
+    pub(super) busy_openids: &'a HashSet<OpenId>,
 }
 
-/// Sorts messages, longest due first.
+/// Sorts messages, given in order of their due times.
 pub(super) struct Sorter<'a> {
     bounds: Bounds<'a>,
     stops: HashMap<TemplateId, Stop>,
-    taken: HashSet<OpenId>,
-    /// Messages that leave, in their order.
-    pub(super) leaving: Vec<MessageId>,
-    /// Stopped templates of which a message leaves all the same, to see whether they are still to be.
+    claimed_openids: HashSet<OpenId>,
+    /// Messages to send, in order.
+    pub(super) to_send: Vec<MessageId>,
+    /// Messages of stopped templates that are sent nevertheless, to test whether WeChat accepts
+    /// them again.
     pub(super) tested: HashMap<MessageId, Stop>,
-    /// Messages that wait, by when they are looked at again.
+    /// Messages that wait, by the time in ms at which they are due again.
     pub(super) waiting: BTreeMap<i64, Vec<MessageId>>,
     /// Messages that were not sent in time.
     pub(super) expired: Vec<MessageId>,
-    /// Messages that may have arrived, and are not sent again.
-    pub(super) lost: Vec<MessageId>,
-    /// Whether some wait only for another message to the same person.
-    pub(super) is_person_busy: bool,
+    /// Messages that may have arrived and must not be sent again.
+    pub(super) abandoned: Vec<MessageId>,
+    /// Whether some messages wait only for another message to the same user.
+    pub(super) is_user_busy: bool,
 }
 
 impl<'a> Sorter<'a> {
     pub(super) fn new(stops: Vec<Stop>, bounds: Bounds<'a>) -> Self {
         let stops = stops.into_iter().map(|stop| (stop.template_id.clone(), stop)).collect();
-        let (taken, leaving, tested, waiting) = Default::default();
-        let (expired, lost, is_person_busy) = Default::default();
-        Self { bounds, stops, taken, leaving, tested, waiting, expired, lost, is_person_busy }
+        let (claimed_openids, to_send, tested, waiting) = Default::default();
+        let (expired, abandoned, is_user_busy) = Default::default();
+        Self {
+            bounds,
+            stops,
+            claimed_openids,
+            to_send,
+            tested,
+            waiting,
+            expired,
+            abandoned,
+            is_user_busy,
+        }
     }
 
     pub(super) fn bounds(&self) -> &Bounds<'a> {
         &self.bounds
     }
 
-    /// Every message that is to be changed.
+    /// All messages to update.
     pub(super) fn ids(&self) -> impl Iterator<Item = &MessageId> {
         let waiting = self.waiting.values().flatten();
-        self.leaving.iter().chain(waiting).chain(&self.expired).chain(&self.lost)
+        self.to_send.iter().chain(waiting).chain(&self.expired).chain(&self.abandoned)
     }
 
     pub(super) fn sort(&mut self, due: Due) {
         let Bounds { now, expired_before, channel, .. } = self.bounds;
         if due.in_doubt && !may_be_repeated(&due, channel, now) {
-            if self.lost.len() < MOST_LOST {
-                self.lost.push(due.id);
+            if self.abandoned.len() < MAX_ABANDONED {
+                self.abandoned.push(due.id);
             }
             return;
         }
         if due.in_doubt {
-            // It has no time to wait for its template.
-            return self.leave(due, None);
+            // The window for sending it again may end before its template is allowed again.
+            return self.send(due, None);
         }
         if due.accepted_at < expired_before {
             return self.expired.push(due.id);
@@ -86,43 +97,44 @@ impl<'a> Sorter<'a> {
         let stop = self.stops.get(&due.template_id).cloned();
         match stop.as_ref().and_then(|stop| waits_until(stop, now)) {
             Some(until) => self.waiting.entry(until).or_default().push(due.id),
-            None => self.leave(due, stop),
+            None => self.send(due, stop),
         }
     }
 
-    fn leave(&mut self, due: Due, stop: Option<Stop>) {
-        // WeChat refuses several messages to one person at once (43108).
-        if self.bounds.busy.contains(&due.openid) || self.taken.contains(&due.openid) {
-            self.is_person_busy = true;
+    fn send(&mut self, due: Due, stop: Option<Stop>) {
+        // WeChat refuses concurrent messages to the same user (43108).
+        let openid = &due.openid;
+        if self.bounds.busy_openids.contains(openid) || self.claimed_openids.contains(openid) {
+            self.is_user_busy = true;
             return;
         }
-        if self.leaving.len() == self.bounds.most {
+        if self.to_send.len() == self.bounds.max_count {
             return;
         }
         if let Some(mut stop) = stop {
-            stop.tested_until = self.bounds.until;
+            stop.tested_until = self.bounds.claim_until;
             self.stops.insert(due.template_id, stop.clone());
             self.tested.insert(due.id.clone(), stop);
         }
-        self.taken.insert(due.openid);
-        self.leaving.push(due.id);
+        self.claimed_openids.insert(due.openid);
+        self.to_send.push(due.id);
     }
 }
 
-/// Until when messages of a stopped template wait; `None` where one may go ahead.
+/// Until when, in ms, messages of a stopped template wait. `None` if one may be sent as a test.
 fn waits_until(stop: &Stop, now: i64) -> Option<i64> {
     match stop {
         Stop { until_at, .. } if *until_at > now => Some(*until_at),
         Stop { tested_until, .. } if *tested_until > now => {
-            Some((*tested_until).min(now + TEST_MS))
+            Some((*tested_until).min(now + TEST_POLL_MS))
         }
         _ => None,
     }
 }
 
-/// Whether WeChat would suppress the message if it has it. Subscribe messages carry no name of ours.
+/// Whether WeChat would suppress a second copy. Subscribe messages have no id to recognise one by.
 fn may_be_repeated(due: &Due, channel: Channel, now: i64) -> bool {
-    channel == Channel::Template && now < due.first_sent_at.unwrap_or(now) + SAFE_MS
+    channel == Channel::Template && now < due.first_sent_at.unwrap_or(now) + RESEND_WINDOW_MS
 }
 
 #[cfg(test)]
@@ -147,61 +159,69 @@ mod tests {
         Stop { template_id, until_at, tested_until, errcode: 43107, reason }
     }
 
-    /// Places of messages: those that leave, that wait and until when, that are too old, that are lost.
-    type Places = (Vec<usize>, Vec<(i64, usize)>, Vec<usize>, Vec<usize>);
+    /// Indexes of messages: to send, waiting and until when, too old, abandoned.
+    type Indexes = (Vec<usize>, Vec<(i64, usize)>, Vec<usize>, Vec<usize>);
 
-    /// What becomes of these messages, by their place.
+    /// Sorts the messages and returns their indexes.
     fn sorted(
         stops: Vec<Stop>,
-        most: usize,
+        max_count: usize,
         channel: Channel,
-        busy: &[&str],
-        dues: Vec<Due>,
-    ) -> Places {
-        let busy = busy.iter().map(|openid| openid.parse().unwrap()).collect();
-        let (until, expired_before) = (NOW + 20_000, NOW - 1_000);
-        let bounds = Bounds { now: NOW, until, most, expired_before, channel, busy: &busy };
+        busy_openids: &[&str],
+        messages: Vec<Due>,
+    ) -> Indexes {
+        let busy_openids = busy_openids.iter().map(|openid| openid.parse().unwrap()).collect();
+        let (claim_until, expired_before) = (NOW + 20_000, NOW - 1_000);
+        let bounds = Bounds {
+            now: NOW,
+            claim_until,
+            max_count,
+            expired_before,
+            channel,
+            busy_openids: &busy_openids,
+        };
         let mut sorter = Sorter::new(stops, bounds);
-        for due in &dues {
-            sorter.sort(due.clone());
+        for message in &messages {
+            sorter.sort(message.clone());
         }
-        let place = |id: &MessageId| dues.iter().position(|due| due.id == *id).unwrap();
-        let places = |ids: &[MessageId]| ids.iter().map(place).collect::<Vec<_>>();
+        let index = |id: &MessageId| messages.iter().position(|message| message.id == *id).unwrap();
+        let indexes = |ids: &[MessageId]| ids.iter().map(index).collect::<Vec<_>>();
         let waiting = sorter.waiting.iter();
-        let waiting = waiting.flat_map(|(at, ids)| ids.iter().map(|id| (*at - NOW, place(id))));
+        let waiting = waiting.flat_map(|(at, ids)| ids.iter().map(|id| (*at - NOW, index(id))));
         let waiting = waiting.collect();
-        let (lost, expired) = (places(&sorter.lost), places(&sorter.expired));
-        (places(&sorter.leaving), waiting, expired, lost)
+        let (abandoned, expired) = (indexes(&sorter.abandoned), indexes(&sorter.expired));
+        (indexes(&sorter.to_send), waiting, expired, abandoned)
     }
 
     #[test]
     fn one_message_to_a_person_leaves_at_a_time() {
-        let dues = ["a", "a", "b", "c", "b", "d"]
+        let messages = ["a", "a", "b", "c", "b", "d"]
             .iter()
             .zip(0..)
             .map(|(openid, number)| due(number, openid, "t"));
-        let (leaving, ..) = sorted(vec![], 2, Channel::Template, &["c"], dues.clone().collect());
-        assert_eq!(leaving, [0, 2]);
-        let (leaving, ..) = sorted(vec![], 9, Channel::Template, &["c"], dues.collect());
-        assert_eq!(leaving, [0, 2, 5]);
+        let (to_send, ..) =
+            sorted(vec![], 2, Channel::Template, &["c"], messages.clone().collect());
+        assert_eq!(to_send, [0, 2]);
+        let (to_send, ..) = sorted(vec![], 9, Channel::Template, &["c"], messages.collect());
+        assert_eq!(to_send, [0, 2, 5]);
     }
 
     #[test]
     fn a_stopped_template_waits_and_others_pass_it_by() {
         let stops =
             vec![stop("t1", NOW + 600_000, 0), stop("t2", NOW - 1, 0), stop("t3", 0, NOW + 9)];
-        let dues = ["t1", "t1", "t2", "t2", "t3", "t4"];
-        let dues = dues.iter().zip(0..);
-        let dues =
-            dues.map(|(template_id, number)| due(number, &format!("o{number}"), template_id));
-        let (leaving, waiting, ..) = sorted(stops, 9, Channel::Template, &[], dues.collect());
-        assert_eq!(leaving, [2, 5]);
+        let messages = ["t1", "t1", "t2", "t2", "t3", "t4"];
+        let messages = messages.iter().zip(0..);
+        let messages =
+            messages.map(|(template_id, number)| due(number, &format!("o{number}"), template_id));
+        let (to_send, waiting, ..) = sorted(stops, 9, Channel::Template, &[], messages.collect());
+        assert_eq!(to_send, [2, 5]);
         assert_eq!(waiting, [(9, 4), (5_000, 3), (600_000, 0), (600_000, 1)]);
     }
 
     #[test]
     fn what_is_in_doubt_leaves_where_wechat_would_suppress_a_copy_and_what_is_old_does_not() {
-        let doubted = |number, ago: i64| {
+        let unknown = |number, ago: i64| {
             let (in_doubt, first_sent_at) = (true, Some(NOW - ago));
             Due {
                 in_doubt,
@@ -211,11 +231,12 @@ mod tests {
             }
         };
         let old = Due { accepted_at: NOW - 1_001, ..due(3, "o3", "t1") };
-        let dues = vec![doubted(0, 1_000), doubted(1, SAFE_MS), old, due(4, "o4", "t2")];
+        let messages =
+            vec![unknown(0, 1_000), unknown(1, RESEND_WINDOW_MS), old, due(4, "o4", "t2")];
         let stops = || vec![stop("t1", NOW + 600_000, 0)];
-        let found = sorted(stops(), 9, Channel::Template, &[], dues.clone());
+        let found = sorted(stops(), 9, Channel::Template, &[], messages.clone());
         assert_eq!(found, (vec![0, 3], vec![], vec![2], vec![1]));
-        let found = sorted(stops(), 9, Channel::Subscribe, &[], dues);
+        let found = sorted(stops(), 9, Channel::Subscribe, &[], messages);
         assert_eq!(found, (vec![3], vec![], vec![2], vec![0, 1]));
     }
 }

@@ -1,4 +1,4 @@
-//! Writing what was found among the messages that are due, in the claim's transaction.
+//! Writes the sorted messages, in the claim's transaction.
 
 use chrono::DateTime;
 
@@ -8,85 +8,90 @@ use crate::model::{Attempt, Channel, MessageId, MessageState, Reason};
 use crate::store::messages::{self, Claim, Message, Progress, Term};
 use crate::store::{self, AccountId, Transaction, template_stops};
 
-/// A message that leaves now.
-pub(super) struct Leaving {
+/// A claimed message to send.
+pub(super) struct ToSend {
     pub(super) message: Message,
     /// Whether an earlier attempt may have arrived.
-    pub(super) in_doubt: bool,
-    /// Whether its template was stopped.
+    pub(super) may_have_arrived: bool,
+    /// Whether its template is stopped, and this message tests it.
     pub(super) tests_template: bool,
 }
 
 impl Sorter<'_> {
-    /// Writes what was found, and gives the messages that leave.
+    /// Writes the changes and returns the messages to send.
     pub(super) async fn write(
         self,
         transaction: &Transaction,
         account: AccountId,
-    ) -> Result<(Batch, Vec<Leaving>), store::Error> {
-        // Templates are locked before messages, as by whoever notes an outcome.
+    ) -> Result<(Batch, Vec<ToSend>), store::Error> {
+        // Templates are locked before messages, as in `outcome`.
         for stop in self.tested.values() {
             template_stops::upsert(transaction, account, stop).await?;
         }
-        let mut batch = Batch { is_person_busy: self.is_person_busy, ..Batch::default() };
-        batch.passed_over = self.ids().count() - self.leaving.len();
-        if batch.passed_over > 0 {
-            self.pass_over(transaction, &mut batch).await?;
+        let mut batch = Batch { is_user_busy: self.is_user_busy, ..Batch::default() };
+        batch.not_sent = self.ids().count() - self.to_send.len();
+        if batch.not_sent > 0 {
+            self.write_not_sent(transaction, &mut batch).await?;
         }
-        let leaving = self.take_up(transaction).await?;
-        let in_doubt = leaving.iter().filter(|leaving| leaving.in_doubt);
-        let since_now = in_doubt.filter(|leaving| leaving.message.state != MessageState::Unknown);
-        batch.doubted += since_now.count() as u64;
-        Ok((batch, leaving))
+        let to_send = self.claim_to_send(transaction).await?;
+        let newly_unknown = to_send.iter().filter(|sending| {
+            sending.may_have_arrived && sending.message.state != MessageState::Unknown
+        });
+        batch.newly_unknown += newly_unknown.count() as u64;
+        Ok((batch, to_send))
     }
 
-    /// Puts off, gives up and loses what does not leave.
-    async fn pass_over(
+    /// Postpones, expires or abandons the messages that are not sent.
+    async fn write_not_sent(
         &self,
         transaction: &Transaction,
         batch: &mut Batch,
     ) -> Result<(), store::Error> {
         let now = self.bounds().now;
-        // All at once, those that leave too, so that nobody who locks several waits for us and we for them.
+        // Locks all rows at once, including those to send, so that two processes cannot deadlock.
         let ids: Vec<MessageId> = self.ids().cloned().collect();
         messages::lock_ids(transaction, &ids, now).await?;
         for (until, ids) in &self.waiting {
-            messages::put_off(transaction, ids, *until, Reason::TemplateStopped).await?;
+            messages::postpone(transaction, ids, *until, Reason::TemplateStopped).await?;
         }
-        batch.expired = messages::give_up(transaction, &self.expired, now).await?;
-        let lost = messages::lock_due(transaction, &self.lost, now).await?;
-        for message in lost.into_iter().filter(is_in_doubt) {
-            batch.doubted += u64::from(message.state != MessageState::Unknown);
-            lose(transaction, message, now).await?;
+        batch.expired = messages::expire_ids(transaction, &self.expired, now).await?;
+        let abandoned = messages::lock_due(transaction, &self.abandoned, now).await?;
+        for message in abandoned.into_iter().filter(may_have_arrived) {
+            batch.newly_unknown += u64::from(message.state != MessageState::Unknown);
+            abandon(transaction, message, now).await?;
         }
         Ok(())
     }
 
-    /// Takes those up that leave.
-    async fn take_up(&self, transaction: &Transaction) -> Result<Vec<Leaving>, store::Error> {
-        let Bounds { now, until, channel, .. } = *self.bounds();
-        let locked = messages::lock_due(transaction, &self.leaving, now).await?;
+    /// Claims the messages to send.
+    async fn claim_to_send(&self, transaction: &Transaction) -> Result<Vec<ToSend>, store::Error> {
+        let Bounds { now, claim_until, channel, .. } = *self.bounds();
+        let locked = messages::lock_due(transaction, &self.to_send, now).await?;
         let ids: Vec<MessageId> = locked.iter().map(|message| message.id.clone()).collect();
-        let term = Term { now, until, departs: channel == Channel::Template };
+        let term = Term { now, until: claim_until, departs: channel == Channel::Template };
         messages::claim(transaction, &ids, term).await?;
-        let leaving = locked.into_iter().map(|message| Leaving {
-            in_doubt: is_in_doubt(&message),
+        let to_send = locked.into_iter().map(|message| ToSend {
+            may_have_arrived: may_have_arrived(&message),
             tests_template: self.tested.contains_key(&message.id),
             message,
         });
-        Ok(leaving.collect())
+        Ok(to_send.collect())
     }
 }
 
-/// Whether WeChat may have the message although it did not say so.
-fn is_in_doubt(message: &Message) -> bool {
+/// Whether WeChat may have the message although it did not confirm it.
+fn may_have_arrived(message: &Message) -> bool {
     message.state == MessageState::Unknown || message.sending_at.is_some()
 }
 
-/// Only a receipt can tell now.
-async fn lose(transaction: &Transaction, message: Message, now: i64) -> Result<(), store::Error> {
+/// Records that the outcome is unknown. Only a receipt can change that.
+async fn abandon(
+    transaction: &Transaction,
+    message: Message,
+    now: i64,
+) -> Result<(), store::Error> {
     let Message { id, attempt, due_at, sending_at, mut attempts, first_sent_at, .. } = message;
-    attempts.extend(sending_at.map(lost_at));
+    attempts.extend(sending_at.map(lost_attempt));
     let claim = Claim { id, attempt, due_at: due_at.unwrap_or(now) };
     let progress = Progress {
         state: MessageState::Unknown,
@@ -101,8 +106,8 @@ async fn lose(transaction: &Transaction, message: Message, now: i64) -> Result<(
     messages::record(transaction, &claim, &progress).await.map(drop)
 }
 
-/// An attempt of which its process told nothing.
-pub(in crate::push) fn lost_at(sending_at: i64) -> Attempt {
+/// An attempt whose outcome was never recorded.
+pub(in crate::push) fn lost_attempt(sending_at: i64) -> Attempt {
     let at = DateTime::from_timestamp_millis(sending_at).unwrap_or_default();
     Attempt::ended(at, Reason::AnswerLost.as_str())
 }

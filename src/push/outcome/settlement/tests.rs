@@ -1,4 +1,4 @@
-//! What answers come to, in all the ways that a message can stand.
+//! The consequences of WeChat's answers, for each state of a message.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::model::Content;
 use crate::store::messages::{Claim, Message};
 use crate::wechat::{Class, Error, RetryPolicy, TransportError, Upstream};
 
-/// When the message was first taken up.
+/// When the message was first claimed, in ms.
 const FIRST: i64 = 1_700_000_000_000;
 
 fn settings() -> Settings {
@@ -22,8 +22,8 @@ fn settings() -> Settings {
     }
 }
 
-/// Taken up after so many attempts, one of which may have arrived or none.
-fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
+/// A message claimed after that many attempts, one of which may have arrived or none.
+fn claimed(attempt: i32, may_have_arrived: bool) -> Claimed {
     let route = Route {
         channel: Channel::Template,
         account: 1,
@@ -33,7 +33,7 @@ fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
     };
     let message = Message {
         id: "0123".parse().unwrap(),
-        state: if in_doubt { MessageState::Unknown } else { MessageState::Queued },
+        state: if may_have_arrived { MessageState::Unknown } else { MessageState::Queued },
         route,
         fallback: None,
         unionid: None,
@@ -43,7 +43,7 @@ fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
         attempts: Vec::new(),
         due_at: Some(FIRST),
         sending_at: None,
-        first_sent_at: in_doubt.then_some(FIRST),
+        first_sent_at: may_have_arrived.then_some(FIRST),
         accepted_at: FIRST,
         sent_at: None,
         finished_at: None,
@@ -51,23 +51,23 @@ fn claimed(attempt: i32, in_doubt: bool) -> Claimed {
     Claimed {
         claim: Claim { id: message.id.clone(), attempt: attempt + 1, due_at: FIRST + 60_000 },
         message,
-        in_doubt,
+        may_have_arrived,
         first_sent_at: FIRST,
         tests_account: false,
         tests_template: false,
         passed_at: 0,
         sends_at: FIRST,
-        leaves_by: FIRST + 5_000,
+        send_by: FIRST + 5_000,
         clock: DatabaseClock::saying(FIRST),
     }
 }
 
-/// How the message stands after that answer, so long after it was first taken up.
-fn stands(claimed: &Claimed, answer: &Answer, after: i64) -> Progress {
+/// The message after the answer, which came `after` ms after the first claim.
+fn progress_after(claimed: &Claimed, answer: &Answer, after: i64) -> Progress {
     let case = Case { claimed, settings: &settings(), now: FIRST + after, random: 1.0 };
     match case.settle(answer).next {
-        Next::Stands(progress) => progress,
-        other @ Next::Goes(..) => panic!("{other:?}"),
+        Next::Update(progress) => progress,
+        other @ Next::Reroute(..) => panic!("{other:?}"),
     }
 }
 
@@ -86,9 +86,9 @@ fn lost() -> Answer {
 fn the_longer_wechat_is_busy_the_longer_a_message_waits() {
     let mut waits = Vec::new();
     for attempt in [0, 1, 2, 3, 10, 11, 400] {
-        let stands = stands(&claimed(attempt, false), &refused(-1), 0);
-        assert_eq!((stands.state, stands.first_sent_at), (MessageState::Queued, None));
-        waits.push(stands.due_at.unwrap() - FIRST);
+        let progress = progress_after(&claimed(attempt, false), &refused(-1), 0);
+        assert_eq!((progress.state, progress.first_sent_at), (MessageState::Queued, None));
+        waits.push(progress.due_at.unwrap() - FIRST);
     }
     assert_eq!(waits, [200, 400, 800, 1_600, 204_800, 300_000, 300_000]);
 }
@@ -96,10 +96,10 @@ fn the_longer_wechat_is_busy_the_longer_a_message_waits() {
 #[test]
 fn a_lost_answer_is_followed_by_attempts_for_nine_minutes_and_by_none_later() {
     for (after, is_tried_again) in [(0, true), (539_799, true), (539_800, false)] {
-        let stands = stands(&claimed(0, false), &lost(), after);
-        assert_eq!((stands.state, stands.first_sent_at), (MessageState::Unknown, Some(FIRST)));
-        assert_eq!(stands.due_at.is_some(), is_tried_again, "{after}");
-        assert_eq!(stands.reason.as_deref(), Some("answer_lost"));
+        let progress = progress_after(&claimed(0, false), &lost(), after);
+        assert_eq!((progress.state, progress.first_sent_at), (MessageState::Unknown, Some(FIRST)));
+        assert_eq!(progress.due_at.is_some(), is_tried_again, "{after}");
+        assert_eq!(progress.reason.as_deref(), Some("answer_lost"));
     }
 }
 
@@ -107,26 +107,26 @@ fn a_lost_answer_is_followed_by_attempts_for_nine_minutes_and_by_none_later() {
 fn a_subscribe_message_is_not_tried_again_after_a_lost_answer() {
     let mut claimed = claimed(0, false);
     claimed.message.route.channel = Channel::Subscribe;
-    let stands = stands(&claimed, &Answer::Nothing, 0);
-    assert_eq!((stands.state, stands.due_at), (MessageState::Unknown, None));
+    let progress = progress_after(&claimed, &Answer::TimedOut, 0);
+    assert_eq!((progress.state, progress.due_at), (MessageState::Unknown, None));
 }
 
 #[test]
 fn what_is_in_doubt_stays_so_until_wechat_judges_the_message() {
     let claimed = claimed(1, true);
     for answer in [refused(-1), refused(45009), refused(48001), lost()] {
-        let stands = stands(&claimed, &answer, 1_000);
-        assert_eq!((stands.state, stands.first_sent_at), (MessageState::Unknown, Some(FIRST)));
+        let progress = progress_after(&claimed, &answer, 1_000);
+        assert_eq!((progress.state, progress.first_sent_at), (MessageState::Unknown, Some(FIRST)));
     }
-    // What WeChat says of the person, the template or the account is no word about the first copy; that the
-    // data is wrong is one.
+    // A refusal of the user, the template or the account says nothing about the first copy. A
+    // refusal of the content does: WeChat would have refused every copy.
     for errcode in [43004, 43019, 43101, 43107, 40037, 45168, 45109] {
         let mut claimed = claimed.clone();
-        claimed.message.attempts = vec![said(errcode)];
-        let stands = stands(&claimed, &refused(errcode), 1_000);
-        assert_eq!((stands.state, stands.due_at), (MessageState::Unknown, None), "{errcode}");
-        assert_eq!(stands.reason.as_deref(), Some("answer_lost"));
-        assert_eq!(stands.attempts[1].errcode, Some(errcode));
+        claimed.message.attempts = vec![attempt_with(errcode)];
+        let progress = progress_after(&claimed, &refused(errcode), 1_000);
+        assert_eq!((progress.state, progress.due_at), (MessageState::Unknown, None), "{errcode}");
+        assert_eq!(progress.reason.as_deref(), Some("answer_lost"));
+        assert_eq!(progress.attempts[1].errcode, Some(errcode));
     }
     for (errcode, state) in [
         (40241, MessageState::Sent),
@@ -134,11 +134,11 @@ fn what_is_in_doubt_stays_so_until_wechat_judges_the_message() {
         (47001, MessageState::Failed),
         (40165, MessageState::Failed),
     ] {
-        assert_eq!(stands(&claimed, &refused(errcode), 1_000).state, state, "{errcode}");
+        assert_eq!(progress_after(&claimed, &refused(errcode), 1_000).state, state, "{errcode}");
     }
 }
 
-fn said(errcode: i64) -> Attempt {
+fn attempt_with(errcode: i64) -> Attempt {
     let at = DateTime::UNIX_EPOCH;
     Attempt { errcode: Some(errcode), ..Attempt::ended(at, "tried_once_more") }
 }
@@ -150,9 +150,9 @@ fn a_message_of_an_account_that_waits_keeps_its_place_unless_it_may_be_why() {
         let case =
             Case { claimed: &claimed, settings: &settings(), now: FIRST + 5_000, random: 1.0 };
         let settlement = case.settle(&refused(errcode));
-        let Next::Stands(stands) = settlement.next else { panic!("{settlement:?}") };
-        assert_eq!(stands.state, MessageState::Queued);
-        (stands.due_at.unwrap(), settlement.hold.unwrap().0)
+        let Next::Update(progress) = settlement.next else { panic!("{settlement:?}") };
+        assert_eq!(progress.state, MessageState::Queued);
+        (progress.due_at.unwrap(), settlement.hold.unwrap().0)
     };
     for errcode in [45009, 45011] {
         assert_eq!(until(errcode, false).0, FIRST);
@@ -165,12 +165,12 @@ fn a_message_of_an_account_that_waits_keeps_its_place_unless_it_may_be_why() {
 
 #[test]
 fn a_reason_is_a_word_and_what_wechat_said_stands_with_the_attempt() {
-    let failed = stands(&claimed(0, false), &refused(43019), 0);
+    let failed = progress_after(&claimed(0, false), &refused(43019), 0);
     assert_eq!(failed.reason.as_deref(), Some("user_blocked"));
     let attempt = &failed.attempts[0];
     assert_eq!((attempt.outcome.as_str(), attempt.errcode), ("user_blocked", Some(43019)));
     assert_eq!(attempt.errmsg.as_deref(), Some("no"));
-    let sent = stands(&claimed(0, false), &refused(40241), 0);
+    let sent = progress_after(&claimed(0, false), &refused(40241), 0);
     assert_eq!((sent.state, sent.reason), (MessageState::Sent, None));
     let attempt = &sent.attempts[0];
     assert_eq!((attempt.outcome.as_str(), attempt.errcode), ("accepted", Some(40241)));
@@ -179,11 +179,11 @@ fn a_reason_is_a_word_and_what_wechat_said_stands_with_the_attempt() {
 #[test]
 fn what_goes_another_way_says_which_way_it_went_before() {
     let mut claimed = claimed(1, false);
-    claimed.message.attempts = vec![said(-1)];
+    claimed.message.attempts = vec![attempt_with(-1)];
     let route = Route { channel: Channel::Subscribe, ..claimed.message.route.clone() };
     claimed.message.fallback = Some(route.clone());
     let case = Case { claimed: &claimed, settings: &settings(), now: FIRST, random: 1.0 };
-    let Next::Goes(to, attempts) = case.settle(&refused(43101)).next else { panic!() };
+    let Next::Reroute(to, attempts) = case.settle(&refused(43101)).next else { panic!() };
     assert_eq!(to, route);
     assert!(attempts.iter().all(|attempt| attempt.channel == Some(Channel::Template)));
     assert_eq!(attempts.len(), 2);
@@ -193,9 +193,9 @@ fn what_goes_another_way_says_which_way_it_went_before() {
 fn of_many_attempts_the_latest_are_kept() {
     let mut claimed = claimed(0, false);
     for _ in 0..200 {
-        claimed.message.attempts = stands(&claimed, &refused(-1), 0).attempts;
+        claimed.message.attempts = progress_after(&claimed, &refused(-1), 0).attempts;
     }
-    claimed.message.attempts = stands(&claimed, &refused(47003), 0).attempts;
+    claimed.message.attempts = progress_after(&claimed, &refused(47003), 0).attempts;
     let attempts = &claimed.message.attempts;
-    assert_eq!((attempts.len(), attempts[99].errcode), (ATTEMPTS_KEPT, Some(47003)));
+    assert_eq!((attempts.len(), attempts[99].errcode), (MAX_ATTEMPTS_KEPT, Some(47003)));
 }

@@ -1,4 +1,4 @@
-//! What it means for a message that WeChat did not say yes: the one table.
+//! Classifies every error that a send can end with, in one table.
 
 #[cfg(test)]
 mod tests;
@@ -7,72 +7,72 @@ use crate::model::{Attempt, Channel, Reason};
 use crate::push::deliver::Claimed;
 use crate::wechat::{Class, Error};
 
-/// What an attempt that WeChat did not accept comes to.
+/// The meaning of an answer that is not a plain acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// An earlier attempt was accepted.
     Accepted,
-    /// WeChat may have it: its answer was lost.
-    InDoubt,
-    /// This attempt did not arrive, and another is made.
-    Again(Reason, Pause),
-    /// This attempt did not arrive, and nothing of the account leaves for a while.
+    /// WeChat may have the message: its answer was lost.
+    OutcomeUnknown,
+    /// This attempt did not arrive; the message is tried again.
+    Retry(Reason, Delay),
+    /// This attempt did not arrive; the account is held for a while.
     Held(Reason, Hold),
-    /// It will not arrive by this way.
-    Refused(Reason, News),
+    /// The message cannot arrive by this channel.
+    Refused(Reason, Finding),
 }
 
 /// How long a message waits for its next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pause {
-    /// Longer each time, and up to chance.
+pub(super) enum Delay {
+    /// Exponential, with jitter.
     BackOff,
-    /// A minute: what WeChat says may be passing.
+    /// A minute: the refusal may be temporary.
     Minute,
-    /// Minutes to hours, longer each time: the person was sent too much.
-    Person,
-    /// Until allowances are renewed.
+    /// Minutes to hours, doubling each time: the user was sent too many messages.
+    UserLimit,
+    /// Until WeChat resets its daily quotas.
     Day,
 }
 
-/// How long an account waits.
+/// How long an account is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Until WeChat's next minute begins.
     Minute,
     /// Until an operator may have acted.
     TenMinutes,
-    /// Until allowances are renewed.
+    /// Until WeChat resets its daily quotas.
     Day,
 }
 
-/// What a refusal tells beyond the message.
+/// What a refusal reveals beyond the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Finding {
     /// Nothing.
     None,
-    /// The person does not follow.
+    /// The user does not follow.
     Unfollowed,
-    /// The person does not want this template.
+    /// The user declined the template.
     Declined,
     /// WeChat does not send this template.
     TemplateStopped,
 }
 
-/// What is known of a message when WeChat's answer to it is judged.
+/// What is known of a message before WeChat's answer is classified.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Past<'a> {
-    /// Which way it goes.
+pub(super) struct History<'a> {
+    /// The current channel.
     pub(super) channel: Channel,
-    /// The attempts before, by whichever way.
+    /// Earlier attempts, on any channel.
     pub(super) attempts: &'a [Attempt],
-    /// Whether it shows if its template is still to be stopped.
+    /// Whether its template is stopped, and this message tests it.
     pub(super) tests_template: bool,
-    /// When WeChat last took a message of the account after it had refused the account.
+    /// When WeChat last accepted a message after it had refused the account, in ms.
     pub(super) passed_at: i64,
 }
 
-impl<'a> Past<'a> {
+impl<'a> History<'a> {
     pub(super) fn of(claimed: &'a Claimed) -> Self {
         Self {
             channel: claimed.message.route.channel,
@@ -82,21 +82,21 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// The attempts by the way that the message goes now.
-    fn of_this_way(&self) -> impl DoubleEndedIterator<Item = &'a Attempt> + use<'a> {
+    /// Attempts on the current channel.
+    fn on_current_channel(&self) -> impl DoubleEndedIterator<Item = &'a Attempt> + use<'a> {
         self.attempts.iter().filter(|attempt| attempt.channel.is_none())
     }
 
-    /// How often WeChat gave this errcode before.
-    pub(super) fn times(&self, errcode: i64) -> usize {
-        self.of_this_way().filter(|attempt| attempt.errcode == Some(errcode)).count()
+    /// How often WeChat returned this errcode before.
+    pub(super) fn count(&self, errcode: i64) -> usize {
+        self.on_current_channel().filter(|attempt| attempt.errcode == Some(errcode)).count()
     }
 
-    /// Whether it is this message that WeChat refuses, in words about the account: it did so twice before,
-    /// and took another message of the account since.
-    fn is_alone(&self, errcode: Option<i64>) -> bool {
+    /// Whether WeChat refuses only this message, although with an error about the account: it did
+    /// so twice before, and accepted another message of the account since.
+    fn is_only_refused_message(&self, errcode: Option<i64>) -> bool {
         let refused = Reason::AccountRefused.as_str();
-        let before = self.of_this_way().rev();
+        let before = self.on_current_channel().rev();
         let mut before =
             before.filter(|attempt| attempt.outcome == refused && attempt.errcode == errcode);
         let latest = before.next().map(|attempt| attempt.at.timestamp_millis());
@@ -104,73 +104,77 @@ impl<'a> Past<'a> {
     }
 }
 
-/// Judges an error.
-pub(super) fn judge(error: &Error, past: Past<'_>) -> Verdict {
+/// Classifies an error.
+pub(super) fn classify(error: &Error, history: History<'_>) -> Verdict {
     if error.may_have_arrived() {
-        return Verdict::InDoubt;
+        return Verdict::OutcomeUnknown;
     }
-    let said = error.upstream().map(|upstream| upstream.errcode);
-    let errcode = said.unwrap_or(0);
-    // Said once, it may be chance.
-    let said_twice = |reason, news| match past.times(errcode) {
-        0 => Verdict::Again(Reason::Doubted, Pause::Minute),
-        _ => Verdict::Refused(reason, news),
+    let upstream_code = error.upstream().map(|upstream| upstream.errcode);
+    let errcode = upstream_code.unwrap_or(0);
+    // A single occurrence may be temporary.
+    let refused_if_repeated = |reason, finding| match history.count(errcode) {
+        0 => Verdict::Retry(Reason::Unconfirmed, Delay::Minute),
+        _ => Verdict::Refused(reason, finding),
     };
     match error.class() {
-        Class::Transient | Class::Undecodable => Verdict::Again(Reason::Busy, Pause::BackOff),
+        Class::Transient | Class::Undecodable => Verdict::Retry(Reason::Busy, Delay::BackOff),
         Class::RateLimited => Verdict::Held(Reason::RateLimited, Hold::Minute),
         Class::Quota => Verdict::Held(Reason::QuotaSpent, Hold::Day),
-        Class::Config if error.is_about_the_call() && past.is_alone(said) => {
-            Verdict::Refused(Reason::Refused, News::None)
+        Class::Config
+            if error.is_about_the_call() && history.is_only_refused_message(upstream_code) =>
+        {
+            Verdict::Refused(Reason::Refused, Finding::None)
         }
         Class::Config | Class::Token => Verdict::Held(Reason::AccountRefused, Hold::TenMinutes),
-        // Neither is a word about the message: without a token it did not leave, and what answers with
-        // an HTTP error is not what judges messages.
+        // These two errors say nothing about the message: without a token it was not sent, and an
+        // HTTP error does not come from the part of WeChat that validates messages.
         _ if matches!(error, Error::Token(_)) => {
             Verdict::Held(Reason::AccountRefused, Hold::TenMinutes)
         }
-        _ if matches!(error, Error::Status { .. }) => Verdict::Again(Reason::Busy, Pause::BackOff),
+        _ if matches!(error, Error::Status { .. }) => Verdict::Retry(Reason::Busy, Delay::BackOff),
         Class::Duplicate => Verdict::Accepted,
-        Class::Person if errcode == 40003 => said_twice(Reason::OpenidUnknown, News::None),
-        Class::Person => of_person(errcode, past.channel),
-        Class::Template if matches!(errcode, 40036 | 40037) && !past.tests_template => {
-            said_twice(Reason::TemplateUnknown, News::TemplateStopped)
+        Class::Person if errcode == 40003 => {
+            refused_if_repeated(Reason::OpenidUnknown, Finding::None)
         }
-        Class::Template => of_template(errcode),
-        Class::Caller | Class::ListSize => Verdict::Refused(of_request(errcode), News::None),
-        Class::Retired => Verdict::Refused(Reason::Retired, News::None),
-        Class::Unknown => said_twice(Reason::Refused, News::None),
+        Class::Person => user_error(errcode, history.channel),
+        Class::Template if matches!(errcode, 40036 | 40037) && !history.tests_template => {
+            refused_if_repeated(Reason::TemplateUnknown, Finding::TemplateStopped)
+        }
+        Class::Template => template_error(errcode),
+        Class::Caller | Class::ListSize => Verdict::Refused(request_reason(errcode), Finding::None),
+        Class::Retired => Verdict::Refused(Reason::Retired, Finding::None),
+        Class::Unknown => refused_if_repeated(Reason::Refused, Finding::None),
     }
 }
 
-fn of_person(errcode: i64, channel: Channel) -> Verdict {
-    let (reason, news) = match errcode {
-        43004 | 50005 if channel == Channel::Template => (Reason::Unfollowed, News::Unfollowed),
-        43101 => (Reason::RefusedByUser, News::Declined),
-        // Of every message of the account, not of this template.
-        48002 => (Reason::RefusedByUser, News::None),
-        46004 | 49003 => (Reason::OpenidUnknown, News::None),
-        40226 | 43019 | 65302 => (Reason::UserBlocked, News::None),
-        // Another message to the same person was under way.
-        43108 => return Verdict::Again(Reason::Busy, Pause::BackOff),
-        43117 => return Verdict::Again(Reason::TooFrequent, Pause::Person),
-        40038 => return Verdict::Again(Reason::TooFrequent, Pause::Day),
-        _ => (Reason::Refused, News::None),
+fn user_error(errcode: i64, channel: Channel) -> Verdict {
+    let (reason, finding) = match errcode {
+        43004 | 50005 if channel == Channel::Template => (Reason::Unfollowed, Finding::Unfollowed),
+        43101 => (Reason::RefusedByUser, Finding::Declined),
+        // Refers to all messages of the account, not to this template.
+        48002 => (Reason::RefusedByUser, Finding::None),
+        46004 | 49003 => (Reason::OpenidUnknown, Finding::None),
+        40226 | 43019 | 65302 => (Reason::UserBlocked, Finding::None),
+        // Another message to the same user was in flight.
+        43108 => return Verdict::Retry(Reason::Busy, Delay::BackOff),
+        43117 => return Verdict::Retry(Reason::TooFrequent, Delay::UserLimit),
+        40038 => return Verdict::Retry(Reason::TooFrequent, Delay::Day),
+        _ => (Reason::Refused, Finding::None),
     };
-    Verdict::Refused(reason, news)
+    Verdict::Refused(reason, finding)
 }
 
-fn of_template(errcode: i64) -> Verdict {
+fn template_error(errcode: i64) -> Verdict {
     match errcode {
-        40036 | 40037 => Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped),
-        // The words of this message; those of others may pass.
-        45013 | 45168 => Verdict::Refused(Reason::ContentRefused, News::None),
-        40249 => Verdict::Refused(Reason::ContentRefused, News::TemplateStopped),
-        _ => Verdict::Refused(Reason::TemplateBanned, News::TemplateStopped),
+        40036 | 40037 => Verdict::Refused(Reason::TemplateUnknown, Finding::TemplateStopped),
+        // Refers to the text of this message; other texts may pass.
+        45013 | 45168 => Verdict::Refused(Reason::ContentRefused, Finding::None),
+        40249 => Verdict::Refused(Reason::ContentRefused, Finding::TemplateStopped),
+        _ => Verdict::Refused(Reason::TemplateBanned, Finding::TemplateStopped),
     }
 }
 
-fn of_request(errcode: i64) -> Reason {
+fn request_reason(errcode: i64) -> Reason {
     match errcode {
         47003 => Reason::DataInvalid,
         40013 | 40039 | 40066 | 40165 | 40166 | 41030 => Reason::JumpInvalid,
@@ -180,30 +184,30 @@ fn of_request(errcode: i64) -> Reason {
 }
 
 impl Verdict {
-    /// Why the message does not arrive now, if at all; nothing where it did.
+    /// Why the attempt did not deliver the message; `None` if it did.
     pub(super) fn reason(self) -> Option<Reason> {
         match self {
             Self::Accepted => None,
-            Self::InDoubt => Some(Reason::AnswerLost),
-            Self::Again(reason, _) | Self::Held(reason, _) | Self::Refused(reason, _) => {
+            Self::OutcomeUnknown => Some(Reason::AnswerLost),
+            Self::Retry(reason, _) | Self::Held(reason, _) | Self::Refused(reason, _) => {
                 Some(reason)
             }
         }
     }
 }
 
-/// Whether the person cannot be reached by this way, so that another one is worth a try.
-pub(super) fn is_about_reach(reason: Reason) -> bool {
+/// Whether the user cannot be reached by this channel, so that the fallback may succeed.
+pub(super) fn allows_fallback(reason: Reason) -> bool {
     matches!(reason, Reason::Unfollowed | Reason::RefusedByUser | Reason::OpenidUnknown)
 }
 
-/// Whether WeChat would have refused every copy of the message alike: the fault is in what it says.
-pub(super) fn is_about_content(class: Class) -> bool {
+/// Whether WeChat would have refused every copy of the message, because its content is invalid.
+pub(super) fn is_content_error(class: Class) -> bool {
     matches!(class, Class::Caller | Class::ListSize)
 }
 
-/// What WeChat said, or what went wrong on the way to it.
-pub(super) fn words(error: &Error) -> String {
+/// WeChat's error text, or what went wrong before WeChat answered.
+pub(super) fn error_text(error: &Error) -> String {
     let Some(upstream) = error.upstream() else { return error.to_string() };
     match error.hint().filter(|_| error.class() == Class::Retired) {
         Some(hint) => format!("{}: {hint}", upstream.errmsg),

@@ -1,4 +1,4 @@
-//! Every errcode that a send may meet, and what comes of it.
+//! The verdict for every errcode that a send can return.
 
 use super::*;
 use crate::wechat::{TokenError, TransportError, Upstream};
@@ -8,36 +8,36 @@ fn refused(errcode: i64, class: Class) -> Error {
     Error::Refused { call: "message/template/send", class, upstream }
 }
 
-/// Of a message to which nothing was answered yet.
-fn first(channel: Channel) -> Past<'static> {
-    Past { channel, attempts: &[], tests_template: false, passed_at: 0 }
+/// The history of a message without earlier attempts.
+fn first(channel: Channel) -> History<'static> {
+    History { channel, attempts: &[], tests_template: false, passed_at: 0 }
 }
 
 fn on_template(errcode: i64) -> Verdict {
-    judge(&refused(errcode, Class::of_template_send(errcode)), first(Channel::Template))
+    classify(&refused(errcode, Class::of_template_send(errcode)), first(Channel::Template))
 }
 
 fn on_subscribe(errcode: i64) -> Verdict {
-    judge(&refused(errcode, Class::of_subscribe_send(errcode)), first(Channel::Subscribe))
+    classify(&refused(errcode, Class::of_subscribe_send(errcode)), first(Channel::Subscribe))
 }
 
-/// An attempt that many milliseconds after 1970.
+/// An attempt `at` ms after 1970.
 fn before(at: i64, outcome: &str, errcode: Option<i64>) -> Attempt {
     let at = chrono::DateTime::from_timestamp_millis(at).unwrap();
     Attempt { errcode, ..Attempt::ended(at, outcome) }
 }
 
 fn no(reason: Reason) -> Verdict {
-    Verdict::Refused(reason, News::None)
+    Verdict::Refused(reason, Finding::None)
 }
 
 #[test]
 fn each_errcode_of_a_template_message_has_its_consequence() {
-    let once_more = Verdict::Again(Reason::Doubted, Pause::Minute);
-    let banned = Verdict::Refused(Reason::TemplateBanned, News::TemplateStopped);
+    let once_more = Verdict::Retry(Reason::Unconfirmed, Delay::Minute);
+    let banned = Verdict::Refused(Reason::TemplateBanned, Finding::TemplateStopped);
     let misconfigured = Verdict::Held(Reason::AccountRefused, Hold::TenMinutes);
     for (errcode, verdict) in [
-        (-1, Verdict::Again(Reason::Busy, Pause::BackOff)),
+        (-1, Verdict::Retry(Reason::Busy, Delay::BackOff)),
         (40001, misconfigured),
         (40003, once_more),
         (40013, no(Reason::JumpInvalid)),
@@ -50,16 +50,16 @@ fn each_errcode_of_a_template_message_has_its_consequence() {
         (40165, no(Reason::JumpInvalid)),
         (40166, no(Reason::JumpInvalid)),
         (40241, Verdict::Accepted),
-        (40249, Verdict::Refused(Reason::ContentRefused, News::TemplateStopped)),
+        (40249, Verdict::Refused(Reason::ContentRefused, Finding::TemplateStopped)),
         (41030, no(Reason::JumpInvalid)),
-        (43004, Verdict::Refused(Reason::Unfollowed, News::Unfollowed)),
+        (43004, Verdict::Refused(Reason::Unfollowed, Finding::Unfollowed)),
         (43019, no(Reason::UserBlocked)),
-        (43101, Verdict::Refused(Reason::RefusedByUser, News::Declined)),
+        (43101, Verdict::Refused(Reason::RefusedByUser, Finding::Declined)),
         (43106, banned),
         (43107, banned),
-        (43108, Verdict::Again(Reason::Busy, Pause::BackOff)),
+        (43108, Verdict::Retry(Reason::Busy, Delay::BackOff)),
         (43116, banned),
-        (43117, Verdict::Again(Reason::TooFrequent, Pause::Person)),
+        (43117, Verdict::Retry(Reason::TooFrequent, Delay::UserLimit)),
         (45009, Verdict::Held(Reason::QuotaSpent, Hold::Day)),
         (45011, Verdict::Held(Reason::RateLimited, Hold::Minute)),
         (45013, no(Reason::ContentRefused)),
@@ -76,7 +76,7 @@ fn each_errcode_of_a_template_message_has_its_consequence() {
         (48011, banned),
         (49003, no(Reason::OpenidUnknown)),
         (50002, misconfigured),
-        (50005, Verdict::Refused(Reason::Unfollowed, News::Unfollowed)),
+        (50005, Verdict::Refused(Reason::Unfollowed, Finding::Unfollowed)),
         (1_119_003, once_more),
     ] {
         assert_eq!(on_template(errcode), verdict, "{errcode}");
@@ -86,14 +86,14 @@ fn each_errcode_of_a_template_message_has_its_consequence() {
 #[test]
 fn a_subscribe_message_knows_no_followers_and_a_limit_per_person() {
     assert_eq!(on_subscribe(43004), no(Reason::Refused));
-    assert_eq!(on_subscribe(40038), Verdict::Again(Reason::TooFrequent, Pause::Day));
-    assert_eq!(on_subscribe(43101), Verdict::Refused(Reason::RefusedByUser, News::Declined));
+    assert_eq!(on_subscribe(40038), Verdict::Retry(Reason::TooFrequent, Delay::Day));
+    assert_eq!(on_subscribe(43101), Verdict::Refused(Reason::RefusedByUser, Finding::Declined));
     assert_eq!(on_subscribe(40013), Verdict::Held(Reason::AccountRefused, Hold::TenMinutes));
 }
 
 #[test]
 fn what_may_be_chance_is_believed_the_second_time() {
-    let template = Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped);
+    let template = Verdict::Refused(Reason::TemplateUnknown, Finding::TemplateStopped);
     for (errcode, verdict) in [
         (40003, no(Reason::OpenidUnknown)),
         (40036, template),
@@ -101,24 +101,25 @@ fn what_may_be_chance_is_believed_the_second_time() {
         (1_119_003, no(Reason::Refused)),
     ] {
         let error = refused(errcode, Class::of_template_send(errcode));
-        let judged =
-            |attempts: &[Attempt]| judge(&error, Past { attempts, ..first(Channel::Template) });
-        let said = |errcode| before(0, "tried_once_more", Some(errcode));
-        assert_eq!(judged(&[said(errcode)]), verdict, "{errcode}");
-        let once_more = Verdict::Again(Reason::Doubted, Pause::Minute);
-        assert_eq!(judged(&[said(-1)]), once_more, "{errcode}");
-        // To the openid and the template of another way.
-        let elsewhere = Attempt { channel: Some(Channel::Template), ..said(errcode) };
-        assert_eq!(judged(&[elsewhere]), once_more, "{errcode}");
+        let classified = |attempts: &[Attempt]| {
+            classify(&error, History { attempts, ..first(Channel::Template) })
+        };
+        let attempt = |errcode| before(0, "tried_once_more", Some(errcode));
+        assert_eq!(classified(&[attempt(errcode)]), verdict, "{errcode}");
+        let once_more = Verdict::Retry(Reason::Unconfirmed, Delay::Minute);
+        assert_eq!(classified(&[attempt(-1)]), once_more, "{errcode}");
+        // An attempt on another channel, with another openid and template.
+        let elsewhere = Attempt { channel: Some(Channel::Template), ..attempt(errcode) };
+        assert_eq!(classified(&[elsewhere]), once_more, "{errcode}");
     }
 }
 
 #[test]
 fn a_template_that_is_stopped_for_being_unknown_stays_so_by_one_message() {
     let error = refused(40037, Class::Template);
-    let past = Past { tests_template: true, ..first(Channel::Template) };
-    let stopped = Verdict::Refused(Reason::TemplateUnknown, News::TemplateStopped);
-    assert_eq!(judge(&error, past), stopped);
+    let history = History { tests_template: true, ..first(Channel::Template) };
+    let stopped = Verdict::Refused(Reason::TemplateUnknown, Finding::TemplateStopped);
+    assert_eq!(classify(&error, history), stopped);
 }
 
 #[test]
@@ -126,28 +127,28 @@ fn a_message_that_alone_is_refused_as_an_account_is_given_up_the_third_time() {
     let error = refused(48001, Class::Config);
     let held = Verdict::Held(Reason::AccountRefused, Hold::TenMinutes);
     let refused_at = |at, errcode| before(at, "account_refused", Some(errcode));
-    let judged = |error: &Error, attempts: &[Attempt], passed_at| {
-        judge(error, Past { attempts, passed_at, ..first(Channel::Template) })
+    let classified = |error: &Error, attempts: &[Attempt], passed_at| {
+        classify(error, History { attempts, passed_at, ..first(Channel::Template) })
     };
     let twice = [refused_at(1, 48001), refused_at(3, 48001)];
-    assert_eq!(judged(&error, &twice, 4), no(Reason::Refused));
-    // Once; twice, and nothing passed since; twice, for another reason once.
-    assert_eq!(judged(&error, &twice[1..], 4), held);
-    assert_eq!(judged(&error, &twice, 2), held);
-    assert_eq!(judged(&error, &[refused_at(1, 48001), refused_at(3, 50002)], 4), held);
-    // Without a token it is not the message.
+    assert_eq!(classified(&error, &twice, 4), no(Reason::Refused));
+    // Refused once; refused twice with no acceptance since; refused twice for different reasons.
+    assert_eq!(classified(&error, &twice[1..], 4), held);
+    assert_eq!(classified(&error, &twice, 2), held);
+    assert_eq!(classified(&error, &[refused_at(1, 48001), refused_at(3, 50002)], 4), held);
+    // Without a token, the message was not refused.
     let no_token = Error::Token(TokenError::Wechat(Box::new(refused(48001, Class::Config))));
-    assert_eq!(judged(&no_token, &twice, 4), held);
+    assert_eq!(classified(&no_token, &twice, 4), held);
     let barred = Error::Status { call: "message/template/send", status: 403 };
     let twice = [1, 3].map(|at| before(at, "account_refused", None));
-    assert_eq!(judged(&barred, &twice, 4), no(Reason::Refused));
+    assert_eq!(classified(&barred, &twice, 4), no(Reason::Refused));
 }
 
 #[test]
 fn a_message_is_in_doubt_only_where_it_may_have_left() {
     let call = "message/template/send";
     let transport = |fault| Error::Transport { call, fault, source: None };
-    let lost = |error: &Error| judge(error, first(Channel::Template)) == Verdict::InDoubt;
+    let lost = |error: &Error| classify(error, first(Channel::Template)) == Verdict::OutcomeUnknown;
     assert!(lost(&transport(TransportError::Timeout)));
     assert!(lost(&transport(TransportError::Broken)));
     assert!(lost(&Error::Status { call, status: 502 }));
@@ -157,19 +158,19 @@ fn a_message_is_in_doubt_only_where_it_may_have_left() {
     let answer = Box::new(Error::Undecodable { call: "stable_token", problem: String::new() });
     let no_token = Error::Token(TokenError::Wechat(answer));
     assert_eq!(
-        judge(&no_token, first(Channel::Template)),
-        Verdict::Again(Reason::Busy, Pause::BackOff)
+        classify(&no_token, first(Channel::Template)),
+        Verdict::Retry(Reason::Busy, Delay::BackOff)
     );
 }
 
 #[test]
 fn what_was_said_is_told_beside_the_reason() {
-    assert_eq!(words(&refused(43107, Class::Template)), "no");
-    let retired = words(&refused(45109, Class::Retired));
+    assert_eq!(error_text(&refused(43107, Class::Template)), "no");
+    let retired = error_text(&refused(45109, Class::Retired));
     assert!(retired.starts_with("no: ") && retired.len() > 20, "{retired}");
     let call = "message/template/send";
     let lost = Error::Transport { call, fault: TransportError::Timeout, source: None };
-    assert!(words(&lost).starts_with("message/template/send did not get through"));
+    assert!(error_text(&lost).starts_with("message/template/send failed: "));
 }
 
 #[test]
@@ -179,12 +180,12 @@ fn what_says_nothing_of_the_message_does_not_end_it() {
         let refused = refused(errcode, Class::of_secret_endpoint(errcode));
         let no_token = Error::Token(TokenError::Wechat(Box::new(refused)));
         for channel in [Channel::Template, Channel::Subscribe] {
-            let verdict = judge(&no_token, first(channel));
+            let verdict = classify(&no_token, first(channel));
             assert_eq!(verdict, Verdict::Held(Reason::AccountRefused, Hold::TenMinutes));
         }
     }
     for status in [400, 405, 412, 413, 418] {
-        let verdict = judge(&Error::Status { call, status }, first(Channel::Template));
-        assert_eq!(verdict, Verdict::Again(Reason::Busy, Pause::BackOff), "{status}");
+        let verdict = classify(&Error::Status { call, status }, first(Channel::Template));
+        assert_eq!(verdict, Verdict::Retry(Reason::Busy, Delay::BackOff), "{status}");
     }
 }

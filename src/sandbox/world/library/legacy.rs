@@ -1,8 +1,9 @@
-//! The library of the API that was closed in 2020: titles by `AT…`, keywords by number.
+//! The template library of the API that WeChat retired in 2020: titles have ids `AT…`, keywords have
+//! numbers.
 
 use crate::sandbox::world::Line;
 
-/// A keyword below a title.
+/// A keyword of a title.
 #[derive(Debug)]
 pub(crate) struct Keyword {
     pub(crate) id: u32,
@@ -10,7 +11,7 @@ pub(crate) struct Keyword {
     pub(crate) example: &'static str,
 }
 
-/// A title.
+/// A title of the library.
 #[derive(Debug)]
 pub(crate) struct Title {
     pub(crate) id: &'static str,
@@ -19,8 +20,8 @@ pub(crate) struct Title {
 }
 
 impl Title {
-    /// The lines that a template of these keywords has: `keyword1`, `keyword2` and so on in the order
-    /// given; `None` where one of them is not the title's.
+    /// Returns the lines of a template with these keywords, with the keys `keyword1`, `keyword2` and so on in
+    /// the given order. Returns `None` if the title lacks one of the keywords.
     pub(crate) fn lines(&self, ids: &[u32]) -> Option<Vec<Line>> {
         let line = |(nth, id): (u32, &u32)| {
             let keyword = self.keywords.iter().find(|keyword| keyword.id == *id)?;
@@ -74,7 +75,7 @@ pub(crate) const TITLES: &[Title] = &[
     },
 ];
 
-/// The title with that id.
+/// Returns the title with this id.
 pub(crate) fn title(id: &str) -> Option<&'static Title> {
     TITLES.iter().find(|title| title.id == id)
 }

@@ -1,6 +1,6 @@
-//! The vendor's public libraries of titles and keywords, from which accounts make templates.
+//! WeChat's public libraries of titles and keywords, from which accounts create templates.
 //!
-//! A few of each, with the shapes and the numbering of the real ones.
+//! Each has a few entries, with the structure and numbering of the real library.
 
 pub(crate) mod legacy;
 pub(crate) mod official;

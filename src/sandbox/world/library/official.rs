@@ -1,9 +1,9 @@
-//! An Official Account's keywords: whoever adds a template names them, and the kind follows from the
-//! name. The vendor's tables of them are long and differ from category to category.
+//! Keywords of an Official Account's templates. The caller who adds a template names its keywords, and
+//! here the kind is derived from the name. WeChat's own tables are long and differ per category.
 
 use crate::sandbox::world::Line;
 
-/// The kind of an Official Account's keyword, by the first of these that its name contains.
+/// Part of a keyword's name, kind, example. The first entry whose part the name contains applies.
 const KINDS: &[(&str, &str, &str)] = &[
     ("时间", "time", "2026年1月1日 12:00"),
     ("日期", "time", "2026年1月1日"),
@@ -16,7 +16,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("数量", "number", "2"),
 ];
 
-/// The lines of an Official Account's template with keywords of those names.
+/// Returns the lines of a template with keywords of these names.
 pub(crate) fn lines(names: &[&str]) -> Vec<Line> {
     let line = |(nth, name): (u32, &&str)| {
         let kind = KINDS.iter().find(|(part, ..)| name.contains(part));

@@ -2,14 +2,14 @@
 
 use crate::sandbox::world::Line;
 
-/// A keyword below a title.
+/// A keyword of a title.
 #[derive(Debug)]
 pub(crate) struct Keyword {
-    /// Its number below its title.
+    /// The keyword's number within its title.
     pub(crate) kid: u32,
     pub(crate) name: &'static str,
     pub(crate) example: &'static str,
-    /// Its kind, which begins the key: `thing` and 2 make `thing2`.
+    /// The keyword's kind. Kind and number form the key: `thing` and 2 form `thing2`.
     pub(crate) rule: &'static str,
 }
 
@@ -22,20 +22,20 @@ const fn keyword(
     Keyword { kid, name, example, rule }
 }
 
-/// A title below a category.
+/// A title of a category.
 #[derive(Debug)]
 pub(crate) struct Title {
     pub(crate) tid: u32,
     pub(crate) title: &'static str,
     pub(crate) category: u32,
-    /// One consent holds until it is taken back.
+    /// Whether one consent is valid until it is revoked.
     pub(crate) lasting: bool,
     pub(crate) keywords: &'static [Keyword],
 }
 
 impl Title {
-    /// The lines that a template of these keywords has, in the order given; `None` where one of
-    /// them is not the title's.
+    /// Returns the lines of a template with these keywords, in the given order. Returns `None` if the title
+    /// lacks one of the keywords.
     pub(crate) fn lines(&self, kids: &[u32]) -> Option<Vec<Line>> {
         let line = |kid: &u32| {
             let keyword = self.keywords.iter().find(|keyword| keyword.kid == *kid)?;
@@ -47,13 +47,13 @@ impl Title {
     }
 }
 
-/// The categories that a Mini Program of the sandbox has.
+/// The categories of every Mini Program in the sandbox.
 pub(crate) const CATEGORIES: &[(u32, &str)] = &[(307, "线下超市/便利店"), (616, "公交")];
 
-/// An order that was paid: every Mini Program starts with a template of it.
+/// "Order paid": every Mini Program starts with a template of this title.
 pub(crate) const ORDER_PAID: u32 = 2001;
 
-/// An order that waits to be fetched: the other that every Mini Program starts with.
+/// "Order ready for pickup": every Mini Program starts with a template of this title.
 pub(crate) const ORDER_READY: u32 = 2003;
 
 /// All titles.
@@ -111,7 +111,7 @@ pub(crate) const TITLES: &[Title] = &[
     },
 ];
 
-/// The title with that number.
+/// Returns the title with this number.
 pub(crate) fn title(tid: u32) -> Option<&'static Title> {
     TITLES.iter().find(|title| title.tid == tid)
 }

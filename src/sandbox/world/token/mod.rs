@@ -1,8 +1,8 @@
-//! Access tokens, minted and displaced as the vendor does it.
+//! Access tokens, issued and replaced as WeChat does.
 //!
-//! Two families that leave each other alone. Classic: each call mints one, and the one before
-//! works on for five minutes. Stable: everybody gets the same one until its last five minutes,
-//! unless somebody forces a new one.
+//! There are two independent kinds. Classic: each call issues a new token, and the previous one stays
+//! valid for five minutes. Stable: every caller gets the same token until its last five minutes, unless a
+//! caller forces a refresh.
 
 mod store;
 
@@ -14,10 +14,10 @@ use store::{TokenStore, looks_like_a_token};
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
 
-/// How long a token works beside its successor.
+/// How long a token stays valid next to its successor, in ms.
 const OVERLAP_MILLIS: i64 = 300_000;
 
-/// A token as a caller gets it.
+/// A token as returned to a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Issued {
     pub(crate) token: String,
@@ -28,53 +28,53 @@ pub(crate) struct Issued {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     lifetime_millis: i64,
-    book: Mutex<TokenStore>,
+    store: Mutex<TokenStore>,
 }
 
 impl Tokens {
-    /// No tokens yet. A salt that differs from start to start keeps tokens of an earlier world
-    /// from coming alive again.
+    /// Creates an empty store. `salt` must differ from start to start, so that tokens of an earlier world do
+    /// not become valid again.
     pub(crate) fn new(accounts: usize, lifetime: Duration, salt: u64) -> Self {
-        let book = Mutex::new(TokenStore::new(accounts, salt));
-        Self { lifetime_millis: lifetime.as_millis() as i64, book }
+        let store = Mutex::new(TokenStore::new(accounts, salt));
+        Self { lifetime_millis: lifetime.as_millis() as i64, store }
     }
 
-    /// What `GET /cgi-bin/token` gives.
+    /// Issues a classic token, as `GET /cgi-bin/token` does.
     pub(crate) fn classic(&self, account: usize, now: i64) -> Issued {
-        let mut book = lock(&self.book);
-        let old = book.desks[account].classic.take();
-        if let Some(old) = old.and_then(|token| book.grants.get_mut(&token)) {
+        let mut store = lock(&self.store);
+        let old = store.current[account].classic.take();
+        if let Some(old) = old.and_then(|token| store.grants.get_mut(&token)) {
             old.displaced = true;
             old.expires_at = old.expires_at.min(now + OVERLAP_MILLIS);
         }
-        let token = book.mint(account, now + self.lifetime_millis, now);
-        book.desks[account].classic = Some(token.clone());
+        let token = store.mint(account, now + self.lifetime_millis, now);
+        store.current[account].classic = Some(token.clone());
         Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 }
     }
 
-    /// What `POST /cgi-bin/stable_token` gives.
+    /// Returns the stable token, as `POST /cgi-bin/stable_token` does.
     pub(crate) fn stable(&self, account: usize, force: bool, now: i64) -> Result<Issued, Refusal> {
-        let mut book = lock(&self.book);
-        let current = book.desks[account].stable.clone();
-        let forced = force && book.desks[account].may_force(now)?;
+        let mut store = lock(&self.store);
+        let current = store.current[account].stable.clone();
+        let forced = force && store.current[account].may_force(now)?;
         let rotate_at = OVERLAP_MILLIS.min(self.lifetime_millis / 2);
         if let (Some(token), false) = (&current, forced) {
-            let left = book.grants.get(token).map_or(0, |grant| grant.expires_at - now);
+            let left = store.grants.get(token).map_or(0, |grant| grant.expires_at - now);
             if left > rotate_at {
                 return Ok(Issued { token: token.clone(), expires_in_seconds: left / 1_000 });
             }
         }
-        if let Some(old) = current.and_then(|token| book.grants.get_mut(&token)) {
+        if let Some(old) = current.and_then(|token| store.grants.get_mut(&token)) {
             old.dead |= forced;
         }
-        let token = book.mint(account, now + self.lifetime_millis, now);
-        book.desks[account].stable = Some(token.clone());
+        let token = store.mint(account, now + self.lifetime_millis, now);
+        store.current[account].stable = Some(token.clone());
         Ok(Issued { token, expires_in_seconds: self.lifetime_millis / 1_000 })
     }
 
-    /// The account whose token works now.
+    /// Returns the account of a valid token.
     pub(crate) fn check(&self, token: &str, now: i64) -> Result<usize, Refusal> {
-        match lock(&self.book).grants.get(token) {
+        match lock(&self.store).grants.get(token) {
             Some(grant) if now < grant.expires_at && !grant.dead => Ok(grant.account),
             Some(grant) if !grant.displaced && !grant.dead => Err(Refusal::of(42001)),
             None if !looks_like_a_token(token) => Err(Refusal::of(40014)),
@@ -82,22 +82,22 @@ impl Tokens {
         }
     }
 
-    /// The account a token belongs to or once did.
+    /// Returns the account of a token, even if the token is no longer valid.
     pub(crate) fn owner(&self, token: &str) -> Option<usize> {
-        lock(&self.book).grants.get(token).map(|grant| grant.account)
+        lock(&self.store).grants.get(token).map(|grant| grant.account)
     }
 
-    /// Ends every token of the account now, as another system's forced refresh does.
+    /// Invalidates all tokens of the account, as a forced refresh by another system does.
     pub(crate) fn invalidate(&self, account: usize) {
-        let mut book = lock(&self.book);
-        book.end_all(account);
-        book.desks[account].classic = None;
-        book.desks[account].stable = None;
+        let mut store = lock(&self.store);
+        store.invalidate_all(account);
+        store.current[account].classic = None;
+        store.current[account].stable = None;
     }
 
-    /// Ends every token of the account now, and goes on handing the stable one out.
+    /// Invalidates all tokens of the account, but keeps returning the invalid stable one.
     pub(crate) fn jam(&self, account: usize) {
-        lock(&self.book).end_all(account);
+        lock(&self.store).invalidate_all(account);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is written down of tokens: which were minted, and which are handed out now.
+//! Stores which tokens were issued, and which are current.
 
 use std::collections::HashMap;
 
@@ -9,55 +9,59 @@ use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::world::{DAY_MILLIS, china_day};
 
-/// Forced refreshes of one account in a day.
-const FORCED_A_DAY: u32 = 20;
+/// The maximum number of forced refreshes per account and day.
+const MAX_FORCED_PER_DAY: u32 = 20;
 
-/// An earlier forced refresh is answered with the current token.
-const BETWEEN_FORCED_MILLIS: i64 = 30_000;
+/// The minimum interval between forced refreshes, in ms. An earlier one returns the current token.
+const FORCE_INTERVAL_MS: i64 = 30_000;
 
-/// Past this many tokens, those that ended a day ago are forgotten.
-const REMEMBERED: usize = 4_096;
+/// The number of tokens above which those that expired more than a day ago are removed.
+const CLEANUP_THRESHOLD: usize = 4_096;
 
-/// What the world remembers of a token.
+/// An issued token.
 #[derive(Debug)]
 pub(super) struct Grant {
     pub(super) account: usize,
+    /// Unix time in ms.
     pub(super) expires_at: i64,
-    /// Another has taken its place: once over it is invalid, not expired.
+    /// A newer token replaced this one: after its expiry it is reported as invalid, not as expired.
     pub(super) displaced: bool,
-    /// Invalid from now on.
+    /// The token was invalidated.
     pub(super) dead: bool,
 }
 
-/// The tokens of one account that are handed out now.
+/// The current tokens of one account.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Desk {
+pub(super) struct CurrentTokens {
     pub(super) classic: Option<String>,
     pub(super) stable: Option<String>,
+    /// Unix time in ms.
     forced_at: Option<i64>,
+    /// The day, and the number of forced refreshes on it.
     forced_today: (i64, u32),
 }
 
-/// All tokens, and per account the desk that hands them out.
+/// All issued tokens, and the current ones of each account.
 #[derive(Debug)]
 pub(super) struct TokenStore {
     pub(super) grants: HashMap<String, Grant>,
-    pub(super) desks: Vec<Desk>,
+    pub(super) current: Vec<CurrentTokens>,
     salt: u64,
     minted: u64,
 }
 
-impl Desk {
-    /// Whether a forced refresh is allowed now, and if so, counts it.
+impl CurrentTokens {
+    /// Returns whether a forced refresh is allowed now, and counts it if so. Refuses with 45009 if the daily
+    /// limit is reached.
     pub(super) fn may_force(&mut self, now: i64) -> Result<bool, Refusal> {
-        if self.forced_at.is_some_and(|at| now - at < BETWEEN_FORCED_MILLIS) {
+        if self.forced_at.is_some_and(|at| now - at < FORCE_INTERVAL_MS) {
             return Ok(false);
         }
         let today = china_day(now);
         if self.forced_today.0 != today {
             self.forced_today = (today, 0);
         }
-        if self.forced_today.1 >= FORCED_A_DAY {
+        if self.forced_today.1 >= MAX_FORCED_PER_DAY {
             return Err(Refusal::of(45009));
         }
         self.forced_today.1 += 1;
@@ -68,12 +72,12 @@ impl Desk {
 
 impl TokenStore {
     pub(super) fn new(accounts: usize, salt: u64) -> Self {
-        let desks = vec![Desk::default(); accounts];
-        Self { grants: HashMap::new(), desks, salt, minted: 0 }
+        let current = vec![CurrentTokens::default(); accounts];
+        Self { grants: HashMap::new(), current, salt, minted: 0 }
     }
 
     pub(super) fn mint(&mut self, account: usize, expires_at: i64, now: i64) -> String {
-        if self.grants.len() > REMEMBERED {
+        if self.grants.len() > CLEANUP_THRESHOLD {
             self.grants.retain(|_, grant| now - grant.expires_at < DAY_MILLIS);
         }
         self.minted += 1;
@@ -85,13 +89,13 @@ impl TokenStore {
         token
     }
 
-    pub(super) fn end_all(&mut self, account: usize) {
-        let theirs = self.grants.values_mut().filter(|grant| grant.account == account);
-        theirs.for_each(|grant| grant.dead = true);
+    pub(super) fn invalidate_all(&mut self, account: usize) {
+        let grants = self.grants.values_mut().filter(|grant| grant.account == account);
+        grants.for_each(|grant| grant.dead = true);
     }
 }
 
-/// `72_` and some 140 characters.
+/// Whether the text has the format of a token: digits, `_` and more than 100 characters.
 pub(super) fn looks_like_a_token(text: &str) -> bool {
     let parts = text.split_once('_');
     parts.is_some_and(|(generation, rest)| {

@@ -1,4 +1,4 @@
-//! Bodies that mean harm, or nothing.
+//! Malicious and malformed bodies.
 
 use std::time::{Duration, Instant};
 
@@ -66,9 +66,9 @@ fn depth_and_count_are_bounded() {
     assert_eq!(malformed(xml(&"<a><b/></a>".repeat(2_000))), Malformed::Fields);
     let elements = |count: usize| (0..count).map(|number| format!("\n<a{number}> </a{number}>"));
     let with = |count| xml(&format!("<Event>x</Event>{}", elements(count).collect::<String>()));
-    let most = fields::MOST_VALUES - "xml to from time type event".split(' ').count();
-    assert!(read(with(most)).is_ok());
-    assert_eq!(malformed(with(most + 1)), Malformed::Fields);
+    let max = fields::MAX_VALUES - "xml to from time type event".split(' ').count();
+    assert!(read(with(max)).is_ok());
+    assert_eq!(malformed(with(max + 1)), Malformed::Fields);
 
     let nested = |depth: usize| format!(r#""a":{}{}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(read(json(&format!(r#""Event":"x",{}"#, nested(7)))).is_ok());
@@ -94,8 +94,8 @@ fn a_body_has_at_most_64_kib() {
         let filling = "x".repeat(length - body.len());
         body.replace("<Content>", &format!("<Content>{filling}"))
     };
-    assert!(read(filled(LONGEST_BODY)).is_ok());
-    assert_eq!(read(filled(LONGEST_BODY + 1)), Err(Error::TooLong));
+    assert!(read(filled(MAX_BODY_BYTES)).is_ok());
+    assert_eq!(read(filled(MAX_BODY_BYTES + 1)), Err(Error::TooLong));
     assert_eq!(read("<a>".repeat(200_000)), Err(Error::TooLong));
     assert!(!Error::TooLong.is_forgery());
 }

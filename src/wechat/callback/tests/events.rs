@@ -1,4 +1,4 @@
-//! What each event is read as, in each form it comes in.
+//! How each event is parsed, in every form in which WeChat sends it.
 
 use super::*;
 

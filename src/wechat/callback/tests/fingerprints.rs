@@ -1,4 +1,4 @@
-//! What counts as the same push, and what does not.
+//! Which requests have the same fingerprint, and which do not.
 
 use std::collections::BTreeSet;
 

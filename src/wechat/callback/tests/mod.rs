@@ -1,4 +1,4 @@
-//! Pushes of all kinds, WeChat's and others', against one account's receiver.
+//! Tests of a receiver with callback requests of all kinds, genuine and forged.
 
 mod bodies;
 mod events;
@@ -44,20 +44,20 @@ fn signature(texts: &[&str]) -> String {
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// The query of a push in plain mode.
+/// The query of a request in plain mode.
 fn signed() -> Query {
     let text =
         format!("signature={}&timestamp=1700000001&nonce=42", signature(&["1700000001", "42"]));
     text.parse().unwrap()
 }
 
-/// The query of a push whose `Encrypt` is this.
+/// The query of a request with this `Encrypt` field.
 fn signed_over(encrypted: &str) -> Query {
     let msg_signature = signature(&["1700000001", "42", encrypted]);
     Query { encrypt_type: Some("aes".to_owned()), msg_signature: Some(msg_signature), ..signed() }
 }
 
-/// Encrypts as WeChat does, from the description of its layout and not by the code under test.
+/// Encrypts as WeChat does. Written from WeChat's description, independently of the code under test.
 fn encrypt(message: &[u8], random: [u8; 16]) -> String {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     let mut plain = [&random, length.as_slice(), message, APPID.as_bytes()].concat();
@@ -72,12 +72,12 @@ fn in_xml(encrypted: &str) -> String {
     format!("<xml><ToUserName>gh_1</ToUserName><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>")
 }
 
-/// What a body in plain mode is read as.
+/// Opens a body in plain mode.
 fn read(body: impl AsRef<[u8]>) -> Result<Notification, Error> {
     plain().open(&signed(), body.as_ref())
 }
 
-/// The common fields and these.
+/// A body with the common fields and these.
 fn xml(fields: &str) -> String {
     format!(
         "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[oA]]></FromUserName>\
@@ -85,7 +85,7 @@ fn xml(fields: &str) -> String {
     )
 }
 
-/// The common fields and these.
+/// A body with the common fields and these.
 fn json(fields: &str) -> String {
     format!(
         r#"{{"ToUserName":"gh_1","FromUserName":"oA","CreateTime":1700000000,"MsgType":"event",{fields}}}"#

@@ -1,4 +1,4 @@
-//! Whatever comes: no panic, and what was encrypted is what is read.
+//! Property tests: no input causes a panic, and what was encrypted is what is parsed.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Who is believed: signatures, modes, keys.
+//! Which requests are accepted: signatures, modes, keys.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn with_a_key_plain_pushes_are_not_believed() {
     assert_eq!(forged(safe().open(&signed(), UNSUBSCRIBE.as_bytes())), Forgery::Plain);
     let raw = Query { encrypt_type: Some("raw".to_owned()), ..signed_over(&encrypted) };
     assert_eq!(forged(safe().open(&raw, in_xml(&encrypted).as_bytes())), Forgery::Plain);
-    // A query that is right for some other push does not vouch for a plain body.
+    // A query that is valid for another request does not authenticate a plain body.
     let query = signed_over(&encrypted);
     assert_eq!(forged(safe().open(&query, UNSUBSCRIBE.as_bytes())), Forgery::Plain);
     assert_eq!(safe().admit(&signed()), Err(Forgery::Plain.into()));
@@ -110,7 +110,7 @@ fn the_query_of_a_safe_push_is_judged_before_its_body() {
         assert_eq!(safe().admit(&query), Err(problem.into()));
         assert_eq!(forged(safe().open(&query, b"<")), problem);
     }
-    // Where the plain signature is left out, that of the body has to do.
+    // Without the plain signature, the signature over the body is sufficient.
     let query = Query { signature: None, encrypt_type: None, ..query() };
     assert!(safe().open(&query, in_xml(&encrypted).as_bytes()).is_ok());
     let other = encrypt(UNSUBSCRIBE.as_bytes(), [8; 16]);

@@ -1,4 +1,4 @@
-//! Pushes that were not encrypted by us: `wechatpy.json` says by what.
+//! Requests that another program encrypted. `wechatpy.json` describes how.
 
 use serde_json::Value;
 

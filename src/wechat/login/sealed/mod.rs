@@ -1,8 +1,8 @@
-//! What a Mini Program's client hands on sealed: `encryptedData` and `iv` of `wx.getUserInfo`.
+//! Decrypts the data that a Mini Program's client forwards: `encryptedData` and `iv` of `wx.getUserInfo`.
 //!
-//! The cipher has no seal against alteration, and its sender knows most of the plain text. So a
-//! unionid counts only in a text that is whole, names our account, and names the person that WeChat
-//! itself says is logged in.
+//! The cipher does not authenticate its text, and the sender knows most of the plain text. Therefore a
+//! unionid is accepted only from a complete text that contains our AppID and the openid of the user who,
+//! according to WeChat, is logged in.
 
 use base64::Engine;
 use secrecy::zeroize::Zeroizing;
@@ -13,33 +13,33 @@ use crate::model::{AppId, OpenId, UnionId};
 use crate::wechat::cipher::{BASE64, BLOCK_BYTES, open_128};
 use crate::wechat::lenient::{Integer, Text};
 
-/// What sealed data tells.
+/// The contents of encrypted user data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserData {
-    /// The person across accounts; absent where the Mini Program is not bound to an Open Platform
-    /// account, and where the data says nothing of whom it is about.
+    /// The user's unionid; `None` if the Mini Program is not bound to an Open Platform account, or if the
+    /// data does not identify its user.
     pub unionid: Option<UnionId>,
-    /// When WeChat sealed it, in seconds since 1970.
+    /// When WeChat encrypted the data, in seconds since 1970.
     pub sealed_at: i64,
 }
 
-/// Why sealed data was not taken. Repeats nothing of it.
+/// Why encrypted user data was refused. Contains none of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealedDataError {
-    /// Longer than 64 KiB.
+    /// The data is longer than 64 KiB.
     #[error("encrypted_data is longer than 64 KiB")]
     TooLong,
-    /// Not base64, or of a length that the cipher does not give.
-    #[error("encrypted_data or iv is not what WeChat gave")]
+    /// The data is not base64, or its length is impossible for the cipher.
+    #[error("encrypted_data or iv is not valid: it is not what WeChat returned")]
     Malformed,
-    /// Sealed with another key: that of an earlier or a later login.
-    #[error("encrypted_data was not sealed in this login")]
+    /// The data was encrypted with another key, from an earlier or a later login.
+    #[error("encrypted_data does not belong to this login")]
     OtherSession,
-    /// Sealed for another Mini Program.
-    #[error("encrypted_data is another Mini Program's")]
+    /// The data is for another Mini Program.
+    #[error("encrypted_data belongs to another Mini Program")]
     OtherApp,
-    /// About another person.
-    #[error("encrypted_data is about another person")]
+    /// The data is about another user.
+    #[error("encrypted_data is about another user")]
     OtherPerson,
 }
 
@@ -48,21 +48,21 @@ impl SealedDataError {
     pub fn hint(self) -> &'static str {
         match self {
             Self::TooLong | Self::Malformed => {
-                "send encryptedData and iv exactly as wx.getUserInfo gave them"
+                "send encryptedData and iv exactly as wx.getUserInfo returned them"
             }
             Self::OtherSession => {
-                "call wx.login first and wx.getUserInfo then, and send both results together: each \
-                 login may end the key of the one before"
+                "call wx.login first, then wx.getUserInfo, and send both results together: each \
+                 login may invalidate the key of the previous one"
             }
             Self::OtherApp | Self::OtherPerson => {
-                "send the code and the encrypted data of one and the same login"
+                "send the code and the encrypted data of the same login"
             }
         }
     }
 }
 
-/// The longest `encryptedData` that is opened, in characters. WeChat's has about 600.
-const LONGEST: usize = 64 * 1024;
+/// The maximum length of `encryptedData`, in characters. WeChat's has about 600.
+const MAX_CHARS: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Plain<'a> {
@@ -88,7 +88,7 @@ pub(super) fn open(
     encrypted_data: &str,
     iv: &str,
 ) -> Result<UserData, SealedDataError> {
-    if encrypted_data.len() > LONGEST || iv.len() > LONGEST {
+    if encrypted_data.len() > MAX_CHARS || iv.len() > MAX_CHARS {
         return Err(SealedDataError::TooLong);
     }
     let mut bytes = Zeroizing::new(decode(encrypted_data)?);
@@ -98,7 +98,7 @@ pub(super) fn open(
     let iv = decode(iv)?.try_into().map_err(|_| SealedDataError::Malformed)?;
     let key = key.bytes().ok_or(SealedDataError::OtherSession)?;
     let plain = open_128(&key, &iv, &mut bytes).ok_or(SealedDataError::OtherSession)?;
-    // One wrong key in 256 leaves something like padding; what is before it is no JSON then.
+    // One wrong key in 256 results in valid padding. The text before the padding is not JSON then.
     let plain: Plain<'_> =
         serde_json::from_slice(plain).map_err(|_| SealedDataError::OtherSession)?;
     plain.checked(appid, openid)
@@ -113,13 +113,13 @@ impl Plain<'_> {
         if self.watermark.appid.parse::<AppId>().as_ref() != Some(appid) {
             return Err(SealedDataError::OtherApp);
         }
-        let about = self.openid.0.as_deref().map(|_| self.openid.parse::<OpenId>());
-        let unionid = match about {
-            Some(person) if person.as_ref() != Some(openid) => {
+        let subject = self.openid.0.as_deref().map(|_| self.openid.parse::<OpenId>());
+        let unionid = match subject {
+            Some(subject) if subject.as_ref() != Some(openid) => {
                 return Err(SealedDataError::OtherPerson);
             }
             Some(_) => self.unionid.parse(),
-            // As wx.getUserProfile seals it: a portrait and a name, of nobody in particular.
+            // wx.getUserProfile returns only an avatar and a name, without an openid.
             None => None,
         };
         let sealed_at = self.watermark.timestamp.0.ok_or(SealedDataError::OtherSession)?;

@@ -1,4 +1,4 @@
-//! Sealed data that opens, and sealed data that must not. The first two texts were not sealed by us.
+//! Encrypted data that opens, and encrypted data that must not. The first two texts come from other programs.
 
 use aes::Aes128;
 use aes::cipher::block_padding::Pkcs7;
@@ -77,7 +77,7 @@ fn an_earlier_logins_key_asks_for_a_new_login() {
 #[test]
 fn what_wechat_did_not_give_is_not_opened() {
     use SealedDataError::{Malformed, TooLong};
-    let long = "A".repeat(LONGEST + 4);
+    let long = "A".repeat(MAX_CHARS + 4);
     for (sealed, iv, problem) in [
         ("", IV, Malformed),
         ("AAAA", IV, Malformed),

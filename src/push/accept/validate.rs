@@ -1,4 +1,5 @@
-//! Judging requests: by their sender's templates, by who their person is, and by what that person wants.
+//! Validates requests against the sender's templates, the user's reachability, and the user's
+//! consent.
 
 use std::collections::HashMap;
 
@@ -13,9 +14,9 @@ use crate::store::consents::{self, ConsentRecord};
 use crate::store::messages::Route;
 use crate::store::{self, AccountId};
 
-/// For how long a person's refusal of a template is taken to hold: they can take it back in WeChat, which
-/// does not tell.
-const REFUSAL_HOLDS_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// How long, in ms, a user's refusal of a template applies. Users can withdraw it in WeChat, which
+/// sends no event then.
+const REFUSAL_TTL_MS: i64 = 7 * 24 * 3_600 * 1_000;
 
 /// A message that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +26,12 @@ pub(super) struct Sendable {
     pub(super) fallback: Option<Route>,
 }
 
-/// One way for a request, and where it leads.
-type Way = (Route, Option<UnionId>);
+/// A message's route, and the user's unionid if known.
+type RoutedUser = (Route, Option<UnionId>);
 
 impl Push {
-    /// What can be sent of each request, in their order.
-    pub(super) async fn judge(
+    /// Returns the sendable message of each request, in request order.
+    pub(super) async fn validate(
         &self,
         requests: &[SendRequest],
     ) -> Result<Vec<Result<Sendable, Refusal>>, Error> {
@@ -39,63 +40,64 @@ impl Push {
         let with_fallback =
             requests.iter().filter_map(|request| Some((&request.to, request.fallback.as_ref()?)));
         let fallbacks: Vec<_> = with_fallback.collect();
-        let messages = self.ways(&messages).await?;
-        let mut fallbacks = self.ways(&fallbacks).await?.into_iter();
-        let judged = requests.iter().zip(messages).map(|(request, message)| {
+        let messages = self.routes(&messages).await?;
+        let mut fallbacks = self.routes(&fallbacks).await?.into_iter();
+        let validated = requests.iter().zip(messages).map(|(request, message)| {
             let fallback = request.fallback.as_ref().and_then(|_| fallbacks.next());
             sendable(message, fallback)
         });
-        Ok(judged.collect())
+        Ok(validated.collect())
     }
 
-    /// The way of each spec to its person, or why there is none.
-    async fn ways(
+    /// Returns the route of each spec to its user, or why there is none.
+    async fn routes(
         &self,
         specs: &[(&User, &MessageSpec)],
-    ) -> Result<Vec<Result<Way, Refusal>>, Error> {
+    ) -> Result<Vec<Result<RoutedUser, Refusal>>, Error> {
         let mut groups: HashMap<(&AppId, &TemplateId), Vec<usize>> = HashMap::new();
-        for (place, (user, spec)) in specs.iter().enumerate() {
-            self.know(user)?;
+        for (index, (user, spec)) in specs.iter().enumerate() {
+            self.require_configured(user)?;
             let sender = self.sender(spec.channel, spec.sender.as_ref())?;
-            groups.entry((sender.wechat.appid(), &spec.template_id)).or_default().push(place);
+            groups.entry((sender.wechat.appid(), &spec.template_id)).or_default().push(index);
         }
-        let mut ways: Vec<Option<Result<Way, Refusal>>> = vec![None; specs.len()];
-        for ((appid, template_id), places) in groups {
-            let group: Vec<_> = places.iter().map(|place| specs[*place]).collect();
+        let mut routes: Vec<Option<Result<RoutedUser, Refusal>>> = vec![None; specs.len()];
+        for ((appid, template_id), indexes) in groups {
+            let group: Vec<_> = indexes.iter().map(|index| specs[*index]).collect();
             let sender = &self.senders[appid];
-            for (place, way) in places.iter().zip(self.ways_of(sender, template_id, &group).await?)
-            {
-                ways[*place] = Some(way);
+            let group_routes = self.routes_of_template(sender, template_id, &group).await?;
+            for (index, route) in indexes.iter().zip(group_routes) {
+                routes[*index] = Some(route);
             }
         }
-        Ok(ways.into_iter().flatten().collect())
+        Ok(routes.into_iter().flatten().collect())
     }
 
-    /// The same, of specs that use one template of one sender.
-    async fn ways_of(
+    /// Returns the routes of specs that use the same template of the same sender.
+    async fn routes_of_template(
         &self,
         sender: &Sender,
         template_id: &TemplateId,
         specs: &[(&User, &MessageSpec)],
-    ) -> Result<Vec<Result<Way, Refusal>>, Error> {
+    ) -> Result<Vec<Result<RoutedUser, Refusal>>, Error> {
         let appid = sender.wechat.appid();
-        let known = sender.templates.find(sender.channel, &sender.wechat, template_id).await;
+        let keys = sender.templates.find(sender.channel, &sender.wechat, template_id).await;
         let users: Vec<&User> = specs.iter().map(|(user, _)| *user).collect();
         let found = self.reach(sender, &users).await?;
         let reached: Vec<&OpenId> = found.iter().flatten().map(|reached| &reached.openid).collect();
-        let number = self.number(appid).await?;
+        let account = self.account_id(appid).await?;
         let refused = match sender.channel {
             Channel::Template => {
-                store::in_time(self.refused(number, template_id, &reached)).await?
+                store::in_time(self.list_refusals(account, template_id, &reached)).await?
             }
-            // Consent comes and goes with every prompt there, so WeChat is asked.
+            // A user may decide differently at every prompt, so WeChat decides when the message is
+            // sent.
             Channel::Subscribe => Vec::new(),
         };
-        let way = |((_, spec), found): (&(&User, &MessageSpec), Result<Reached, Refusal>)| {
-            let checked = check(appid, template_id, &known, &spec.content);
+        let route_of = |((_, spec), found): (&(&User, &MessageSpec), Result<Reached, Refusal>)| {
+            let checked = check(appid, template_id, &keys, &spec.content);
             checked.map_err(|refusal| match spec.channel {
                 Channel::Template => refusal,
-                // As the request names its parts.
+                // The request has the fields below `subscribe`.
                 Channel::Subscribe => refusal.within("subscribe"),
             })?;
             let Reached { openid, unionid } = found?;
@@ -104,32 +106,33 @@ impl Push {
             }
             let (channel, content) = (spec.channel, spec.content.clone());
             let template_id = template_id.clone();
-            Ok((Route { channel, account: number, openid, template_id, content }, unionid))
+            Ok((Route { channel, account, openid, template_id, content }, unionid))
         };
-        Ok(specs.iter().zip(found).map(way).collect())
+        Ok(specs.iter().zip(found).map(route_of).collect())
     }
 
-    /// Who of these people refused the template lately.
-    async fn refused(
+    /// Returns the openids that refused the template within [`REFUSAL_TTL_MS`].
+    async fn list_refusals(
         &self,
         account: AccountId,
         template_id: &TemplateId,
         openids: &[&OpenId],
     ) -> Result<Vec<OpenId>, store::Error> {
         let reader = self.store.reader();
-        let words = consents::list_by_openids(reader, account, template_id, openids).await?;
-        let now = match words.is_empty() {
+        let records = consents::list_by_openids(reader, account, template_id, openids).await?;
+        let now = match records.is_empty() {
             true => 0,
             false => self.store.now().await?,
         };
-        let holds = |word: &ConsentRecord| {
-            word.consent == Consent::Refused && now - word.changed_at < REFUSAL_HOLDS_MS
+        let is_refused = |record: &ConsentRecord| {
+            record.consent == Consent::Refused && now - record.changed_at < REFUSAL_TTL_MS
         };
-        Ok(words.into_iter().filter(|(_, word)| holds(word)).map(|(openid, _)| openid).collect())
+        let refused = records.into_iter().filter(|(_, record)| is_refused(record));
+        Ok(refused.map(|(openid, _)| openid).collect())
     }
 
-    /// Refuses a person of an account that is not configured.
-    fn know(&self, user: &User) -> Result<(), Error> {
+    /// Fails if the openid belongs to an account that is not configured.
+    fn require_configured(&self, user: &User) -> Result<(), Error> {
         match user {
             User::OpenId { appid, .. } if !self.senders.contains_key(appid) => {
                 Err(self.accounts.unknown(AccountKind::Any, appid).into())
@@ -139,20 +142,20 @@ impl Push {
     }
 }
 
-/// The message, or its fallback where the person cannot be reached by it.
+/// Chooses the message, or its fallback if the message cannot reach the user.
 fn sendable(
-    message: Result<Way, Refusal>,
-    fallback: Option<Result<Way, Refusal>>,
+    message: Result<RoutedUser, Refusal>,
+    fallback: Option<Result<RoutedUser, Refusal>>,
 ) -> Result<Sendable, Refusal> {
     let fallback = match fallback {
-        Some(Err(refusal)) if !refusal.is_of_person() => return Err(refusal.within("fallback")),
+        Some(Err(refusal)) if !refusal.is_about_user() => return Err(refusal.within("fallback")),
         other => other.and_then(Result::ok),
     };
     match (message, fallback) {
         (Ok((route, unionid)), fallback) => {
             Ok(Sendable { unionid, route, fallback: fallback.map(|(route, _)| route) })
         }
-        (Err(refusal), Some((route, unionid))) if refusal.is_of_person() => {
+        (Err(refusal), Some((route, unionid))) if refusal.is_about_user() => {
             Ok(Sendable { unionid, route, fallback: None })
         }
         (Err(refusal), _) => Err(refusal),

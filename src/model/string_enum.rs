@@ -1,8 +1,9 @@
-//! Enums whose variants are one word each, wherever they are written.
+//! Enums with a fixed string for each variant.
 
-/// Declares an enum that is one word in the database, in JSON and on the command line.
-macro_rules! word {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+/// Declares an enum whose variants have one string each, in the database, in JSON and on the
+/// command line.
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -10,17 +11,17 @@ macro_rules! word {
         }
 
         impl $name {
-            /// The word for it.
+            /// The string of the variant.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $word,)+
+                    $(Self::$variant => $text,)+
                 }
             }
 
-            /// What the word stands for; `None` where it is no such word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
+            /// Returns the variant of this string, or `None` if there is none.
+            pub fn from_word(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$variant),)+
                     _ => None,
                 }
             }
@@ -39,14 +40,14 @@ macro_rules! word {
         }
 
         impl<'de> ::serde::Deserialize<'de> for $name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
-                let word = <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(text)?;
-                let known = [$($word),+].join(", ");
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(deserializer)?;
+                let known = [$($text),+].join(", ");
                 let unknown = || ::serde::de::Error::custom(format!("must be one of {known}"));
-                Self::from_word(&word).ok_or_else(unknown)
+                Self::from_word(&text).ok_or_else(unknown)
             }
         }
     };
 }
 
-pub(super) use word;
+pub(super) use string_enum;
