@@ -1,8 +1,8 @@
-"""What schemathesis cannot make up by itself, and what it saw.
+"""Supplies requests that schemathesis cannot generate by itself, and counts the answers.
 
-A message is accepted only where its person, its template and its texts belong together, and a look-up names its
-user in one of two ways: now and then a request of `requests.json`, which .ci/schemathesis has written, takes the
-place of one that was made up. What every operation answered is counted in `statuses.json`.
+A message is accepted only if its recipient, template and texts match, and a look-up names its user in one of two
+ways. Therefore some generated requests are replaced by a request from `requests.json`, which .ci/schemathesis
+writes. The statuses of every operation are counted in `statuses.json`.
 """
 
 import atexit
@@ -27,7 +27,7 @@ def name(case):
 def map_case(context, case):
     requests = REQUESTS.get(name(case))
     if requests and case.meta is not None and case.meta.generation.mode.is_positive:
-        # From what was made up, so that a case is the same when it is tried again.
+        # Seeded by the generated case, so that a repeated case stays the same.
         chance = random.Random(repr((case.path_parameters, case.query, case.body)))
         if chance.random() < SHARE:
             for part, value in chance.choice(requests).items():

@@ -1,13 +1,13 @@
-//! What the API costs, beside the least it could cost. Prints figures; judges nothing.
+//! The cost of the API compared with its minimum possible cost. Prints figures without pass or fail.
 //!
 //! ```text
-//! cargo bench --bench http                      all
-//! cargo bench --bench http -- resolve postgres  some of: resolve login stalled sqlite postgres mysql
+//! cargo bench --bench http                      everything
+//! cargo bench --bench http -- resolve postgres  a selection of: resolve login stalled sqlite postgres mysql
 //! BENCH_FOLLOWERS=100000 BENCH_ROUNDS=5 cargo bench --bench http -- resolve
 //! ```
-#![expect(unreachable_pub, reason = "a benchmark has no outside")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
-#![expect(clippy::print_stdout, reason = "the figures")]
+#![expect(unreachable_pub, reason = "nothing uses a benchmark as a library")]
+#![expect(clippy::unwrap_used, reason = "a benchmark whose setup fails should panic")]
+#![expect(clippy::print_stdout, reason = "prints the figures")]
 
 #[path = "shared/base.rs"]
 mod base;
@@ -28,38 +28,38 @@ use load::{Seen, load};
 use service::{Bare, Service};
 use unionid_bridge::sandbox::{Call, Options};
 
-/// Connections that ask.
+/// The number of client connections.
 const CONNECTIONS: usize = 64;
 
-/// For how long each load lasts.
-const LASTING: Duration = Duration::from_secs(5);
+/// The duration of each load.
+const DURATION: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
     let named = named();
-    let is_named = |name: &str| named.iter().any(|word| word == name);
+    let is_named = |name: &str| named.iter().any(|given| given == name);
     let any = ["resolve", "stalled", "login"].into_iter().any(is_named);
-    let wanted = |name: &str| !any || is_named(name);
+    let is_selected = |name: &str| !any || is_named(name);
     for kind in kinds(&named) {
-        if wanted("resolve") {
+        if is_selected("resolve") {
             resolve(kind).await;
         }
     }
-    if wanted("stalled") {
+    if is_selected("stalled") {
         stalled().await;
     }
-    if wanted("login") {
+    if is_selected("login") {
         login().await;
     }
 }
 
-/// A database of SQLite's, which needs no server.
+/// A SQLite database, which needs no server.
 async fn file() -> Base {
     Base::new("sqlite").await.unwrap()
 }
 
-/// Look-ups beside a bare handler that returns the same bytes and, on PostgreSQL, beside the server's
-/// own benchmark of reads, in turn; then at half of the peak.
+/// Alternates between look-ups, a bare handler that returns the same bytes and, on PostgreSQL, pgbench's
+/// read benchmark. Then measures look-ups at half of the peak rate.
 async fn resolve(kind: &'static str) {
     let people = number("BENCH_FOLLOWERS", 1_000_000);
     let Some(base) = Base::new(kind).await else { return };
@@ -68,10 +68,10 @@ async fn resolve(kind: &'static str) {
     let requests = service.resolve_requests(people, 10_000).await;
     let bare = Bare::answering(service.answer_to(&requests[0]).await).await;
     println!("resolve, {CONNECTIONS} connections, {people} users and followers, {kind}");
-    let (mut ratios, mut beside, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+    let (mut ratios, mut pgbench_ratios, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     for round in 1..=rounds() {
-        let floor = load(bare.address, requests, CONNECTIONS, LASTING, None).await;
-        let ours = load(service.address, requests, CONNECTIONS, LASTING, None).await;
+        let floor = load(bare.address, requests, CONNECTIONS, DURATION, None).await;
+        let ours = load(service.address, requests, CONNECTIONS, DURATION, None).await;
         assert_eq!(ours.refused, 0);
         let ratio = ours.per_second() / floor.per_second();
         println!(
@@ -82,18 +82,18 @@ async fn resolve(kind: &'static str) {
         );
         ratios.push(ratio);
         if let Some(reads) = &pgbench {
-            let reads = reads.per_second(CONNECTIONS, LASTING);
+            let reads = reads.per_second(CONNECTIONS, DURATION);
             let ratio = ours.per_second() / reads;
             println!("    pgbench -S {reads:.0}/s, ratio {ratio:.2}");
-            beside.push(ratio);
+            pgbench_ratios.push(ratio);
         }
         peak = peak.max(ours.per_second());
     }
     println!("  median ratio to the bare handler {:.2} (target 0.70)", median(ratios));
-    if !beside.is_empty() {
-        println!("  median ratio to pgbench -S {:.2} (target 0.70)", median(beside));
+    if !pgbench_ratios.is_empty() {
+        println!("  median ratio to pgbench -S {:.2} (target 0.70)", median(pgbench_ratios));
     }
-    let half = load(service.address, requests, CONNECTIONS, LASTING, Some(peak / 2.0)).await;
+    let half = load(service.address, requests, CONNECTIONS, DURATION, Some(peak / 2.0)).await;
     println!(
         "  at half of the peak, {:.0}/s: p50 {:.2} ms, p99 {:.2} ms (target 2)",
         half.per_second(),
@@ -103,7 +103,7 @@ async fn resolve(kind: &'static str) {
     base.drop().await;
 }
 
-/// Look-ups while clients hold connections on which they send next to nothing.
+/// Look-ups while other clients hold connections on which they send almost nothing.
 async fn stalled() {
     let people = number("BENCH_FOLLOWERS", 100_000).min(100_000);
     let clients = number("BENCH_STALLED", 2_000);
@@ -111,11 +111,11 @@ async fn stalled() {
     let service = Service::with_users(&base, Options::with_followers(people), people).await;
     let requests = service.resolve_requests(people, 10_000).await;
     let rate = Some(2_000.0);
-    let before = load(service.address, requests, CONNECTIONS, LASTING, rate).await;
+    let before = load(service.address, requests, CONNECTIONS, DURATION, rate).await;
     let stalled = service.stall(clients / 2, clients - clients / 2).await;
-    let during = load(service.address, requests, CONNECTIONS, LASTING, rate).await;
+    let during = load(service.address, requests, CONNECTIONS, DURATION, rate).await;
     println!(
-        "resolve at 2,000/s, beside {clients} clients that stall, half in the head, half in the body"
+        "resolve at 2,000/s with {clients} stalled clients, half in the head, half in the body"
     );
     println!(
         "  without them p99 {:.2} ms, with them p99 {:.2} ms, {} refused",
@@ -124,10 +124,13 @@ async fn stalled() {
         during.refused
     );
     let (closed, longest) = stalled.closed().await;
-    println!("  {closed} of them were closed, the last after {:.1} s", longest.as_secs_f64());
+    println!(
+        "  {closed} stalled clients were closed, the last after {:.1} s",
+        longest.as_secs_f64()
+    );
 }
 
-/// Logins beside WeChat's own time for the same call.
+/// Logins compared with WeChat's own time for the same call.
 async fn login() {
     let latency = Duration::from_millis(20);
     let people = 100_000;

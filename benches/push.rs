@@ -1,14 +1,14 @@
-//! How fast messages leave, beside the least time that WeChat's answers take. Prints figures; judges
-//! nothing.
+//! The rate at which messages are sent, compared with the minimum time that WeChat's answers take. Prints
+//! figures without pass or fail.
 //!
 //! ```text
-//! cargo bench --bench push                  each database; one of: sqlite postgres mysql
+//! cargo bench --bench push                  all databases, or a selection of: sqlite postgres mysql
 //! BENCH_MESSAGES=20000 BENCH_CONCURRENCY=128 BENCH_ROUNDS=5 cargo bench --bench push
 //! BENCH_CHANNEL=subscribe cargo bench --bench push       a Mini Program's messages
 //! ```
-#![expect(unreachable_pub, reason = "a benchmark has no outside")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
-#![expect(clippy::print_stdout, reason = "the figures")]
+#![expect(unreachable_pub, reason = "nothing uses a benchmark as a library")]
+#![expect(clippy::unwrap_used, reason = "a benchmark whose setup fails should panic")]
+#![expect(clippy::print_stdout, reason = "prints the figures")]
 
 #[path = "shared/base.rs"]
 mod base;
@@ -23,7 +23,7 @@ use base::{Base, kinds};
 use figures::{median, named, number, rounds};
 use queue::Queue;
 
-/// How long WeChat takes to answer.
+/// WeChat's latency.
 const LATENCY: Duration = Duration::from_millis(100);
 
 #[tokio::main]

@@ -1,14 +1,14 @@
-//! How many receipts a second are committed, none lost, beside the least that they could cost. Prints
-//! figures; judges nothing.
+//! The rate at which receipts are committed without loss, compared with the minimum possible cost. Prints
+//! figures without pass or fail.
 //!
 //! ```text
-//! cargo bench --bench receipts               SQLite, and what TEST_POSTGRES_URL and TEST_MYSQL_URL name
-//! cargo bench --bench receipts -- postgres   one of: sqlite postgres mysql
+//! cargo bench --bench receipts               SQLite, TEST_POSTGRES_URL and TEST_MYSQL_URL
+//! cargo bench --bench receipts -- postgres   a selection of: sqlite postgres mysql
 //! BENCH_RECEIPTS=200000 BENCH_ROUNDS=5 cargo bench --bench receipts
 //! ```
-#![expect(unreachable_pub, reason = "a benchmark has no outside")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
-#![expect(clippy::print_stdout, reason = "the figures")]
+#![expect(unreachable_pub, reason = "nothing uses a benchmark as a library")]
+#![expect(clippy::unwrap_used, reason = "a benchmark whose setup fails should panic")]
+#![expect(clippy::print_stdout, reason = "prints the figures")]
 
 #[path = "shared/base.rs"]
 mod base;
@@ -28,11 +28,11 @@ use figures::{median, named, number, rounds};
 use load::Seen;
 use service::{Bare, Service};
 
-/// Connections that WeChat sends over.
+/// The numbers of connections that WeChat uses.
 const CONNECTIONS: [usize; 2] = [64, 256];
 
-/// For how long the bare handler is asked.
-const LASTING: Duration = Duration::from_secs(5);
+/// The duration of the load on the bare handler.
+const DURATION: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
@@ -51,26 +51,26 @@ async fn measure(kind: &str, base: Base) {
     println!("  bare bulk update of such rows: {:.0}/s", service.bulk_update(receipts).await);
     for connections in CONNECTIONS {
         let requests = service.sent(receipts).await;
-        let floor = load::load(bare.address, requests, connections, LASTING, None).await;
+        let floor = load::load(bare.address, requests, connections, DURATION, None).await;
         println!("  {connections} connections: bare handler {:.0}/s", floor.per_second());
         let mut rates = Vec::new();
         for round in 1..=rounds() {
             let requests = service.sent(receipts).await;
             let seen = storm::storm(service.address, requests, connections).await;
             service.assert_none_lost(receipts).await;
-            println!("    round {round}: {}", told(&seen));
+            println!("    round {round}: {}", figures_of(&seen));
             rates.push(seen.per_second());
         }
         println!("    median {:.0}/s", median(rates));
         let requests = service.unknown(receipts);
         let seen = storm::storm(service.address, requests, connections).await;
         service.assert_all_kept(receipts).await;
-        println!("    of unknown messages, kept: {}", told(&seen));
+        println!("    of unknown messages, kept: {}", figures_of(&seen));
     }
     base.drop().await;
 }
 
-fn told(seen: &Seen) -> String {
+fn figures_of(seen: &Seen) -> String {
     let milliseconds = |share| seen.percentile(share).as_secs_f64() * 1_000.0;
     format!(
         "{:.0}/s, p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms, {} refused, none lost",

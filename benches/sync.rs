@@ -1,14 +1,14 @@
-//! What a sync costs, beside the least it could cost. Prints figures; judges nothing.
+//! The cost of a sync compared with its minimum possible cost. Prints figures without pass or fail.
 //!
 //! ```text
-//! cargo bench --bench sync                      all
-//! cargo bench --bench sync -- memory sqlite     some of: first-sync memory latency next-night
+//! cargo bench --bench sync                      everything
+//! cargo bench --bench sync -- memory sqlite     a selection of: first-sync memory latency next-night
 //!                                               replicas sqlite postgres mysql
 //! BENCH_FOLLOWERS=200000 BENCH_ROUNDS=5 cargo bench --bench sync -- first-sync
 //! ```
-#![expect(unreachable_pub, reason = "a benchmark has no outside")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has failed")]
-#![expect(clippy::print_stdout, reason = "the figures")]
+#![expect(unreachable_pub, reason = "nothing uses a benchmark as a library")]
+#![expect(clippy::unwrap_used, reason = "a benchmark whose setup fails should panic")]
+#![expect(clippy::print_stdout, reason = "prints the figures")]
 
 #[path = "shared/base.rs"]
 mod base;
@@ -29,36 +29,36 @@ use figures::{median, named, rounds};
 use unionid_bridge::sandbox::{Call, Options};
 use unionid_bridge::store::followers as rows;
 
-/// What can be asked for alone.
+/// The benchmarks that can be selected.
 const WORK: [&str; 5] = ["first-sync", "memory", "latency", "next-night", "replicas"];
 
 #[tokio::main]
 async fn main() {
     let named = named();
-    let is_named = |name: &str| named.iter().any(|word| word == name);
+    let is_named = |name: &str| named.iter().any(|given| given == name);
     let any = WORK.into_iter().any(is_named);
-    let wanted = |name: &str| !any || is_named(name);
+    let is_selected = |name: &str| !any || is_named(name);
     for kind in kinds(&named) {
-        if wanted("first-sync") {
+        if is_selected("first-sync") {
             first_sync(kind).await;
         }
-        if wanted("memory") {
+        if is_selected("memory") {
             memory::peak_memory(kind).await;
         }
-        if wanted("latency") {
+        if is_selected("latency") {
             with_latency(kind).await;
         }
-        if wanted("next-night") {
+        if is_selected("next-night") {
             next_night(kind).await;
         }
-        // A file is for one process.
-        if wanted("replicas") && kind != "sqlite" {
-            replicas::two_beside_one(kind).await;
+        // A SQLite file is for one process.
+        if is_selected("replicas") && kind != "sqlite" {
+            replicas::compare_one_and_two(kind).await;
         }
     }
 }
 
-/// The first sync beside the bare bulk upsert of the same rows, in turn.
+/// Alternates between a first sync and a bare bulk upsert of the same rows.
 async fn first_sync(kind: &'static str) {
     let count = followers(1_000_000);
     println!("first sync of {count} followers, sandbox without latency, {kind}");
@@ -87,7 +87,7 @@ async fn first_sync(kind: &'static str) {
     println!("  median ratio {:.2} (target 1.30)", median(ratios));
 }
 
-/// The same rows, made beforehand, written page by page as the sync writes them.
+/// Writes the same prepared rows page by page, as the sync does. Returns the time.
 async fn bare_upsert(count: u64, base: &Base) -> Duration {
     let world = sandbox(Options::with_followers(count)).await;
     let bench = Bench::of(&world, base).await;
@@ -116,7 +116,7 @@ async fn bare_upsert(count: u64, base: &Base) -> Duration {
     spent + began.elapsed()
 }
 
-/// With answers that take their time: beside the floor that the latencies set.
+/// A first sync with WeChat's latency, compared with the minimum time that the latency allows.
 async fn with_latency(kind: &'static str) {
     let Some(base) = Base::new(kind).await else { return };
     let count = followers(200_000);
@@ -139,7 +139,7 @@ async fn with_latency(kind: &'static str) {
     base.drop().await;
 }
 
-/// The night after, one follower in a thousand changed.
+/// Later nightly runs, in which one follower in a thousand changed.
 async fn next_night(kind: &'static str) {
     let Some(base) = Base::new(kind).await else { return };
     let count = followers(1_000_000);

@@ -66,7 +66,7 @@ pub struct DatabaseClock {
 
 impl DatabaseClock {
     /// Creates a clock whose current time is `now_ms`, in ms since 1970.
-    pub fn saying(now_ms: i64) -> Self {
+    pub fn from_reading(now_ms: i64) -> Self {
         Self { read_ms: now_ms, read_at: Instant::now() }
     }
 

@@ -43,7 +43,7 @@ pub async fn erase_person(
 /// Deletes followers who left one of `accounts` more than `days` days ago and did not come back,
 /// once a day over all replicas. Returns the number of deleted followers, or `None` if it was done
 /// within the last day or another process is doing it.
-pub async fn forget_departed(
+pub async fn erase_departed(
     store: &Store,
     holder: &Holder,
     accounts: &[AccountId],
@@ -64,7 +64,7 @@ pub async fn forget_departed(
     }
     match stop.is_cancelled() {
         true => lease.release().await,
-        false => lease.keep_for(DAY).await?,
+        false => lease.hold_for(DAY).await?,
     }
     Ok(Some(deleted))
 }

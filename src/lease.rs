@@ -104,7 +104,7 @@ impl Lease {
 
     /// Keeps the lease held for `rest` without a heartbeat, so that no process can acquire it, not even
     /// this one. Meant for work that is due once per `rest`.
-    pub async fn keep_for(mut self, rest: Duration) -> Result<(), store::Error> {
+    pub async fn hold_for(mut self, rest: Duration) -> Result<(), store::Error> {
         self.heartbeat.abort();
         self.released = true;
         let rest_ms = rest.as_millis() as i64;

@@ -44,7 +44,7 @@
 //!   `entity/` (tables) and `migration/` (schema) belong to it
 //! - [`lease`]: a lock in the database that expires, with a fencing number that rejects late writes
 //! - [`seal`]: encryption at rest
-//! - [`bucket`]: token buckets, for rate limits
+//! - [`bucket`]: token buckets, for rate limits; [`error_chain`]: an error with its causes in one line
 //! - [`config`]: the configuration; `config.default.toml` documents every key
 //! - [`telemetry`]: logs and metrics, neither of which contains a secret
 //! - [`clock`]: the current time, as an argument that tests control
@@ -62,7 +62,7 @@
 //! 3. Fetch the profiles of the others, 100 per call (`user/info/batchget`).
 //! 4. Write the rows and the checkpoint in one transaction, guarded by the lease's fencing number.
 //!
-//! A crash therefore repeats at most one page. Only after the list ended consistently does the run mark
+//! A crash therefore repeats only the pages in flight, at most three. Only after the list ended consistently does the run mark
 //! known followers that were not listed as having left. If there are suspiciously many of them, the run
 //! is *held* until an operator confirms it.
 //!
@@ -126,6 +126,7 @@ pub mod clock;
 pub mod config;
 pub mod doctor;
 pub mod erasure;
+pub mod error_chain;
 mod failpoint;
 pub mod http;
 pub mod inbox;

@@ -1,38 +1,39 @@
-//! The arrows: which module may use which, as data, and a test that fails on any other.
+//! The allowed dependencies between modules ("arrows"), and a test that fails on any other.
 //!
-//! A new arrow is a line in `ARROWS`, reviewed with its reason. What is read is what ships: comments,
-//! and tests inside `src` (`#[cfg(test)]`, `tests.rs`, `tests/`), are left out.
+//! A new arrow needs a line in `ARROWS`, reviewed with its reason. The test reads only code that ships: it
+//! skips comments and the tests inside `src` (`#[cfg(test)]`, `tests.rs`, `tests/`).
 
 #[path = "architecture/rules.rs"]
 mod rules;
 #[path = "architecture/scan.rs"]
 mod scan;
 
-/// Module → what it may use. `a::B` allows that path below `a` alone. A test fails on what nobody uses.
+/// Module → the modules that it may use. `a::B` allows only that path. Unused permissions fail a test.
 const ARROWS: &[(&str, &[&str])] = &[
-    // The nouns and the clock are below everything.
+    // The model and the clock are below everything.
     ("model", &[]),
     ("clock", &[]),
-    // Where a test kills the process.
+    // Places at which a test kills the process.
     ("failpoint", &[]),
     ("seal", &["model"]),
     ("bucket", &[]),
+    ("error_chain", &[]),
     ("config", &["model"]),
     ("telemetry", &["config"]),
-    // What touches the outside: WeChat here, the database there, and neither knows the other.
+    // The external systems: WeChat and the database. Neither module knows the other.
     ("wechat", &["model", "clock"]),
     ("store", &["model"]),
     ("lease", &["store"]),
-    // Features: one may use another only where that is said here; none knows who calls it.
+    // Features. One may use another only as listed here; none knows its callers.
     ("keys", &["bucket", "store", "lease", "model"]),
     ("erasure", &["store", "lease", "model"]),
     ("token", &["wechat", "store", "lease", "seal", "model"]),
-    ("sync", &["wechat", "store", "lease", "model", "clock", "failpoint"]),
+    ("sync", &["wechat", "store", "lease", "model", "clock", "error_chain", "failpoint"]),
     ("resolve", &["store", "model"]),
     ("login", &["bucket", "resolve", "wechat", "store", "seal", "model"]),
     ("push", &["resolve", "wechat", "store", "model", "clock", "failpoint"]),
     ("inbox", &["wechat", "store", "model"]),
-    // The features put together from the configuration.
+    // Assembles the features from the configuration.
     (
         "app",
         &[
@@ -40,9 +41,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store", "lease", "seal", "config", "model", "clock",
         ],
     ),
-    // Looks at what the application stands on, piece by piece, also where it cannot be put together.
-    ("doctor", &["app", "token", "wechat", "store", "config", "model", "clock"]),
-    // Who calls the application. HTTP never speaks to WeChat; it checks callbacks' signature and cipher.
+    // Checks the parts of the application separately, also if it cannot be assembled.
+    ("doctor", &["app", "token", "wechat", "store", "config", "model", "clock", "error_chain"]),
+    // The callers of the application. HTTP never calls WeChat, but verifies and decrypts callbacks.
     (
         "http",
         &[
@@ -60,15 +61,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model",
             "clock",
             "wechat::callback",
-            // In which words a caller is told what WeChat said.
+            // For error answers that pass on WeChat's errors.
             "wechat::FailureKind",
             "wechat::Upstream",
         ],
     ),
-    // Which runs were interrupted, and whether anybody holds their lease, stands in the database.
+    // Reads interrupted runs and their leases from the database.
     ("scheduler", &["app", "sync", "store", "config", "model", "clock"]),
-    // The sandbox answers from WeChat's documents: a wire type shared with the client would agree
-    // with the client's own misspelling.
+    // The sandbox follows WeChat's documentation. Sharing wire types with the client would hide the client's
+    // misspellings.
     ("sandbox", &["clock"]),
     (
         "cli",
@@ -89,17 +90,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "model",
             "clock",
+            "error_chain",
         ],
     ),
     ("main", &["cli"]),
-    // The map: declares the modules and uses none.
+    // Declares the modules and uses none.
     ("lib", &[]),
-    // Crates of their own, which cannot see this one.
+    // Separate crates, which cannot use this one.
     ("entity", &[]),
     ("migration", &[]),
 ];
 
-/// Outside crate (or name) → the modules it is at home in. Everybody else goes through them.
+/// External crate (or name) → the only modules that may use it.
 const HOMES: &[(&str, &[&str])] = &[
     ("entity", &["store"]),
     ("migration", &["store"]),
@@ -120,14 +122,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("figment", &["config"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    // The command line keeps log lines and its progress bar apart.
+    // The command line prints log lines above its progress bar.
     ("tracing_subscriber", &["telemetry", "config", "cli"]),
     ("anyhow", &["cli"]),
-    // An HTTP status is HTTP's business, wherever it is imported from.
+    // HTTP status codes belong to HTTP, wherever the type is imported from.
     ("StatusCode", &["http", "sandbox"]),
 ];
 
-/// Where our code is; of `src` each first folder or file is a module, the other two are one each.
+/// The folders with our code. In `src`, each top-level folder or file is a module; the others are one module
+/// each.
 const SOURCES: &[&str] = &["src", "entity/src", "migration/src"];
 
 #[test]
@@ -139,7 +142,7 @@ fn every_arrow_is_an_allowed_one() {
 #[test]
 fn every_permission_is_used() {
     let unused = rules::unused(&scan::read(SOURCES));
-    assert!(unused.is_empty(), "take these out of the lists:\n{}\n", unused.join("\n"));
+    assert!(unused.is_empty(), "remove these from the lists:\n{}\n", unused.join("\n"));
 }
 
 #[test]
@@ -148,11 +151,11 @@ fn no_modules_use_one_another_in_a_circle() {
     for (from, targets) in ARROWS {
         arrows.extend(targets.iter().map(|to| (*from, to.split("::").next().unwrap_or(to))));
     }
-    assert_eq!(rules::circle(&arrows), None, "the list itself");
+    assert_eq!(rules::circle(&arrows), None, "circle in the list");
 
     let uses = scan::read(SOURCES);
     let seen: Vec<_> = uses.iter().filter_map(|found| found.arrow()).collect();
-    assert_eq!(rules::circle(&seen), None, "the code");
+    assert_eq!(rules::circle(&seen), None, "circle in the code");
 }
 
 #[test]

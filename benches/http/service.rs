@@ -1,5 +1,4 @@
-//! What the benchmarks of the API ask: the service with a million people in it, a bare handler, and
-//! clients that stall.
+//! The targets of the API benchmarks: the service with a million people, a bare handler, and stalled clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ use unionid_bridge::telemetry::Metrics;
 use crate::base::Base;
 use crate::load::exchange;
 
-/// The API on a database, against a sandbox.
+/// The HTTP API on a database and a sandbox.
 pub struct Service {
     pub address: SocketAddr,
     world: Sandbox,
@@ -35,7 +34,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// With everybody of the world mirrored, and the first `users` of them logged in once.
+    /// Mirrors everybody in the sandbox and logs in the first `users` once.
     pub async fn with_users(base: &Base, options: Options, users: u64) -> Self {
         let world = Sandbox::start(options).await.unwrap();
         let text = world.config_toml() + &base.config_toml();
@@ -50,7 +49,7 @@ impl Service {
         Self { address, world, key }
     }
 
-    /// Look-ups of Mini Program users spread over all of them.
+    /// Returns look-ups of `count` Mini Program users spread over all people.
     pub async fn resolve_requests(&self, people: u64, count: u64) -> &'static [Vec<u8>] {
         let program = self.world.mini_program().unwrap();
         let request = |number: u64| {
@@ -75,7 +74,7 @@ impl Service {
         .into_bytes()
     }
 
-    /// The body that answers a request.
+    /// Sends a request and returns the body of the answer.
     pub async fn answer_to(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let mut answer = Vec::new();
@@ -84,7 +83,7 @@ impl Service {
         answer.split_off(head)
     }
 
-    /// How many milliseconds each of so many logins took, one after another.
+    /// Returns the duration of each of `count` sequential logins, in ms.
     pub async fn logins(&self, count: u64) -> Vec<f64> {
         let program = self.world.mini_program().unwrap();
         let request = |person| {
@@ -94,7 +93,7 @@ impl Service {
         timed(self.address, (0..count).map(request).collect()).await
     }
 
-    /// The same exchanges asked of WeChat itself.
+    /// Returns the duration of the same exchanges sent directly to WeChat, in ms.
     pub async fn upstream_logins(&self, count: u64) -> Vec<f64> {
         let program = self.world.mini_program().unwrap();
         let request = |person| {
@@ -109,7 +108,7 @@ impl Service {
         timed(self.world.address(), (0..count).map(request).collect()).await
     }
 
-    /// Clients that send part of a head, and clients that send part of a body, and then wait.
+    /// Opens clients that send a part of a head or of a body, and then wait.
     pub async fn stall(&self, heads: u64, bodies: u64) -> Stalled {
         let began = Instant::now();
         let body = self.post("/v1/login", "{", 1_000);
@@ -128,11 +127,11 @@ impl Service {
     }
 }
 
-/// Clients that wait to be thrown out.
+/// Clients that wait until the server closes their connection.
 pub struct Stalled(Vec<JoinHandle<Duration>>);
 
 impl Stalled {
-    /// How many were, and when the last one.
+    /// Returns the number of closed clients, and the time until the last one was closed.
     pub async fn closed(self) -> (usize, Duration) {
         let mut ends = Vec::new();
         for client in self.0 {
@@ -142,7 +141,7 @@ impl Stalled {
     }
 }
 
-/// A handler that does nothing but return the same bytes.
+/// A handler that only returns the same bytes.
 pub struct Bare {
     pub address: SocketAddr,
 }
@@ -163,7 +162,7 @@ async fn serve(app: Arc<App>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     app.keys.load().await.unwrap();
-    // A process has one recorder; a second service of this process records nothing.
+    // A process can install only one recorder.
     let metrics =
         std::thread::spawn(|| METRICS.get_or_init(|| Metrics::install().unwrap()).clone());
     let metrics = metrics.join().unwrap();
@@ -203,13 +202,13 @@ async fn log_in(app: &App, program: &sandbox::Account, users: u64) {
         }
         transaction.commit().await.unwrap();
     }
-    // What the server does by itself soon after.
+    // PostgreSQL would do this by itself soon afterwards.
     if app.store.backend_name() == "postgres" {
         app.store.writer().execute_unprepared("ANALYZE").await.unwrap();
     }
 }
 
-/// How many milliseconds each request took, one after another on one connection.
+/// Sends requests sequentially on one connection. Returns the duration of each in ms.
 async fn timed(address: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<f64> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();

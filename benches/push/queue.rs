@@ -1,4 +1,4 @@
-//! Messages to followers of a sandbox, each of whom gets one.
+//! A message to each follower of a sandbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use unionid_bridge::sandbox::{Call, Options, Permission, Sandbox};
 
 use crate::base::Base;
 
-/// Targets of one request.
-const TOGETHER: usize = 1_000;
+/// The number of messages per request.
+const BATCH_SIZE: usize = 1_000;
 
-/// The service and what it is to send.
+/// The application and the messages to send.
 pub struct Queue {
     app: Arc<App>,
     world: Sandbox,
@@ -36,16 +36,16 @@ impl Queue {
         Self { app, world, orders }
     }
 
-    /// Hands everything in, a thousand at a time.
+    /// Requests all messages, in batches.
     pub async fn accept(&self) {
-        for orders in self.orders.chunks(TOGETHER) {
+        for orders in self.orders.chunks(BATCH_SIZE) {
             let accepted = self.app.push.accept(orders, None, |_| String::new()).await.unwrap();
-            let Accepted::Now(verdicts) = accepted else { panic!("{accepted:?}") };
+            let Accepted::New(verdicts) = accepted else { panic!("{accepted:?}") };
             assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
         }
     }
 
-    /// Works until WeChat has taken everything, each message once.
+    /// Runs the worker until WeChat has accepted each message once.
     pub async fn send_all(&self) {
         let stop = CancellationToken::new();
         let work = tokio::spawn(self.app.push.clone().work(stop.clone()));
@@ -58,8 +58,8 @@ impl Queue {
     }
 }
 
-/// A message to everybody: of the Official Account, or of the Mini Program where `BENCH_CHANNEL` says
-/// `subscribe`.
+/// Returns a message to each follower: a template message, or a subscribe message of the Mini Program if
+/// `BENCH_CHANNEL` is `subscribe`.
 fn orders(world: &Sandbox) -> Vec<SendRequest> {
     let is_subscribe = std::env::var("BENCH_CHANNEL").is_ok_and(|named| named == "subscribe");
     let (channel, account) = match is_subscribe {

@@ -1,4 +1,4 @@
-//! The service at work on messages that were sent, and a handler that only answers.
+//! The service with sent messages that wait for receipts, and a handler that only answers.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -20,16 +20,16 @@ use unionid_bridge::telemetry::Metrics;
 
 use crate::base::Base;
 
-/// People who get messages.
+/// The number of recipients.
 const PEOPLE: i64 = 100_000;
 
-/// Messages written, or ended, by one statement.
-const TOGETHER: usize = 500;
+/// The number of messages written by one statement.
+const BATCH_SIZE: usize = 500;
 
-/// What is kept of the attempt that WeChat took.
+/// The stored attempt that WeChat accepted.
 const ATTEMPTS: &str = r#"[{"at":"2026-11-22T02:00:00Z","outcome":"accepted"}]"#;
 
-/// The API and the work beside it, on a database, against a sandbox.
+/// The API and the inbox's background work, on a database and a sandbox.
 pub struct Service {
     pub address: SocketAddr,
     app: std::sync::Arc<App>,
@@ -53,20 +53,20 @@ impl Service {
         Self { address, app, world, account, msgid: AtomicI64::new(1) }
     }
 
-    /// Writes that many more messages the way that sending does, accepted, taken up and then taken by
-    /// WeChat, and returns the pushes of their receipts.
+    /// Writes `count` more messages with the same steps as sending: accepted, claimed, and sent. Returns the
+    /// pushes of their receipts.
     pub async fn sent(&self, count: u64) -> &'static [Vec<u8>] {
         let msgids = self.msgids(count);
-        for chunk in msgids.chunks(TOGETHER) {
+        for chunk in msgids.chunks(BATCH_SIZE) {
             let rows: Vec<_> = chunk.iter().map(|msgid| self.row(*msgid)).collect();
             let insert = "INSERT INTO message (id, account_id, channel, state, openid, template_id, \
                           content, due_at, accepted_at) VALUES ";
             self.execute(&format!("{insert}{}", rows.join(","))).await;
-            let among: Vec<_> = chunk.iter().map(|msgid| format!("'{}'", id(*msgid))).collect();
-            let among = among.join(",");
+            let ids: Vec<_> = chunk.iter().map(|msgid| format!("'{}'", id(*msgid))).collect();
+            let ids = ids.join(",");
             self.execute(&format!(
                 "UPDATE message SET attempt = 1, due_at = 2, sending_at = 1, first_sent_at = 1 \
-                 WHERE id IN ({among})"
+                 WHERE id IN ({ids})"
             ))
             .await;
             for msgid in chunk {
@@ -86,7 +86,7 @@ impl Service {
         self.pushes(&msgids)
     }
 
-    /// Pushes of receipts of messages that others sent.
+    /// Returns pushes of receipts for messages of other systems.
     pub fn unknown(&self, count: u64) -> &'static [Vec<u8>] {
         self.pushes(&self.msgids(count))
     }
@@ -125,13 +125,13 @@ impl Service {
         Vec::leak(msgids.iter().map(push).collect())
     }
 
-    /// Rows a second where they are ended many at a time by their ids, and nothing else is done.
+    /// Returns the rows per second of bare bulk updates by id.
     pub async fn bulk_update(&self, count: u64) -> f64 {
         self.sent(count).await;
         let last = self.msgid.load(Ordering::Relaxed);
         let ids = (last - count.cast_signed()..last).map(|msgid| id(msgid).parse().unwrap());
         let (ids, began): (Vec<_>, _) = (ids.collect(), Instant::now());
-        for chunk in ids.chunks(TOGETHER) {
+        for chunk in ids.chunks(BATCH_SIZE) {
             let writer = self.app.store.writer();
             receipts::end(writer, chunk, receipts::SUCCESS, 1).await.unwrap();
         }
@@ -140,14 +140,14 @@ impl Service {
         count as f64 / spent.as_secs_f64()
     }
 
-    /// Every message ended, and no receipt waits. Clears the table.
+    /// Asserts that every message is delivered and no receipt is kept. Clears the table.
     pub async fn assert_none_lost(&self, count: u64) {
         let delivered = self.count("message WHERE state = 'delivered'").await;
         assert_eq!((delivered, self.count("receipt").await), (count, 0));
         self.clear("message").await;
     }
 
-    /// Every receipt is kept. Clears the table.
+    /// Asserts that every receipt is kept. Clears the table.
     pub async fn assert_all_kept(&self, count: u64) {
         assert_eq!(self.count("receipt").await, count);
         self.clear("receipt").await;
@@ -175,7 +175,7 @@ impl Service {
     }
 }
 
-/// An id of ours for the message that WeChat gave this number.
+/// Returns our message id for a `msgid` of WeChat.
 fn id(msgid: i64) -> String {
     format!("019a0000000070008000{msgid:012x}")
 }
@@ -184,7 +184,7 @@ async fn serve(app: std::sync::Arc<App>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     app.keys.load().await.unwrap();
-    // A process has one recorder, whichever database it is on.
+    // A process can install only one recorder.
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     let metrics =
         std::thread::spawn(|| METRICS.get_or_init(|| Metrics::install().unwrap()).clone());
@@ -195,7 +195,7 @@ async fn serve(app: std::sync::Arc<App>) -> SocketAddr {
     address
 }
 
-/// A handler that reads the body and answers, with no signature, no cipher and no database.
+/// A handler that reads the body and answers, without signature check, decryption or database.
 pub struct Bare {
     pub address: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! Each request once, over connections that wait for an answer before they go on.
+//! Sends each request once, over connections that wait for each answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::load::{Seen, exchange};
 
-/// Sends every request once. One that is refused is sent again, up to three times in all, as WeChat
-/// does.
+/// Sends every request. Refused ones are repeated, up to three attempts in total, as WeChat does.
 pub async fn storm(address: SocketAddr, requests: &'static [Vec<u8>], connections: usize) -> Seen {
     let (began, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> =

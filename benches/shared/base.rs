@@ -1,14 +1,14 @@
-//! A database for a benchmark alone: a file, a schema or a database of its own.
+//! A separate database for a benchmark: a file, a schema, or a database.
 
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 
-/// The kinds there are, in the order they are measured.
+/// The kinds of databases, in the order of measurement.
 const KINDS: [&str; 3] = ["sqlite", "postgres", "mysql"];
 
-/// The kinds named on the command line, or else all.
+/// Returns the kinds named on the command line, or all if none is named.
 pub fn kinds(named: &[String]) -> Vec<&'static str> {
-    let is_named = |kind: &&str| named.iter().any(|word| word == kind);
+    let is_named = |kind: &&str| named.iter().any(|given| given == kind);
     let any = KINDS.iter().any(is_named);
     KINDS.into_iter().filter(|kind| !any || is_named(kind)).collect()
 }
@@ -16,15 +16,15 @@ pub fn kinds(named: &[String]) -> Vec<&'static str> {
 /// An empty database.
 pub struct Base {
     pub url: String,
-    /// The server it is on, and what drops it there.
+    /// The server, and the statement that drops the database.
     server: Option<(String, String)>,
     _folder: TempDir,
 }
 
 impl Base {
-    /// Of this kind; `None`, and a line that says so, where no server is named.
+    /// Creates a database of this kind. Prints a line and returns `None` if no server is configured.
     pub async fn new(kind: &'static str) -> Option<Self> {
-        // In the target folder: temporary folders may be memory.
+        // In the target folder, because temporary folders may be in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
         let (url, server) = match kind {
@@ -48,12 +48,12 @@ impl Base {
         Some(Self { url, server, _folder: folder })
     }
 
-    /// Points an application at it.
+    /// Returns the configuration for this database.
     pub fn config_toml(&self) -> String {
         format!("\n[database]\nurl = '{}'\n", self.url)
     }
 
-    /// Removes it.
+    /// Drops the database.
     pub async fn drop(self) {
         if let Some((server, statement)) = self.server {
             execute(&server, &statement).await;
@@ -64,7 +64,7 @@ impl Base {
 fn named(variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        println!("{variable} is not set: left out");
+        println!("{variable} is not set: skipped");
     }
     url
 }

@@ -1,4 +1,4 @@
-//! Load over real sockets: connections that each ask, wait for the answer, and ask again.
+//! Load over real sockets: each connection sends a request, waits for the answer, and repeats.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,17 +7,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// What the callers saw.
+/// The measurements of all callers.
 pub struct Seen {
     pub spent: Duration,
-    /// How long each answer took, sorted.
+    /// The latency of each answer, sorted.
     pub latencies: Vec<Duration>,
-    /// Answers other than 2xx.
+    /// The number of answers other than 2xx.
     pub refused: u64,
 }
 
 impl Seen {
-    /// What callers saw, each its latencies and how often it was refused, since `began`.
+    /// Collects the latencies and the numbers of refusals of callers that started at `began`.
     pub async fn by(callers: Vec<JoinHandle<(Vec<Duration>, u64)>>, began: Instant) -> Self {
         let mut seen = Self { spent: Duration::ZERO, latencies: Vec::new(), refused: 0 };
         for caller in callers {
@@ -34,28 +34,28 @@ impl Seen {
         self.latencies.len() as f64 / self.spent.as_secs_f64()
     }
 
-    /// The latency that `share` of the answers stay within.
+    /// Returns the latency that `share` of the answers do not exceed.
     pub fn percentile(&self, share: f64) -> Duration {
         let last = self.latencies.len() - 1;
         self.latencies[((last as f64) * share).round() as usize]
     }
 }
 
-/// Asks for `lasting`, on so many connections, each going through the requests from its own place on.
-/// `per_second`, for all of them together, leaves pauses between; without it each asks at once.
+/// Sends requests for `duration` on `connections` connections, each starting at a different request.
+/// `per_second` limits the total rate; without it, each connection sends without pauses.
 pub async fn load(
     address: SocketAddr,
     requests: &'static [Vec<u8>],
     connections: usize,
-    lasting: Duration,
+    duration: Duration,
     per_second: Option<f64>,
 ) -> Seen {
     let began = Instant::now();
     let pause = per_second.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
     let callers: Vec<_> = (0..connections)
         .map(|number| {
-            let place = number * requests.len() / connections;
-            tokio::spawn(call(address, requests, place, began + lasting, pause))
+            let offset = number * requests.len() / connections;
+            tokio::spawn(call(address, requests, offset, began + duration, pause))
         })
         .collect();
     Seen::by(callers, began).await
@@ -64,7 +64,7 @@ pub async fn load(
 async fn call(
     address: SocketAddr,
     requests: &[Vec<u8>],
-    place: usize,
+    offset: usize,
     until: Instant,
     pause: Option<Duration>,
 ) -> (Vec<Duration>, u64) {
@@ -73,7 +73,7 @@ async fn call(
     let (mut latencies, mut refused) = (Vec::new(), 0);
     let mut answer = Vec::with_capacity(4_096);
     let mut due = Instant::now();
-    for request in requests.iter().cycle().skip(place) {
+    for request in requests.iter().cycle().skip(offset) {
         if Instant::now() >= until {
             break;
         }
@@ -89,7 +89,7 @@ async fn call(
     (latencies, refused)
 }
 
-/// Sends a request, reads its answer and gives the status.
+/// Sends a request, reads its answer and returns the status.
 pub async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> u16 {
     stream.write_all(request).await.unwrap();
     answer.clear();
@@ -104,7 +104,7 @@ pub async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u
     }
 }
 
-/// How long the answer is, once its head is there.
+/// Returns the length of the answer once its head is complete.
 fn whole_length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&answer[..head]).unwrap().to_ascii_lowercase();

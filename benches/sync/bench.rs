@@ -1,4 +1,4 @@
-//! What the benchmarks share: a sandbox, an application on a new database, the rows to write.
+//! Shared by the sync benchmarks: a sandbox, an application on a new database, and the rows to write.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use unionid_bridge::sync::{self, Request};
 use crate::base::Base;
 use crate::figures::number;
 
-/// The application on a database.
+/// An application on a database.
 pub struct Bench {
     pub app: App,
 }
@@ -31,12 +31,12 @@ impl Bench {
         accounts::find_or_insert(&self.app.store, appid).await.unwrap()
     }
 
-    /// One sync of the first account, which must succeed.
+    /// Runs one sync of the first account, which must succeed.
     pub async fn sync(&self) -> Run {
         self.sync_account(0).await
     }
 
-    /// The same of another account, as they stand in the configuration.
+    /// Runs one sync of the account at this index of the configuration.
     pub async fn sync_account(&self, index: usize) -> Run {
         let account = &self.app.config.official_accounts[index];
         let observer = Arc::new(|_: &Run, _| {});
@@ -53,7 +53,7 @@ pub async fn sandbox(options: Options) -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// Every follower as the sync would write it.
+/// Returns every follower as the row that a sync writes.
 pub fn rows(account: &Account) -> impl Iterator<Item = Row> {
     account.followers().map(|person| Row {
         profile: Profile {
@@ -72,13 +72,13 @@ pub fn rows(account: &Account) -> impl Iterator<Item = Row> {
     })
 }
 
-/// How many followers, unless `BENCH_FOLLOWERS` says otherwise.
-pub fn followers(usual: u64) -> u64 {
-    number("BENCH_FOLLOWERS", usual)
+/// Returns `BENCH_FOLLOWERS`, or the default.
+pub fn followers(default: u64) -> u64 {
+    number("BENCH_FOLLOWERS", default)
 }
 
-/// Processor seconds this process has taken, the sandbox's in it, as Linux counts them: on a busy
-/// machine they say more than the clock.
+/// Returns the processor time of this process in seconds, including the sandbox. On a busy machine it is more
+/// meaningful than elapsed time. Linux only.
 pub fn processor_seconds() -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The most memory a first sync takes, in a process of its own.
+//! The peak memory of a first sync, in a separate process.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use unionid_bridge::sandbox::Options;
 use crate::base::Base;
 use crate::bench::{followers, sandbox};
 
-/// Runs the real command for two sizes: the figure should be the same.
+/// Runs the real command for two sizes. The peak should be the same.
 pub async fn peak_memory(kind: &'static str) {
     for count in [followers(1_000_000), 5 * followers(1_000_000)] {
         let world = sandbox(Options::with_followers(count)).await;
@@ -17,7 +17,7 @@ pub async fn peak_memory(kind: &'static str) {
         let file = folder.path().join("unionid-bridge.toml");
         std::fs::write(&file, world.config_toml() + &base.config_toml()).unwrap();
         let began = Instant::now();
-        let peak = tokio::task::spawn_blocking(move || measured(&file)).await.unwrap();
+        let peak = tokio::task::spawn_blocking(move || measure(&file)).await.unwrap();
         println!(
             "peak memory of a first sync of {count} into {kind}: {} MiB (target 128), {:.1} s",
             peak / 1024,
@@ -27,8 +27,8 @@ pub async fn peak_memory(kind: &'static str) {
     }
 }
 
-/// The command's high-water mark in KiB, as Linux keeps it.
-fn measured(config: &std::path::Path) -> u64 {
+/// Runs a sync and returns its peak resident memory in KiB. Linux only.
+fn measure(config: &std::path::Path) -> u64 {
     let mut child = Command::new(env!("CARGO_BIN_EXE_unionid-bridge"))
         .args(["sync", "--config"])
         .arg(config)

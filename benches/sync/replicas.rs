@@ -1,5 +1,5 @@
-//! Four accounts by one replica, and by two. All of it in one process: what is compared is what the
-//! replicas share, WeChat's limits and the database.
+//! Syncs of four accounts by one replica and by two. All replicas run in one process: the benchmark compares
+//! the effect of shared resources, which are WeChat's limits and the database.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::figures::{median, rounds};
 
 const ACCOUNTS: usize = 4;
 
-/// First syncs of four accounts, WeChat taking its time, in turn.
-pub async fn two_beside_one(kind: &'static str) {
+/// Alternates between first syncs of four accounts by one and by two replicas, with WeChat's latency.
+pub async fn compare_one_and_two(kind: &'static str) {
     let count = followers(1_000_000) / 10;
     println!("first sync of {ACCOUNTS} accounts of {count} followers, with latency, {kind}");
     let mut ratios = Vec::new();

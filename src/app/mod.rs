@@ -200,7 +200,7 @@ impl App {
 
     /// Erases followers who left longer ago than `privacy.forget_unfollowed_after_days`, at most once a
     /// day. Returns how many were erased, or `None` if the setting is 0 or it was already done today.
-    pub async fn forget_departed(&self, stop: &CancellationToken) -> Result<Option<u64>, Error> {
+    pub async fn erase_departed(&self, stop: &CancellationToken) -> Result<Option<u64>, Error> {
         let days = self.config.privacy.forget_unfollowed_after_days;
         if days == 0 {
             return Ok(None);
@@ -209,7 +209,7 @@ impl App {
         for account in &self.config.official_accounts {
             numbers.push(accounts::find_or_insert(&self.store, &account.appid).await?);
         }
-        Ok(erasure::forget_departed(&self.store, &self.holder, &numbers, days, stop).await?)
+        Ok(erasure::erase_departed(&self.store, &self.holder, &numbers, days, stop).await?)
     }
 }
 
@@ -270,7 +270,7 @@ fn sync_settings(config: &Config) -> sync::Settings {
         concurrency: sync.concurrency,
         refresh_after_days: sync.refresh_after_days,
         max_unfollow_ratio: sync.max_unfollow_ratio,
-        lease_life: Duration::from_secs(sync.lease_seconds),
+        lease_duration: Duration::from_secs(sync.lease_seconds),
     }
 }
 

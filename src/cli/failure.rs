@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::error_chain::error_chain;
 use crate::model::UnclearAccount;
 use crate::{app, config, http, keys, push, scheduler, store, sync, telemetry, token};
 
@@ -47,7 +48,7 @@ impl Failure {
 
     /// Prints the error with its causes and the hint, and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
-        super::output::message(format_args!("error: {}", joined(self.error.chain())));
+        super::output::message(format_args!("error: {}", error_chain(self.error.as_ref())));
         if let Some(hint) = self.hint {
             super::output::message(format_args!("hint: {hint}"));
         }
@@ -57,20 +58,6 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
-}
-
-/// Joins an error and its causes with colons, leaving out causes whose text is already contained.
-fn joined<'e>(chain: impl Iterator<Item = &'e (dyn std::error::Error + 'static)>) -> String {
-    let mut line = String::new();
-    for cause in chain {
-        let text = cause.to_string();
-        if line.is_empty() {
-            line = text;
-        } else if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-    }
-    line
 }
 
 impl From<config::Error> for Failure {

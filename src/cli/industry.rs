@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Global, context, output};
-use crate::http::answer::IndustryResponse;
+use crate::http::responses::IndustryResponse;
 use crate::push::{Industries, Industry as Entry};
 
 /// Show or set an Official Account's industries, which decide the templates it may use

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::{Exit, Failure, Global, context, output};
-use crate::http::answer::ResolveResponse;
+use crate::http::responses::ResolveResponse;
 use crate::model::{InvalidId, OpenId, UnionId};
 use crate::resolve::{self, Resolution, User};
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::texts::{Pair, texts};
 use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
-use crate::http::answer::MessageResponse;
+use crate::http::responses::MessageResponse;
 use crate::model::{
     AppId, Attempt, Channel, Content, Jump, MessageId, MessageState, OpenId, TemplateId, UnionId,
 };
@@ -59,9 +59,9 @@ impl Send {
         let request = self.request(&app)?;
         let accepted = app.push.accept(&[request], None, |_| String::new()).await?;
         let verdict = match accepted {
-            Accepted::Now(verdicts) => verdicts.into_iter().next(),
+            Accepted::New(verdicts) => verdicts.into_iter().next(),
             // Only a request with an Idempotency-Key can have been accepted before.
-            Accepted::Before(_) => None,
+            Accepted::Replayed(_) => None,
         };
         match verdict {
             Some(Ok(id)) => deliver(&app, &id, timeout, global.json).await,

@@ -2,9 +2,10 @@
 
 use futures::StreamExt;
 
-use super::check::{describe, merge, within};
+use super::check::{merge, within};
 use super::tokens::{Granted, Tokens};
 use super::{Check, Context, NO_CLIENT, Name, State, quota};
+use crate::error_chain::error_chain;
 use crate::config::{OfficialAccount, ProfileApi};
 use crate::model::{OpenId, Profile};
 use crate::wechat::{self, Class, FollowerPage};
@@ -92,7 +93,7 @@ async fn list(calls: &wechat::Account) -> Result<(Check, Option<FollowerPage>), 
 pub(super) fn refused(name: Name, error: &wechat::Error) -> Check {
     let hint =
         error.hint().unwrap_or_else(|| "WeChat may be busy: try again in a minute".to_owned());
-    Check::fail(name, describe(error), hint)
+    Check::fail(name, error_chain(error), hint)
 }
 
 async fn unionids(
@@ -109,8 +110,8 @@ async fn unionids(
     let profiles =
         profiles(context, calls, &sample).await.map_err(|error| match error.class() {
             // A follower in the sample may just have left.
-            Class::Person => Check::warn(name, describe(&error), "run `doctor` again"),
-            Class::Quota => Check::skipped(name, describe(&error)),
+            Class::Person => Check::warn(name, error_chain(&error), "run `doctor` again"),
+            Class::Quota => Check::skipped(name, error_chain(&error)),
             Class::Config => refused(name, &error).with_hint(
                 "the account may lack permission for this call: check its permissions in WeChat's \
              console, or set sync.profile_api to the other value",

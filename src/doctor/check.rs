@@ -102,13 +102,3 @@ pub(super) async fn within<T>(
 pub(super) fn merge(outcome: Result<Check, Check>) -> Check {
     outcome.unwrap_or_else(|check| check)
 }
-
-/// Joins an error and its causes with colons, leaving out causes whose text is already contained.
-pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&cause| cause.source());
-    causes.map(ToString::to_string).fold(String::new(), |line, text| match line.as_str() {
-        "" => text,
-        _ if line.contains(&text) => line,
-        _ => format!("{line}: {text}"),
-    })
-}

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::check::{describe, merge, within};
+use super::check::{merge, within};
 use super::{Check, DATABASE_TIMEOUT, Name, clocks};
+use crate::error_chain::error_chain;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -113,7 +114,7 @@ fn missing_file(config: &Config, file: &Path) -> Option<Check> {
 async fn open(config: &Config) -> Result<(Check, Store), Check> {
     let store = app::connect(config).await.map_err(|error| {
         let hint = error.hint().unwrap_or_else(|| "check database.url".to_owned());
-        Check::fail(Name::Database, describe(&error), hint)
+        Check::fail(Name::Database, error_chain(&error), hint)
     })?;
     let version = server::version(&store).await.map_err(|error| failed(Name::Database, &error))?;
     Ok((Check::ok(Name::Database, format!("{version} answers")), store))
@@ -121,7 +122,7 @@ async fn open(config: &Config) -> Result<(Check, Store), Check> {
 
 /// Returns a failed check for a database error.
 pub(super) fn failed(name: Name, error: &store::Error) -> Check {
-    Check::fail(name, describe(error), error.hint())
+    Check::fail(name, error_chain(error), error.hint())
 }
 
 /// Returns the check and the number of pending migrations.

@@ -33,12 +33,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::Serialize;
 
+use crate::error_chain::error_chain;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::wechat::{Client, RetryPolicy};
 
-use check::describe;
 use database::Database;
 
 pub use check::{Check, State};
@@ -133,7 +133,7 @@ fn prepare_client(config: &Config) -> (Option<Check>, Option<Client>) {
             let hint = error
                 .hint()
                 .unwrap_or_else(|| "check the section [wechat] of the configuration".into());
-            let check = Check::fail(Name::Configuration, describe(&error), hint).about("wechat");
+            let check = Check::fail(Name::Configuration, error_chain(&error), hint).about("wechat");
             (Some(check), None)
         }
     }

@@ -1,7 +1,8 @@
 //! Checks whether WeChat accepts a Mini Program's AppID and AppSecret.
 
-use super::check::{describe, merge, within};
+use super::check::{merge, within};
 use super::{Check, Context, NO_CLIENT, Name};
+use crate::error_chain::error_chain;
 use crate::config::MiniProgram;
 use crate::wechat::login::{InvalidLoginCode, LoginCode, LoginRefusal};
 use crate::wechat::{Class, Client, Error};
@@ -33,7 +34,7 @@ async fn try_secret(client: &Client, program: &MiniProgram) -> Result<Check, Che
             Check::ok(name, "WeChat accepts the AppID and AppSecret")
         }
         Some(LoginRefusal::TooOften) => {
-            Check::warn(name, describe(&error), "run `doctor` again in a minute")
+            Check::warn(name, error_chain(&error), "run `doctor` again in a minute")
         }
         None => refused(&error),
     })
@@ -44,5 +45,5 @@ fn refused(error: &Error) -> Check {
         Class::Config => "compare appid and secret with the Mini Program's console in WeChat",
         _ => "check that WeChat is reachable, and try again in a minute",
     };
-    Check::fail(Name::LoginSecret, describe(error), error.hint().unwrap_or_else(|| hint.to_owned()))
+    Check::fail(Name::LoginSecret, error_chain(error), error.hint().unwrap_or_else(|| hint.to_owned()))
 }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::check::{describe, within};
+use super::check::within;
 use super::{Check, Context, NO_CLIENT, Name, clocks};
+use crate::error_chain::error_chain;
 use crate::wechat::{Client, Error, Probe, Resolved, TransportError};
 
 const NAMES: [Name; 4] = [Name::WechatDns, Name::WechatTls, Name::WechatAnswer, Name::ClockWechat];
@@ -111,9 +112,9 @@ fn answer(answer: &Result<(), Error>) -> Check {
         Ok(()) => Check::ok(name, "WeChat's API answers"),
         // A gateway may forward only some routes.
         Err(error @ Error::Status { status: 404, .. }) => {
-            Check::warn(name, describe(error), hint(answer))
+            Check::warn(name, error_chain(error), hint(answer))
         }
-        Err(error) => Check::fail(name, describe(error), hint(answer)),
+        Err(error) => Check::fail(name, error_chain(error), hint(answer)),
     }
 }
 

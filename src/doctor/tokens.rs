@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Context;
-use super::check::describe;
+use crate::error_chain::error_chain;
 use crate::app;
 use crate::config::OfficialAccount;
 use crate::model::AppId;
@@ -51,13 +51,13 @@ impl<'a> Tokens<'a> {
             Some(keeper) => {
                 let status = keeper.refresh(appid, false).await;
                 let status = status
-                    .map_err(|error| Refused { problem: describe(&error), hint: error.hint() })?;
+                    .map_err(|error| Refused { problem: error_chain(&error), hint: error.hint() })?;
                 (keeper.clone(), Duration::from_secs(status.expires_in))
             }
             None => {
                 let granted = self.client.stable_token(appid, &account.secret, false).await;
                 let granted = granted
-                    .map_err(|error| Refused { problem: describe(&error), hint: error.hint() })?;
+                    .map_err(|error| Refused { problem: error_chain(&error), hint: error.hint() })?;
                 (Arc::new(Single(granted.token)), granted.expires_in)
             }
         };

@@ -62,7 +62,7 @@ impl<S> Caller<S> {
 
     /// The accounts that the key may access; `None` for all.
     pub(super) fn appids(&self) -> Option<&[AppId]> {
-        self.grant.only_for()
+        self.grant.restricted_to()
     }
 
     /// Returns 403 unless the key may access all accounts: for operations that affect all of them.

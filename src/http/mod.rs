@@ -81,7 +81,7 @@ use stats_cache::StatsCache;
 pub use client::{Client, ClientError, Health, health};
 
 /// Response types of the API, so that the command line prints the same JSON.
-pub mod answer {
+pub mod responses {
     pub use super::v1::{
         CategoryResponse, IndustryResponse, KeywordResponse, LibraryTemplate, MessageResponse,
         ResolveResponse, SubscribeTemplateResponse, TemplateResponse,

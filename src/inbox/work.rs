@@ -71,9 +71,9 @@ impl Inbox {
     async fn cleanup(&self) -> Result<(), store::Error> {
         let (now, writer) = (self.store.now().await?, self.store.writer());
         let before = now - FINGERPRINT_RETENTION_MS;
-        while callbacks::forget_before(writer, before, DELETE_BATCH).await? > 0 {}
+        while callbacks::delete_before(writer, before, DELETE_BATCH).await? > 0 {}
         let before = now - RECEIPT_RETENTION_MS;
-        while receipts::forget_before(writer, before, DELETE_BATCH).await? > 0 {}
+        while receipts::delete_before(writer, before, DELETE_BATCH).await? > 0 {}
         Ok(())
     }
 

@@ -74,7 +74,7 @@ pub enum Refusal {
     Expired,
     /// The keys in memory are too old, because the database has been unreachable for too long.
     #[error("the API keys could not be read from the database for {} s", MAX_AGE.as_secs())]
-    Unsure,
+    Unverifiable,
 }
 
 /// Why a key could not be created or changed.

@@ -64,7 +64,7 @@ impl Grant {
     }
 
     /// Returns the accounts that the key may access; `None` for all.
-    pub fn only_for(&self) -> Option<&[AppId]> {
+    pub fn restricted_to(&self) -> Option<&[AppId]> {
         self.row.appids.as_ref().map(|_| self.key.appids.as_slice())
     }
 
@@ -114,10 +114,10 @@ impl Keyring {
     pub fn authenticate(&self, text: &str) -> Result<Arc<Grant>, Refusal> {
         let (id, secret) = secret::split(text).ok_or(Refusal::Malformed)?;
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        let (loaded_at, loaded_at_ms) = loaded.loaded_at.ok_or(Refusal::Unsure)?;
+        let (loaded_at, loaded_at_ms) = loaded.loaded_at.ok_or(Refusal::Unverifiable)?;
         let age = loaded_at.elapsed();
         if age > MAX_AGE {
-            return Err(Refusal::Unsure);
+            return Err(Refusal::Unverifiable);
         }
         let found = loaded.grants.get(id).filter(|grant| matches(&grant.digest, secret));
         let Some(grant) = found else {

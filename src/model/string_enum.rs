@@ -19,7 +19,7 @@ macro_rules! string_enum {
             }
 
             /// Returns the variant of this string, or `None` if there is none.
-            pub fn from_word(text: &str) -> Option<Self> {
+            pub fn from_code(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$variant),)+
                     _ => None,
@@ -44,7 +44,7 @@ macro_rules! string_enum {
                 let text = <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(deserializer)?;
                 let known = [$($text),+].join(", ");
                 let unknown = || ::serde::de::Error::custom(format!("must be one of {known}"));
-                Self::from_word(&text).ok_or_else(unknown)
+                Self::from_code(&text).ok_or_else(unknown)
             }
         }
     };

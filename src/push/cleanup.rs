@@ -38,8 +38,8 @@ impl Push {
         while messages::delete_before(writer, before, DELETE_BATCH).await? > 0 {}
         self.expire_abandoned(now).await?;
         let before = now - REQUEST_RETENTION_MS;
-        while message_requests::forget_before(writer, before, DELETE_BATCH).await? > 0 {}
-        template_stops::forget_before(writer, now - STOP_RETENTION_MS).await?;
+        while message_requests::delete_before(writer, before, DELETE_BATCH).await? > 0 {}
+        template_stops::delete_before(writer, now - STOP_RETENTION_MS).await?;
         Ok(())
     }
 

@@ -103,11 +103,11 @@ impl Push {
         let find = async {
             let found = messages::find(self.store.reader(), id).await?;
             let appids = self.accounts.by_account_id(&self.store).await?;
-            let owed_before = match &found {
-                Some(message) if message.sending_at.is_some() => self.owed_before().await?,
+            let pending_before = match &found {
+                Some(message) if message.sending_at.is_some() => self.pending_before().await?,
                 _ => 0,
             };
-            Ok(found.and_then(|message| view(&appids, message, owed_before)))
+            Ok(found.and_then(|message| view(&appids, message, pending_before)))
         };
         Ok(store::in_time(find).await?)
     }
@@ -145,18 +145,18 @@ impl Push {
         let list = async {
             let appids_by_id = self.accounts.by_account_id(&self.store).await?;
             let MessageFilter { state, template_id, openid, unionid } = filter;
-            let (accounts, owed_before) =
-                (account_ids(&appids_by_id, appids), self.owed_before().await?);
-            let filter = Filter { accounts, state, owed_before, template_id, openid, unionid };
+            let (accounts, pending_before) =
+                (account_ids(&appids_by_id, appids), self.pending_before().await?);
+            let filter = Filter { accounts, state, pending_before, template_id, openid, unionid };
             let found = messages::list(self.store.reader(), &filter, before, limit).await?;
             let found = found.into_iter();
-            Ok(found.filter_map(|message| view(&appids_by_id, message, owed_before)).collect())
+            Ok(found.filter_map(|message| view(&appids_by_id, message, pending_before)).collect())
         };
         Ok(store::within(timeout, list).await?)
     }
 
     /// Attempts that began before this time, in ms, can no longer get an answer.
-    async fn owed_before(&self) -> Result<i64, store::Error> {
+    async fn pending_before(&self) -> Result<i64, store::Error> {
         Ok(self.store.now().await? - self.settings.answered_within_ms())
     }
 
@@ -218,9 +218,9 @@ impl MessageView {
 fn view(
     appids: &HashMap<AccountId, &AppId>,
     message: Message,
-    owed_before: i64,
+    pending_before: i64,
 ) -> Option<MessageView> {
-    let message = with_lost_answer(message, owed_before);
+    let message = with_lost_answer(message, pending_before);
     Some(MessageView {
         id: message.id,
         state: message.state,
@@ -241,8 +241,8 @@ fn view(
 
 /// Marks a queued message as [`MessageState::Unknown`] if its attempt can no longer get an answer:
 /// WeChat may have it. No process has claimed it since, so the row does not show that yet.
-fn with_lost_answer(mut message: Message, owed_before: i64) -> Message {
-    let overdue = message.sending_at.filter(|sending_at| *sending_at < owed_before);
+fn with_lost_answer(mut message: Message, pending_before: i64) -> Message {
+    let overdue = message.sending_at.filter(|sending_at| *sending_at < pending_before);
     if let (MessageState::Queued, Some(sending_at)) = (message.state, overdue) {
         message.state = MessageState::Unknown;
         message.reason = Some(Reason::AnswerLost.to_string());

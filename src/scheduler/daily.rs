@@ -16,7 +16,7 @@ impl Daily {
     /// does nothing if the work was already done today.
     pub(super) fn start(&mut self, app: &Arc<App>, stop: &CancellationToken) {
         if self.0.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.0 = Some(tokio::spawn(forget_departed(app.clone(), stop.clone())));
+            self.0 = Some(tokio::spawn(erase_departed(app.clone(), stop.clone())));
         }
     }
 
@@ -29,8 +29,8 @@ impl Daily {
     }
 }
 
-async fn forget_departed(app: Arc<App>, stop: CancellationToken) {
-    match app.forget_departed(&stop).await {
+async fn erase_departed(app: Arc<App>, stop: CancellationToken) {
+    match app.erase_departed(&stop).await {
         Ok(None) => {}
         Ok(Some(forgotten)) => {
             tracing::info!(privacy.forgotten = forgotten, "deleted followers who left long ago");

@@ -28,7 +28,7 @@ impl Time {
         let clock = match self.0 {
             Some(clock) if clock.age() < READ_INTERVAL => clock,
             before => match (app.store.now().await, before) {
-                (Ok(now_ms), _) => DatabaseClock::saying(now_ms),
+                (Ok(now_ms), _) => DatabaseClock::from_reading(now_ms),
                 (Err(_), Some(before)) => before,
                 (Err(error), None) => return Err(error),
             },

@@ -18,7 +18,7 @@ pub async fn claim(
 }
 
 /// Deletes up to `limit` records of events that were received before `at` (ms). Returns their number.
-pub async fn forget_before(
+pub async fn delete_before(
     connection: &impl Connection,
     at: i64,
     limit: u64,

@@ -98,5 +98,5 @@ pub async fn list(
 
 fn consent(status: &str) -> Result<Consent, Error> {
     let unknown = || Error::unexpected("a consent in the database has an unknown status");
-    Consent::from_word(status).ok_or_else(unknown)
+    Consent::from_code(status).ok_or_else(unknown)
 }

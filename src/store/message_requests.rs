@@ -20,7 +20,7 @@ pub struct Request {
 
 /// An earlier request with the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Before {
+pub struct EarlierRequest {
     /// A digest of its body.
     pub body: String,
     /// The response it got, or its provisional response while it is in flight.
@@ -33,10 +33,10 @@ pub struct Before {
 pub async fn find(
     connection: &impl Connection,
     request: &Request,
-) -> Result<Option<Before>, Error> {
+) -> Result<Option<EarlierRequest>, Error> {
     let id = (request.owner.clone(), request.name.clone());
     let row = Entity::find_by_id(id).one(connection).await?;
-    Ok(row.map(|row| Before {
+    Ok(row.map(|row| EarlierRequest {
         body: row.body,
         answer: row.answer,
         in_flight_until: row.in_flight_until,
@@ -61,7 +61,7 @@ pub async fn claim(
 }
 
 /// Records the final response to a request that was in flight.
-pub async fn settle(
+pub async fn record_answer(
     connection: &impl Connection,
     request: &Request,
     answer: &str,
@@ -77,7 +77,7 @@ pub async fn settle(
 }
 
 /// Deletes at most `limit` requests that were made before `at` (ms). Returns their number.
-pub async fn forget_before(
+pub async fn delete_before(
     connection: &impl Connection,
     at: i64,
     limit: u64,

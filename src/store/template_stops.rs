@@ -93,7 +93,7 @@ pub async fn delete(
 }
 
 /// Deletes stops that ended before `at` (ms) and have not been tested since. Returns their number.
-pub async fn forget_before(connection: &impl Connection, at: i64) -> Result<u64, Error> {
+pub async fn delete_before(connection: &impl Connection, at: i64) -> Result<u64, Error> {
     let deleted = Entity::delete_many()
         .filter(Column::UntilAt.lt(at))
         .filter(Column::TestedUntil.lt(at))

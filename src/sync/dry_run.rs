@@ -106,7 +106,7 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
     }
     Ok(Crawl {
         job: job.clone(),
-        clock: DatabaseClock::saying(now),
+        clock: DatabaseClock::from_reading(now),
         usage: Usage::none(),
         first_load: !followers::exists_before(slow_store.reader(), account, now).await?,
         full,

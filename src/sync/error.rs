@@ -137,18 +137,4 @@ impl Error {
             _ => self.wechat().and_then(wechat::Error::hint),
         }
     }
-
-    /// Formats the error and its sources in one line.
-    pub fn explained(&self) -> String {
-        let mut line = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !line.contains(&text) {
-                line = format!("{line}: {text}");
-            }
-            source = cause.source();
-        }
-        line
-    }
 }

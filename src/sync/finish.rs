@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::retry::with_retry;
 use super::sweep::{Departures, sweep};
 use super::{Error, Job, Outcome};
+use crate::error_chain::error_chain;
 use crate::model::{Run, RunState};
 use crate::store::runs::{self, Record};
 use crate::store::{self, followers};
@@ -81,7 +82,7 @@ pub(super) async fn stop(job: &Job, record: Record, error: Error) -> Result<Outc
         app.id = %run.appid,
         sync.run = run.id,
         sync.state = %run.state,
-        error = error.explained(),
+        error = error_chain(&error),
         hint = error.hint(),
         "follower sync stopped"
     );
@@ -130,7 +131,7 @@ fn with_error(error: &Error, mut run: Run, now: DateTime<Utc>) -> Run {
             run.finished_at = Some(now);
         }
     }
-    run.error = Some(error.explained());
+    run.error = Some(error_chain(error));
     run
 }
 

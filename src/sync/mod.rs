@@ -6,7 +6,7 @@
 //!
 //! Pages of openids become profiles, profiles become rows. The stages run concurrently: while one
 //! page is written, the next page's profiles are fetched and the page after that is listed. The
-//! checkpoint moves in the same transaction as the rows, so a crash repeats at most one page, and
+//! checkpoint moves in the same transaction as the rows, so a crash repeats only the pages in flight, and
 //! every write carries the fencing number of the account's lease.
 //!
 //! A partial crawl never marks the unlisted followers as departed: a sweep requires a list that was
@@ -75,7 +75,7 @@ pub struct Settings {
     /// waits for [`confirm`].
     pub max_unfollow_ratio: f64,
     /// The lifetime of the account's lease: how long a replica that died blocks the account.
-    pub lease_life: Duration,
+    pub lease_duration: Duration,
 }
 
 /// The dependencies and settings of one account's sync.

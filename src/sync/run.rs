@@ -172,7 +172,7 @@ async fn load(job: &Job, record: &Record, usage: &Usage) -> Result<Crawl, Error>
     Ok(Crawl {
         job: job.clone(),
         // The database's clock may have been set back since the run started.
-        clock: DatabaseClock::saying(now.max(started_at)),
+        clock: DatabaseClock::from_reading(now.max(started_at)),
         usage: usage.clone(),
         first_load,
         full: record.run.mode == Mode::Full,

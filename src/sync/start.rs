@@ -22,7 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// a run: should that run's process die, the scheduler resumes it.
 pub(super) async fn acquire_lease(job: &Job, tick: Option<DateTime<Utc>>) -> Result<Lease, Error> {
     let name = lease_name(job.wechat.appid());
-    let life = job.settings.lease_life;
+    let life = job.settings.lease_duration;
     let deadline = Instant::now() + life + POLL_INTERVAL * 4;
     let mut last_expiry = None;
     loop {
@@ -54,7 +54,7 @@ pub(super) async fn acquire_lease(job: &Job, tick: Option<DateTime<Utc>>) -> Res
 
 /// Acquires the account's lease if it is free.
 pub(super) async fn try_lease(job: &Job) -> Result<Lease, Error> {
-    let (appid, life) = (job.wechat.appid(), job.settings.lease_life);
+    let (appid, life) = (job.wechat.appid(), job.settings.lease_duration);
     let lease = Lease::try_acquire(&job.store, &lease_name(appid), &job.holder, life).await?;
     lease.ok_or_else(|| Error::LeaseHeld(appid.clone()))
 }

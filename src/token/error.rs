@@ -37,8 +37,8 @@ impl Error {
     pub fn failure_kind(&self) -> Option<FailureKind> {
         match self {
             Self::Wechat { source, .. } => Some(source.failure_kind()),
-            Self::Contested(_) => Some(FailureKind::Spent),
-            Self::Stuck(_) => Some(FailureKind::TooSlow),
+            Self::Contested(_) => Some(FailureKind::QuotaUsedUp),
+            Self::Stuck(_) => Some(FailureKind::Timeout),
             Self::Unknown(_) | Self::Store(_) | Self::Seal(_) => None,
         }
     }

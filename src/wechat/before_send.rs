@@ -25,7 +25,7 @@ pub trait BeforeSend: Send + Sync {
 
 impl Account {
     /// Sends the request once, and a second time only if WeChat refused the token. After
-    /// [`Error::NotMade`], WeChat has refused everything that was sent.
+    /// [`Error::NotSent`], WeChat has refused everything that was sent.
     pub(super) async fn call_once<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
@@ -54,7 +54,7 @@ impl Account {
     ) -> Result<T, Error> {
         let permit = in_time(request, before_send, self.shared().concurrency.acquire()).await?;
         if !before_send.begin().await {
-            return Err(Error::NotMade { call: request.call.name() });
+            return Err(Error::NotSent { call: request.call.name() });
         }
         once_with_permit(self.link(), request, Some(token), self.shared(), permit).await
     }
@@ -65,6 +65,6 @@ async fn in_time<T>(
     before_send: &dyn BeforeSend,
     wait: impl Future<Output = T>,
 ) -> Result<T, Error> {
-    let late = |_| Error::NotMade { call: request.call.name() };
+    let late = |_| Error::NotSent { call: request.call.name() };
     timeout_at(before_send.deadline(), wait).await.map_err(late)
 }

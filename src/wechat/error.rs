@@ -31,7 +31,7 @@ pub enum Error {
     /// The request was not sent: its [`BeforeSend`](super::BeforeSend) hook declined, or no token or permit
     /// became available before the deadline.
     #[error("{call} was not sent: it was cancelled, or its deadline passed first")]
-    NotMade {
+    NotSent {
         /// The call, as the path below `/cgi-bin/`.
         call: &'static str,
     },
@@ -73,7 +73,7 @@ impl Error {
             Self::Status { status, .. } => class_of_status(*status),
             Self::Transport { fault: TransportError::Certificate(_), .. } => Class::Config,
             Self::Transport { fault: TransportError::TooLong, .. } => Class::Undecodable,
-            Self::Transport { .. } | Self::NotMade { .. } => Class::Transient,
+            Self::Transport { .. } | Self::NotSent { .. } => Class::Transient,
             Self::Undecodable { .. } => Class::Undecodable,
         }
     }
@@ -102,7 +102,7 @@ impl Error {
             Self::Refused { .. }
             | Self::TokenRefused { .. }
             | Self::Token(_)
-            | Self::NotMade { .. } => false,
+            | Self::NotSent { .. } => false,
             Self::Status { status, .. } => *status >= 500,
             Self::Transport { fault, .. } => fault.may_follow_sending(),
             Self::Undecodable { .. } => true,
@@ -162,7 +162,7 @@ mod tests {
             (refused(999_999), false),
             (Error::TokenRefused { call: CALL, upstream: token_refused }, false),
             (Error::Token(no_token()), false),
-            (Error::NotMade { call: CALL }, false),
+            (Error::NotSent { call: CALL }, false),
             (Error::Status { call: CALL, status: 302 }, false),
             (Error::Status { call: CALL, status: 404 }, false),
             (Error::Status { call: CALL, status: 429 }, false),

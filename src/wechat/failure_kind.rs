@@ -8,11 +8,11 @@ pub enum FailureKind {
     /// WeChat is busy: retry soon.
     Busy,
     /// A quota is used up: retry later.
-    Spent,
+    QuotaUsedUp,
     /// WeChat did not answer before the timeout.
-    TooSlow,
+    Timeout,
     /// WeChat's answer cannot be decoded.
-    NotUnderstood,
+    Undecodable,
     /// WeChat refuses the account: an operator has to act.
     Misconfigured,
     /// WeChat refuses this particular request.
@@ -23,10 +23,10 @@ impl Error {
     /// Why the request failed, as our API reports it.
     pub fn failure_kind(&self) -> FailureKind {
         match self.class() {
-            _ if self.is_timeout() => FailureKind::TooSlow,
+            _ if self.is_timeout() => FailureKind::Timeout,
             Class::Transient | Class::RateLimited => FailureKind::Busy,
-            Class::Quota => FailureKind::Spent,
-            Class::Undecodable | Class::Unknown => FailureKind::NotUnderstood,
+            Class::Quota => FailureKind::QuotaUsedUp,
+            Class::Undecodable | Class::Unknown => FailureKind::Undecodable,
             Class::Config | Class::Token => FailureKind::Misconfigured,
             Class::Caller
             | Class::Person

@@ -1,11 +1,11 @@
-//! Judges what was read by the lists, and proves on planted text that it would find a wrong arrow.
+//! Checks the uses that were read against the lists. Its tests prove that forbidden arrows are found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scan::Use;
 use crate::{ARROWS, HOMES};
 
-/// What is wrong with a use, in one line; `None` where it is allowed.
+/// Returns what is wrong with a use, in one line, or `None` if it is allowed.
 pub(crate) fn refuse(found: &Use) -> Option<String> {
     let Use { from, place, path, .. } = found;
     if let Some(refusal) = homeless(found) {
@@ -21,32 +21,32 @@ pub(crate) fn refuse(found: &Use) -> Option<String> {
     }
     let named = path.join("::");
     let may = if allowed.is_empty() { "nothing of ours".to_owned() } else { allowed.join(", ") };
-    Some(format!("{place}: {from} → {named} is no allowed arrow: {from} may use {may}"))
+    Some(format!("{place}: {from} → {named} is not an allowed arrow: {from} may use {may}"))
 }
 
-/// What is wrong with using an outside crate, or a name that has homes, here.
+/// Returns what is wrong with using an external crate, or a name in `HOMES`, in this module.
 fn homeless(found: &Use) -> Option<String> {
     let Use { from, place, .. } = found;
     let (name, homes) = HOMES
         .iter()
         .find(|(name, homes)| is_foreign(name, found) && !homes.contains(&from.as_str()))?;
-    Some(format!("{place}: {from} → {name}: `{name}` is at home in {} only", homes.join(", ")))
+    Some(format!("{place}: {from} → {name}: only {} may use `{name}`", homes.join(", ")))
 }
 
-/// Whether what is allowed, such as `a::B`, covers a path.
+/// Whether a permission such as `a::B` covers a path.
 fn covers(allowed: &str, path: &[String]) -> bool {
     let allowed: Vec<&str> = allowed.split("::").collect();
     path.len() >= allowed.len() && path.iter().zip(&allowed).all(|(a, b)| a == b)
 }
 
-/// Whether a use is of the outside crate, or of the name that has homes.
+/// Whether a use refers to this external crate or name.
 fn is_foreign(name: &str, found: &Use) -> bool {
     let begins = !found.ours && found.path.first().is_some_and(|first| first == name);
     let is_type = name.starts_with(char::is_uppercase);
     begins || (is_type && found.path.iter().any(|segment| segment == name))
 }
 
-/// What the lists allow and nobody does.
+/// Returns the permissions that no code uses.
 pub(crate) fn unused(uses: &[Use]) -> Vec<String> {
     let mut unused = Vec::new();
     for (from, targets) in ARROWS {
@@ -64,13 +64,13 @@ pub(crate) fn unused(uses: &[Use]) -> Vec<String> {
     unused
 }
 
-/// A circle among the arrows, as the modules on it, the first named again at the end.
+/// Returns a circle among the arrows as a list of modules that ends with the first one again.
 pub(crate) fn circle<'a>(arrows: &[(&'a str, &'a str)]) -> Option<Vec<&'a str>> {
     let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, to) in arrows {
         left.entry(from).or_default().insert(to);
     }
-    // An arrow to where none begins is on no circle; what is left when there is no such one leads on.
+    // Remove arrows to modules without arrows: they are on no circle. Each remaining arrow leads to another.
     loop {
         let begins: BTreeSet<&str> = left.keys().copied().collect();
         left.values_mut().for_each(|targets| targets.retain(|to| begins.contains(to)));
@@ -79,14 +79,14 @@ pub(crate) fn circle<'a>(arrows: &[(&'a str, &'a str)]) -> Option<Vec<&'a str>> 
             break;
         }
     }
-    let mut way = vec![*left.keys().next()?];
+    let mut path = vec![*left.keys().next()?];
     loop {
-        let next = *left.get(way.last()?)?.iter().next()?;
-        if let Some(place) = way.iter().position(|module| *module == next) {
-            way.push(next);
-            return Some(way.split_off(place));
+        let next = *left.get(path.last()?)?.iter().next()?;
+        if let Some(start) = path.iter().position(|module| *module == next) {
+            path.push(next);
+            return Some(path.split_off(start));
         }
-        way.push(next);
+        path.push(next);
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(
             refused("src/store/mod.rs", "//! Doc.\n\nuse crate::wechat::Profile;"),
             [
-                "src/store/mod.rs:3: store → wechat::Profile is no allowed arrow: store may use model"
+                "src/store/mod.rs:3: store → wechat::Profile is not an allowed arrow: store may use model"
             ]
         );
     }

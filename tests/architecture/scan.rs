@@ -1,34 +1,34 @@
-//! Reads source text and gives every path in it that leaves its module.
+//! Reads source text and returns every path in it that leaves its module.
 //!
-//! Works on tokens, so that comments and strings are out of the way and macro calls are not.
+//! Works on tokens, which exclude comments and strings but include macro calls.
 
 use std::fs;
 use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A path that some line names.
+/// A use of a path.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Use {
-    /// The module that the line belongs to.
+    /// The module that contains the line.
     pub(crate) from: String,
     /// `file:line`.
     pub(crate) place: String,
-    /// Whether the path begins at our crate's root, which is then left out of `path`.
+    /// Whether the path begins at our crate's root. `path` does not contain the root.
     pub(crate) ours: bool,
     /// The path's segments.
     pub(crate) path: Vec<String>,
 }
 
 impl Use {
-    /// From which module to which other, where both are ours.
+    /// Returns the using and the used module, if both are ours and differ.
     pub(crate) fn arrow(&self) -> Option<(&str, &str)> {
         let to = self.path.first()?;
         (self.ours && *to != self.from).then_some((&self.from, to))
     }
 }
 
-/// Every use in the Rust files below the folders.
+/// Returns every use in the Rust files below the folders.
 pub(crate) fn read(folders: &[&str]) -> Vec<Use> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut uses = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn read(folders: &[&str]) -> Vec<Use> {
     uses
 }
 
-/// Rust files in the folder, those of tests left out.
+/// Adds the Rust files in the folder, without tests.
 fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -59,7 +59,7 @@ fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// Every use in one file; `file` is its path below the workspace.
+/// Returns every use in one file. `file` is its path in the workspace.
 pub(crate) fn scan(file: &str, text: &str) -> Vec<Use> {
     let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     let module = module_of(file);
@@ -70,12 +70,12 @@ pub(crate) fn scan(file: &str, text: &str) -> Vec<Use> {
     };
     let mut reader = Reader { file, from, module, uses: Vec::new() };
     reader.walk(tokens);
-    // Places are looked up among all files read before, which would make each file slower than the last.
+    // Spans are looked up among all files read before, which would slow down each further file.
     proc_macro2::extra::invalidate_current_thread_spans();
     reader.uses
 }
 
-/// `src/sync/pages.rs` is `["sync", "pages"]`; the roots are `[]`.
+/// `src/sync/pages.rs` gives `["sync", "pages"]`; crate roots give `[]`.
 fn module_of(file: &str) -> Vec<String> {
     let inner = file.split_once("src/").map_or(file, |(_, inner)| inner);
     let mut parts: Vec<String> =
@@ -102,7 +102,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Deals with what begins at `at`, and gives where the next begins.
+    /// Processes the item at `at` and returns the index of the next one.
     fn step(&mut self, tokens: &[TokenTree], at: usize) -> usize {
         if is_cfg_test(tokens, at) {
             return after_item(tokens, at + 2);
@@ -114,7 +114,7 @@ impl Reader<'_> {
                 let mut paths = Vec::new();
                 let next = branches(tokens, at, &[], &mut paths);
                 for (path, line) in paths {
-                    self.note(path, line);
+                    self.record(path, line);
                 }
                 return next;
             }
@@ -134,8 +134,8 @@ impl Reader<'_> {
         at + 3
     }
 
-    /// Keeps the path; one of ours without its way to the root.
-    fn note(&mut self, mut path: Vec<String>, line: usize) {
+    /// Records the path. Strips `crate`, `self` and `super` from our own paths.
+    fn record(&mut self, mut path: Vec<String>, line: usize) {
         let mut depth = match path.first().map(String::as_str) {
             Some("crate" | "unionid_bridge") => 0,
             Some("self" | "super") => self.module.len(),
@@ -150,7 +150,7 @@ impl Reader<'_> {
                 path.remove(0);
             }
         }
-        // What stays below the own module needs no arrow.
+        // A path within the same module needs no arrow.
         if !ours || depth == 0 {
             let (from, place) = (self.from.clone(), format!("{}:{line}", self.file));
             self.uses.push(Use { from, place, ours, path });
@@ -158,7 +158,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the path at `at`, every branch of `{…}` for itself, and gives where it ends.
+/// Reads the path at `at`, with each branch of `{…}` as a separate path. Returns the index after it.
 fn branches(
     tokens: &[TokenTree],
     mut at: usize,
@@ -178,7 +178,7 @@ fn branches(
                 }
                 return at + 1;
             }
-            // A turbofish, or what a macro makes of it: the path so far is what is named.
+            // A turbofish or macro syntax: the path ends here.
             _ => {
                 found.push((path, line));
                 return at;
@@ -204,7 +204,7 @@ fn is_colons(tokens: &[TokenTree], at: usize) -> bool {
     colon(at) && colon(at + 1)
 }
 
-/// Whether what stands before is `something::` (with nothing before it, `::name` is a crate) or `.`.
+/// Whether the preceding tokens are `something::` or `.`. A leading `::name` is a crate.
 fn continues_a_path(tokens: &[TokenTree], at: usize) -> bool {
     let punct =
         |at: usize, sign: char| matches!(&tokens[at], TokenTree::Punct(p) if p.as_char() == sign);
@@ -223,7 +223,7 @@ fn is_cfg_test(tokens: &[TokenTree], at: usize) -> bool {
     hash.as_char() == '#' && written == "cfg(test)"
 }
 
-/// Where the item at `at` ends: after its body, or its semicolon.
+/// Returns the index after the item at `at`, which ends with its body or a semicolon.
 fn after_item(tokens: &[TokenTree], at: usize) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

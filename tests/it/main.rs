@@ -1,11 +1,11 @@
 //! The integration tests: the service against the sandbox, on real databases.
 //!
-//! A test that touches the store runs on SQLite, and on PostgreSQL and MariaDB where
-//! `TEST_POSTGRES_URL` and `TEST_MYSQL_URL` name a server: the run says which, and what it leaves out. What
-//! `TEST_REQUIRE` names must not be left out ([`harness::Need`]).
+//! Tests that use the store run on SQLite, and on PostgreSQL and MariaDB if `TEST_POSTGRES_URL` and
+//! `TEST_MYSQL_URL` are set. The output lists the databases and the tests that are skipped. `TEST_REQUIRE`
+//! lists the requirements that must be met ([`harness::Need`]).
 
-#![expect(unreachable_pub, reason = "a test binary has no outside")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(unreachable_pub, reason = "nothing uses a test binary as a library")]
+#![expect(clippy::unwrap_used, reason = "a test whose setup fails should panic")]
 
 mod harness;
 

@@ -1,10 +1,10 @@
-//! From an openid or a unionid to the openid of the Official Account, or the reason why not.
+//! Resolving an openid or a unionid to the openid of the Official Account, or to a reason.
 
 use std::collections::HashMap;
 
 use futures::future::join_all;
 use rstest::rstest;
-use unionid_bridge::http::answer::ResolveResponse;
+use unionid_bridge::http::responses::ResolveResponse;
 use unionid_bridge::model::{AppId, OpenId, UnionId};
 use unionid_bridge::resolve::{Error, Resolution, User};
 use unionid_bridge::sandbox::{Account, OfficialAccount, Options, Sandbox};
@@ -12,11 +12,11 @@ use unionid_bridge::store::accounts;
 use unionid_bridge::store::followers::{self, FollowEvent};
 use unionid_bridge::store::mini_program_users::{self, Login, Recorded};
 
-use crate::harness::{Backend, TestApp, pages_of};
+use crate::harness::{Backend, TestApp, paged_world};
 
 const SECOND: &str = "wx0a00000000000002";
 
-/// Two Official Accounts, of which the second has the first 50 of the followers of the first.
+/// A sandbox with two Official Accounts. The second has the first 50 followers of the first.
 async fn two_accounts() -> Sandbox {
     let mut options = Options { page_size: 100, ..Options::with_followers(300) };
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -25,7 +25,7 @@ async fn two_accounts() -> Sandbox {
 }
 
 impl TestApp {
-    /// As a login does it, but for the exchange.
+    /// Records a login without the code exchange.
     async fn log_in(&self, world: &Sandbox, person: u64, with_unionid: bool) -> Recorded {
         let program = world.mini_program().unwrap();
         let (openid, unionid) = (openid(&program, person), unionid(&program, person));
@@ -47,7 +47,7 @@ impl TestApp {
     async fn resolve(&self, user: &User) -> Resolution {
         let to = &self.account.appid;
         let one = self.app.resolver.resolve(user.clone(), Some(to)).await.unwrap();
-        // Asked for among others, the answer is the same.
+        // The answer is the same when resolved together with others.
         let stranger = User::Unionid("nobody".parse().unwrap());
         let users = [stranger.clone(), user.clone(), stranger];
         let many = self.app.resolver.resolve_all(&users, Some(to)).await.unwrap();
@@ -68,7 +68,7 @@ fn unionid(account: &Account, person: u64) -> UnionId {
     account.person(person).unionid.unwrap().parse().unwrap()
 }
 
-/// A person as a user of an account.
+/// Names a person by their openid in an account.
 fn user_of(account: &Account, person: u64) -> User {
     User::OpenId { appid: account.appid().parse().unwrap(), openid: openid(account, person) }
 }
@@ -85,7 +85,7 @@ fn resolved_openid(resolution: &Resolution) -> &OpenId {
 async fn each_user_is_resolved_or_the_reason_is_given(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (main, program) = (world.main(), world.mini_program().unwrap());
     app.sync_true(&world).await;
@@ -114,7 +114,7 @@ async fn each_user_is_resolved_or_the_reason_is_given(
     assert_eq!(app.resolve(&user_of(&program, 8)).await, Resolution::NoUnionid);
     assert_eq!(app.resolve(&user_of(&program, 1_000)).await, Resolution::NotAFollower);
     assert_eq!(app.resolve(&user_of(&program, 9)).await, Resolution::Unfollowed);
-    // Known from the Mini Program alone, from the follower list alone, and from nowhere.
+    // Known only from the Mini Program, only from the follower list, and not at all.
     for (person, expected) in [
         (1_000, Resolution::NotAFollower),
         (9, Resolution::Unfollowed),
@@ -132,13 +132,13 @@ async fn a_thousand_users_are_answered_in_the_order_asked(
     let world = two_accounts().await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    app.of(1).sync().await;
+    app.for_account(1).sync().await;
     let (main, second) = (world.main(), world.account(SECOND).unwrap());
     let program = world.mini_program().unwrap();
     for person in 0..20 {
         app.log_in(&world, person, true).await;
     }
-    // Every way to name a person, each person twice, mixed up.
+    // All ways to name a person, in mixed order.
     let person = |n: u64| (n * 7) % 250;
     let user = |n: u64| match n % 4 {
         0 => user_of(&program, person(n)),
@@ -171,9 +171,9 @@ async fn look_ups_at_the_same_time_get_each_their_own_answer(
     let world = two_accounts().await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    app.of(1).sync().await;
+    app.for_account(1).sync().await;
     let accounts = [world.main(), world.account(SECOND).unwrap()];
-    // Different people, and different accounts that are asked about, in one statement's time.
+    // Concurrent look-ups of different people in different accounts.
     let look_up = async |n: u64| {
         let to = &accounts[(n % 2) as usize];
         let user = User::Unionid(unionid(&accounts[0], n % 50));
@@ -206,7 +206,7 @@ async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
     let refused = resolver.resolve(user.clone(), Some(&elsewhere)).await.unwrap_err();
     let unknown = "wx0000000000000000 is not a configured Official Account";
     assert_eq!(refused.to_string(), unknown);
-    // Nobody is written to in a Mini Program.
+    // A Mini Program is not a valid target.
     let appid: AppId = program.appid().parse().unwrap();
     let refused = resolver.resolve(user.clone(), Some(&appid)).await.unwrap_err();
     assert!(refused.to_string().ends_with("is not a configured Official Account"), "{refused}");
@@ -224,7 +224,7 @@ async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
 async fn verified_at_is_when_wechat_last_said_so(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let user = user_of(&world.main(), 7);
     let verified_at = async |app: &TestApp| match app.resolve(&user).await {
@@ -235,12 +235,12 @@ async fn verified_at_is_when_wechat_last_said_so(
     app.sync_true(&world).await;
     let by_profile = verified_at(&app).await;
     assert!(by_profile.timestamp_millis() >= began);
-    // A night in which nothing changed writes no row, and lists everybody.
+    // A run without changes writes no rows but lists everybody.
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     let run = app.sync_true(&world).await;
     let by_list = verified_at(&app).await;
     assert_eq!((by_list, by_list > by_profile), (run.started_at, true));
-    // An event is the newest word.
+    // An event is the newest information.
     let received_at = app.app.store.now().await.unwrap();
     let account = accounts::find_or_insert(&app.app.store, &app.account.appid).await.unwrap();
     let event = FollowEvent { subscribed: true, created_at: received_at / 1_000 };
@@ -258,16 +258,16 @@ async fn a_person_is_known_with_every_openid_of_the_configured_accounts(
     let world = two_accounts().await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    app.of(1).sync().await;
+    app.for_account(1).sync().await;
     world.account(SECOND).unwrap().leave([7]);
-    app.of(1).sync().await;
+    app.for_account(1).sync().await;
     app.log_in(&world, 7, true).await;
     let (main, second) = (world.main(), world.account(SECOND).unwrap());
     let person = app.app.resolver.find_person(&unionid(&main, 7)).await.unwrap().unwrap();
     let follows: HashMap<_, _> = person
         .official_accounts
         .iter()
-        .map(|place| (place.appid.as_str(), (place.openid.clone(), place.subscribed)))
+        .map(|it| (it.appid.as_str(), (it.openid.clone(), it.subscribed)))
         .collect();
     assert_eq!(follows[main.appid()], (openid(&main, 7), true));
     assert_eq!(follows[SECOND], (openid(&second, 7), false));
@@ -284,7 +284,7 @@ async fn a_person_is_known_with_every_openid_of_the_configured_accounts(
 async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 100).await;
+    let world = paged_world(100, 100).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let program = world.mini_program().unwrap();
     let (openid, known, other) = (openid(&program, 7), unionid(&program, 7), unionid(&program, 8));
@@ -294,18 +294,18 @@ async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
         Recorded { is_new, unionid }
     };
     assert_eq!(app.record(&world, nothing).await, recorded(true, None));
-    // The client's own data fills in, and nothing it says replaces what is known.
+    // The client's data fills in a missing unionid but never replaces a known one.
     let of_client = Login { unionid_of_client: Some(&known), ..nothing };
     assert_eq!(app.record(&world, of_client).await, recorded(false, Some(&known)));
     assert_eq!(app.record(&world, nothing).await, recorded(false, Some(&known)));
     let of_client = Login { unionid_of_client: Some(&other), ..nothing };
     assert_eq!(app.record(&world, of_client).await, recorded(false, Some(&known)));
     assert!(app.conflicts().await.is_empty());
-    // WeChat's own word does.
+    // WeChat's own answer replaces it.
     let changed = Login { unionid: Some(&other), ..nothing };
     assert_eq!(app.record(&world, changed).await, recorded(false, Some(&other)));
-    let noted = (openid.to_string(), known.to_string(), other.to_string());
-    assert_eq!(app.conflicts().await, [noted]);
+    let conflict = (openid.to_string(), known.to_string(), other.to_string());
+    assert_eq!(app.conflicts().await, [conflict]);
     assert_eq!(app.record(&world, nothing).await, recorded(false, Some(&other)));
 }
 
@@ -314,7 +314,7 @@ async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
 async fn of_first_logins_at_once_exactly_one_is_new(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 100).await;
+    let world = paged_world(100, 100).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     for person in 0..10 {
         let logins = (0..4).map(|_| app.log_in(&world, person, true));

@@ -1,4 +1,4 @@
-//! T35: secrets that are in no other place are looked for wherever the process leaves a trace.
+//! T35: unique secrets are searched for in all outputs and files of the process.
 
 use std::path::Path;
 use std::process::Output;
@@ -15,7 +15,7 @@ pub const PROGRAM_SECRET: &str = "ca9a41a5ec4e7000000000000000aa02";
 pub const CALLBACK_TOKEN: &str = "CanaryCallbackToken03";
 pub const ENCODING_AES_KEY: &str = "CanaryEncodingAesKey04xxxxxxxxxxxxxxxxxxxxx";
 const ENCRYPTION_KEY: &str = "Q2FuYXJ5RW5jcnlwdGlvbktleTA1eHh4eHh4eHh4eHg=";
-/// The same, as the bytes that it stands for.
+/// The decoded bytes of [`ENCRYPTION_KEY`].
 const ENCRYPTION_KEY_BYTES: &str = "CanaryEncryptionKey05xxxxxxxxxxx";
 pub const DATABASE_PASSWORD: &str = "CanaryDatabasePassword06";
 
@@ -37,8 +37,8 @@ async fn world() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// As talkative as it can be made.
-pub fn talkative(bridge: Bridge) -> Bridge {
+/// Enables the most verbose logging.
+pub fn verbose(bridge: Bridge) -> Bridge {
     let keys = format!("[\"{ENCRYPTION_KEY}\"]");
     bridge
         .with("UNIONID_BRIDGE__LOG__FILTER", "trace")
@@ -56,12 +56,12 @@ pub fn found<'s>(bytes: &[u8], secrets: &[&'s str]) -> Vec<&'s str> {
 
 pub fn assert_silent(what: &str, output: &Output, secrets: &[&str]) {
     for text in [&output.stdout, &output.stderr] {
-        let told = String::from_utf8_lossy(text);
-        assert_eq!(found(text, secrets), [""; 0], "{what}: {told}");
+        let output = String::from_utf8_lossy(text);
+        assert_eq!(found(text, secrets), [""; 0], "{what}: {output}");
     }
 }
 
-/// Every file that stands beside the database, itself included.
+/// Asserts that the SQLite file and its companion files contain no secret.
 pub fn assert_files_are_sealed(database: &Path, secrets: &[&str]) {
     let folder = std::fs::read_dir(database.parent().unwrap()).unwrap();
     let name = database.file_name().unwrap().to_str().unwrap();
@@ -79,7 +79,7 @@ pub fn assert_files_are_sealed(database: &Path, secrets: &[&str]) {
 #[tokio::test]
 async fn what_works_tells_no_secret() {
     let world = world().await;
-    let bridge = talkative(Bridge::against(&world, ""));
+    let bridge = verbose(Bridge::against(&world, ""));
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();
     let secrets = [CANARIES, &[token.as_str().unwrap()]].concat();
     for arguments in [
@@ -96,17 +96,17 @@ async fn what_works_tells_no_secret() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert_silent(&format!("{arguments:?}"), &output, &secrets);
     }
-    // The token itself is what is asked for, on stdout; the log says nothing of it.
+    // The token is printed on stdout, and must not appear in the log.
     let mut shown = bridge.run(&["token", "refresh", "main"]).await;
     assert_eq!(found(&shown.stdout, &secrets), [token.as_str().unwrap()]);
     shown.stdout.clear();
-    assert!(!shown.stderr.is_empty(), "trace says nothing");
+    assert!(!shown.stderr.is_empty(), "trace logs nothing");
     assert_silent("token refresh", &shown, &secrets);
     assert_files_are_sealed(&bridge.database(), &secrets);
 }
 
-/// What WeChat or the way to it does to the calls.
-fn failing(world: &Sandbox, how: &str) {
+/// Makes calls fail in the given way.
+fn inject_failure(world: &Sandbox, how: &str) {
     let each = |fault: Fault| _ = world.fail(Call::StableToken, 1.., fault);
     match how {
         "40125" => each(Fault::Errcode(40125)),
@@ -118,7 +118,7 @@ fn failing(world: &Sandbox, how: &str) {
         "dead token" => _ = world.fail(Call::UserGet, 1.., Fault::TokenJammed),
         "no page" => _ = world.fail(Call::UserGet, 1.., Fault::Truncated),
         "no profile" => _ = world.fail(Call::UserInfoBatchget, 1.., Fault::Errcode(48001)),
-        other => panic!("nothing fails like {other}"),
+        other => panic!("unknown failure {other}"),
     }
 }
 
@@ -139,8 +139,8 @@ async fn what_fails_at_wechat_tells_no_secret(
     how: &str,
 ) {
     let world = world().await;
-    failing(&world, how);
-    let bridge = talkative(Bridge::against(&world, ""));
+    inject_failure(&world, how);
+    let bridge = verbose(Bridge::against(&world, ""));
     let output = bridge.run(&["sync"]).await;
     assert_ne!(output.status.code(), Some(0), "{how}");
     assert_silent(how, &output, CANARIES);
@@ -154,14 +154,14 @@ async fn what_fails_on_the_way_there_tells_no_secret() {
     let world = world().await;
     let tls = format!("https://{}", world.address());
     let fails = async |base_url: &str, arguments: &[&str]| {
-        let bridge = talkative(Bridge::against(&world, ""))
+        let bridge = verbose(Bridge::against(&world, ""))
             .with("UNIONID_BRIDGE__WECHAT__BASE_URL", base_url)
             .with("UNIONID_BRIDGE__WECHAT__TIMEOUT_SECONDS", "1");
         let output = bridge.run(arguments).await;
         assert_ne!(output.status.code(), Some(0), "{base_url}");
         assert_silent(base_url, &output, CANARIES);
     };
-    // At once: each of them tries several times.
+    // Concurrently, because each command retries several times.
     tokio::join!(
         fails("http://127.0.0.1:1", &["sync"]),
         fails("http://127.0.0.1:1", &["token", "show", "main"]),
@@ -174,7 +174,7 @@ async fn what_fails_on_the_way_there_tells_no_secret() {
 #[tokio::test]
 async fn a_configuration_that_is_wrong_is_told_without_its_secrets() {
     let world = world().await;
-    let bridge = talkative(Bridge::against(&world, ""))
+    let bridge = verbose(Bridge::against(&world, ""))
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__SECRET", &format!("{ACCOUNT_SECRET}-short"))
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__CALLBACK_TOKEN", &CALLBACK_TOKEN.repeat(2))
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__ENCODING_AES_KEY", &ENCODING_AES_KEY[..40])
@@ -195,7 +195,7 @@ async fn a_configuration_that_is_wrong_is_told_without_its_secrets() {
 async fn a_database_that_cannot_be_reached_does_not_give_its_password_away(#[case] kind: &str) {
     let world = world().await;
     let url = format!("{kind}://someone:{DATABASE_PASSWORD}@127.0.0.1:1/none");
-    let bridge = talkative(Bridge::on(&world, &url, ""));
+    let bridge = verbose(Bridge::on(&world, &url, ""));
     for arguments in [&["sync"][..], &["migrate", "up"], &["config", "show"]] {
         let output = bridge.run(arguments).await;
         assert_silent(&format!("{arguments:?}"), &output, CANARIES);
@@ -205,7 +205,7 @@ async fn a_database_that_cannot_be_reached_does_not_give_its_password_away(#[cas
 #[tokio::test]
 async fn a_process_that_runs_and_is_killed_leaves_no_secret_behind() {
     let world = world().await;
-    let bridge = talkative(Bridge::against(&world, SHORT_LEASE));
+    let bridge = verbose(Bridge::against(&world, SHORT_LEASE));
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();
     let secrets = [CANARIES, &[token.as_str().unwrap()]].concat();
     let mut sync = bridge.command(&["sync"]);
@@ -216,6 +216,6 @@ async fn a_process_that_runs_and_is_killed_leaves_no_secret_behind() {
     assert_eq!(found(&line, &secrets), [""; 0]);
     signal(&sync, "KILL");
     assert_silent("killed", &sync.wait_with_output().await.unwrap(), &secrets);
-    // The log that SQLite writes ahead is still beside the file.
+    // SQLite's write-ahead log still exists next to the file.
     assert_files_are_sealed(&bridge.database(), &secrets);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Target, TemplatesCommand, needs_legacy, not_available};
 use crate::cli::{Exit, Failure, output};
-use crate::http::answer::TemplateResponse;
+use crate::http::responses::TemplateResponse;
 use crate::push::Template;
 
 /// Runs the command.

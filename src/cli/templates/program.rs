@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Target, TemplatesCommand, needs_legacy, print_titles};
 use crate::cli::{Exit, Failure, output};
-use crate::http::answer::{
+use crate::http::responses::{
     CategoryResponse, KeywordResponse, LibraryTemplate, SubscribeTemplateResponse,
 };
 

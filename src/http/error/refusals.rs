@@ -28,9 +28,9 @@ impl Problem {
     ) -> Self {
         match failure_kind {
             FailureKind::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
-            FailureKind::Spent => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
-            FailureKind::TooSlow => Self::gateway_timeout("wechat_too_slow", detail),
-            FailureKind::NotUnderstood => Self::bad_gateway("wechat_not_understood", detail),
+            FailureKind::QuotaUsedUp => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
+            FailureKind::Timeout => Self::gateway_timeout("wechat_too_slow", detail),
+            FailureKind::Undecodable => Self::bad_gateway("wechat_not_understood", detail),
             FailureKind::Misconfigured | FailureKind::Refused => {
                 Self::bad_gateway("wechat_refused", detail)
             }
@@ -105,7 +105,7 @@ impl From<Refusal> for Problem {
             Refusal::Unknown => "key_unknown",
             Refusal::Revoked => "key_revoked",
             Refusal::Expired => "key_expired",
-            Refusal::Unsure => {
+            Refusal::Unverifiable => {
                 let detail = "API keys cannot be checked: reading them from the database has failed \
                               for too long";
                 return Self::unavailable("database_unavailable", detail, DATABASE_RETRY)

@@ -199,8 +199,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
         let problem = match (error.failure_kind(), &error) {
-            (Some(FailureKind::TooSlow), _) => too_slow(),
-            (Some(FailureKind::Spent), Error::Contested(_)) => {
+            (Some(FailureKind::Timeout), _) => too_slow(),
+            (Some(FailureKind::QuotaUsedUp), Error::Contested(_)) => {
                 Self::unavailable("token_contested", detail, CONTESTED_RETRY)
             }
             (Some(failure_kind), _) => Self::wechat(failure_kind, detail),

@@ -16,7 +16,7 @@ use crate::http::error::Problem;
 use crate::http::paging::{self, Limit, Page};
 use crate::http::parameters::Query;
 use crate::model::{AccountKind, AppId, OpenId, UnionId};
-use crate::store::followers::{self, Filter, Shown};
+use crate::store::followers::{self, Filter, FollowerDetails};
 use crate::store::{self, AccountId, accounts};
 
 /// The page size without a `limit`.
@@ -127,7 +127,7 @@ async fn list_followers(
         let accounts = numbers.keys().copied().collect();
         let filter = Filter { accounts, subscribed, has_unionid };
         let (page, next) = followers::list_page(reader, &filter, after, limit).await?;
-        let with_appid = |shown: Shown| Some((numbers.get(&shown.account).copied()?, shown));
+        let with_appid = |shown: FollowerDetails| Some((numbers.get(&shown.account).copied()?, shown));
         Ok((page.into_iter().filter_map(with_appid).collect(), next))
     });
     let (page, next) = listed.await?;
@@ -135,7 +135,7 @@ async fn list_followers(
     Ok(Json(Page { data, next_cursor: next.map(Cursor::after).map(String::from) }))
 }
 
-fn response(appid: &AppId, shown: Shown) -> FollowerResponse {
+fn response(appid: &AppId, shown: FollowerDetails) -> FollowerResponse {
     let tags = shown.tag_ids.as_deref().map(serde_json::from_str);
     FollowerResponse {
         appid: appid.clone(),

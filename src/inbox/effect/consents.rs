@@ -53,7 +53,7 @@ impl EventContext<'_> {
     }
 
     fn parse(&self, decision: &callback::Consent) -> Option<ConsentRecord> {
-        let parsed = decision.template_id.parse().ok().zip(Consent::from_word(&decision.status));
+        let parsed = decision.template_id.parse().ok().zip(Consent::from_code(&decision.status));
         let Some((template_id, consent)) = parsed else {
             tracing::warn!(app.id = %self.appid, said.status = decision.status, "unknown consent status in a callback");
             return None;

@@ -115,7 +115,7 @@ impl EventContext<'_> {
         self.readmit(openid, erased_at).await?;
         match recorded {
             Recorded::Stale => Ok(false),
-            Recorded::Applied | Recorded::Doubtful => self.schedule_check(openid).await,
+            Recorded::Applied | Recorded::Contradictory => self.schedule_check(openid).await,
         }
     }
 
@@ -125,7 +125,7 @@ impl EventContext<'_> {
             return Ok(false);
         }
         match self.record(openid, false).await? {
-            Recorded::Doubtful => self.schedule_check(openid).await,
+            Recorded::Contradictory => self.schedule_check(openid).await,
             Recorded::Applied | Recorded::Stale => Ok(false),
         }
     }

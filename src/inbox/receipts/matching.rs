@@ -48,12 +48,12 @@ pub(in crate::inbox) async fn match_loop(store: &Store) -> Infallible {
 async fn run(store: &Store, window_ms: i64) -> Result<(), Error> {
     let since = store.now().await?.saturating_sub(window_ms);
     match_all(store, since).await?;
-    let lost = receipts::list_lost(store.for_all_rows().reader(), since).await?;
+    let lost = receipts::list_lost_answers(store.for_all_rows().reader(), since).await?;
     if lost.is_empty() {
         return Ok(());
     }
     for lost in &lost {
-        receipts::number(store.writer(), lost).await?;
+        receipts::record_msgid(store.writer(), lost).await?;
     }
     match_all(store, since).await
 }
@@ -63,7 +63,7 @@ async fn run(store: &Store, window_ms: i64) -> Result<(), Error> {
 pub(super) async fn match_all(store: &Store, since: i64) -> Result<(), Error> {
     let full_scan = store.for_all_rows();
     loop {
-        let kept = receipts::list_joinable(full_scan.reader(), since, MATCH_BATCH).await?;
+        let kept = receipts::list_matched(full_scan.reader(), since, MATCH_BATCH).await?;
         let is_last = (kept.len() as u64) < MATCH_BATCH;
         if !kept.is_empty() {
             end_messages(store, kept).await?;

@@ -32,7 +32,7 @@ pub(super) async fn record(
         let messages = receipts::end(&transaction, messages, status, received_at).await?;
         ended.push((receipts::ending(status), messages));
     }
-    receipts::keep(&transaction, &unknown, received_at).await?;
+    receipts::insert_unmatched(&transaction, &unknown, received_at).await?;
     transaction.commit().await?;
     for (state, messages) in ended {
         count(state, messages);

@@ -14,7 +14,7 @@ use super::Push;
 use super::error::{Error, Refusal};
 use crate::model::{MessageId, OpenId};
 use crate::resolve::Resolution;
-use crate::store::message_requests::{self, Before, Request};
+use crate::store::message_requests::{self, EarlierRequest, Request};
 use crate::store::messages::{self, NewMessage, Route};
 use crate::store::{self, AccountId, Transaction, accounts, erasures};
 
@@ -39,7 +39,7 @@ pub type AcceptResults = Vec<Result<MessageId, Refusal>>;
 pub struct IdempotentRequest {
     /// The key, and the request body it was sent with.
     pub request: Request,
-    /// Whether the caller waits for WeChat's answer. Until [`Push::note_answer`] is called,
+    /// Whether the caller waits for WeChat's answer. Until [`Push::record_answer`] is called,
     /// repeated requests get [`Error::InFlight`].
     pub waits: bool,
 }
@@ -48,9 +48,9 @@ pub struct IdempotentRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// The requests were validated now.
-    Now(AcceptResults),
+    New(AcceptResults),
     /// The key was used before; this is the answer that the first request got.
-    Before(String),
+    Replayed(String),
 }
 
 impl Push {
@@ -63,7 +63,7 @@ impl Push {
         answer: impl Fn(&AcceptResults) -> String,
     ) -> Result<Accepted, Error> {
         if let Some(answer) = self.find_answer(idempotency).await? {
-            return Ok(Accepted::Before(answer));
+            return Ok(Accepted::Replayed(answer));
         }
         let validated = self.validate(requests).await?;
         let timeout =
@@ -72,18 +72,18 @@ impl Push {
         let Some(results) = store::within(timeout, storing).await? else {
             // Another request with this key was faster.
             let before = self.find_answer(idempotency).await?;
-            return before.map(Accepted::Before).ok_or(Error::InFlight);
+            return before.map(Accepted::Replayed).ok_or(Error::InFlight);
         };
         if results.iter().any(Result::is_ok) {
             self.senders.values().for_each(|sender| sender.wake.notify_one());
         }
-        Ok(Accepted::Now(results))
+        Ok(Accepted::New(results))
     }
 
     /// Stores the final answer of a request that waited for WeChat.
-    pub async fn note_answer(&self, request: &Request, answer: &str) -> Result<(), Error> {
+    pub async fn record_answer(&self, request: &Request, answer: &str) -> Result<(), Error> {
         let writer = self.store.writer();
-        Ok(store::in_time(message_requests::settle(writer, request, answer)).await?)
+        Ok(store::in_time(message_requests::record_answer(writer, request, answer)).await?)
     }
 
     /// Returns the answer to an earlier request with this key.
@@ -100,7 +100,7 @@ impl Push {
         };
         match store::in_time(find).await? {
             None => Ok(None),
-            Some((Before { body, .. }, _)) if body != request.body => Err(Error::OtherRequest),
+            Some((EarlierRequest { body, .. }, _)) if body != request.body => Err(Error::OtherRequest),
             Some((before, now)) if now < before.in_flight_until => Err(Error::InFlight),
             Some((before, _)) => Ok(Some(before.answer)),
         }

@@ -73,7 +73,7 @@ impl Push {
         let ends_at = claimed.clock.instant_of(claimed.ends_at());
         match timeout_at(ends_at, send(account, &claimed.message, &guard)).await {
             Ok(Ok(msgid)) => Some(Answer::Accepted(msgid)),
-            Ok(Err(wechat::Error::NotMade { .. })) => None,
+            Ok(Err(wechat::Error::NotSent { .. })) => None,
             Ok(Err(error)) => Some(Answer::Failed(error)),
             Err(_) => Some(Answer::TimedOut),
         }

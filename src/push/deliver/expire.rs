@@ -58,7 +58,7 @@ impl Push {
     async fn update_gauges(&self, appid: &AppId, account: AccountId) -> Result<(), store::Error> {
         let reader = self.store.reader();
         let waiting = messages::count_waiting(reader, account).await?;
-        let outlook = messages::outlook(reader, account).await?;
+        let outlook = messages::queue_status(reader, account).await?;
         let late = outlook.due_at.map_or(0, |due_at| (outlook.now - due_at).max(0));
         gauge!("push_waiting", "app_id" => appid.to_string()).set(waiting as f64);
         gauge!("push_late_seconds", "app_id" => appid.to_string()).set(late as f64 / 1_000.0);

@@ -17,7 +17,7 @@ use super::claim::{ClaimRequest, Claimed};
 use crate::model::{AppId, OpenId, Reason};
 use crate::push::outcome::{count_failed, count_unknown};
 use crate::push::{Push, Sender};
-use crate::store::messages::{self, Outlook};
+use crate::store::messages::{self, QueueStatus};
 use crate::store::{self, AccountId, push_pace};
 
 /// How often an idle queue is polled: other processes accept messages too.
@@ -111,7 +111,7 @@ impl<'a> Queue<'a> {
         if capacity == 0 {
             return Ok(Wait::Capacity);
         }
-        let outlook = messages::outlook(self.push.store.reader(), account).await?;
+        let outlook = messages::queue_status(self.push.store.reader(), account).await?;
         if let Some(idle) = idle_time(&outlook) {
             return Ok(Wait::UntilWoken(idle.min(POLL_INTERVAL)));
         }
@@ -212,8 +212,8 @@ impl<'a> Queue<'a> {
 }
 
 /// Returns how long no message is due, or `None` if one is due now.
-fn idle_time(outlook: &Outlook) -> Option<Duration> {
-    let Outlook { now, due_at, held_until } = *outlook;
+fn idle_time(outlook: &QueueStatus) -> Option<Duration> {
+    let QueueStatus { now, due_at, held_until } = *outlook;
     let Some(due_at) = due_at else { return Some(POLL_INTERVAL) };
     let wait = due_at.max(held_until) - now;
     (wait > 0).then(|| Duration::from_millis(wait.unsigned_abs()))

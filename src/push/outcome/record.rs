@@ -70,8 +70,8 @@ impl Push {
         let message = claimed.claim.id.clone();
         tracing::debug!(message.id = %message, "the claim of a message was lost");
         let Answer::Accepted(Some(msgid)) = answer else { return };
-        let lost = receipts::Lost { message, msgid: *msgid };
-        if let Err(error) = receipts::number(self.store.writer(), &lost).await {
+        let lost = receipts::LostAnswer { message, msgid: *msgid };
+        if let Err(error) = receipts::record_msgid(self.store.writer(), &lost).await {
             tracing::warn!(message.id = %lost.message, %error, "could not record WeChat's number of a message");
         }
     }
@@ -192,7 +192,7 @@ impl Recording<'_> {
             return Ok(());
         };
         let (account, id) = (self.route().account, &self.claimed.claim.id);
-        receipts::take(self.transaction, account, *msgid, id).await.map(drop)
+        receipts::take_matching(self.transaction, account, *msgid, id).await.map(drop)
     }
 
     async fn update_user(&self) -> Result<(), store::Error> {
@@ -218,7 +218,7 @@ impl Recording<'_> {
             FollowEvent { subscribed: false, created_at: self.claimed.sends_at.div_euclid(1_000) };
         match followers::record_event(transaction, account, openid, event, now).await? {
             Recorded::Stale => Ok(()),
-            Recorded::Applied | Recorded::Doubtful => {
+            Recorded::Applied | Recorded::Contradictory => {
                 profile_checks::schedule(transaction, account, openid, now).await
             }
         }

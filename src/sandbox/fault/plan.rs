@@ -21,7 +21,7 @@ struct Rule {
     /// Requests that matched.
     seen: u64,
     /// Requests that the rule affected.
-    struck: u64,
+    hits: u64,
 }
 
 impl Rule {
@@ -71,7 +71,7 @@ impl Plan {
         let mut store = lock(&self.store);
         store.created += 1;
         let id = RuleId(store.created);
-        store.rules.push(Rule { id, target, when, fault, seen: 0, struck: 0 });
+        store.rules.push(Rule { id, target, when, fault, seen: 0, hits: 0 });
         self.any.store(true, Ordering::SeqCst);
         id
     }
@@ -85,7 +85,7 @@ impl Plan {
         let mut picked = None;
         for rule in store.rules.iter_mut().filter(|rule| rule.matches(call, appid)) {
             if rule.strikes(self.seed) && picked.is_none() {
-                rule.struck += 1;
+                rule.hits += 1;
                 picked = Some(rule.fault.clone());
             }
         }
@@ -93,9 +93,9 @@ impl Plan {
     }
 
     /// Returns the number of requests that the rule affected.
-    pub(crate) fn struck(&self, id: RuleId) -> u64 {
+    pub(crate) fn hits(&self, id: RuleId) -> u64 {
         let store = lock(&self.store);
-        store.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
+        store.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.hits)
     }
 
     pub(crate) fn clear(&self) {
@@ -108,7 +108,7 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn struck(plan: &Plan, requests: u64) -> Vec<u64> {
+    fn hits(plan: &Plan, requests: u64) -> Vec<u64> {
         (1..=requests).filter(|_| plan.pick(Call::UserGet, None).is_some()).collect()
     }
 
@@ -120,18 +120,18 @@ mod tests {
 
     #[test]
     fn rules_strike_when_they_say() {
-        assert_eq!(struck(&plan(2.into()), 5), [2]);
-        assert_eq!(struck(&plan((2..=3).into()), 5), [2, 3]);
-        assert_eq!(struck(&plan((4..).into()), 6), [4, 5, 6]);
-        assert_eq!(struck(&plan(When::Every(2)), 5), [2, 4]);
-        assert_eq!(struck(&plan(When::Always), 2), [1, 2]);
+        assert_eq!(hits(&plan(2.into()), 5), [2]);
+        assert_eq!(hits(&plan((2..=3).into()), 5), [2, 3]);
+        assert_eq!(hits(&plan((4..).into()), 6), [4, 5, 6]);
+        assert_eq!(hits(&plan(When::Every(2)), 5), [2, 4]);
+        assert_eq!(hits(&plan(When::Always), 2), [1, 2]);
         assert!(plan(When::Always).pick(Call::UserInfo, None).is_none());
     }
 
     #[test]
     fn chance_is_the_same_in_every_run() {
-        let first = struck(&plan(When::Chance(0.1)), 10_000);
-        assert_eq!(first, struck(&plan(When::Chance(0.1)), 10_000));
+        let first = hits(&plan(When::Chance(0.1)), 10_000);
+        assert_eq!(first, hits(&plan(When::Chance(0.1)), 10_000));
         assert!((800..1_200).contains(&first.len()), "{}", first.len());
     }
 
@@ -143,7 +143,7 @@ mod tests {
         assert!(plan.pick(Call::UserGet, Some("wx02")).is_none());
         assert!(plan.pick(Call::UserGet, None).is_none());
         assert!(plan.pick(Call::UserGet, Some("wx01")).is_some());
-        assert_eq!(plan.struck(id), 1);
+        assert_eq!(plan.hits(id), 1);
         plan.clear();
         assert!(plan.pick(Call::UserGet, Some("wx01")).is_none());
     }

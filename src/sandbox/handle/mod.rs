@@ -110,8 +110,8 @@ impl Sandbox {
     }
 
     /// Returns the number of requests that a rule affected; 0 if the rule was removed.
-    pub fn struck(&self, rule: RuleId) -> u64 {
-        self.world.plan.struck(rule)
+    pub fn hits(&self, rule: RuleId) -> u64 {
+        self.world.plan.hits(rule)
     }
 
     /// Removes all rules for calls.

@@ -18,7 +18,7 @@ async fn the_second_call_is_reset_and_the_others_are_not() {
     let error = raw_page(&sandbox, &token).await.err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     assert!(raw_page(&sandbox, &token).await.is_ok());
-    assert_eq!(sandbox.struck(rule), 1);
+    assert_eq!(sandbox.hits(rule), 1);
     assert_eq!(sandbox.requests(Call::UserGet), 3);
 }
 

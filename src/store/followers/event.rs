@@ -28,7 +28,7 @@ pub enum Recorded {
     /// The same event or a newer one was applied before.
     Stale,
     /// The event contradicts information that is equally new. The caller must query WeChat.
-    Doubtful,
+    Contradictory,
 }
 
 /// An event that is older than the stored profile by more than this many ms is not applied. The margin
@@ -67,9 +67,9 @@ impl Stored {
         let is_same_second = event.created_at == self.event_created_at;
         match (is_same_second, event.subscribed == self.subscribed) {
             (true, true) => Recorded::Stale,
-            (true, false) => Recorded::Doubtful,
+            (true, false) => Recorded::Contradictory,
             _ if event.created_at * 1_000 + PROFILE_MARGIN_MS < self.profile_at => {
-                Recorded::Doubtful
+                Recorded::Contradictory
             }
             _ => Recorded::Applied,
         }
@@ -154,13 +154,13 @@ mod tests {
 
     #[test]
     fn of_two_events_in_one_second_none_is_believed() {
-        assert_eq!(evaluate(false, 1_000, 0), Recorded::Doubtful);
+        assert_eq!(evaluate(false, 1_000, 0), Recorded::Contradictory);
         assert_eq!(evaluate(true, 1_000, 0), Recorded::Stale);
     }
 
     #[test]
     fn an_event_long_before_the_profile_is_not_believed() {
         assert_eq!(evaluate(false, 0, 1_000_000 + PROFILE_MARGIN_MS), Recorded::Applied);
-        assert_eq!(evaluate(false, 0, 1_000_001 + PROFILE_MARGIN_MS), Recorded::Doubtful);
+        assert_eq!(evaluate(false, 0, 1_000_001 + PROFILE_MARGIN_MS), Recorded::Contradictory);
     }
 }

@@ -28,7 +28,7 @@ pub struct Filter {
 
 /// A follower with all profile columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct FollowerDetails {
     /// The row id.
     pub id: u64,
     /// The number of the account.
@@ -70,7 +70,7 @@ pub async fn list_page(
     filter: &Filter,
     after: u64,
     limit: u64,
-) -> Result<(Vec<Shown>, Option<u64>), Error> {
+) -> Result<(Vec<FollowerDetails>, Option<u64>), Error> {
     let (mut page, mut after, mut scanned) = (Vec::new(), after, 0);
     let mut step = limit + 1;
     loop {
@@ -118,7 +118,7 @@ async fn list_within(
     after: u64,
     last: u64,
     limit: u64,
-) -> Result<Vec<Shown>, Error> {
+) -> Result<Vec<FollowerDetails>, Error> {
     let mut sql = Sql::new(connection);
     sql.push(SELECT).push(" WHERE id > ").bind(after.cast_signed());
     // In the order of the row ids, which avoids sorting all rows of the accounts.
@@ -139,8 +139,8 @@ async fn list_within(
     connection.query_all_raw(sql.into_statement()).await?.iter().map(shown).collect()
 }
 
-fn shown(row: &QueryResult) -> Result<Shown, Error> {
-    Ok(Shown {
+fn shown(row: &QueryResult) -> Result<FollowerDetails, Error> {
+    Ok(FollowerDetails {
         id: row.try_get_by_index::<i64>(0)?.cast_unsigned(),
         account: row.try_get_by_index(1)?,
         openid: parsed(row.try_get_by_index::<String>(2)?)?,

@@ -16,7 +16,7 @@ use crate::model::{Follower, OpenId, UnionId};
 pub use departed::{Departed, delete_departed, list_departed};
 pub use event::{FollowEvent, Recorded, record_event};
 pub use index::{defer_unionid_index, ensure_unionid_index};
-pub use list::{Filter, Shown, list_page};
+pub use list::{Filter, FollowerDetails, list_page};
 pub use status::{FollowerStatus, list_expected_ids, list_statuses};
 pub use upsert::{Row, upsert};
 

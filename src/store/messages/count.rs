@@ -53,7 +53,7 @@ fn counted(row: &sea_orm::QueryResult, day: i64) -> Result<Count, Error> {
         account: row.try_get_by_index(0)?,
         template_id: parsed(row.try_get_by_index(1)?)?,
         day,
-        state: MessageState::from_word(&state).ok_or_else(unknown)?,
+        state: MessageState::from_code(&state).ok_or_else(unknown)?,
         messages: row.try_get_by_index::<i64>(3)?.unsigned_abs(),
     })
 }

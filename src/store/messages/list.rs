@@ -19,7 +19,7 @@ pub struct Filter {
     pub state: Option<MessageState>,
     /// A queued message that was sent before this time (ms), and for which WeChat's response is still
     /// pending, counts as unknown.
-    pub owed_before: i64,
+    pub pending_before: i64,
     /// The template of the message.
     pub template_id: Option<TemplateId>,
     /// The recipient's openid in the sending account.
@@ -85,7 +85,7 @@ async fn list_ids(
     let Filter { template_id, openid, unionid, .. } = filter;
     let mut sql = Sql::new(connection);
     sql.push("SELECT id FROM message WHERE account_id = ").bind(account);
-    narrow(&mut sql, part, filter.owed_before);
+    narrow(&mut sql, part, filter.pending_before);
     if let Some(template_id) = template_id {
         sql.push(" AND ");
         if filter.state.is_some_and(is_rare) {
@@ -120,7 +120,7 @@ fn is_rare(state: MessageState) -> bool {
 
 /// Appends the conditions for a state that match its partial index: queued messages have `due_at`, and
 /// failed or unknown messages have `reason`.
-fn narrow(sql: &mut Sql, part: Part, owed_before: i64) {
+fn narrow(sql: &mut Sql, part: Part, pending_before: i64) {
     let state = match part {
         Part::Any => return,
         Part::Stored(state) => state,
@@ -130,11 +130,11 @@ fn narrow(sql: &mut Sql, part: Part, owed_before: i64) {
     let has_partial = sql.backend() != DbBackend::MySql;
     match (part, state) {
         (Part::Overdue, _) => {
-            sql.push(" AND due_at IS NOT NULL AND sending_at < ").bind(owed_before)
+            sql.push(" AND due_at IS NOT NULL AND sending_at < ").bind(pending_before)
         }
         (_, MessageState::Queued) => {
             sql.push(" AND due_at IS NOT NULL AND (sending_at IS NULL OR sending_at >= ");
-            sql.bind(owed_before).push(")")
+            sql.bind(pending_before).push(")")
         }
         (_, MessageState::Failed | MessageState::Unknown) if has_partial => {
             sql.push(" AND reason IS NOT NULL")

@@ -22,8 +22,8 @@ pub use count::{Count, count};
 pub use list::{Filter, list};
 pub use progress::{Claim, Progress, delete_before, mark_sending, record, release, reroute};
 pub use queue::{
-    Due, Outlook, Term, claim, count_waiting, expire, expire_ids, list_due, lock_due, lock_ids,
-    outlook, postpone,
+    Due, QueueStatus, ClaimPeriod, claim, count_waiting, expire, expire_ids, list_due, lock_due, lock_ids,
+    queue_status, postpone,
 };
 
 /// Well below every database's limit on bound values.
@@ -133,7 +133,7 @@ pub async fn find(connection: &impl Connection, id: &MessageId) -> Result<Option
 fn message(row: Model) -> Result<Message, Error> {
     let unknown = || Error::unexpected("a message in the database has an unknown state or channel");
     let route = Route {
-        channel: Channel::from_word(&row.channel).ok_or_else(unknown)?,
+        channel: Channel::from_code(&row.channel).ok_or_else(unknown)?,
         account: row.account_id,
         openid: parsed(row.openid)?,
         template_id: parsed(row.template_id)?,
@@ -141,7 +141,7 @@ fn message(row: Model) -> Result<Message, Error> {
     };
     Ok(Message {
         id: parsed(row.id)?,
-        state: MessageState::from_word(&row.state).ok_or_else(unknown)?,
+        state: MessageState::from_code(&row.state).ok_or_else(unknown)?,
         route,
         fallback: row.fallback.as_deref().map(read).transpose()?,
         unionid: row.unionid.map(parsed).transpose()?,

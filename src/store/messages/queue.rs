@@ -15,7 +15,7 @@ use crate::store::{AccountId, Connection, Error, Transaction, parsed};
 
 /// A summary of an account's queue. All times are in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outlook {
+pub struct QueueStatus {
     /// The current database time.
     pub now: i64,
     /// When the first message is due or the first claim ends; `None` if the queue is empty.
@@ -25,7 +25,7 @@ pub struct Outlook {
 }
 
 /// Returns a summary of the account's queue.
-pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result<Outlook, Error> {
+pub async fn queue_status(connection: &impl Connection, account: AccountId) -> Result<QueueStatus, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
     sql.push("SELECT ").push(clock).push(" AS now_at, (SELECT due_at FROM message");
@@ -35,7 +35,7 @@ pub async fn outlook(connection: &impl Connection, account: AccountId) -> Result
     sql.push(") AS held_until");
     let row = connection.query_one_raw(sql.into_statement()).await?;
     let row = row.ok_or_else(|| Error::unexpected("the query of the queue returned no row"))?;
-    Ok(Outlook {
+    Ok(QueueStatus {
         now: row.try_get_by_index(0)?,
         due_at: row.try_get_by_index(1)?,
         held_until: row.try_get_by_index::<Option<i64>>(2)?.unwrap_or_default(),
@@ -64,7 +64,7 @@ pub struct Due {
     /// When this service accepted the message.
     pub accepted_at: i64,
     /// Whether the outcome of an earlier attempt is unknown: WeChat may have received the message.
-    pub in_doubt: bool,
+    pub outcome_unknown: bool,
     /// When WeChat may first have received the message.
     pub first_sent_at: Option<i64>,
 }
@@ -93,7 +93,7 @@ fn due(row: &QueryResult) -> Result<Due, Error> {
         openid: parsed(row.try_get_by_index(1)?)?,
         template_id: parsed(row.try_get_by_index(2)?)?,
         accepted_at: row.try_get_by_index(3)?,
-        in_doubt: sending_at.is_some() || state == MessageState::Unknown.as_str(),
+        outcome_unknown: sending_at.is_some() || state == MessageState::Unknown.as_str(),
         first_sent_at: row.try_get_by_index(4)?,
     })
 }
@@ -137,7 +137,7 @@ pub async fn lock_due(
 
 /// The terms of a claim on messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term {
+pub struct ClaimPeriod {
     /// When the claim begins, in ms.
     pub now: i64,
     /// When the claim ends, in ms.
@@ -146,17 +146,17 @@ pub struct Term {
     /// [`mark_sending`].
     ///
     /// [`mark_sending`]: super::mark_sending
-    pub departs: bool,
+    pub is_sending: bool,
 }
 
 /// Claims these messages. Messages whose last response never arrived become `unknown`, with the reason.
 ///
 /// Requires [`lock_due`] before, in the same transaction.
-pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: Term) -> Result<(), Error> {
+pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: ClaimPeriod) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
-    let Term { now, until, departs } = term;
+    let ClaimPeriod { now, until, is_sending } = term;
     let mut sql = Sql::new(transaction);
     // MySQL assigns columns in order, so those that depend on another column's old value come first.
     sql.push("UPDATE message");
@@ -165,7 +165,7 @@ pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: Term) -> 
     sql.push(" END, reason = CASE WHEN sending_at IS NULL THEN reason ELSE ");
     sql.bind(Reason::AnswerLost.as_str());
     sql.push(" END, attempt = attempt + 1, due_at = ").bind(until);
-    if departs {
+    if is_sending {
         sql.push(", sending_at = ").bind(now);
         sql.push(", first_sent_at = COALESCE(first_sent_at, ").bind(now).push(")");
     }

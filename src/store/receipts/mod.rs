@@ -1,8 +1,8 @@
-//! Receipts: the final outcome of a message, identified by WeChat's number of the message.
+//! Receipts: the final outcome of a message, identified by WeChat's msgid of the message.
 //!
 //! The first receipt completes its message; later ones are ignored. A receipt may arrive before WeChat's
 //! response to the send is committed, or may belong to a message that another system sent. Such receipts
-//! are stored, and matched once the number of their message is known.
+//! are stored, and matched once the msgid of their message is known.
 //!
 //! Lock order: accounts first, then messages by id, then receipts.
 
@@ -15,7 +15,7 @@ use super::{AccountId, Connection, Error, parsed};
 use crate::model::{MessageId, MessageState, OpenId};
 
 pub use unmatched::{
-    Lost, Matched, delete, forget_before, keep, list_joinable, list_lost, number, take,
+    LostAnswer, Matched, delete, delete_before, insert_unmatched, list_matched, list_lost_answers, record_msgid, take_matching,
 };
 
 /// WeChat's status of a delivered message.
@@ -32,7 +32,7 @@ const OPEN: [MessageState; 3] = [MessageState::Queued, MessageState::Sent, Messa
 pub struct Receipt {
     /// The account that sent the message.
     pub account: AccountId,
-    /// WeChat's number of the message.
+    /// WeChat's msgid of the message.
     pub msgid: i64,
     /// The recipient.
     pub openid: OpenId,
@@ -40,10 +40,10 @@ pub struct Receipt {
     pub status: String,
 }
 
-/// A message whose WeChat number is known.
+/// A message whose WeChat msgid is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered {
-    /// WeChat's number of the message.
+    /// WeChat's msgid of the message.
     pub msgid: i64,
     /// The id of the message.
     pub id: MessageId,
@@ -60,7 +60,7 @@ pub fn ending(status: &str) -> MessageState {
 }
 
 /// Returns the messages of an account that have these WeChat numbers. The other numbers belong to messages
-/// of another system, or to messages whose number is not yet known.
+/// of another system, or to messages whose msgid is not yet known.
 pub async fn list_messages(
     connection: &impl Connection,
     account: AccountId,

@@ -1,10 +1,10 @@
 //! Receipts that are not yet matched to a message.
 //!
-//! WeChat's response to a send contains the number of the message. If the response is committed at the same
+//! WeChat's response to a send contains the msgid of the message. If the response is committed at the same
 //! time as the receipt, neither transaction sees the other. So such a receipt is always stored, the
-//! transaction that records a number looks for its receipt ([`take`]), and [`list_joinable`] finds the
+//! transaction that records a msgid looks for its receipt ([`take_matching`]), and [`list_matched`] finds the
 //! pairs that both missed. If the response was lost, only the recipient and the time of the send identify
-//! the message ([`list_lost`]).
+//! the message ([`list_lost_answers`]).
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ const MAX_RECEIPT_DELAY_MS: i64 = 3_600_000;
 pub struct Matched {
     /// The account.
     pub account: AccountId,
-    /// WeChat's number of the message.
+    /// WeChat's msgid of the message.
     pub msgid: i64,
     /// The status in the receipt.
     pub status: String,
@@ -33,18 +33,18 @@ pub struct Matched {
     pub message: MessageId,
 }
 
-/// A message for which WeChat's response was lost or late, and its number according to a receipt or that
+/// A message for which WeChat's response was lost or late, and its msgid according to a receipt or that
 /// response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
+pub struct LostAnswer {
     /// The id of the message.
     pub message: MessageId,
-    /// WeChat's number of the message.
+    /// WeChat's msgid of the message.
     pub msgid: i64,
 }
 
 /// Stores receipts that arrived at `at` (ms). A receipt that is already stored does not change.
-pub async fn keep(
+pub async fn insert_unmatched(
     connection: &impl Connection,
     receipts: &[Receipt],
     at: i64,
@@ -66,10 +66,10 @@ pub async fn keep(
 /// Completes a message by a receipt that arrived before WeChat's response to the send was committed.
 /// Returns the new state; `None` if no receipt is stored, or the message was already in a final state.
 ///
-/// The sender calls this in the transaction that records the number, after it wrote the row of the message,
+/// The sender calls this in the transaction that records the msgid, after it wrote the row of the message,
 /// because an erasure locks messages before receipts. A receipt whose own transaction is not yet committed
 /// is not visible here; the inbox matches it to its message soon afterwards.
-pub async fn take(
+pub async fn take_matching(
     connection: &impl Connection,
     account: AccountId,
     msgid: i64,
@@ -86,7 +86,7 @@ pub async fn take(
 }
 
 /// Returns up to `limit` receipts stored since `since` (ms) whose message is now known.
-pub async fn list_joinable(
+pub async fn list_matched(
     connection: &impl Connection,
     since: i64,
     limit: u64,
@@ -110,8 +110,8 @@ pub async fn list_joinable(
 
 /// Returns messages for which WeChat's response was lost, each with the only receipt stored since `since`
 /// (ms) that can belong to it: the receipt has the same recipient, it arrived within an hour after the send,
-/// and no other message without a number can have been sent to that recipient in that hour.
-pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<Lost>, Error> {
+/// and no other message without a msgid can have been sent to that recipient in that hour.
+pub async fn list_lost_answers(connection: &impl Connection, since: i64) -> Result<Vec<LostAnswer>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT MIN(message.id), receipt.msgid FROM receipt JOIN message");
     sql.push(" ON message.account_id = receipt.account_id AND message.openid = receipt.openid");
@@ -132,15 +132,15 @@ pub async fn list_lost(connection: &impl Connection, since: i64) -> Result<Vec<L
         by_message.entry(row.try_get_by_index(0)?).or_default().push(row.try_get_by_index(1)?);
     }
     let only = |(id, msgids): (String, Vec<i64>)| match msgids.as_slice() {
-        [msgid] => Some(parsed(id).map(|message| Lost { message, msgid: *msgid })),
+        [msgid] => Some(parsed(id).map(|message| LostAnswer { message, msgid: *msgid })),
         _ => None,
     };
     by_message.into_iter().filter_map(only).collect()
 }
 
-/// Records the WeChat number of a message whose response was lost or late, unless its number is already
+/// Records the WeChat msgid of a message whose response was lost or late, unless its msgid is already
 /// known or the message is in a final state.
-pub async fn number(connection: &impl Connection, lost: &Lost) -> Result<(), Error> {
+pub async fn record_msgid(connection: &impl Connection, lost: &LostAnswer) -> Result<(), Error> {
     let mut sql = Sql::new(connection);
     sql.push("UPDATE message SET msgid = ").bind(lost.msgid);
     sql.push(" WHERE id = ").bind(lost.message.as_str()).push(" AND msgid IS NULL AND state IN ");
@@ -165,7 +165,7 @@ pub async fn delete(
 }
 
 /// Deletes up to `limit` receipts that arrived before `at` (ms). Returns their number.
-pub async fn forget_before(
+pub async fn delete_before(
     connection: &impl Connection,
     at: i64,
     limit: u64,

@@ -156,9 +156,9 @@ fn shown(appid: Option<&str>, run: &sync_run::Model) -> Result<Run, Error> {
     Ok(Run {
         id: run.id,
         appid,
-        state: RunState::from_word(&run.state).ok_or_else(unexpected)?,
-        trigger: Trigger::from_word(&run.started_by).ok_or_else(unexpected)?,
-        mode: Mode::from_word(&run.mode).ok_or_else(unexpected)?,
+        state: RunState::from_code(&run.state).ok_or_else(unexpected)?,
+        trigger: Trigger::from_code(&run.started_by).ok_or_else(unexpected)?,
+        mode: Mode::from_code(&run.mode).ok_or_else(unexpected)?,
         counts: counts(run),
         scheduled_at: run.scheduled_at.map(instant).transpose()?,
         started_at: instant(run.started_at)?,

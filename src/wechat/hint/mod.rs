@@ -20,7 +20,7 @@ pub(super) fn of(error: &Error) -> Option<String> {
             Some(CONTESTED.to_owned())
         }
         Error::Token(TokenError::Wechat(error)) => of(error),
-        Error::Token(TokenError::Unavailable(_)) | Error::NotMade { .. } => None,
+        Error::Token(TokenError::Unavailable(_)) | Error::NotSent { .. } => None,
         Error::Refused { class, upstream, .. } => for_refusal(*class, upstream),
         Error::Status { status, .. } => for_status(*status).map(str::to_owned),
         Error::Transport { fault, .. } => for_transport_error(fault).map(str::to_owned),

@@ -140,18 +140,18 @@ async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
     let account = client(&server.base_url).account(appid(), tokens, concurrency.clone());
     let sent = account.send_template(&message, &ShortDeadline(true)).await;
     let error = sent.unwrap_err();
-    assert!(matches!(error, Error::NotMade { .. }) && !error.may_have_arrived(), "{error:?}");
+    assert!(matches!(error, Error::NotSent { .. }) && !error.may_have_arrived(), "{error:?}");
     assert_eq!(server.requests().len(), 1);
     // No permit becomes available.
     let tokens = Tokens::starting_with("a");
     let account = client(&server.base_url).account(appid(), tokens, concurrency.clone());
     let permit = concurrency.acquire().await;
     let sent = account.send_template(&message, &ShortDeadline(true)).await;
-    assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
+    assert!(matches!(sent, Err(Error::NotSent { .. })), "{sent:?}");
     drop(permit);
     // The hook does not let it leave.
     let sent = account.send_template(&message, &ShortDeadline(false)).await;
-    assert!(matches!(sent, Err(Error::NotMade { .. })), "{sent:?}");
+    assert!(matches!(sent, Err(Error::NotSent { .. })), "{sent:?}");
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! What people say to templates is known, once and in order.
+//! Consents to templates are stored once and in order.
 
 use rstest::rstest;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -8,13 +8,13 @@ use unionid_bridge::store::{consents, erasures};
 
 use crate::harness::{Backend, TestApp, account_id, calling_back, openid_of};
 
-/// Seconds since 1970 in the sandbox's world, which is ours.
+/// Returns the current time in seconds since 1970. The sandbox uses the system clock.
 fn now() -> i64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed()
 }
 
-/// A world whose Mini Program sends its callbacks in this format.
-async fn speaking(format: CallbackFormat) -> Sandbox {
+/// A sandbox that sends its callbacks in this format.
+async fn with_format(format: CallbackFormat) -> Sandbox {
     let url = "http://127.0.0.1:9/v1/callbacks/{appid}";
     let callback = |appid: &str| Callback { format, ..Callback::made(url, 1, appid) };
     let options = Options::with_followers(10);
@@ -22,14 +22,13 @@ async fn speaking(format: CallbackFormat) -> Sandbox {
 }
 
 impl TestApp {
-    /// What a person said in an account: template, word, and when in seconds.
-    async fn said(&self, account: &Account, person: u64) -> Vec<(String, Consent, i64)> {
+    /// Returns a person's consents in an account: template, consent, and time in seconds.
+    async fn consents(&self, account: &Account, person: u64) -> Vec<(String, Consent, i64)> {
         let number = account_id(&self.app.store, account).await;
         let openid = openid_of(account, person);
-        let words = consents::list(self.app.store.reader(), number, &openid).await.unwrap();
-        let said = words.into_iter();
-        said.map(|word| (word.template_id.to_string(), word.consent, word.changed_at / 1_000))
-            .collect()
+        let rows = consents::list(self.app.store.reader(), number, &openid).await.unwrap();
+        let rows = rows.into_iter();
+        rows.map(|row| (row.template_id.to_string(), row.consent, row.changed_at / 1_000)).collect()
     }
 }
 
@@ -40,28 +39,28 @@ async fn answers_and_changes_are_kept_by_account_person_and_template(
     #[values(CallbackFormat::Xml, CallbackFormat::Json)] format: CallbackFormat,
     #[values(true, false)] in_mini_program: bool,
 ) {
-    let world = speaking(format).await;
+    let world = with_format(format).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let account = if in_mini_program { world.mini_program().unwrap() } else { world.main() };
-    let said = |template: &str, consent, at| (template.to_owned(), consent, at);
+    let consent = |template: &str, value, at| (template.to_owned(), value, at);
     let at = now() - 100;
-    app.arrives(&account, Event::subscribe_msg_popup(3, &[("t1", "accept")]).at(at)).await;
-    assert_eq!(app.said(&account, 3).await, [said("t1", Accept, at)]);
+    app.receive_event(&account, Event::subscribe_msg_popup(3, &[("t1", "accept")]).at(at)).await;
+    assert_eq!(app.consents(&account, 3).await, [consent("t1", Accept, at)]);
 
     let several = [("t4", "filter"), ("t1", "reject"), ("t3", "ban"), ("t2", "accept")];
-    app.arrives(&account, Event::subscribe_msg_popup(3, &several).at(at + 10)).await;
+    app.receive_event(&account, Event::subscribe_msg_popup(3, &several).at(at + 10)).await;
     let changed = [("t2", "reject"), ("not a template", "reject"), ("t5", "a new word")];
-    app.arrives(&account, Event::subscribe_msg_change(3, &changed).at(at + 20)).await;
+    app.receive_event(&account, Event::subscribe_msg_change(3, &changed).at(at + 20)).await;
     let expected = [
-        said("t1", Reject, at + 10),
-        said("t2", Reject, at + 20),
-        said("t3", Ban, at + 10),
-        said("t4", Filter, at + 10),
+        consent("t1", Reject, at + 10),
+        consent("t2", Reject, at + 20),
+        consent("t3", Ban, at + 10),
+        consent("t4", Filter, at + 10),
     ];
-    assert_eq!(app.said(&account, 3).await, expected);
-    assert!(app.said(&account, 4).await.is_empty());
+    assert_eq!(app.consents(&account, 3).await, expected);
+    assert!(app.consents(&account, 4).await.is_empty());
     let other = if in_mini_program { world.main() } else { world.mini_program().unwrap() };
-    assert!(app.said(&other, 3).await.is_empty());
+    assert!(app.consents(&other, 3).await.is_empty());
 }
 
 #[rstest]
@@ -75,8 +74,8 @@ async fn a_late_or_repeated_word_does_not_undo_a_newer_one(
     let accepted = Event::subscribe_msg_popup(3, &[("t", "accept")]).at(at + 10);
     let rejected = Event::subscribe_msg_change(3, &[("t", "reject")]).at(at + 20);
     for event in [&rejected, &accepted, &rejected, &accepted, &accepted] {
-        app.arrives(&program, event.clone()).await;
-        assert_eq!(app.said(&program, 3).await, [("t".to_owned(), Reject, at + 20)]);
+        app.receive_event(&program, event.clone()).await;
+        assert_eq!(app.consents(&program, 3).await, [("t".to_owned(), Reject, at + 20)]);
     }
     let seen = entity::callback_seen::Entity::find().count(app.app.store.reader()).await.unwrap();
     assert_eq!(seen, 2, "each event is claimed once");
@@ -91,15 +90,16 @@ async fn who_was_erased_is_back_once_they_answer_and_not_by_an_old_answer_or_a_s
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let main = world.main();
     app.sync_true(&world).await;
-    app.arrives(&main, Event::user_authorization_cancellation(3)).await;
+    app.receive_event(&main, Event::user_authorization_cancellation(3)).await;
     let answered = |at| Event::subscribe_msg_popup(3, &[("t", "accept")]).at(at);
-    app.arrives(&main, answered(now() - 10)).await;
-    app.arrives(&main, Event::subscribe_msg_change(3, &[("t", "reject")]).at(now() + 1)).await;
-    assert!(app.said(&main, 3).await.is_empty());
+    app.receive_event(&main, answered(now() - 10)).await;
+    app.receive_event(&main, Event::subscribe_msg_change(3, &[("t", "reject")]).at(now() + 1))
+        .await;
+    assert!(app.consents(&main, 3).await.is_empty());
 
     let at = now() + 1;
-    app.arrives(&main, answered(at)).await;
-    assert_eq!(app.said(&main, 3).await, [("t".to_owned(), Accept, at)]);
+    app.receive_event(&main, answered(at)).await;
+    assert_eq!(app.consents(&main, 3).await, [("t".to_owned(), Accept, at)]);
     let (number, openid) = (account_id(&app.app.store, &main).await, openid_of(&main, 3));
     let erased = erasures::find_erased_at(app.app.store.reader(), number, &openid).await.unwrap();
     assert_eq!(erased, None);

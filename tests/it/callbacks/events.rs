@@ -1,4 +1,4 @@
-//! Callbacks keep the mirror true between nights.
+//! Callbacks keep the mirror correct between the nightly runs.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use unionid_bridge::sandbox::{Call, Event, Fault, Quirk, Sandbox, When};
 
 use crate::harness::{Backend, TestApp, calling_back};
 
-/// Seconds since 1970 in the sandbox's world, which is ours.
+/// Returns the current time in seconds since 1970. The sandbox uses the system clock.
 fn now() -> i64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed()
 }
 
-/// Somebody who did not follow, and their openid.
+/// Adds a follower whom the mirror does not know. Returns the person and their openid.
 fn stranger(world: &Sandbox) -> (u64, String) {
     let person = world.main().join(1).start;
     (person, world.main().person(person).openid)
@@ -29,10 +29,10 @@ async fn who_follows_is_known_with_their_unionid_at_once(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     let (person, openid) = stranger(&world);
-    app.arrives(&world.main(), Event::subscribe(person)).await;
-    app.mirrors(&openid, Some((world.main().person(person).unionid, true))).await;
+    app.receive_event(&world.main(), Event::subscribe(person)).await;
+    app.wait_for_follower(&openid, Some((world.main().person(person).unionid, true))).await;
     assert_eq!(world.requests(Call::UserInfo), 1);
     app.sync_true(&world).await;
 }
@@ -46,7 +46,7 @@ async fn who_leaves_is_marked_and_keeps_the_unionid(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().leave([3]);
-    app.arrives(&world.main(), Event::unsubscribe(3)).await;
+    app.receive_event(&world.main(), Event::unsubscribe(3)).await;
     app.assert_mirrors(&world).await;
 }
 
@@ -66,14 +66,14 @@ async fn an_event_is_handled_once_by_all_replicas_and_after_a_restart(
             tokio::join!(app.receive(&main, &followed), replica.receive(&main, &followed));
         here.and(there).unwrap();
     }
-    let _checks = app.checks();
-    app.mirrors(&openid, Some((world.main().person(person).unionid, true))).await;
-    app.arrives(&world.main(), Event::unsubscribe(person).at(now() - 10)).await;
+    let _checks = app.run_profile_checks();
+    app.wait_for_follower(&openid, Some((world.main().person(person).unionid, true))).await;
+    app.receive_event(&world.main(), Event::unsubscribe(person).at(now() - 10)).await;
     let restarted = app.replica(&world).await;
     for _ in 0..800 {
         restarted.receive(&world.main(), &followed).await.unwrap();
     }
-    app.mirrors(&openid, Some((world.main().person(person).unionid, false))).await;
+    app.wait_for_follower(&openid, Some((world.main().person(person).unionid, false))).await;
     assert_eq!(
         entity::callback_seen::Entity::find().all(app.app.store.reader()).await.unwrap().len(),
         2
@@ -89,8 +89,8 @@ async fn a_late_event_does_not_undo_a_newer_one(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().leave([3]);
-    app.arrives(&world.main(), Event::unsubscribe(3).at(now())).await;
-    app.arrives(&world.main(), Event::subscribe(3).at(now() - 5)).await;
+    app.receive_event(&world.main(), Event::unsubscribe(3).at(now())).await;
+    app.receive_event(&world.main(), Event::subscribe(3).at(now() - 5)).await;
     app.assert_mirrors(&world).await;
 }
 
@@ -102,12 +102,12 @@ async fn of_a_follow_and_a_departure_in_one_second_wechat_knows_the_last(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     let second = now();
-    app.arrives(&world.main(), Event::unsubscribe(3).at(second)).await;
-    app.arrives(&world.main(), Event::subscribe(3).at(second)).await;
+    app.receive_event(&world.main(), Event::unsubscribe(3).at(second)).await;
+    app.receive_event(&world.main(), Event::subscribe(3).at(second)).await;
     let person = world.main().person(3);
-    app.mirrors(&person.openid, Some((person.unionid, true))).await;
+    app.wait_for_follower(&person.openid, Some((person.unionid, true))).await;
 }
 
 #[rstest]
@@ -118,13 +118,13 @@ async fn an_event_during_a_crawl_wins_over_the_page(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    // The page is made before the event and arrives after it.
+    // The page is created before the event and arrives after it.
     world.fail(Call::UserGet, 1, Fault::Stall(Duration::from_millis(600)));
     let (person, openid) = (world.main().person(3), world.main().person(3).openid);
     let (outcome, ()) = tokio::join!(app.sync(), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.main().leave([3]);
-        app.arrives(&world.main(), Event::unsubscribe(3)).await;
+        app.receive_event(&world.main(), Event::unsubscribe(3)).await;
     });
     assert_eq!(outcome.run.state.as_str(), "succeeded");
     assert_eq!(app.mirror().await.remove(&openid), Some((person.unionid, false)));
@@ -134,15 +134,15 @@ async fn an_event_during_a_crawl_wins_over_the_page(
 async fn who_is_said_not_to_follow_right_after_following_is_not_taken_for_gone() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     let (person, openid) = stranger(&world);
     world.main().leave([person]);
-    app.arrives(&world.main(), Event::subscribe(person)).await;
+    app.receive_event(&world.main(), Event::subscribe(person)).await;
     while world.requests(Call::UserInfo) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    app.mirrors(&openid, Some((None, true))).await;
+    app.wait_for_follower(&openid, Some((None, true))).await;
     let again = entity::profile_check::Entity::find().one(app.app.store.reader()).await.unwrap();
     let again = again.unwrap();
     let wait = again.due_at - app.app.store.now().await.unwrap();
@@ -155,21 +155,21 @@ async fn a_unionid_that_comes_late_is_asked_for_again() {
     let app = TestApp::against(&world).await;
     let (person, openid) = stranger(&world);
     world.main().quirk([person], Quirk::NoUnionid);
-    let checks = app.checks();
-    app.arrives(&world.main(), Event::subscribe(person)).await;
+    let checks = app.run_profile_checks();
+    app.receive_event(&world.main(), Event::subscribe(person)).await;
     while world.requests(Call::UserInfo) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    app.mirrors(&openid, Some((None, true))).await;
+    app.wait_for_follower(&openid, Some((None, true))).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(checks);
     world.main().clear_quirks([person]);
     make_due(&app).await;
-    let _checks = app.checks();
-    app.mirrors(&openid, Some((world.main().person(person).unionid, true))).await;
+    let _checks = app.run_profile_checks();
+    app.wait_for_follower(&openid, Some((world.main().person(person).unionid, true))).await;
 }
 
-/// A minute passes.
+/// Makes the only check due.
 async fn make_due(app: &TestApp) {
     use entity::profile_check::{Column, Entity};
     use sea_orm::sea_query::Expr;
@@ -183,16 +183,16 @@ async fn a_profile_that_wechat_is_too_busy_for_is_asked_again() {
     let app = TestApp::against(&world).await;
     let (person, openid) = stranger(&world);
     let busy = world.fail(Call::UserInfo, When::Always, Fault::HttpStatus(502));
-    let checks = app.checks();
-    app.arrives(&world.main(), Event::subscribe(person)).await;
-    while world.struck(busy) == 0 {
+    let checks = app.run_profile_checks();
+    app.receive_event(&world.main(), Event::subscribe(person)).await;
+    while world.hits(busy) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     drop(checks);
     world.clear_faults();
     make_due(&app).await;
-    let _checks = app.checks();
-    app.mirrors(&openid, Some((world.main().person(person).unionid, true))).await;
+    let _checks = app.run_profile_checks();
+    app.wait_for_follower(&openid, Some((world.main().person(person).unionid, true))).await;
 }
 
 #[rstest]
@@ -208,21 +208,21 @@ async fn who_withdraws_is_forgotten_in_every_account_and_not_brought_back_by_a_c
         true => Event::user_authorization_cancellation(3),
         false => Event::user_authorization_revoke(3, "1"),
     };
-    app.arrives(&world.mini_program().unwrap(), event).await;
+    app.receive_event(&world.mini_program().unwrap(), event).await;
     let openid = world.main().person(3).openid;
-    app.mirrors(&openid, None).await;
+    app.wait_for_follower(&openid, None).await;
     let line = entity::audit::Entity::find().one(app.app.store.reader()).await.unwrap().unwrap();
     assert_eq!((line.actor.as_str(), line.action.as_str()), ("wechat", "person.erased"));
     let outcome = app.sync().await;
     assert_eq!(outcome.run.state.as_str(), "succeeded");
-    app.mirrors(&openid, None).await;
+    app.wait_for_follower(&openid, None).await;
 
-    let _checks = app.checks();
-    app.arrives(&world.main(), Event::subscribe(3).at(now() + 1)).await;
-    app.mirrors(&openid, Some((world.main().person(3).unionid, true))).await;
+    let _checks = app.run_profile_checks();
+    app.receive_event(&world.main(), Event::subscribe(3).at(now() + 1)).await;
+    app.wait_for_follower(&openid, Some((world.main().person(3).unionid, true))).await;
 }
 
-/// A cancellation of the data of an account, told to the Mini Program.
+/// A cancellation event of the Mini Program for data of the account `appid`.
 fn cancelled(openid: &str, unionid: &str, appid: &str) -> Event {
     Event::raw(format!(
         "<xml><ToUserName>gh_0</ToUserName><FromUserName>o1</FromUserName>\
@@ -243,10 +243,10 @@ async fn who_withdraws_is_looked_for_in_the_account_that_the_event_names(
     app.sync_true(&world).await;
     let (main, program) = (world.main(), world.mini_program().unwrap());
     let openid = main.person(3).openid;
-    app.arrives(&program, cancelled(&openid, "", "wx0000000000000000")).await;
+    app.receive_event(&program, cancelled(&openid, "", "wx0000000000000000")).await;
     app.assert_mirrors(&world).await;
-    app.arrives(&program, cancelled(&openid, "", main.appid())).await;
-    app.mirrors(&openid, None).await;
+    app.receive_event(&program, cancelled(&openid, "", main.appid())).await;
+    app.wait_for_follower(&openid, None).await;
 }
 
 #[rstest]
@@ -259,9 +259,9 @@ async fn who_withdrew_under_two_names_is_back_under_both_once_they_act_under_one
     let (main, program) = (world.main(), world.mini_program().unwrap());
     let person = main.person(3);
     let unionid = person.unionid.unwrap();
-    app.arrives(&main, cancelled(&person.openid, &unionid, main.appid())).await;
+    app.receive_event(&main, cancelled(&person.openid, &unionid, main.appid())).await;
     app.sync().await;
-    app.mirrors(&person.openid, None).await;
+    app.wait_for_follower(&person.openid, None).await;
     let request = Request { code: program.mint_code(3), ..Request::default() };
     app.app.login.exchange("test", request).await.unwrap();
     app.sync_true(&world).await;
@@ -272,12 +272,12 @@ async fn an_event_from_before_the_erasure_brings_nobody_back() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
-    app.arrives(&world.main(), Event::user_authorization_cancellation(3)).await;
+    app.receive_event(&world.main(), Event::user_authorization_cancellation(3)).await;
     let openid = world.main().person(3).openid;
     for event in [Event::subscribe(3), Event::unsubscribe(3), Event::text(3, "hello")] {
-        app.arrives(&world.main(), event.at(now() - 10)).await;
+        app.receive_event(&world.main(), event.at(now() - 10)).await;
     }
-    app.mirrors(&openid, None).await;
+    app.wait_for_follower(&openid, None).await;
 }
 
 #[rstest]
@@ -325,18 +325,18 @@ async fn an_event_of_no_moment_is_refused() {
 async fn a_message_of_somebody_unknown_has_them_looked_up() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     let person = world.main().person(3);
-    app.arrives(&world.main(), Event::text(3, "hello")).await;
-    app.mirrors(&person.openid, Some((person.unionid, true))).await;
+    app.receive_event(&world.main(), Event::text(3, "hello")).await;
+    app.wait_for_follower(&person.openid, Some((person.unionid, true))).await;
 }
 
 #[tokio::test]
 async fn an_event_that_nobody_knows_is_acknowledged() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    app.arrives(&world.main(), Event::named(3, "brand_new_event")).await;
-    app.arrives(&world.main(), Event::template_sent(3, 5, "success")).await;
+    app.receive_event(&world.main(), Event::named(3, "brand_new_event")).await;
+    app.receive_event(&world.main(), Event::template_sent(3, 5, "success")).await;
     assert!(app.mirror().await.is_empty());
 }
 

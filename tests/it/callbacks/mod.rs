@@ -1,4 +1,4 @@
-//! WeChat's callbacks and their effect.
+//! WeChat's callbacks and their effects.
 
 mod consents;
 mod events;

@@ -1,4 +1,4 @@
-//! Profiles asked for after events, while WeChat is slow, refuses, or cannot be understood.
+//! Profile checks after events while WeChat is slow, refuses calls, or returns invalid answers.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use unionid_bridge::sandbox::{
 use crate::harness::{Backend, TestApp, calling_back, until};
 
 impl TestApp {
-    /// How many checks are due at some time.
-    async fn waiting(&self) -> usize {
+    /// Returns the number of pending checks.
+    async fn pending_checks(&self) -> usize {
         Entity::find().all(self.app.store.reader()).await.unwrap().len()
     }
 
-    /// An hour passes.
-    async fn an_hour_passes(&self) {
+    /// Makes all checks due.
+    async fn make_checks_due(&self) {
         let due = Entity::update_many().col_expr(Column::DueAt, Expr::value(1_i64));
         due.exec(self.app.store.writer()).await.unwrap();
     }
@@ -31,16 +31,16 @@ async fn an_answer_that_is_never_understood_is_left_to_the_nightly_crawl() {
     let app = TestApp::against(&world).await;
     let person = world.main().join(1).start;
     let fault = world.fail(Call::UserInfo, When::Always, Fault::Html);
-    app.arrives(&world.main(), Event::subscribe(person)).await;
+    app.receive_event(&world.main(), Event::subscribe(person)).await;
     for attempt in 1..=3 {
-        assert_eq!(app.waiting().await, 1, "before attempt {attempt}");
-        app.an_hour_passes().await;
-        let (struck, checks) = (world.struck(fault), app.checks());
-        until("the profile", || world.struck(fault) > struck).await;
+        assert_eq!(app.pending_checks().await, 1, "before attempt {attempt}");
+        app.make_checks_due().await;
+        let (hits, checks) = (world.hits(fault), app.run_profile_checks());
+        until("the profile", || world.hits(fault) > hits).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         drop(checks);
     }
-    assert_eq!(app.waiting().await, 0);
+    assert_eq!(app.pending_checks().await, 0);
 }
 
 #[tokio::test]
@@ -49,13 +49,13 @@ async fn while_wechat_refuses_every_call_the_others_are_not_tried() {
     let app = TestApp::against(&world).await;
     let quota = world.fail(Call::UserInfo, When::Always, Fault::Errcode(45009));
     for person in world.main().join(40) {
-        app.arrives(&world.main(), Event::subscribe(person)).await;
+        app.receive_event(&world.main(), Event::subscribe(person)).await;
     }
-    let _checks = app.checks();
-    until("a refusal", || world.struck(quota) > 0).await;
+    let _checks = app.run_profile_checks();
+    until("a refusal", || world.hits(quota) > 0).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(world.struck(quota) <= 8, "{} calls", world.struck(quota));
-    assert_eq!(app.waiting().await, 40);
+    assert!(world.hits(quota) <= 8, "{} calls", world.hits(quota));
+    assert_eq!(app.pending_checks().await, 40);
 }
 
 #[tokio::test]
@@ -71,11 +71,11 @@ async fn one_account_that_waits_for_wechat_does_not_keep_the_others_waiting() {
     world.fail(Call::UserInfo, 1, Fault::Stall(Duration::from_secs(8)));
     for account in [world.main(), world.account(second).unwrap()] {
         let person = account.join(1).start;
-        app.arrives(&account, Event::subscribe(person)).await;
+        app.receive_event(&account, Event::subscribe(person)).await;
     }
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     tokio::time::timeout(Duration::from_secs(5), async {
-        while app.waiting().await == 2 {
+        while app.pending_checks().await == 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
@@ -91,11 +91,11 @@ async fn who_writes_a_lot_is_not_asked_for_each_time(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().quirk([3], Quirk::NoUnionid);
-    let _checks = app.checks();
-    app.arrives(&world.main(), Event::text(3, "0")).await;
-    app.mirrors(&world.main().person(3).openid, Some((None, true))).await;
+    let _checks = app.run_profile_checks();
+    app.receive_event(&world.main(), Event::text(3, "0")).await;
+    app.wait_for_follower(&world.main().person(3).openid, Some((None, true))).await;
     for text in ["1", "2", "3"] {
-        app.arrives(&world.main(), Event::text(3, text)).await;
+        app.receive_event(&world.main(), Event::text(3, text)).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(world.requests(Call::UserInfo), 1);

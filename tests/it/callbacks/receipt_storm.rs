@@ -1,4 +1,4 @@
-//! T31b in small: many receipts at once, each committed before it is answered, none lost.
+//! A small T31b: many receipts at once, each committed before it is acknowledged, none lost.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,22 @@ use unionid_bridge::sandbox::{Account, Envelope, Event};
 use unionid_bridge::store::Store;
 use unionid_bridge::store::messages;
 
-use crate::harness::{Backend, Proxy, TestApp, TestDatabase, Way, accept, calling_back, send};
+use crate::harness::{
+    Backend, Proxy, ProxyMode, TestApp, TestDatabase, accept_messages, calling_back, mark_sent,
+};
 
 const RECEIPTS: usize = 500;
 
-/// Receipts that come when the database is away.
-const LEFT_OVER: usize = 60;
+/// The number of receipts that arrive while the database is unreachable.
+const DURING_OUTAGE: usize = 60;
 
-/// Messages that were sent, each with the envelope that tells its fate.
+/// Inserts sent messages. Returns each with the envelope of its receipt.
 async fn storm(store: &Store, account: &Account) -> Vec<(MessageId, Envelope)> {
     let people = vec![3; RECEIPTS];
-    let ids = accept(store, account, &people).await;
+    let ids = accept_messages(store, account, &people).await;
     let mut storm = Vec::new();
     for (msgid, id) in (1..).zip(ids) {
-        send(store, &id, Sent, Some(msgid), 1_000).await;
+        mark_sent(store, &id, Sent, Some(msgid), 1_000).await;
         storm.push((id, account.envelope(Event::template_sent(3, msgid, "success")).unwrap()));
     }
     storm
@@ -45,10 +47,10 @@ async fn of_many_at_once_each_is_committed_before_it_is_acknowledged(
     let (main, other) = (world.main(), app.database.connect().await);
     let storm = storm(&app.app.store, &main).await;
     let acknowledged = stream::iter(&storm).map(async |(id, envelope)| {
-        // As WeChat does: a busy machine may be too slow for the first.
+        // Retries like WeChat: a busy machine may be too slow for the first attempt.
         for _ in 0..3 {
             if app.receive(&main, envelope).await.is_ok() {
-                assert!(is_delivered(&other, id).await, "acknowledged and not there");
+                assert!(is_delivered(&other, id).await, "acknowledged but not stored");
                 return 1;
             }
         }
@@ -63,7 +65,7 @@ async fn of_many_at_once_each_is_committed_before_it_is_acknowledged(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledged(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
-    #[values(Way::Cut, Way::Silent)] how: Way,
+    #[values(ProxyMode::Close, ProxyMode::Blackhole)] how: ProxyMode,
 ) {
     let world = calling_back(10).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -75,13 +77,13 @@ async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledg
     let store = far.connect().await;
     let app = TestApp::process(&world, far, store, "").await;
 
-    let deliver = async |(place, (id, envelope)): (usize, &(MessageId, Envelope))| {
-        if place == RECEIPTS - LEFT_OVER {
+    let deliver = async |(index, (id, envelope)): (usize, &(MessageId, Envelope))| {
+        if index == RECEIPTS - DURING_OUTAGE {
             proxy.set(how);
         }
         let is_acknowledged = app.receive(&main, envelope).await.is_ok();
         if is_acknowledged {
-            assert!(is_delivered(&direct, id).await, "acknowledged and not there");
+            assert!(is_delivered(&direct, id).await, "acknowledged but not stored");
         }
         is_acknowledged
     };
@@ -90,11 +92,11 @@ async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledg
     let acknowledged = first.iter().filter(|is_acknowledged| **is_acknowledged).count();
     assert!((1..RECEIPTS).contains(&acknowledged), "{acknowledged}");
 
-    proxy.set(Way::Open);
-    let back = Instant::now();
+    proxy.set(ProxyMode::Forward);
+    let restored = Instant::now();
     for ((id, envelope), is_acknowledged) in storm.iter().zip(first) {
         while !is_acknowledged && app.receive(&main, envelope).await.is_err() {
-            assert!(back.elapsed() < Duration::from_secs(20), "receipts are still refused");
+            assert!(restored.elapsed() < Duration::from_secs(20), "receipts are still refused");
             sleep(Duration::from_millis(20)).await;
         }
         assert!(is_delivered(&direct, id).await);
@@ -111,7 +113,7 @@ async fn where_one_part_cannot_be_written_none_is_and_all_are_told_so(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (program, writer) = (world.mini_program().unwrap(), app.app.store.writer());
     let id = app.sent(&program, 3, 7).await;
-    // Of the second message nothing is known, so that its receipt would be kept.
+    // The second message is unknown, so its receipt would be kept.
     let both = Event::raw(format!(
         "<xml><ToUserName>gh_0</ToUserName><FromUserName>{}</FromUserName>\
          <CreateTime>{}</CreateTime><MsgType>event</MsgType><Event>subscribe_msg_sent_event</Event>\
@@ -124,9 +126,12 @@ async fn where_one_part_cannot_be_written_none_is_and_all_are_told_so(
     let envelope = program.envelope(both).unwrap();
     writer.execute_unprepared("ALTER TABLE receipt RENAME TO away").await.unwrap();
     assert!(app.receive(&program, &envelope).await.is_err());
-    assert_eq!(app.fate(&id).await, (Sent, None));
+    assert_eq!(app.state_and_reason(&id).await, (Sent, None));
 
     writer.execute_unprepared("ALTER TABLE away RENAME TO receipt").await.unwrap();
     app.receive(&program, &envelope).await.unwrap();
-    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Delivered, None), vec![8]));
+    assert_eq!(
+        (app.state_and_reason(&id).await, app.kept_receipts().await),
+        ((Delivered, None), vec![8])
+    );
 }

@@ -1,4 +1,4 @@
-//! T26: receipts end their message once, whether they come in time, early, late or again.
+//! T26: a receipt ends its message once, whether it arrives in time, early, late, or repeatedly.
 
 use rstest::rstest;
 use sea_orm::EntityTrait;
@@ -8,26 +8,31 @@ use unionid_bridge::model::{MessageId, MessageState};
 use unionid_bridge::sandbox::{Account, Event};
 use unionid_bridge::store::receipts::{self, Receipt};
 
-use crate::harness::{Backend, TestApp, account_id, calling_back, openid_of, send};
+use crate::harness::{Backend, TestApp, account_id, calling_back, mark_sent, openid_of};
 
-/// Larger than what a floating-point number tells from its neighbours.
+/// Larger than a floating-point number can represent exactly.
 const MSGID: i64 = 4_000_000_000_000_000_001;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Seconds since 1970 in the sandbox's world, which is ours.
+/// Returns the current time in seconds since 1970. The sandbox uses the system clock.
 fn now() -> i64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed()
 }
 
 impl TestApp {
-    /// What the sender does once WeChat has answered: `None` where no receipt was there before.
-    async fn takes(&self, account: &Account, id: &MessageId, msgid: i64) -> Option<MessageState> {
+    /// Applies an early receipt, as the sender does after WeChat's answer. Returns `None` if there is none.
+    async fn take_receipt(
+        &self,
+        account: &Account,
+        id: &MessageId,
+        msgid: i64,
+    ) -> Option<MessageState> {
         let store = &self.app.store;
-        send(store, id, Sent, Some(msgid), 0).await;
+        mark_sent(store, id, Sent, Some(msgid), 0).await;
         let number = account_id(store, account).await;
         let transaction = store.begin().await.unwrap();
-        let taken = receipts::take(&transaction, number, msgid, id).await.unwrap();
+        let taken = receipts::take_matching(&transaction, number, msgid, id).await.unwrap();
         transaction.commit().await.unwrap();
         taken
     }
@@ -52,14 +57,14 @@ async fn a_receipt_ends_its_message_and_says_nothing_of_following(
     let main = world.main();
     let (id, other) = (app.sent(&main, 3, MSGID).await, app.sent(&main, 3, MSGID + 1).await);
     let before = app.app.store.now().await.unwrap();
-    app.arrives(&main, Event::template_sent(3, MSGID, status)).await;
+    app.receive_event(&main, Event::template_sent(3, MSGID, status)).await;
     let after = app.app.store.now().await.unwrap();
 
     let message = app.message(&id).await;
     assert_eq!((message.state, message.reason.as_deref()), (state, reason));
     assert!((before..=after).contains(&message.finished_at.unwrap()), "{message:?}");
     assert_eq!((message.due_at, message.msgid), (None, Some(MSGID)));
-    assert_eq!(app.fate(&other).await, (Sent, None));
+    assert_eq!(app.state_and_reason(&other).await, (Sent, None));
     assert!(app.kept_receipts().await.is_empty());
     app.assert_mirrors(&world).await;
 }
@@ -73,13 +78,13 @@ async fn the_first_receipt_stands_and_repetitions_change_nothing(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let main = world.main();
     let id = app.sent(&main, 3, MSGID).await;
-    app.arrives(&main, Event::template_sent(3, MSGID, "success").at(now() - 9)).await;
+    app.receive_event(&main, Event::template_sent(3, MSGID, "success").at(now() - 9)).await;
     let ended = app.message(&id).await;
     for status in ["success", "failed:user block", "success"] {
-        app.arrives(&main, Event::template_sent(3, MSGID, status).at(now() - 5)).await;
+        app.receive_event(&main, Event::template_sent(3, MSGID, status).at(now() - 5)).await;
         assert_eq!(app.message(&id).await, ended);
     }
-    // Nor does one that saw it before it was ended, by another process.
+    // Nor does a receipt of another process that read the message before it ended.
     let ids = std::slice::from_ref(&id);
     let late = receipts::end(app.app.store.writer(), ids, "failed:user block", 1).await;
     assert_eq!((late.unwrap(), app.message(&id).await), (0, ended));
@@ -94,17 +99,20 @@ async fn a_receipt_before_the_answer_is_kept_and_taken_by_the_sender_however_oft
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let main = world.main();
-    let id = app.numberless(&main, 3, Queued, 1_000).await;
+    let id = app.sent_without_msgid(&main, 3, Queued, 1_000).await;
     for status in ["failed:user block", "success", "success"] {
-        app.arrives(&main, Event::template_sent(3, MSGID, status)).await;
+        app.receive_event(&main, Event::template_sent(3, MSGID, status)).await;
     }
-    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Queued, None), vec![MSGID]));
+    assert_eq!(
+        (app.state_and_reason(&id).await, app.kept_receipts().await),
+        ((Queued, None), vec![MSGID])
+    );
 
-    assert_eq!(app.takes(&main, &id, MSGID).await, Some(Failed));
-    assert_eq!(app.fate(&id).await, (Failed, Some("failed:user block".to_owned())));
+    assert_eq!(app.take_receipt(&main, &id, MSGID).await, Some(Failed));
+    assert_eq!(app.state_and_reason(&id).await, (Failed, Some("failed:user block".to_owned())));
     assert!(app.kept_receipts().await.is_empty());
-    // Nor does the sender find it twice, or one of another message.
-    assert_eq!(app.takes(&main, &id, MSGID).await, None);
+    // The sender does not find the same receipt twice.
+    assert_eq!(app.take_receipt(&main, &id, MSGID).await, None);
 }
 
 #[rstest]
@@ -116,8 +124,8 @@ async fn a_message_still_queued_is_ended_too_and_not_sent_again(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let main = world.main();
     let id = app.sent(&main, 3, MSGID).await;
-    send(&app.app.store, &id, Queued, Some(MSGID), 1_000).await;
-    app.arrives(&main, Event::template_sent(3, MSGID, "success")).await;
+    mark_sent(&app.app.store, &id, Queued, Some(MSGID), 1_000).await;
+    app.receive_event(&main, Event::template_sent(3, MSGID, "success")).await;
     let message = app.message(&id).await;
     assert_eq!((message.state, message.due_at, message.sending_at), (Delivered, None, None));
 }
@@ -134,26 +142,30 @@ async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
     let mut ids = Vec::new();
     for person in 0..5_u64 {
         let msgid = MSGID + person.cast_signed();
-        let id = app.numberless(&main, person, Queued, 1_000).await;
-        // The receipt does not see the number, nor the sender the receipt.
+        let id = app.sent_without_msgid(&main, person, Queued, 1_000).await;
+        // Neither the receipt nor the sender finds the other.
         assert!(
             receipts::list_messages(store.reader(), number, &[msgid]).await.unwrap().is_empty()
         );
-        assert_eq!(app.takes(&main, &id, msgid).await, None);
+        assert_eq!(app.take_receipt(&main, &id, msgid).await, None);
         let (openid, status) = (openid_of(&main, person), "success".to_owned());
         let receipt = Receipt { account: number, msgid, openid, status };
-        receipts::keep(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
+        receipts::insert_unmatched(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
         ids.push(id);
     }
-    assert_eq!((app.fate(&ids[0]).await, app.kept_receipts().await.len()), ((Sent, None), 5));
-    let (_here, _there) = (app.checks(), app.replica(&world).await.checks());
+    assert_eq!(
+        (app.state_and_reason(&ids[0]).await, app.kept_receipts().await.len()),
+        ((Sent, None), 5)
+    );
+    let (_here, _there) =
+        (app.run_profile_checks(), app.replica(&world).await.run_profile_checks());
     for id in &ids {
-        app.ends(id, Delivered).await;
+        app.wait_for_state(id, Delivered).await;
     }
-    app.keeps_receipts(&[]).await;
+    app.wait_for_receipts(&[]).await;
 }
 
-/// On SQLite one transaction waits for the other.
+/// Not on SQLite, where one transaction waits for the other.
 #[rstest]
 #[tokio::test]
 async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afterwards(
@@ -162,20 +174,23 @@ async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afte
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (main, store) = (world.main(), &app.app.store);
-    let id = app.numberless(&main, 3, Queued, 1_000).await;
+    let id = app.sent_without_msgid(&main, 3, Queued, 1_000).await;
     let number = account_id(store, &main).await;
 
     let sending = store.begin().await.unwrap();
-    let lost = receipts::Lost { message: id.clone(), msgid: MSGID };
-    send(store, &id, Sent, None, 1_000).await;
-    receipts::number(&sending, &lost).await.unwrap();
-    assert_eq!(receipts::take(&sending, number, MSGID, &id).await.unwrap(), None);
-    app.arrives(&main, Event::template_sent(3, MSGID, "failed:user block")).await;
+    let lost = receipts::LostAnswer { message: id.clone(), msgid: MSGID };
+    mark_sent(store, &id, Sent, None, 1_000).await;
+    receipts::record_msgid(&sending, &lost).await.unwrap();
+    assert_eq!(receipts::take_matching(&sending, number, MSGID, &id).await.unwrap(), None);
+    app.receive_event(&main, Event::template_sent(3, MSGID, "failed:user block")).await;
     sending.commit().await.unwrap();
 
-    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Sent, None), vec![MSGID]));
-    let _joins = app.checks();
-    app.ends(&id, Failed).await;
+    assert_eq!(
+        (app.state_and_reason(&id).await, app.kept_receipts().await),
+        ((Sent, None), vec![MSGID])
+    );
+    let _joins = app.run_profile_checks();
+    app.wait_for_state(&id, Failed).await;
 }
 
 #[rstest]
@@ -186,37 +201,40 @@ async fn a_message_whose_answer_was_lost_gets_the_receipt_that_can_be_no_others(
     let world = calling_back(20).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let main = world.main();
-    // Each with a receipt for the person; the message alone, and beside another one.
-    let alone = app.numberless(&main, 1, Unknown, 9_000).await;
-    let sent = app.numberless(&main, 2, Sent, 9_000).await;
+    // Each person gets a receipt. Some have one message, some have another message as well.
+    let alone = app.sent_without_msgid(&main, 1, Unknown, 9_000).await;
+    let sent = app.sent_without_msgid(&main, 2, Sent, 9_000).await;
     app.sent(&main, 2, 77).await;
-    let long_ago = app.numberless(&main, 3, Unknown, HOUR_MS + 9_000).await;
-    let later = app.numberless(&main, 4, Unknown, -60_000).await;
+    let long_ago = app.sent_without_msgid(&main, 3, Unknown, HOUR_MS + 9_000).await;
+    let later = app.sent_without_msgid(&main, 4, Unknown, -60_000).await;
     let twins = [
-        app.numberless(&main, 5, Unknown, 9_000).await,
-        app.numberless(&main, 5, Unknown, 5_000).await,
+        app.sent_without_msgid(&main, 5, Unknown, 9_000).await,
+        app.sent_without_msgid(&main, 5, Unknown, 5_000).await,
     ];
-    let beside_one_in_flight = app.numberless(&main, 6, Unknown, 9_000).await;
-    app.numberless(&main, 6, Queued, 1_000).await;
-    let queued = app.numberless(&main, 7, Queued, 9_000).await;
-    let of_two_receipts = app.numberless(&main, 8, Unknown, 9_000).await;
+    let next_to_one_in_flight = app.sent_without_msgid(&main, 6, Unknown, 9_000).await;
+    app.sent_without_msgid(&main, 6, Queued, 1_000).await;
+    let queued = app.sent_without_msgid(&main, 7, Queued, 9_000).await;
+    let with_two_receipts = app.sent_without_msgid(&main, 8, Unknown, 9_000).await;
     for person in 1..=8 {
-        app.arrives(&main, Event::template_sent(person, MSGID + person.cast_signed(), "success"))
-            .await;
+        app.receive_event(
+            &main,
+            Event::template_sent(person, MSGID + person.cast_signed(), "success"),
+        )
+        .await;
     }
-    app.arrives(&main, Event::template_sent(8, MSGID, "failed:user block")).await;
-    let elsewhere = app.numberless(&world.mini_program().unwrap(), 1, Unknown, 9_000).await;
+    app.receive_event(&main, Event::template_sent(8, MSGID, "failed:user block")).await;
+    let elsewhere = app.sent_without_msgid(&world.mini_program().unwrap(), 1, Unknown, 9_000).await;
 
-    let _joins = app.checks();
-    app.ends(&alone, Delivered).await;
-    app.ends(&sent, Delivered).await;
+    let _joins = app.run_profile_checks();
+    app.wait_for_state(&alone, Delivered).await;
+    app.wait_for_state(&sent, Delivered).await;
     assert_eq!(app.message(&alone).await.msgid, Some(MSGID + 1));
     let [one, other] = twins;
-    for id in [long_ago, later, one, other, beside_one_in_flight, of_two_receipts, elsewhere] {
+    for id in [long_ago, later, one, other, next_to_one_in_flight, with_two_receipts, elsewhere] {
         let message = app.message(&id).await;
         assert_eq!((message.state, message.msgid), (Unknown, None), "{message:?}");
     }
-    assert_eq!(app.fate(&queued).await, (Queued, None));
+    assert_eq!(app.state_and_reason(&queued).await, (Queued, None));
     assert_eq!(app.kept_receipts().await.len(), 7);
 }
 
@@ -228,9 +246,12 @@ async fn a_receipt_of_days_ago_changes_nothing() {
     let id = app.sent(&main, 3, MSGID).await;
     for msgid in [MSGID, MSGID + 1] {
         let old = Event::template_sent(3, msgid, "success").at(now() - 49 * 3_600);
-        app.arrives(&main, old).await;
+        app.receive_event(&main, old).await;
     }
-    assert_eq!((app.fate(&id).await, app.kept_receipts().await), ((Sent, None), vec![]));
+    assert_eq!(
+        (app.state_and_reason(&id).await, app.kept_receipts().await),
+        ((Sent, None), vec![])
+    );
 }
 
 #[rstest]
@@ -241,13 +262,13 @@ async fn receipts_of_other_systems_messages_are_forgotten_after_three_days(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     use entity::receipt::{Column, Entity};
-    app.arrives(&world.main(), Event::template_sent(3, MSGID, "success")).await;
+    app.receive_event(&world.main(), Event::template_sent(3, MSGID, "success")).await;
     let long_ago = app.app.store.now().await.unwrap() - 73 * HOUR_MS;
     let aged = Entity::update_many().col_expr(Column::ReceivedAt, Expr::value(long_ago));
     assert_eq!(aged.exec(app.app.store.writer()).await.unwrap().rows_affected, 1);
-    app.arrives(&world.main(), Event::template_sent(3, MSGID + 1, "success")).await;
-    let _work = app.checks();
-    app.keeps_receipts(&[MSGID + 1]).await;
+    app.receive_event(&world.main(), Event::template_sent(3, MSGID + 1, "success")).await;
+    let _work = app.run_profile_checks();
+    app.wait_for_receipts(&[MSGID + 1]).await;
 }
 
 #[rstest]
@@ -260,11 +281,14 @@ async fn subscribe_messages_are_ended_in_the_same_way(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let account = if by_mini_program { world.mini_program().unwrap() } else { world.main() };
     let (good, bad) = (app.sent(&account, 3, 7).await, app.sent(&account, 3, 8).await);
-    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 7, (0, "success"))).await;
-    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 8, (5, "user refuse"))).await;
-    app.arrives(&account, Event::subscribe_msg_sent(3, "t", 9, (0, "success"))).await;
-    assert_eq!(app.fate(&good).await, (Delivered, None));
-    assert_eq!(app.fate(&bad).await, (Failed, Some("failed:user refuse (5)".to_owned())));
+    app.receive_event(&account, Event::subscribe_msg_sent(3, "t", 7, (0, "success"))).await;
+    app.receive_event(&account, Event::subscribe_msg_sent(3, "t", 8, (5, "user refuse"))).await;
+    app.receive_event(&account, Event::subscribe_msg_sent(3, "t", 9, (0, "success"))).await;
+    assert_eq!(app.state_and_reason(&good).await, (Delivered, None));
+    assert_eq!(
+        app.state_and_reason(&bad).await,
+        (Failed, Some("failed:user refuse (5)".to_owned()))
+    );
     assert_eq!(app.kept_receipts().await, [9]);
 }
 
@@ -277,9 +301,10 @@ async fn nothing_is_kept_of_who_was_erased(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let main = world.main();
-    app.arrives(&main, Event::user_authorization_cancellation(3)).await;
+    app.receive_event(&main, Event::user_authorization_cancellation(3)).await;
     for person in [3, 4] {
-        app.arrives(&main, Event::template_sent(person, person.cast_signed(), "success")).await;
+        app.receive_event(&main, Event::template_sent(person, person.cast_signed(), "success"))
+            .await;
     }
     assert_eq!(app.kept_receipts().await, [4]);
 }

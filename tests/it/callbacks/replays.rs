@@ -1,4 +1,4 @@
-//! T28: one valid push comes a thousand times, to every replica, before and after a restart.
+//! T28: a valid push is replayed a thousand times, to every replica, before and after a restart.
 
 use futures::{StreamExt, stream};
 use rstest::rstest;
@@ -7,16 +7,18 @@ use unionid_bridge::model::{AppId, MessageState};
 use unionid_bridge::sandbox::{Account, Call, Envelope, Event};
 use unionid_bridge::store::{Store, followers, messages};
 
-use crate::harness::{Backend, Bridge, Serving, TestDatabase, accept, calling_back, send};
+use crate::harness::{
+    Backend, Bridge, ServeProcess, TestDatabase, accept_messages, calling_back, mark_sent,
+};
 
-/// Nothing but callbacks is to be seen.
+/// Disables syncs, so that only callbacks have effects.
 const NO_SYNC: &str = "[sync]\nenabled = false";
 
-/// Pushes under way at once.
+/// The number of concurrent pushes.
 const AT_ONCE: usize = 16;
 
-/// Sends the envelope so often, to each process in turn; each is answered `success`.
-async fn replay(replicas: &[Serving], account: &Account, envelope: &Envelope, times: usize) {
+/// Sends the envelope `times` times, to each process in turn. All must be answered `success`.
+async fn replay(replicas: &[ServeProcess], account: &Account, envelope: &Envelope, times: usize) {
     let path = format!("/v1/callbacks/{}?{}", account.appid(), envelope.query);
     let turns = replicas.iter().cycle().take(times);
     let answers = stream::iter(turns).map(|replica| {
@@ -30,8 +32,8 @@ async fn replay(replicas: &[Serving], account: &Account, envelope: &Envelope, ti
     }
 }
 
-/// Waits until the person stands so in the mirror.
-async fn mirrored(
+/// Waits up to 20 s until the mirror has this unionid and state for the person.
+async fn wait_for_mirror(
     store: &Store,
     appid: &AppId,
     openid: &str,
@@ -43,18 +45,18 @@ async fn mirrored(
     let found = async {
         loop {
             let rows = followers::list_by_openids(store.reader(), number, &openids).await.unwrap();
-            let is_so = rows.first().is_some_and(|row| {
+            let matches = rows.first().is_some_and(|row| {
                 row.unionid.as_ref().map(|unionid| unionid.as_str()) == unionid
                     && row.subscribed == follows
             });
-            if is_so {
+            if matches {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    let patience = std::time::Duration::from_secs(20);
-    assert!(tokio::time::timeout(patience, found).await.is_ok(), "the event has had no effect");
+    let timeout = std::time::Duration::from_secs(20);
+    assert!(tokio::time::timeout(timeout, found).await.is_ok(), "the event had no effect");
 }
 
 #[rstest]
@@ -65,13 +67,13 @@ async fn a_push_replayed_a_thousand_times_is_handled_once_and_always_acknowledge
     let world = calling_back(10).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let store = database.store().await;
-    // SQLite serves one process.
+    // SQLite is for one process.
     let bridges = (0..if backend == Backend::Sqlite { 1 } else { 2 })
         .map(|_| Bridge::on(&world, &database.url, NO_SYNC))
         .collect::<Vec<_>>();
     let mut replicas = Vec::new();
     for bridge in &bridges {
-        replicas.push(Serving::start(bridge).await);
+        replicas.push(ServeProcess::start(bridge).await);
     }
     let main = world.main();
     let appid: AppId = main.appid().parse().unwrap();
@@ -80,20 +82,20 @@ async fn a_push_replayed_a_thousand_times_is_handled_once_and_always_acknowledge
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
     let followed = main.envelope(Event::subscribe(person.number).at(now - 10)).unwrap();
     replay(&replicas, &main, &followed, 400).await;
-    mirrored(&store, &appid, openid, unionid, true).await;
+    wait_for_mirror(&store, &appid, openid, unionid, true).await;
 
     let left = main.envelope(Event::unsubscribe(person.number).at(now)).unwrap();
     replay(&replicas, &main, &left, 1).await;
-    mirrored(&store, &appid, openid, unionid, false).await;
+    wait_for_mirror(&store, &appid, openid, unionid, false).await;
     replicas.remove(0).kill().await;
     if !replicas.is_empty() {
         replay(&replicas, &main, &followed, 300).await;
     }
-    replicas.push(Serving::start(&bridges[0]).await);
+    replicas.push(ServeProcess::start(&bridges[0]).await);
     let rest = if bridges.len() == 1 { 600 } else { 300 };
     replay(&replicas, &main, &followed, rest).await;
 
-    mirrored(&store, &appid, openid, unionid, false).await;
+    wait_for_mirror(&store, &appid, openid, unionid, false).await;
     assert_eq!(world.requests(Call::UserInfo), 1);
     let seen = entity::callback_seen::Entity::find().count(store.reader()).await.unwrap();
     assert_eq!(seen, 2, "one row for each of the two events");
@@ -107,20 +109,20 @@ async fn a_receipt_replayed_a_thousand_times_ends_its_message_once_and_is_always
     let world = calling_back(10).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let (store, main) = (database.store().await, world.main());
-    let ids = accept(&store, &main, &[3, 3]).await;
+    let ids = accept_messages(&store, &main, &[3, 3]).await;
     for (msgid, id) in (1..).zip(&ids) {
-        send(&store, id, MessageState::Sent, Some(msgid), 1_000).await;
+        mark_sent(&store, id, MessageState::Sent, Some(msgid), 1_000).await;
     }
     let [first, second] = ["success", "failed:user block"]
         .map(|status| main.envelope(Event::template_sent(3, 1, status)).unwrap());
     let read = async || messages::find(store.reader(), &ids[0]).await.unwrap().unwrap();
-    // SQLite serves one process.
+    // SQLite is for one process.
     let bridges = (0..if backend == Backend::Sqlite { 1 } else { 2 })
         .map(|_| Bridge::on(&world, &database.url, NO_SYNC))
         .collect::<Vec<_>>();
     let mut replicas = Vec::new();
     for bridge in &bridges {
-        replicas.push(Serving::start(bridge).await);
+        replicas.push(ServeProcess::start(bridge).await);
     }
     replay(&replicas, &main, &first, AT_ONCE).await;
     let ended = read().await;
@@ -128,7 +130,7 @@ async fn a_receipt_replayed_a_thousand_times_ends_its_message_once_and_is_always
     replay(&replicas, &main, &first, 500 - AT_ONCE).await;
     replay(&replicas, &main, &second, 10).await;
     replicas.remove(0).kill().await;
-    replicas.push(Serving::start(&bridges[0]).await);
+    replicas.push(ServeProcess::start(&bridges[0]).await);
     replay(&replicas, &main, &first, 500).await;
 
     assert_eq!(read().await, ended);

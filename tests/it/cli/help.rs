@@ -1,4 +1,4 @@
-//! `--help` of every command, as people read it.
+//! Snapshots of `--help` for every command.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::Sandbox;
@@ -34,7 +34,7 @@ async fn help_reads_as_before(#[case] command: &str) {
     let bridge = Bridge::against(&world, "");
     let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
     let mut help = bridge.command(&arguments);
-    // Neither the terminal's width nor the caller's environment is shown.
+    // The terminal's width and the environment must not affect the output.
     help.env_remove("COLUMNS").env_remove("UNIONID_BRIDGE_CONFIG");
     let output = help.output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));

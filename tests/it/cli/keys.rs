@@ -1,27 +1,27 @@
-//! `keys` and `openapi` as an operator sees them.
+//! `keys` and `openapi` on the command line.
 
 use rstest::rstest;
 use sea_orm::EntityTrait;
 use serde_json::Value;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Backend, Bridge, TestDatabase, talk};
+use crate::harness::{Backend, Bridge, TestDatabase, stderr};
 
 async fn bridge() -> Bridge {
     let world = Sandbox::with_followers(1).await.unwrap();
     Bridge::against(&world, "")
 }
 
-/// On a database of this kind, which is to be kept meanwhile.
+/// Configures the command for a new database, which the caller must keep.
 async fn on(backend: Backend) -> Option<(Bridge, TestDatabase)> {
     let world = Sandbox::with_followers(1).await.unwrap();
     let database = TestDatabase::new(backend).await?;
     Some((Bridge::on(&world, &database.url, ""), database))
 }
 
-async fn created(bridge: &Bridge, more: &[&str]) -> Value {
-    let basis = ["keys", "create", "--name", "shop backend", "--scope", "login,resolve"];
-    bridge.json(&[&basis, more].concat()).await
+async fn create(bridge: &Bridge, more: &[&str]) -> Value {
+    let base = ["keys", "create", "--name", "shop backend", "--scope", "login,resolve"];
+    bridge.json(&[&base, more].concat()).await
 }
 
 #[rstest]
@@ -30,7 +30,7 @@ async fn a_key_is_shown_once_and_stored_as_a_digest(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some((bridge, _database)) = on(backend).await else { return };
-    let made = created(&bridge, &[]).await;
+    let made = create(&bridge, &[]).await;
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     assert!(key.starts_with(&format!("ubk_{id}_")) && made["name"] == "shop backend");
     assert_eq!(made["scopes"], serde_json::json!(["login", "resolve"]));
@@ -42,9 +42,9 @@ async fn a_key_is_shown_once_and_stored_as_a_digest(
     let listed = bridge.json(&["keys", "list"]).await;
     assert_eq!((&listed[0]["id"], listed[0].get("key")), (&made["id"], None));
     let store = bridge.store().await;
-    let kept = entity::api_key::Entity::find().all(store.reader()).await.unwrap();
-    let kept = format!("{kept:?}");
-    assert!(kept.contains(id) && !kept.contains(secret), "{kept}");
+    let rows = entity::api_key::Entity::find().all(store.reader()).await.unwrap();
+    let rows = format!("{rows:?}");
+    assert!(rows.contains(id) && !rows.contains(secret), "{rows}");
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn stdout_is_the_key_alone_so_that_a_script_can_take_it() {
     let output = bridge.run(&["keys", "create", "--name", "n", "--scope", "read"]).await;
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(text.trim().starts_with("ubk_") && text.lines().count() == 1, "{text}");
-    assert!(talk(&output).contains("not shown again") && !talk(&output).contains(text.trim()));
+    assert!(stderr(&output).contains("not shown again") && !stderr(&output).contains(text.trim()));
 }
 
 #[rstest]
@@ -63,7 +63,7 @@ async fn accounts_limit_and_end_are_as_asked_for(
 ) {
     let Some((bridge, _database)) = on(backend).await else { return };
     let more = ["--app", "main", "--limit", "50", "--expires-in-days", "7"];
-    let made = created(&bridge, &more).await;
+    let made = create(&bridge, &more).await;
     assert_eq!(made["appids"], serde_json::json!(["wx0a00000000000001"]));
     let listed = &bridge.json(&["keys", "list"]).await[0];
     let at = |member: &str| -> chrono::DateTime<chrono::Utc> {
@@ -79,7 +79,7 @@ async fn a_key_is_revoked_and_rolled_by_its_public_part(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some((bridge, _database)) = on(backend).await else { return };
-    let (one, two) = (created(&bridge, &[]).await, created(&bridge, &[]).await);
+    let (one, two) = (create(&bridge, &[]).await, create(&bridge, &[]).await);
     let (one, two) = (one["id"].as_str().unwrap(), two["id"].as_str().unwrap());
     let revoked = bridge.json(&["keys", "revoke", one]).await;
     assert!(revoked["revoked_at"].is_string());
@@ -92,7 +92,7 @@ async fn a_key_is_revoked_and_rolled_by_its_public_part(
     for arguments in [&["keys", "revoke", "nobody"][..], &["keys", "roll", one]] {
         let output = bridge.run(arguments).await;
         assert_eq!(output.status.code(), Some(1));
-        assert!(talk(&output).contains("hint: "), "{}", talk(&output));
+        assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
     }
 }
 
@@ -107,11 +107,11 @@ async fn what_makes_no_sense_is_wrong_usage() {
         &["keys", "roll", "x", "--overlap-hours", "-1"],
     ] {
         let output = bridge.run(arguments).await;
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", talk(&output));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
     }
     let nameless = bridge.run(&["keys", "create", "--name", " ", "--scope", "read"]).await;
     assert_eq!(nameless.status.code(), Some(1));
-    assert!(talk(&nameless).contains("name"));
+    assert!(stderr(&nameless).contains("name"));
     assert_eq!(bridge.json(&["keys", "list"]).await, Value::Array(Vec::new()));
 }
 

@@ -1,4 +1,4 @@
-//! `templates --legacy`: the form_id templates that WeChat withdrew, and a gateway that still serves them.
+//! `templates --legacy`: the form_id templates that WeChat retired, and a gateway that still serves them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Bridge, call_at, talk};
+use crate::harness::{Bridge, call_at, stderr};
 
 fn words(owned: &[String]) -> Vec<&str> {
     owned.iter().map(String::as_str).collect()
@@ -19,27 +19,27 @@ async fn the_templates_of_old_say_that_they_are_withdrawn_and_what_took_their_pl
     for command in [&["list"][..], &["library"], &["keywords", "AT0002"], &["delete", "T1"]] {
         let refused = bridge.run(&[&["templates", "--legacy"], command].concat()).await;
         assert_eq!(refused.status.code(), Some(1), "{command:?}");
-        let said = talk(&refused);
+        let text = stderr(&refused);
         assert!(
-            said.contains("45103") && said.contains("hint: ") && said.contains("subscribe"),
-            "{said}"
+            text.contains("45103") && text.contains("hint: ") && text.contains("subscribe"),
+            "{text}"
         );
     }
 }
 
-/// The sandbox as its command runs it, serving what WeChat withdrew; where it listens, and the
+/// Starts the `sandbox` command with legacy templates. Returns the process, its base URL, and the
 /// configuration that it prints.
 async fn legacy_world(bridge: &Bridge) -> (tokio::process::Child, String, String) {
     let listen = ["--listen", "127.0.0.1:0", "--followers", "5", "--legacy-templates"];
     let mut child = bridge.start(&[&["sandbox"][..], &listen].concat());
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
     let (mut base_url, mut toml) = (String::new(), String::new());
-    while let Some(line) = said.next_line().await.unwrap() {
-        if let Some(url) = line.strip_prefix("a sandbox WeChat answers at ") {
+    while let Some(line) = log.next_line().await.unwrap() {
+        if let Some(url) = line.strip_prefix("sandbox WeChat listening on ") {
             base_url = url.to_owned();
         }
-        // It comes after the configuration.
-        if line.starts_with("what it was asked") {
+        // This line follows the configuration.
+        if line.starts_with("request counts") {
             break;
         }
     }
@@ -51,8 +51,8 @@ async fn legacy_world(bridge: &Bridge) -> (tokio::process::Child, String, String
     (child, base_url, toml)
 }
 
-/// Asks the sandbox something.
-async fn asked(base_url: &str, method: &str, path: &str, body: Value) -> Value {
+/// Sends a request to the sandbox and returns the JSON.
+async fn request(base_url: &str, method: &str, path: &str, body: Value) -> Value {
     let address = base_url.strip_prefix("http://").unwrap().parse().unwrap();
     call_at(address, method, path).json(body).send().await.json()
 }
@@ -67,7 +67,7 @@ async fn a_gateway_that_still_serves_the_templates_of_old_is_used_to_the_full() 
         let words = ["templates", "--legacy"].iter().chain(words);
         words.map(|word| (*word).to_owned()).collect()
     };
-    let json = async |asked: &[&str]| bridge.json(&words(&legacy(asked))).await;
+    let json = async |arguments: &[&str]| bridge.json(&words(&legacy(arguments))).await;
 
     let library = json(&["library"]).await;
     assert_eq!((&library["total"], &library["data"][0]["tid"]), (&json!(5), &json!("AT0002")));
@@ -84,9 +84,9 @@ async fn a_gateway_that_still_serves_the_templates_of_old_is_used_to_the_full() 
     let table = bridge.run(&words(&legacy(&["list"]))).await;
     assert!(String::from_utf8(table.stdout).unwrap().contains("keyword1 keyword2"));
 
-    let form = asked(&base_url, "POST", "/sandbox/form-ids", json!({ "person": 3 })).await;
+    let form = request(&base_url, "POST", "/sandbox/form-ids", json!({ "person": 3 })).await;
     let form = form["form_id"].as_str().unwrap();
-    // Equal seeds make equal people.
+    // Both sandboxes use the same seed, so they have the same people.
     let openid = elsewhere.mini_program().unwrap().person(3).openid;
     let send = [
         "send",
@@ -105,9 +105,9 @@ async fn a_gateway_that_still_serves_the_templates_of_old_is_used_to_the_full() 
         "keyword2.DATA",
     ];
     let sent = bridge.run(&words(&legacy(&send))).await;
-    assert_eq!(sent.status.code(), Some(0), "{}", talk(&sent));
-    assert!(talk(&sent).contains("accepted"), "{}", talk(&sent));
-    let messages = asked(&base_url, "GET", "/sandbox/messages", json!({})).await;
+    assert_eq!(sent.status.code(), Some(0), "{}", stderr(&sent));
+    assert!(stderr(&sent).contains("accepted"), "{}", stderr(&sent));
+    let messages = request(&base_url, "GET", "/sandbox/messages", json!({})).await;
     let body = &messages["messages"][0]["body"];
     assert_eq!(body["emphasis_keyword"], "keyword2.DATA");
     assert_eq!(
@@ -116,9 +116,9 @@ async fn a_gateway_that_still_serves_the_templates_of_old_is_used_to_the_full() 
     );
     let again = bridge.run(&words(&legacy(&send))).await;
     assert_eq!(again.status.code(), Some(1));
-    assert!(talk(&again).contains("41029"), "{}", talk(&again));
+    assert!(stderr(&again).contains("41029"), "{}", stderr(&again));
 
     let gone = bridge.run(&words(&legacy(&["delete", &added]))).await;
-    assert_eq!(gone.status.code(), Some(0), "{}", talk(&gone));
+    assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
     assert_eq!(json(&["list"]).await, json!([]));
 }

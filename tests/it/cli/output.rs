@@ -1,9 +1,9 @@
-//! The commands that show something: `demo`, `token`, `config`, `completions`, `migrate status`.
+//! The output of `demo`, `token`, `config` and `completions`.
 
 use serde_json::Value;
 use unionid_bridge::sandbox::{Call, Sandbox};
 
-use crate::harness::{Bridge, night, talk};
+use crate::harness::{Bridge, run_sync, stderr};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -12,10 +12,10 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
     let world = Sandbox::with_followers(10).await.unwrap();
-    // The operator's own configuration, however wrong, is no business of the demo's.
+    // The demo ignores the operator's configuration, even an invalid one.
     let bridge = Bridge::against(&world, "").with("UNIONID_BRIDGE__SYNC__SCHEDULE", "never");
     let output = bridge.run(&["demo", "--once", "--followers", "2000"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shown = text(&output.stdout);
     let people: Vec<Vec<&str>> = shown
         .lines()
@@ -29,7 +29,7 @@ async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
         assert!(person.len() == 2 && person.iter().all(|id| id.len() == 28 && id.starts_with('o')));
     }
     assert!(shown.contains("2000 listed") && shown.contains("20 calls of user/info/batchget"));
-    assert_eq!(world.requests(Call::StableToken), 0, "it called the configured WeChat");
+    assert_eq!(world.requests(Call::StableToken), 0, "the demo called the configured WeChat");
     assert!(!bridge.database().exists());
 
     let answers = answers(&shown);
@@ -49,7 +49,7 @@ async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
     assert!(commands[1].contains(login["openid"].as_str().unwrap()), "{commands:?}");
 }
 
-/// The JSON among what was shown.
+/// Returns the JSON objects in the output.
 fn answers(shown: &str) -> Vec<Value> {
     let mut objects = Vec::new();
     let mut rest = shown;
@@ -75,7 +75,7 @@ async fn the_token_is_shown_from_the_database_and_refreshed_on_request() {
     let again = bridge.json(&["token", "show", world.main().appid()]).await;
     assert_eq!(again["access_token"], shown["access_token"]);
     assert_eq!(world.requests(Call::StableToken), 1);
-    // In the normal mode WeChat gives the token that stands; forced, a new one.
+    // In normal mode WeChat returns the current token; forced, a new one.
     let refreshed = bridge.json(&["token", "refresh", "main"]).await;
     assert_eq!(refreshed["access_token"], shown["access_token"]);
     let forced = bridge.json(&["token", "refresh", "main", "--force"]).await;
@@ -83,7 +83,7 @@ async fn the_token_is_shown_from_the_database_and_refreshed_on_request() {
     assert_eq!(world.requests(Call::StableToken), 3);
     let plain = bridge.run(&["token", "show", "main"]).await;
     assert_eq!(text(&plain.stdout).trim(), forced["access_token"].as_str().unwrap());
-    night(&bridge).await;
+    run_sync(&bridge).await;
 }
 
 #[tokio::test]
@@ -101,13 +101,13 @@ async fn a_failed_refresh_keeps_the_token_that_works() {
     let shown = bridge.json(&["token", "show", "main"]).await;
     world.main().refuse_address(true);
     let failed = bridge.run(&["token", "refresh", "main"]).await;
-    assert_eq!(failed.status.code(), Some(78), "{}", talk(&failed));
-    assert!(talk(&failed).contains("hint: "), "{}", talk(&failed));
+    assert_eq!(failed.status.code(), Some(78), "{}", stderr(&failed));
+    assert!(stderr(&failed).contains("hint: "), "{}", stderr(&failed));
     assert_eq!(
         bridge.json(&["token", "show", "main"]).await["access_token"],
         shown["access_token"]
     );
-    night(&bridge).await;
+    run_sync(&bridge).await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn the_configuration_is_shown_with_origins_and_without_secrets() {
 
     let checked = bridge.run(&["config", "check"]).await;
     assert_eq!(checked.status.code(), Some(0));
-    assert!(talk(&checked).contains("the configuration is fine"));
+    assert!(stderr(&checked).contains("the configuration is fine"));
 }
 
 #[tokio::test]
@@ -139,9 +139,9 @@ async fn the_defaults_are_a_configuration_to_begin_with() {
     let defaults = bridge.run(&["config", "default"]).await;
     std::fs::write(bridge.folder().join("own.toml"), &defaults.stdout).unwrap();
     let checked = bridge.run(&["config", "check", "--config", "own.toml"]).await;
-    assert_eq!(checked.status.code(), Some(0), "{}", talk(&checked));
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
     let missing = bridge.run(&["config", "check", "--config", "none.toml"]).await;
-    assert_eq!(missing.status.code(), Some(78), "{}", talk(&missing));
+    assert_eq!(missing.status.code(), Some(78), "{}", stderr(&missing));
 }
 
 #[tokio::test]

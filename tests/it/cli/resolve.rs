@@ -1,19 +1,19 @@
-//! `resolve` at the command line.
+//! `resolve` on the command line.
 
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Bridge, night, talk};
+use crate::harness::{Bridge, run_sync, stderr};
 
 #[tokio::test]
 async fn resolve_prints_the_openid_or_the_reason() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    night(&bridge).await;
+    run_sync(&bridge).await;
     let person = world.main().person(7);
     let unionid = person.unionid.unwrap();
 
     let found = bridge.run(&["resolve", "--unionid", &unionid]).await;
-    assert_eq!(found.status.code(), Some(0), "{}", talk(&found));
+    assert_eq!(found.status.code(), Some(0), "{}", stderr(&found));
     assert_eq!(String::from_utf8(found.stdout).unwrap().trim(), person.openid);
     // By name or by AppID.
     for from in ["main", world.main().appid()] {
@@ -28,10 +28,13 @@ async fn resolve_prints_the_openid_or_the_reason() {
     let unknown = bridge.run(&stranger).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stdout.is_empty());
-    assert!(talk(&unknown).contains("user_unknown"), "{}", talk(&unknown));
-    let told = bridge.json(&stranger).await;
-    assert_eq!((&told["status"], &told["code"]), (&"user_unknown".into(), &"user_unknown".into()));
-    assert!(told["detail"].is_string() && told["hint"].is_string(), "{told}");
+    assert!(stderr(&unknown).contains("user_unknown"), "{}", stderr(&unknown));
+    let reason = bridge.json(&stranger).await;
+    assert_eq!(
+        (&reason["status"], &reason["code"]),
+        (&"user_unknown".into(), &"user_unknown".into())
+    );
+    assert!(reason["detail"].is_string() && reason["hint"].is_string(), "{reason}");
 }
 
 #[tokio::test]
@@ -47,7 +50,7 @@ async fn resolve_refuses_what_names_nobody() {
         (&["resolve", "--unionid", "oA", "--to", "shop"], 78, "main"),
     ] {
         let refused = bridge.run(arguments).await;
-        assert_eq!(refused.status.code(), Some(exit), "{arguments:?}: {}", talk(&refused));
-        assert!(talk(&refused).contains(hint), "{arguments:?}: {}", talk(&refused));
+        assert_eq!(refused.status.code(), Some(exit), "{arguments:?}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains(hint), "{arguments:?}: {}", stderr(&refused));
     }
 }

@@ -1,16 +1,16 @@
-//! `runs`: the history, and an operator's word on a run that is held.
+//! `runs`: the history, and an operator's decision on a held run.
 
 use serde_json::Value;
 use unionid_bridge::sandbox::{Call, Sandbox};
 
-use crate::harness::{Bridge, SHORT_LEASE, crash, latest, night, talk, world_of};
+use crate::harness::{Bridge, SHORT_LEASE, crash, latest, run_sync, stderr, world_of_pages};
 
-/// A mirror from which more have left than a run may believe, and the run that is held for it.
+/// Runs two syncs, the second of which is held because too many followers left. Returns the held run.
 async fn held(bridge: &Bridge, world: &Sandbox) -> Value {
-    night(bridge).await;
+    run_sync(bridge).await;
     world.main().leave(0..100);
     let output = bridge.run(&["sync", "--json"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&runs[0]["state"], &runs[0]["unfollowed"]), (&"held".into(), &0.into()));
     runs[0].clone()
@@ -20,7 +20,7 @@ async fn held(bridge: &Bridge, world: &Sandbox) -> Value {
 async fn the_history_has_the_newest_run_first_and_each_as_sync_gave_it() {
     let world = Sandbox::with_followers(200).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    let (first, second) = (night(&bridge).await, night(&bridge).await);
+    let (first, second) = (run_sync(&bridge).await, run_sync(&bridge).await);
     let history = bridge.json(&["runs", "list"]).await;
     assert_eq!((&history[0]["id"], &history[1]["id"]), (&second["id"], &first["id"]));
     assert_eq!(bridge.json(&["runs"]).await, history);
@@ -58,16 +58,16 @@ async fn a_cancelled_run_marks_nobody_and_is_not_resumed() {
     assert_eq!((&run["state"], &run["unfollowed"]), (&"cancelled".into(), &0.into()));
     let refused = bridge.run(&["runs", "confirm", "2"]).await;
     assert_eq!(refused.status.code(), Some(1));
-    assert!(talk(&refused).contains("run 2 is cancelled, not held"), "{}", talk(&refused));
+    assert!(stderr(&refused).contains("run 2 is cancelled, not held"), "{}", stderr(&refused));
 }
 
 #[tokio::test]
 async fn an_interrupted_run_can_be_cancelled_and_the_next_one_begins_anew() {
-    let world = world_of(4, 100).await;
+    let world = world_of_pages(4, 100).await;
     let bridge = Bridge::against(&world, SHORT_LEASE);
     crash(&bridge, "sync.page_committed=1*off->return").await;
     assert_eq!(bridge.json(&["runs", "cancel", "1"]).await["state"], "cancelled");
-    let run = night(&bridge).await;
+    let run = run_sync(&bridge).await;
     assert_eq!((&run["id"], &run["pages"]), (&2.into(), &4.into()));
     assert!(run["resumed_at_page"].is_null());
 }
@@ -75,12 +75,12 @@ async fn an_interrupted_run_can_be_cancelled_and_the_next_one_begins_anew() {
 #[tokio::test]
 async fn a_refused_decision_does_not_block_the_account() {
     let world = Sandbox::with_followers(100).await.unwrap();
-    // Who kept the lease would keep it for ten minutes.
+    // A lease that is not released would last ten minutes.
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 600");
-    night(&bridge).await;
+    run_sync(&bridge).await;
     for decision in ["confirm", "cancel"] {
         assert_eq!(bridge.run(&["runs", decision, "1"]).await.status.code(), Some(1));
-        night(&bridge).await;
+        run_sync(&bridge).await;
     }
 }
 
@@ -91,7 +91,7 @@ async fn a_run_that_there_is_not_is_answered_with_where_to_look() {
     for command in ["show", "confirm", "cancel"] {
         let output = bridge.run(&["runs", command, "99"]).await;
         assert_eq!(output.status.code(), Some(1), "{command}");
-        assert!(talk(&output).contains("there is no run 99\nhint: "), "{}", talk(&output));
+        assert!(stderr(&output).contains("there is no run 99\nhint: "), "{}", stderr(&output));
         assert!(output.stdout.is_empty());
     }
 }
@@ -102,7 +102,7 @@ async fn a_new_run_replaces_a_held_one() {
     let bridge = Bridge::against(&world, "");
     held(&bridge, &world).await;
     world.main().rejoin(0..100);
-    night(&bridge).await;
+    run_sync(&bridge).await;
     assert_eq!(latest(&bridge).await["id"], 3);
     assert_eq!(bridge.json(&["runs", "show", "2"]).await["state"], "cancelled");
     bridge.assert_mirrors(&world).await;

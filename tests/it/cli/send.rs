@@ -1,9 +1,9 @@
-//! `send` at the command line.
+//! `send` on the command line.
 
 use serde_json::json;
 use unionid_bridge::sandbox::{Call, Fault, Quirk, Sandbox, When};
 
-use crate::harness::{Bridge, talk};
+use crate::harness::{Bridge, stderr};
 
 const DATA: [&str; 6] = [
     "--data",
@@ -37,7 +37,7 @@ async fn send_has_the_official_account_write_and_says_so() {
     assert_eq!(accepted.len(), 1);
     assert_eq!((accepted[0].person, sent["msgid"].as_i64()), (3, Some(accepted[0].msgid)));
     assert_eq!(accepted[0].client_msg_id.as_deref(), sent["id"].as_str());
-    // As the API gives it, for who reads numbers as doubles.
+    // As in the API, for clients that read numbers as doubles.
     assert_eq!(sent["msgid_text"], accepted[0].msgid.to_string());
     let appid = world.mini_program().unwrap().appid().to_owned();
     let jump = json!({ "appid": appid, "pagepath": "pages/a?id=1" });
@@ -55,14 +55,14 @@ async fn send_tells_who_cannot_be_reached_and_what_is_wrong_before_it_sends() {
     let stranger: Vec<String> =
         ["send", "--unionid", "oStranger", "--template", &template].map(str::to_owned).into();
     let stranger = [stranger, DATA.map(str::to_owned).into()].concat();
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&wrong, &["data_invalid", "data.time3", "data.thnig4", "hint: "][..]),
         (&stranger, &["user_unknown", "hint: "]),
     ] {
         let refused = bridge.run(&words(arguments)).await;
         assert_eq!(refused.status.code(), Some(1));
-        let said = talk(&refused);
-        assert!(told.iter().all(|word| said.contains(word)), "{said}");
+        let text = stderr(&refused);
+        assert!(expected.iter().all(|part| text.contains(part)), "{text}");
     }
     assert!(world.sent_messages().is_empty());
 }
@@ -74,14 +74,14 @@ async fn a_message_that_fails_or_waits_is_told_by_the_exit_code() {
     world.main().quirk([4], Quirk::RefusesTemplates);
     let refused = bridge.run(&words(&to_follower(&world, 4))).await;
     assert_eq!(refused.status.code(), Some(1));
-    assert!(talk(&refused).contains("refused_by_user"), "{}", talk(&refused));
+    assert!(stderr(&refused).contains("refused_by_user"), "{}", stderr(&refused));
 
     world.fail(Call::TemplateSend, When::Always, Fault::Errcode(45009));
     let mut arguments = to_follower(&world, 5);
     arguments.extend(["--wait", "3"].map(str::to_owned));
     let queued = bridge.run(&words(&arguments)).await;
-    assert_eq!(queued.status.code(), Some(75), "{}", talk(&queued));
-    assert!(talk(&queued).contains("stays queued"), "{}", talk(&queued));
+    assert_eq!(queued.status.code(), Some(75), "{}", stderr(&queued));
+    assert!(stderr(&queued).contains("stays queued"), "{}", stderr(&queued));
 }
 
 #[tokio::test]
@@ -90,23 +90,23 @@ async fn a_message_that_may_have_arrived_has_ended_only_where_it_is_not_sent_aga
     let bridge = Bridge::against(&world, "");
     world.fail(Call::TemplateSend, 1, Fault::HttpStatus(502));
     let sent = bridge.run(&words(&to_follower(&world, 3))).await;
-    assert_eq!(sent.status.code(), Some(0), "{}", talk(&sent));
+    assert_eq!(sent.status.code(), Some(0), "{}", stderr(&sent));
 
     world.fail(Call::TemplateSend, When::Always, Fault::HttpStatus(502));
     let mut arguments = to_follower(&world, 5);
     arguments.extend(["--wait", "3"].map(str::to_owned));
     let unknown = bridge.run(&words(&arguments)).await;
-    assert_eq!(unknown.status.code(), Some(75), "{}", talk(&unknown));
-    let (data, said) = (String::from_utf8(unknown.stdout.clone()).unwrap(), talk(&unknown));
-    assert!(data.contains(" unknown") && said.contains("sent again"), "{data} {said}");
-    assert!(said.contains("answer_lost: ") && said.contains("502"), "{said}");
+    assert_eq!(unknown.status.code(), Some(75), "{}", stderr(&unknown));
+    let (data, text) = (String::from_utf8(unknown.stdout.clone()).unwrap(), stderr(&unknown));
+    assert!(data.contains(" unknown") && text.contains("sent again"), "{data} {text}");
+    assert!(text.contains("answer_lost: ") && text.contains("502"), "{text}");
 }
 
 #[tokio::test]
 async fn what_a_message_would_leave_without_a_word_is_wrong_usage() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    for (added, told) in [
+    for (added, option) in [
         (vec!["--page", "pages/a"], "--mini-program"),
         (vec!["--app", "shop", "--url", "https://example.com"], "--url"),
         (vec!["--app", "shop", "--mini-program", "shop"], "--mini-program"),
@@ -115,8 +115,8 @@ async fn what_a_message_would_leave_without_a_word_is_wrong_usage() {
         arguments.extend(added.into_iter().map(str::to_owned));
         let refused = bridge.run(&words(&arguments)).await;
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
-        let said = talk(&refused);
-        assert!(said.contains(told) && said.contains("hint: "), "{said}");
+        let text = stderr(&refused);
+        assert!(text.contains(option) && text.contains("hint: "), "{text}");
     }
     assert!(world.sent_messages().is_empty());
 }

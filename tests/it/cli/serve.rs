@@ -1,4 +1,4 @@
-//! `serve`: health, the rescue of what was interrupted, and a clean end.
+//! `serve`: health, rescue of interrupted runs, and shutdown.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,9 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
 
-use crate::harness::{Bridge, SHORT_LEASE, Serving, crash, latest, night, signal, until, world_of};
+use crate::harness::{
+    Bridge, SHORT_LEASE, ServeProcess, crash, latest, run_sync, signal, until, world_of_pages,
+};
 
-/// The status line of an answer.
+/// Sends a GET request and returns the status line of the answer.
 async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -23,11 +25,11 @@ async fn get(address: SocketAddr, path: &str) -> String {
 async fn it_answers_health_and_ends_with_0_on_sigterm() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
+    let ServeProcess { mut child, address, .. } = ServeProcess::start(&bridge).await;
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(get(address, path).await, "HTTP/1.1 200 OK", "{path}");
     }
-    // WeChat being down never makes it unready.
+    // A WeChat outage does not affect readiness.
     world.stop().await;
     assert_eq!(get(address, "/readyz").await, "HTTP/1.1 200 OK");
     assert_eq!(get(address, "/nothing").await, "HTTP/1.1 404 Not Found");
@@ -37,16 +39,16 @@ async fn it_answers_health_and_ends_with_0_on_sigterm() {
 
 #[tokio::test]
 async fn it_resumes_an_interrupted_run_by_itself() {
-    let world = world_of(4, 500).await;
+    let world = world_of_pages(4, 500).await;
     let bridge = Bridge::against(&world, SHORT_LEASE);
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
-    let Serving { mut child, .. } = Serving::start(&bridge).await;
+    let ServeProcess { mut child, .. } = ServeProcess::start(&bridge).await;
     let ended = async {
         while latest(&bridge).await["state"] != "succeeded" {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("nobody resumed it");
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the run was not resumed");
     let run = latest(&bridge).await;
     assert_eq!((&run["id"], &run["resumed_at_page"]), (&open["id"], &3.into()));
     bridge.assert_mirrors(&world).await;
@@ -60,19 +62,19 @@ async fn sigterm_under_a_run_and_a_slow_client_still_ends_in_time_with_a_checkpo
     let options = options.latency(Call::UserGet, Duration::from_millis(200));
     let world = Sandbox::start(options).await.unwrap();
     let bridge = Bridge::against(&world, "[sync]\nschedule = '* * * * * *'\nlease_seconds = 600");
-    let Serving { mut child, address, .. } = Serving::start(&bridge).await;
+    let ServeProcess { mut child, address, .. } = ServeProcess::start(&bridge).await;
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await.unwrap();
     until("the run of a tick", || world.requests(Call::UserGet) >= 6).await;
 
-    let asked = Instant::now();
+    let stopped_at = Instant::now();
     signal(&child, "TERM");
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    assert!(stopped_at.elapsed() < Duration::from_secs(25), "{:?}", stopped_at.elapsed());
     let run = latest(&bridge).await;
     assert_eq!((&run["state"], &run["trigger"]), (&"paused".into(), &"schedule".into()));
-    // Its lease was given up: the next start goes on at once.
-    assert_eq!(night(&bridge).await["id"], run["id"]);
+    // The lease was released: the next start resumes at once.
+    assert_eq!(run_sync(&bridge).await["id"], run["id"]);
     bridge.assert_mirrors(&world).await;
 }
 
@@ -83,9 +85,9 @@ async fn an_address_that_is_taken_fails_with_a_hint() {
     let taken = world.address().to_string();
     let output = bridge.run(&["serve", "--listen", &taken]).await;
     assert_eq!(output.status.code(), Some(1));
-    let said = crate::harness::talk(&output);
+    let text = crate::harness::stderr(&output);
     assert!(
-        said.contains(&format!("cannot listen on {taken}")) && said.contains("hint:"),
-        "{said}"
+        text.contains(&format!("cannot listen on {taken}")) && text.contains("hint:"),
+        "{text}"
     );
 }

@@ -1,11 +1,11 @@
-//! `sync` as operations sees it: its JSON, its accounts, its options, its talk.
+//! `sync` on the command line: JSON, accounts, options, and progress on stderr.
 
 use serde_json::Value;
 use unionid_bridge::sandbox::{Call, OfficialAccount, Options, Sandbox};
 
-use crate::harness::{Bridge, assert_run_adds_up, crash, latest, night, talk, world_of};
+use crate::harness::{Bridge, assert_run_adds_up, crash, latest, run_sync, stderr, world_of_pages};
 
-/// The members that the design promises of a run.
+/// The documented members of a run.
 const MEMBERS: &[&str] = &[
     "id",
     "appid",
@@ -30,7 +30,7 @@ const MEMBERS: &[&str] = &[
 
 const OTHER: &str = "wx0a00000000000002";
 
-/// A world of two Official Accounts, of 300 and of 200 followers.
+/// A sandbox with two Official Accounts of 300 and 200 followers.
 async fn two_accounts() -> Sandbox {
     let mut options = Options::with_followers(300);
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -44,9 +44,9 @@ fn appids(runs: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn its_json_is_an_array_of_runs_with_every_promised_member() {
-    let world = world_of(3, 200).await;
+    let world = world_of_pages(3, 200).await;
     let bridge = Bridge::against(&world, "");
-    let run = night(&bridge).await;
+    let run = run_sync(&bridge).await;
     for member in MEMBERS {
         assert!(run.get(member).is_some(), "{member} is missing: {run}");
     }
@@ -66,14 +66,14 @@ async fn its_json_is_an_array_of_runs_with_every_promised_member() {
 
 #[tokio::test]
 async fn stdout_is_data_and_stderr_has_a_line_a_page() {
-    let world = world_of(3, 200).await;
+    let world = world_of_pages(3, 200).await;
     let bridge = Bridge::against(&world, "[log]\nfilter = 'trace'");
     let output = bridge.run(&["sync", "--json"]).await;
     assert!(serde_json::from_slice::<Value>(&output.stdout).unwrap().is_array());
-    let talk = talk(&output);
+    let progress = stderr(&output);
     for page in 1..=3 {
         let line = format!("main: page {page}, {} of 600 followers listed", page * 200);
-        assert_eq!(talk.matches(&line).count(), 1, "{talk}");
+        assert_eq!(progress.matches(&line).count(), 1, "{progress}");
     }
     assert!(bridge.run(&["sync"]).await.stdout.is_empty());
 }
@@ -98,7 +98,7 @@ async fn a_dry_run_says_what_would_change_and_writes_nothing() {
     assert_eq!(before[0]["calls"]["user/info/batchget"], 10);
     assert_eq!(bridge.json(&["runs", "list"]).await, Value::Array(Vec::new()));
 
-    night(&bridge).await;
+    run_sync(&bridge).await;
     world.main().leave(0..7);
     world.main().join(5);
     world.reset_stats();
@@ -106,7 +106,7 @@ async fn a_dry_run_says_what_would_change_and_writes_nothing() {
     assert_eq!((&after[0]["new"], &after[0]["departures"]), (&5.into(), &7.into()));
     assert_eq!((&after[0]["known"], &after[0]["listed"]), (&993.into(), &998.into()));
     assert_eq!(world.requests(Call::UserInfoBatchget) + world.requests(Call::UserInfo), 0);
-    let run = night(&bridge).await;
+    let run = run_sync(&bridge).await;
     assert_eq!(
         (&run["id"], &run["fetched"], &run["unfollowed"]),
         (&2.into(), &5.into(), &7.into())
@@ -117,7 +117,7 @@ async fn a_dry_run_says_what_would_change_and_writes_nothing() {
 async fn full_asks_for_everybody_again_and_writes_only_what_changed() {
     let world = Sandbox::with_followers(500).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    night(&bridge).await;
+    run_sync(&bridge).await;
     let runs = bridge.json(&["sync", "--full"]).await;
     assert_run_adds_up(&runs[0]);
     assert_eq!((&runs[0]["mode"], &runs[0]["fetched"]), (&"full".into(), &500.into()));
@@ -126,7 +126,7 @@ async fn full_asks_for_everybody_again_and_writes_only_what_changed() {
 
 #[tokio::test]
 async fn restart_gives_an_interrupted_run_up_and_begins_anew() {
-    let world = world_of(4, 100).await;
+    let world = world_of_pages(4, 100).await;
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 1");
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
     let runs = bridge.json(&["sync", "--restart"]).await;

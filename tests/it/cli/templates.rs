@@ -1,9 +1,9 @@
-//! `templates` and `industry` at the command line: JSON as the API gives it.
+//! `templates` and `industry` on the command line, with the same JSON as the API.
 
 use serde_json::Value;
 use unionid_bridge::sandbox::{Options, Sandbox};
 
-use crate::harness::{Bridge, Serving, talk};
+use crate::harness::{Bridge, ServeProcess, stderr};
 
 #[tokio::test]
 async fn templates_of_both_kinds_of_account_are_listed_added_and_deleted() {
@@ -21,7 +21,7 @@ async fn templates_of_both_kinds_of_account_are_listed_added_and_deleted() {
         let listed = bridge.run(&list).await;
         assert!(String::from_utf8(listed.stdout).unwrap().contains(id));
         let gone = bridge.run(&["templates", "delete", id, "--app", app]).await;
-        assert_eq!(gone.status.code(), Some(0), "{}", talk(&gone));
+        assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
         assert_eq!(bridge.json(&list).await.as_array().unwrap().len(), before);
     }
 }
@@ -31,7 +31,7 @@ async fn what_is_listed_as_json_is_what_the_api_lists() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let key = bridge.key("templates").await;
-    let serving = Serving::start(&bridge).await;
+    let serving = ServeProcess::start(&bridge).await;
     let (main, shop) = (world.main(), world.mini_program().unwrap());
     let (main, shop) = (
         format!("/v1/official-accounts/{}", main.appid()),
@@ -71,7 +71,7 @@ async fn options_that_a_kind_of_template_has_not_are_wrong_usage() {
     options.legacy_templates = true;
     let world = Sandbox::start(options).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    for (arguments, named) in [
+    for (arguments, option) in [
         (&["add", "43216", "--keyword-id", "1"][..], "--keyword-id"),
         (&["add", "43216", "--keyword", "商品", "--scene", "x"], "--scene"),
         (&["--app", "shop", "add", "2001", "--keyword", "商品"], "--keyword"),
@@ -83,11 +83,11 @@ async fn options_that_a_kind_of_template_has_not_are_wrong_usage() {
         (&["--legacy", "categories"], "categories"),
     ] {
         let refused = bridge.run(&[&["templates"], arguments].concat()).await;
-        let said = talk(&refused);
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
-        assert!(said.contains(named) && said.contains("hint: "), "{arguments:?}: {said}");
+        let text = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(option) && text.contains("hint: "), "{arguments:?}: {text}");
     }
-    // Nothing was added on the way.
+    // No template was added.
     let added = bridge.json(&["templates", "--legacy", "list"]).await;
     assert_eq!(added, Value::Array(Vec::new()));
 }
@@ -112,29 +112,18 @@ async fn the_templates_of_old_have_the_same_members() {
 }
 
 #[tokio::test]
-async fn the_templates_of_old_say_that_they_are_withdrawn_and_what_took_their_place() {
-    let world = Sandbox::with_followers(1).await.unwrap();
-    let bridge = Bridge::against(&world, "");
-    for command in [&["list"][..], &["library"], &["keywords", "AT0002"], &["delete", "T1"]] {
-        let refused = bridge.run(&[&["templates", "--legacy"], command].concat()).await;
-        assert_eq!(refused.status.code(), Some(1), "{command:?}");
-        let said = talk(&refused);
-        assert!(
-            said.contains("45103") && said.contains("hint: ") && said.contains("subscribe"),
-            "{said}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn industries_are_shown_and_set_once_a_month() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let shown = bridge.run(&["industry", "show"]).await;
-    assert_eq!(shown.status.code(), Some(0), "{}", talk(&shown));
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
     let set = bridge.json(&["industry", "set", "2", "16"]).await;
     assert!(set["primary_industry"]["first_class"].is_string(), "{set}");
     let again = bridge.run(&["industry", "set", "1", "4"]).await;
     assert_eq!(again.status.code(), Some(1));
-    assert!(talk(&again).contains("43100") && talk(&again).contains("month"), "{}", talk(&again));
+    assert!(
+        stderr(&again).contains("43100") && stderr(&again).contains("month"),
+        "{}",
+        stderr(&again)
+    );
 }

@@ -1,4 +1,4 @@
-//! Callers who have to be told that the database is away.
+//! Callers that send requests while the database is unreachable.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use unionid_bridge::sandbox::{Event, Sandbox};
 
-use crate::harness::{Answer, Serving};
+use crate::harness::{Answer, ServeProcess};
 
-/// People from this number on were never known.
+/// The first number of people that the service has never seen.
 pub const STRANGERS: u64 = 1_000_000;
 
 /// The latest status of each kind of request.
@@ -26,24 +26,24 @@ impl Latest {
     }
 }
 
-/// Callers who go on whatever they are told.
+/// Callers that continue after every error.
 pub struct Load<'a> {
     world: &'a Sandbox,
-    serving: &'a Serving,
+    serving: &'a ServeProcess,
     key: String,
     pub stop: CancellationToken,
     latest: Mutex<Latest>,
 }
 
 impl<'a> Load<'a> {
-    /// With a key for logins and look-ups that the service knows already.
-    pub fn new(world: &'a Sandbox, serving: &'a Serving, key: String) -> Self {
+    /// `key` must be valid for logins and look-ups, and known to the service.
+    pub fn new(world: &'a Sandbox, serving: &'a ServeProcess, key: String) -> Self {
         let (stop, latest) = (CancellationToken::new(), Mutex::default());
         Self { world, serving, key, stop, latest }
     }
 
-    /// All of them at once; how many callbacks were acknowledged.
-    pub async fn go_on(&self) -> u64 {
+    /// Runs all callers until they are stopped. Returns the number of acknowledged callbacks.
+    pub async fn run(&self) -> u64 {
         let (.., acknowledged) = tokio::join!(
             self.repeat(
                 async |turn| self.log_in(turn).await,
@@ -67,30 +67,31 @@ impl<'a> Load<'a> {
         acknowledged
     }
 
-    /// Asks again and again until the end; each is answered well, or with 503 and a time to come back.
+    /// Repeats a request until the callers are stopped. Each answer must be 200, or 503 with `Retry-After`.
+    /// Returns the number of successes.
     async fn repeat(
         &self,
-        ask: impl AsyncFn(u64) -> Answer,
-        note: impl Fn(&mut Latest, u16),
+        send: impl AsyncFn(u64) -> Answer,
+        record: impl Fn(&mut Latest, u16),
     ) -> u64 {
-        let mut well = 0;
+        let mut succeeded = 0;
         for turn in 0.. {
             if self.stop.is_cancelled() {
                 break;
             }
             let began = Instant::now();
-            let answer = ask(turn).await;
+            let answer = send(turn).await;
             assert!(began.elapsed() < Duration::from_secs(2), "{:?}: {answer:?}", began.elapsed());
             match answer.status {
-                200 => well += 1,
+                200 => succeeded += 1,
                 status => {
                     assert_eq!((status, answer.header("retry-after")), (503, "2"), "{answer:?}");
                 }
             }
-            note(&mut self.latest.lock().unwrap(), answer.status);
+            record(&mut self.latest.lock().unwrap(), answer.status);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        well
+        succeeded
     }
 
     async fn log_in(&self, turn: u64) -> Answer {
@@ -105,7 +106,7 @@ impl<'a> Load<'a> {
         self.serving.call("GET", &path).key(&self.key).send().await
     }
 
-    /// Each time another person unfollows who was never known.
+    /// Sends an unfollow event of a person that the service has never seen.
     async fn call_back(&self, turn: u64) -> Answer {
         let main = self.world.main();
         let envelope = main.envelope(Event::unsubscribe(STRANGERS + turn)).unwrap();

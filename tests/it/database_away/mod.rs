@@ -1,4 +1,4 @@
-//! T3 for who calls: the database goes away under load, and comes back.
+//! T3 for callers: the database becomes unreachable under load and recovers.
 
 mod load;
 mod restart;
@@ -10,23 +10,25 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use load::Load;
 
-use crate::harness::{Backend, Bridge, Proxy, Serving, TestDatabase, Way, calling_back, until};
+use crate::harness::{
+    Backend, Bridge, Proxy, ProxyMode, ServeProcess, TestDatabase, calling_back, until,
+};
 
-/// Nothing but requests is to be seen.
+/// Disables syncs, so that only requests matter.
 const NO_SYNC: &str = "[sync]\nenabled = false";
 
-/// Longer than an API key is believed without the database.
+/// Longer than API keys are cached without the database.
 const LONG: Duration = Duration::from_secs(6);
 
 const SHORT: Duration = Duration::from_secs(1);
 
 #[rstest]
-#[case::stopped(Way::Cut, LONG)]
-#[case::restarted(Way::Cut, SHORT)]
-#[case::lost(Way::Silent, SHORT)]
+#[case::stopped(ProxyMode::Close, LONG)]
+#[case::restarted(ProxyMode::Close, SHORT)]
+#[case::lost(ProxyMode::Blackhole, SHORT)]
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_callers_are_told_so_and_it_is_taken_up_again_by_itself(
-    #[case] how: Way,
+    #[case] how: ProxyMode,
     #[case] away: Duration,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -37,29 +39,29 @@ async fn while_the_database_is_away_callers_are_told_so_and_it_is_taken_up_again
     let bridge = Bridge::on(&world, &url, NO_SYNC);
     assert_eq!(bridge.run(&["sync"]).await.status.code(), Some(0));
     let key = bridge.key("login,resolve").await;
-    let serving = Serving::start(&bridge).await;
+    let serving = ServeProcess::start(&bridge).await;
     let load = Load::new(&world, &serving, key);
 
-    let story = async {
-        until("all to be well", || load.latest().all(200)).await;
+    let scenario = async {
+        until("all to succeed", || load.latest().all(200)).await;
         assert_eq!(load.status("/readyz").await, 200);
         proxy.set(how);
-        let cut = Instant::now();
-        until("all to be refused", || load.latest().all(503)).await;
-        assert!(cut.elapsed() < Duration::from_secs(3), "{:?}", cut.elapsed());
+        let cut_at = Instant::now();
+        until("all to fail", || load.latest().all(503)).await;
+        assert!(cut_at.elapsed() < Duration::from_secs(3), "{:?}", cut_at.elapsed());
         assert_eq!((load.status("/readyz").await, load.status("/livez").await), (503, 200));
-        tokio::time::sleep(away.saturating_sub(cut.elapsed())).await;
+        tokio::time::sleep(away.saturating_sub(cut_at.elapsed())).await;
         assert!(load.latest().all(503), "{:?}", load.latest());
 
-        proxy.set(Way::Open);
-        let back = Instant::now();
-        until("all to be well again", || load.latest().all(200)).await;
+        proxy.set(ProxyMode::Forward);
+        let restored_at = Instant::now();
+        until("all to succeed again", || load.latest().all(200)).await;
         assert_eq!(load.status("/readyz").await, 200);
-        assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+        assert!(restored_at.elapsed() < Duration::from_secs(5), "{:?}", restored_at.elapsed());
         load.stop.cancel();
     };
-    let (acknowledged, ()) = tokio::join!(load.go_on(), story);
-    // Whatever was acknowledged is there. A commit whose answer was lost may be there besides.
+    let (acknowledged, ()) = tokio::join!(load.run(), scenario);
+    // All acknowledged events are stored. Commits whose answer was lost may be stored too.
     let store = database.connect().await;
     let left = entity::follower::Entity::find();
     let left = left.filter(entity::follower::Column::Subscribed.eq(false));

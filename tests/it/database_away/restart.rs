@@ -1,6 +1,6 @@
-//! T3 with a server that is really ended and started again, with a run under way.
+//! T3 with a database server that is really stopped and restarted during a run.
 
-#![expect(clippy::print_stdout, reason = "tells how soon the run went on")]
+#![expect(clippy::print_stdout, reason = "prints how soon the run resumed")]
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 use unionid_bridge::sandbox::{Call, Callback, Options, Sandbox};
 
 use super::load::{Load, STRANGERS};
-use crate::harness::{Backend, Bridge, Ending, Server, Serving, assert_mirrors, until};
+use crate::harness::{Backend, Bridge, Ending, ServeProcess, Server, assert_mirrors, until};
 
-/// A run that is under way for a while, and its lease.
+/// Settings for a long run with a short lease.
 const SETTINGS: &str = "[sync]\nschedule = '* * * * * *'\nlease_seconds = 3";
 
 const PAGES: u64 = 40;
 
-const AWAY: Duration = Duration::from_secs(3);
+const OUTAGE: Duration = Duration::from_secs(3);
 
-/// How soon after the database's return all is well.
+/// The allowed recovery time after the database is back.
 const SOON: Duration = Duration::from_secs(5);
 
-async fn slowly_listed() -> Sandbox {
+async fn slow_world() -> Sandbox {
     let options = Options { page_size: 50, ..Options::with_followers(PAGES * 50) };
     let options = options.latency(Call::UserGet, Duration::from_millis(100));
     let url = "http://127.0.0.1:9/v1/callbacks/{appid}";
@@ -29,23 +29,23 @@ async fn slowly_listed() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// What the API gives of the newest run.
-async fn newest(serving: &Serving, key: &str) -> Value {
+/// Returns the newest run from the API.
+async fn newest(serving: &ServeProcess, key: &str) -> Value {
     let answer = serving.call("GET", "/v1/sync-runs?limit=1").key(key).send().await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["data"][0].clone()
 }
 
-/// What the API gives of a run, soon: keys are believed for a while without the database, so that all may
-/// look well until they have to be read again.
-async fn run(serving: &Serving, key: &str, id: &Value) -> Value {
-    let (path, asked) = (format!("/v1/sync-runs/{id}"), Instant::now());
+/// Returns a run from the API, and retries 503 for a while: cached keys may expire after everything else has
+/// recovered, and then have to be read again.
+async fn run(serving: &ServeProcess, key: &str, id: &Value) -> Value {
+    let (path, began) = (format!("/v1/sync-runs/{id}"), Instant::now());
     loop {
         let answer = serving.call("GET", &path).key(key).send().await;
         if answer.status == 200 {
             return answer.json();
         }
-        assert!(answer.status == 503 && asked.elapsed() < SOON, "{answer:?}");
+        assert!(answer.status == 503 && began.elapsed() < SOON, "{answer:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -57,41 +57,41 @@ async fn a_server_that_is_started_again_is_taken_up_by_callers_and_by_the_run_un
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(mut server) = Server::start(backend).await else {
-        println!("skipped: no programs of {backend:?} are found here");
+        println!("skipped: no {backend:?} server program was found");
         return;
     };
-    let world = slowly_listed().await;
+    let world = slow_world().await;
     let bridge = Bridge::on(&world, &server.url, SETTINGS);
     assert_eq!(bridge.run(&["sync"]).await.status.code(), Some(0));
     let key = bridge.key("login,resolve,sync").await;
     let listed = world.requests(Call::UserGet);
-    let serving = Serving::start(&bridge).await;
+    let serving = ServeProcess::start(&bridge).await;
     let load = Load::new(&world, &serving, key.clone());
-    let story = async {
-        until("all to be well", || load.latest().all(200)).await;
+    let scenario = async {
+        until("all to succeed", || load.latest().all(200)).await;
         until("a run", || world.requests(Call::UserGet) >= listed + 10).await;
-        let under_way = newest(&serving, &key).await;
-        assert_eq!(under_way["state"], "running", "{under_way}");
+        let running = newest(&serving, &key).await;
+        assert_eq!(running["state"], "running", "{running}");
 
         server.end(ending).await;
-        let gone = Instant::now();
-        until("all to be refused", || load.latest().all(503)).await;
-        assert!(gone.elapsed() < Duration::from_secs(3), "{:?}", gone.elapsed());
+        let stopped_at = Instant::now();
+        until("all to fail", || load.latest().all(503)).await;
+        assert!(stopped_at.elapsed() < Duration::from_secs(3), "{:?}", stopped_at.elapsed());
         assert_eq!((load.status("/readyz").await, load.status("/livez").await), (503, 200));
-        tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
+        tokio::time::sleep(OUTAGE.saturating_sub(stopped_at.elapsed())).await;
         assert!(load.latest().all(503), "{:?}", load.latest());
 
         server.restart().await;
-        let back = Instant::now();
-        until("all to be well again", || load.latest().all(200)).await;
+        let restored_at = Instant::now();
+        until("all to succeed again", || load.latest().all(200)).await;
         assert_eq!(load.status("/readyz").await, 200);
-        assert!(back.elapsed() < SOON, "{:?}", back.elapsed());
+        assert!(restored_at.elapsed() < SOON, "{:?}", restored_at.elapsed());
         load.stop.cancel();
-        (run(&serving, &key, &under_way["id"]).await, back)
+        (run(&serving, &key, &running["id"]).await, restored_at)
     };
-    let (_, (returned, back)) = tokio::join!(load.go_on(), story);
+    let (_, (run_after, restored_at)) = tokio::join!(load.run(), scenario);
     drop(load);
-    assert_goes_on(&serving, &key, &returned, back).await;
+    assert_resumes(&serving, &key, &run_after, restored_at).await;
     let left: Vec<u64> = (STRANGERS..STRANGERS + 10_000).collect();
     let store = bridge.store().await;
     assert_mirrors(&store, &world, &world.main().appid().parse().unwrap(), &left).await;
@@ -99,20 +99,25 @@ async fn a_server_that_is_started_again_is_taken_up_by_callers_and_by_the_run_un
     assert_eq!(serving.stop().await.0, Some(0));
 }
 
-/// The run goes on by itself from where it was, soon, and comes to its end.
-async fn assert_goes_on(serving: &Serving, key: &str, returned: &Value, back: Instant) {
-    let (mut later, mut went_on) = (returned.clone(), None);
+/// Asserts that the run resumes by itself within [`SOON`] and succeeds.
+async fn assert_resumes(
+    serving: &ServeProcess,
+    key: &str,
+    run_after: &Value,
+    restored_at: Instant,
+) {
+    let (mut later, mut resumed_after) = (run_after.clone(), None);
     while later["state"] != "succeeded" {
-        assert!(back.elapsed() < Duration::from_secs(60), "{later}, {went_on:?}");
+        assert!(restored_at.elapsed() < Duration::from_secs(60), "{later}, {resumed_after:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
-        later = run(serving, key, &returned["id"]).await;
-        let goes_on = later["pages"].as_u64() > returned["pages"].as_u64();
-        if goes_on && went_on.is_none() {
-            went_on = Some(back.elapsed());
+        later = run(serving, key, &run_after["id"]).await;
+        let has_progress = later["pages"].as_u64() > run_after["pages"].as_u64();
+        if has_progress && resumed_after.is_none() {
+            resumed_after = Some(restored_at.elapsed());
         }
     }
-    println!("the run went on {went_on:?} after the database was back");
-    let soon = went_on.is_none_or(|after| after < SOON);
-    assert!(soon, "{went_on:?}");
+    println!("the run resumed {resumed_after:?} after the database was back");
+    let soon = resumed_after.is_none_or(|after| after < SOON);
+    assert!(soon, "{resumed_after:?}");
     assert_eq!(later["listed"], PAGES * 50, "{later}");
 }

@@ -1,4 +1,4 @@
-//! Databases that are away, behind, or too small.
+//! Databases that are unreachable, outdated, or too small.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::Sandbox;
@@ -41,7 +41,7 @@ async fn a_file_that_takes_no_more_is_told() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let url = "sqlite:///proc/bridge.db?mode=rwc";
     let report = Report::of(&private(Bridge::on(&world, url, ""))).await;
-    report.assert("database-disk", "fail", &["/proc", "right to write"]);
+    report.assert("database-disk", "fail", &["/proc", "write permission"]);
 }
 
 #[tokio::test]

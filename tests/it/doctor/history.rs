@@ -1,4 +1,4 @@
-//! Syncs that are late, wait or found changes; callbacks that do not arrive; people in common.
+//! Checks of the history: late, held or conflicting syncs, missing callbacks, and shared unionids.
 
 use entity::sync_run::Column;
 use rstest::rstest;
@@ -10,9 +10,9 @@ use unionid_bridge::store::accounts;
 use unionid_bridge::store::quarantine::{self, Conflict};
 
 use super::{Report, TOKEN, log_in, private, receive_callback, synced};
-use crate::harness::{Backend, Bridge, TestDatabase, night};
+use crate::harness::{Backend, Bridge, TestDatabase, run_sync};
 
-/// Changes every run.
+/// Sets a column of every run.
 async fn set_runs<V: Into<Expr>>(bridge: &Bridge, column: entity::sync_run::Column, value: V) {
     let store = bridge.store().await;
     let update = entity::sync_run::Entity::update_many().col_expr(column, value.into());
@@ -27,7 +27,7 @@ async fn the_first_sync_is_asked_for() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = private(Bridge::against(&world, ""));
     bridge.run(&["migrate", "up"]).await;
-    Report::of(&bridge).await.assert("last-run", "warn", &["none yet", "unionid-bridge sync"]);
+    Report::of(&bridge).await.assert("last-run", "warn", &["has run yet", "unionid-bridge sync"]);
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_sync_that_is_long_ago_is_told_once_two_ticks_went_by() {
         set_runs(&bridge, Column::StartedAt, then).await;
         Report::of(&bridge).await.assert("last-run", state, &["run 1"]);
     }
-    Report::of(&bridge).await.assert("last-run", "warn", &["two ticks", "serve"]);
+    Report::of(&bridge).await.assert("last-run", "warn", &["two scheduled times", "serve"]);
 }
 
 #[tokio::test]
@@ -49,9 +49,9 @@ async fn a_sync_that_failed_since_is_told_beside_the_good_one() {
     let bridge = synced(&world).await;
     let refusal = world.fail(Call::UserInfoBatchget, 1.., Fault::Errcode(48001));
     bridge.run(&["sync", "--full"]).await;
-    assert!(world.struck(refusal) > 0);
+    assert!(world.hits(refusal) > 0);
     world.clear_faults();
-    let words = ["run 2", "48001", "latest good one: run 1", "runs show 2"];
+    let words = ["run 2", "48001", "latest successful one: run 1", "runs show 2"];
     Report::of(&bridge).await.assert("last-run", "warn", &words);
 }
 
@@ -77,10 +77,10 @@ async fn unionids_that_changed_are_news_for_a_week(#[case] backend: Backend) {
     let world = Sandbox::with_followers(30).await.unwrap();
     let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = private(Bridge::on(&world, &database.url, ""));
-    night(&bridge).await;
+    run_sync(&bridge).await;
     Report::of(&bridge).await.assert("unionid-conflicts", "ok", &[]);
     world.main().rebind();
-    night(&bridge).await;
+    run_sync(&bridge).await;
     Report::of(&bridge).await.assert("unionid-conflicts", "warn", &["30 unionids", "bound"]);
     let then = database.store().await.now().await.unwrap() - 8 * DAY_MS;
     set_runs(&bridge, Column::StartedAt, then).await;
@@ -123,7 +123,7 @@ async fn callbacks_that_never_came_are_told_with_the_url_to_enter() {
     Report::of(&bridge).await.assert("callbacks", "ok", &["the latest"]);
 }
 
-/// Unionids that nobody in the world has.
+/// Unionids that nobody in the sandbox has.
 fn strangers(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("oSTRANGER{number:019}"))
 }
@@ -142,14 +142,14 @@ async fn sides_that_are_bound_apart_are_told_once_there_are_many(#[case] backend
     };
     let store = database.store().await;
     shared("skipped", &["no follower is known yet"]).await;
-    night(&bridge).await;
+    run_sync(&bridge).await;
     shared("skipped", &["nobody has logged in"]).await;
     log_in(&store, &world, strangers(99)).await;
     shared("skipped", &["too few to tell"]).await;
     entity::mini_program_user::Entity::delete_many().exec(store.writer()).await.unwrap();
     log_in(&store, &world, strangers(2_500)).await;
     shared("warn", &["none of 2000 users", "none of 150 followers", "Open Platform account"]).await;
-    // One of many users follows: the samples of both sides together find it.
+    // Only one of many users follows. The samples of both accounts find this user.
     let follower = world.main().person(3).unionid;
     entity::mini_program_user::Entity::delete_many().exec(store.writer()).await.unwrap();
     log_in(&store, &world, strangers(2_500).chain(follower)).await;

@@ -1,9 +1,9 @@
-//! `doctor`: what is well is told so, what is wrong comes with what to do, and nothing is given away.
+//! `doctor`: each check reports its state, failures have a hint, and no secret is printed.
 
 mod database;
 mod history;
+mod network;
 mod settings;
-mod way;
 mod wechat;
 
 use std::os::unix::fs::PermissionsExt;
@@ -15,12 +15,12 @@ use unionid_bridge::doctor::Name;
 use unionid_bridge::sandbox::{Call, Sandbox};
 use unionid_bridge::store::{Store, accounts};
 
-use crate::harness::{Backend, Bridge, TestDatabase, night, talk};
+use crate::harness::{Backend, Bridge, TestDatabase, run_sync, stderr};
 
 const TOKEN: &str = "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__CALLBACK_TOKEN";
 const BASE_URL: &str = "UNIONID_BRIDGE__WECHAT__BASE_URL";
 
-/// A report of `doctor --json`, with its exit code checked against it.
+/// The report of `doctor --json`. Its exit code was checked.
 pub(super) struct Report(pub(super) Value);
 
 impl Report {
@@ -28,11 +28,11 @@ impl Report {
         let output = bridge.run(&["doctor", "--json"]).await;
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let code = i32::from(report["overall"] == "fail");
-        assert_eq!(output.status.code(), Some(code), "{report}, {}", talk(&output));
+        assert_eq!(output.status.code(), Some(code), "{report}, {}", stderr(&output));
         for check in report["checks"].as_array().unwrap() {
             let has_hint = check["hint"].as_str().is_some_and(|hint| !hint.is_empty());
-            let wants_hint = check["state"] == "warn" || check["state"] == "fail";
-            assert!(has_hint || !wants_hint, "{check}");
+            let needs_hint = check["state"] == "warn" || check["state"] == "fail";
+            assert!(has_hint || !needs_hint, "{check}");
         }
         Self(report)
     }
@@ -41,7 +41,7 @@ impl Report {
         self.0["checks"].as_array().unwrap().iter()
     }
 
-    /// The checks that came out so, by name.
+    /// Returns the names of the checks with this state.
     pub(super) fn names(&self, state: &str) -> Vec<&str> {
         let found = self.all().filter(|check| check["state"] == state);
         found.map(|check| check["name"].as_str().unwrap()).collect()
@@ -51,19 +51,19 @@ impl Report {
         self.all().find(|check| check["name"] == name).unwrap()
     }
 
-    pub(super) fn assert(&self, name: &str, state: &str, words: &[&str]) {
+    pub(super) fn assert(&self, name: &str, state: &str, parts: &[&str]) {
         let check = self.check(name);
         assert_eq!(check["state"], state, "{check}");
-        for word in words {
-            assert!(check.to_string().contains(word), "{word:?} is not in {check}");
+        for part in parts {
+            assert!(check.to_string().contains(part), "{part:?} is not in {check}");
         }
     }
 }
 
-/// A world that has been synced once, its configuration for its owner's eyes.
+/// Configures the command with private file permissions, and runs one sync.
 pub(super) async fn synced(world: &Sandbox) -> Bridge {
     let bridge = private(Bridge::against(world, ""));
-    night(&bridge).await;
+    run_sync(&bridge).await;
     bridge
 }
 
@@ -73,7 +73,7 @@ pub(super) fn private(bridge: Bridge) -> Bridge {
     bridge
 }
 
-/// The people log in to the Mini Program, with these unionids.
+/// Inserts users of the Mini Program with these unionids.
 pub(super) async fn log_in(
     store: &Store,
     world: &Sandbox,
@@ -118,7 +118,7 @@ async fn a_healthy_world_is_told_so(
             "UNIONID_BRIDGE__SECURITY__ENCRYPTION_KEYS",
             "['MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=']",
         );
-    night(&bridge).await;
+    run_sync(&bridge).await;
     let store = bridge.store().await;
     log_in(&store, &world, world.main().person(7).unionid).await;
     receive_callback(&store).await;
@@ -134,7 +134,7 @@ async fn a_healthy_world_is_told_so(
     for name in Name::ALL {
         report.check(name.as_str());
     }
-    report.assert("follower-list", "ok", &["300 people follow", "wx0a00000000000001"]);
+    report.assert("follower-list", "ok", &["300 followers", "wx0a00000000000001"]);
     let version = ["SQLite 3", "PostgreSQL ", "MariaDB 1"][backend as usize];
     report.assert("database", "ok", &[version]);
     assert_eq!(world.requests(Call::ClearQuota), 0);

@@ -1,4 +1,4 @@
-//! Configurations with mistakes, and files that others may read.
+//! Invalid configurations, and files with too open permissions.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -15,9 +15,9 @@ async fn mistakes_in_the_configuration_are_told_and_the_rest_is_skipped() {
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__ENCODING_AES_KEY", &"x".repeat(43));
     let report = Report::of(&bridge).await;
     assert_eq!(report.names("fail"), ["configuration"; 3]);
-    let told = report.0.to_string();
-    for word in ["sync.schedule", "did you mean `concurrency`?", "callback_token", "of no use"] {
-        assert!(told.contains(word), "{word:?} is not in {told}");
+    let text = report.0.to_string();
+    for word in ["sync.schedule", "did you mean `concurrency`?", "callback_token", "needs it"] {
+        assert!(text.contains(word), "{word:?} is not in {text}");
     }
     assert_eq!(report.names("skipped").len(), Name::ALL.len() - 1);
     assert_eq!(world.requests(Call::StableToken), 0);
@@ -51,7 +51,7 @@ async fn files_with_secrets_that_others_may_read_are_told() {
     let in_place = format!("secret = \"{}\"", world.main().secret());
     std::fs::write(&file, text.replace(&in_place, "secret_file = 'main-secret'")).unwrap();
     let report = Report::of(&bridge).await;
-    report.assert("file-permissions", "warn", &["(640)", "chmod 600 main-secret"]);
+    report.assert("file-permissions", "warn", &["(mode 640)", "chmod 600 main-secret"]);
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(Report::of(&bridge).await.names("warn").len(), 3);
 }

@@ -1,4 +1,4 @@
-//! What WeChat refuses, and what is spent for today.
+//! Calls that WeChat refuses, and quotas that are used up.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::{Call, Fault, Sandbox};
@@ -8,7 +8,7 @@ use super::{Report, synced};
 const SECRET: &str = "UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__SECRET";
 const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Breaks a world; the check that notices, and what it says.
+/// Breaks the sandbox. Returns the check that must fail, and parts of its text.
 fn broken(world: &Sandbox, how: &str) -> (&'static str, &'static [&'static str]) {
     let refuse = |call, errcode| _ = world.fail(call, 1.., Fault::Errcode(errcode));
     match how {
@@ -59,7 +59,7 @@ fn broken(world: &Sandbox, how: &str) -> (&'static str, &'static [&'static str])
             }
             ("wechat-answer", &["502", "wechat.base_url"])
         }
-        other => panic!("nothing breaks like {other}"),
+        other => panic!("unknown case {other}"),
     }
 }
 
@@ -116,7 +116,7 @@ async fn tokens_are_never_forced() {
 async fn calls_that_are_spent_for_today_are_no_failure() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = synced(&world).await;
-    // Three were made by the sync; the next one needs one.
+    // The sync made three calls; the next sync needs one.
     world.main().set_quota(Call::UserInfoBatchget, Some(3));
     let report = Report::of(&bridge).await;
     report.assert("quota", "warn", &["0 of 3 left today", "midnight"]);

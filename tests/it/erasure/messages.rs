@@ -1,4 +1,4 @@
-//! Who is erased leaves no message, no receipt and no word to a template, in any account.
+//! An erasure deletes the person's messages, receipts and consents in all accounts.
 
 use rstest::rstest;
 use unionid_bridge::erasure::erase_person;
@@ -9,12 +9,12 @@ use unionid_bridge::resolve::{Resolution, User};
 use unionid_bridge::sandbox::{Account, Event, Sandbox};
 use unionid_bridge::store::messages::{self, Route};
 
-use crate::harness::{Backend, TestApp, accept, calling_back, route};
+use crate::harness::{Backend, TestApp, accept_messages, calling_back, new_route};
 
-/// Where each account has what concerns these people.
+/// The people with data in each account.
 const PEOPLE: [u64; 3] = [2, 3, 4];
 
-async fn traced(app: &TestApp, world: &Sandbox) -> [Account; 2] {
+async fn accounts_with_traces(app: &TestApp, world: &Sandbox) -> [Account; 2] {
     app.sync_true(world).await;
     let accounts = [world.main(), world.mini_program().unwrap()];
     for person in PEOPLE {
@@ -41,7 +41,7 @@ async fn who_is_erased_by_unionid_leaves_nothing_in_any_account(
 ) {
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let [main, program] = traced(&app, &world).await;
+    let [main, program] = accounts_with_traces(&app, &world).await;
     assert!(erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
     assert_eq!((app.traces(&main).await, app.traces(&program).await), (vec![2, 4], vec![2, 4]));
     assert!(!erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
@@ -55,9 +55,9 @@ async fn who_withdraws_leaves_nothing_in_any_account(
 ) {
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let [main, program] = traced(&app, &world).await;
-    let told = if at_mini_program { &program } else { &main };
-    app.arrives(told, Event::user_authorization_revoke(3, "1")).await;
+    let [main, program] = accounts_with_traces(&app, &world).await;
+    let account = if at_mini_program { &program } else { &main };
+    app.receive_event(account, Event::user_authorization_revoke(3, "1")).await;
     assert_eq!((app.traces(&main).await, app.traces(&program).await), (vec![2, 4], vec![2, 4]));
 }
 
@@ -69,7 +69,7 @@ async fn a_message_that_alone_names_the_person_goes_too_before_it_is_sent(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (main, store) = (world.main(), &app.app.store);
-    let ids = accept(store, &main, &[3, 4]).await;
+    let ids = accept_messages(store, &main, &[3, 4]).await;
     assert!(erase_person(store, &unionid(&main, 3), "test", None).await.unwrap());
     assert_eq!(messages::find(store.reader(), &ids[0]).await.unwrap(), None);
     assert_eq!(app.message(&ids[1]).await.state, MessageState::Queued);
@@ -82,10 +82,10 @@ async fn a_receipt_of_an_erased_message_is_acknowledged_and_leaves_nothing(
 ) {
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let [main, _] = traced(&app, &world).await;
+    let [main, _] = accounts_with_traces(&app, &world).await;
     app.sent(&main, 3, 77).await;
     assert!(erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
-    app.arrives(&main, Event::template_sent(3, 77, "success")).await;
+    app.receive_event(&main, Event::template_sent(3, 77, "success")).await;
     assert_eq!(app.traces(&main).await, [2, 4]);
 }
 
@@ -96,17 +96,17 @@ async fn nobody_is_written_to_who_was_erased_until_they_act(
 ) {
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let [main, _] = traced(&app, &world).await;
+    let [main, _] = accounts_with_traces(&app, &world).await;
     assert!(erase_person(&app.app.store, &unionid(&main, 3), "test", None).await.unwrap());
-    let Route { openid, template_id, content, .. } = route(&app.app.store, &main, 3).await;
+    let Route { openid, template_id, content, .. } = new_route(&app.app.store, &main, 3).await;
     let message = MessageSpec { channel: Channel::Template, sender: None, template_id, content };
     let to = User::OpenId { appid: main.appid().parse().unwrap(), openid };
     let orders = [SendRequest { to, message, fallback: None }];
     let accepted = || app.app.push.accept(&orders, None, |_| String::new());
 
-    let refused = Accepted::Now(vec![Err(Refusal::Unreachable(Resolution::UserUnknown))]);
+    let refused = Accepted::New(vec![Err(Refusal::Unreachable(Resolution::UserUnknown))]);
     assert_eq!(accepted().await.unwrap(), refused);
     assert_eq!(app.traces(&main).await, [2, 4]);
-    app.arrives(&main, Event::text(3, "hello")).await;
-    assert!(matches!(accepted().await.unwrap(), Accepted::Now(verdicts) if verdicts[0].is_ok()));
+    app.receive_event(&main, Event::text(3, "hello")).await;
+    assert!(matches!(accepted().await.unwrap(), Accepted::New(verdicts) if verdicts[0].is_ok()));
 }

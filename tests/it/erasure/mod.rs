@@ -1,4 +1,4 @@
-//! Forgetting people, and keeping them forgotten.
+//! Erasing people, and keeping them erased.
 
 mod departed;
 mod messages;

@@ -1,4 +1,4 @@
-//! T40: who was erased before, during or after a crawl is not brought back by it, until they act.
+//! T40: a crawl does not restore people who are erased before, during or after it, until they act again.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use unionid_bridge::store::erasures::{self, Erased, Subject};
 use unionid_bridge::store::followers::{self, FollowEvent, Row};
 use unionid_bridge::store::{AccountId, accounts};
 
-use crate::harness::{Backend, TestApp, assert_calls, full, pages_of, until};
+use crate::harness::{Backend, TestApp, assert_calls, full, paged_world, until};
 
 impl TestApp {
     async fn number(&self) -> AccountId {
@@ -52,7 +52,7 @@ async fn who_was_erased_stays_forgotten_until_they_act_again(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(false, true)] by_openid: bool,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let (openid, unionid) = (openid(&world, 7), unionid(&world, 7));
@@ -62,13 +62,13 @@ async fn who_was_erased_stays_forgotten_until_they_act_again(
     };
     assert_eq!(first.rows, 1);
     assert!(!app.mirror().await.contains_key(openid.as_str()));
-    // Again, now that nothing is known any more: it is the same person still.
+    // Erased again, now without any data: still the same person.
     assert_eq!(app.erase_follower(&openid).await, Erased { rows: 0, ..first });
 
     world.reset_stats();
     let run = app.sync().await.run;
     assert_eq!((run.state, run.counts.listed, run.counts.known), (RunState::Succeeded, 300, 300));
-    // The handful that is asked before each crawl, and nobody else.
+    // Only the probe before each crawl.
     assert_calls(&world, Call::UserInfoBatchget, 1, 0);
     assert_eq!(app.try_sync(full()).await.unwrap().run.state, RunState::Succeeded);
     assert!(!app.mirror().await.contains_key(openid.as_str()));
@@ -83,7 +83,7 @@ async fn who_was_erased_stays_forgotten_until_they_act_again(
 async fn who_is_known_by_unionid_alone_is_asked_for_once_and_not_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let first = app.erase(Subject::Unionid(&unionid(&world, 7))).await;
     assert_eq!(first.rows, 0);
@@ -98,7 +98,7 @@ async fn who_is_known_by_unionid_alone_is_asked_for_once_and_not_stored(
     world.reset_stats();
     assert_eq!(app.sync().await.run.counts.known, 300);
     assert_calls(&world, Call::UserInfoBatchget, 1, 0);
-    // Who acts under any of their openids is back under all.
+    // An act under one openid restores the person under all openids.
     app.readmit(&openid(&world, 7)).await;
     app.sync_true(&world).await;
 }
@@ -109,17 +109,17 @@ async fn who_is_erased_between_answer_and_commit_is_not_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(false, true)] came_back: bool,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     if came_back {
-        // Stored as somebody who left: the crawl has something to write of them.
+        // Stored as having left, so the crawl has to update the row.
         app.sync_true(&world).await;
         world.main().leave([7]);
         app.sync_true(&world).await;
         world.main().rejoin([7]);
     }
     world.reset_stats();
-    // Everybody on the list is asked for at once, and the answers take a while.
+    // All listed profiles are fetched at once, and the answers are delayed.
     let stall = Fault::Stall(Duration::from_millis(500));
     world.fail(Call::UserInfoBatchget, if came_back { 2.. } else { 1.. }, stall);
     let erasing = async {
@@ -137,7 +137,7 @@ async fn who_is_erased_between_answer_and_commit_is_not_stored(
 async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 20).await;
+    let world = paged_world(100, 20).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let (account, openid) = (app.number().await, openid(&world, 7));
@@ -147,8 +147,8 @@ async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
 
     let page = app.app.store.begin().await.unwrap();
     accounts::share(&page, account).await.unwrap();
-    let told = [(&openid, profile.unionid.as_ref())];
-    assert!(erasures::withhold(&page, account, &told).await.unwrap().is_empty());
+    let people = [(&openid, profile.unionid.as_ref())];
+    assert!(erasures::withhold(&page, account, &people).await.unwrap().is_empty());
     let mut erasing = Box::pin(app.erase_follower(&openid));
     let waited = tokio::time::timeout(Duration::from_millis(300), &mut erasing).await;
     assert!(waited.is_err(), "the erasure did not wait");
@@ -161,7 +161,7 @@ async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
 
 #[tokio::test]
 async fn however_many_were_erased_no_run_is_held_for_them() {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let erased: Vec<u64> = (0..300).collect();
@@ -180,11 +180,11 @@ async fn however_many_were_erased_no_run_is_held_for_them() {
 async fn who_follows_after_the_erasure_is_back_even_where_only_the_unionid_was_erased(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.erase(Subject::Unionid(&unionid(&world, 7))).await;
     tokio::time::sleep(Duration::from_millis(2)).await;
-    // The callback knows the openid and no unionid yet.
+    // The callback contains the openid but no unionid.
     let received_at = app.app.store.now().await.unwrap();
     let event = FollowEvent { subscribed: true, created_at: received_at / 1_000 };
     let (writer, openid) = (app.app.store.writer(), openid(&world, 7));
@@ -198,7 +198,7 @@ async fn who_follows_after_the_erasure_is_back_even_where_only_the_unionid_was_e
 async fn a_row_without_a_unionid_goes_once_it_turns_out_to_be_an_erased_person(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let unionid = unionid(&world, 7);
     world.main().without_unionid([7]);
@@ -213,7 +213,7 @@ async fn a_row_without_a_unionid_goes_once_it_turns_out_to_be_an_erased_person(
 
 #[tokio::test]
 async fn an_erased_openid_that_wechat_refuses_is_not_set_aside_again() {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     world.main().quirk([7], Quirk::Poison);
     app.sync().await;

@@ -1,4 +1,5 @@
-//! An erasure and something else of the same person at the same moment end as if one came after the other.
+//! An erasure that runs at the same time as another change of the same person: the result is as if one came
+//! after the other.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use unionid_bridge::store::{AccountId, Transaction, accounts};
 
 use crate::harness::{Backend, TestApp, calling_back, until};
 
-/// Long enough for whoever can go on to have done so.
-const MEANWHILE: Duration = Duration::from_millis(300);
+/// Long enough for other tasks to proceed until they are blocked.
+const PAUSE: Duration = Duration::from_millis(300);
 
 impl TestApp {
     async fn number_of(&self, account: &Account) -> AccountId {
@@ -22,19 +23,19 @@ impl TestApp {
         accounts::find_or_insert(&self.app.store, &appid).await.unwrap()
     }
 
-    /// Somebody else who is at a row, until dropped.
-    async fn busy(&self, backend: Backend, statement: &str) -> Transaction {
+    /// Starts a transaction that locks a row until it is dropped.
+    async fn lock_row(&self, backend: Backend, statement: &str) -> Transaction {
         let transaction = self.app.store.begin().await.unwrap();
-        // On SQLite the transaction alone keeps all others waiting.
+        // On SQLite, the transaction alone blocks all others.
         if backend != Backend::Sqlite {
             transaction.execute_unprepared(statement).await.unwrap();
         }
         transaction
     }
 
-    /// As a backend does, which asks again where the database did not do it: MariaDB and MySQL lock by
-    /// index, and end one of two that come by different ones.
-    async fn logs_in(&self, world: &Sandbox, person: u64) {
+    /// Logs in and retries a database error once, as a client does: MariaDB and MySQL lock by index, and
+    /// roll back one of two transactions that use different indexes.
+    async fn log_in_with_retry(&self, world: &Sandbox, person: u64) {
         let code = world.mini_program().unwrap().mint_code(person);
         let request = Request { code, ..Request::default() };
         let mut outcome = self.app.login.exchange("test", request.clone()).await;
@@ -44,8 +45,8 @@ impl TestApp {
         outcome.unwrap();
     }
 
-    /// Whether the person is known, and whether they are noted as erased: never both, never neither.
-    async fn stands(&self, account: &Account, openid: &OpenId) -> (bool, bool) {
+    /// Whether the person is known, and whether they are recorded as erased. Exactly one must be true.
+    async fn known_and_erased(&self, account: &Account, openid: &OpenId) -> (bool, bool) {
         use entity::mini_program_user::{Column, Entity};
         let store = &self.app.store;
         let users = Entity::find().filter(Column::Openid.eq(openid.as_str()));
@@ -75,21 +76,21 @@ async fn a_profile_that_is_being_written_during_an_erasure_does_not_outlast_it(
     let main = world.main();
     let person = main.join(1).start;
     let (openid, unionid) = (openid(&main, person), unionid(&main, person));
-    app.arrives(&main, Event::subscribe(person)).await;
+    app.receive_event(&main, Event::subscribe(person)).await;
     let row = format!("SELECT id FROM follower WHERE openid = '{openid}' FOR UPDATE");
-    let busy = app.busy(backend, &row).await;
-    let _checks = app.checks();
+    let lock = app.lock_row(backend, &row).await;
+    let _checks = app.run_profile_checks();
     if backend != Backend::Sqlite {
         until("the profile", || world.requests(Call::UserInfo) == 1).await;
     }
-    tokio::time::sleep(MEANWHILE).await;
+    tokio::time::sleep(PAUSE).await;
     let erasing = erase_person(&app.app.store, &unionid, "test", None);
     let (erased, ()) = tokio::join!(erasing, async {
-        tokio::time::sleep(MEANWHILE).await;
-        drop(busy);
+        tokio::time::sleep(PAUSE).await;
+        drop(lock);
     });
     erased.unwrap();
-    tokio::time::sleep(MEANWHILE).await;
+    tokio::time::sleep(PAUSE).await;
     assert_eq!(app.mirror().await.get(openid.as_str()), None);
 }
 
@@ -107,19 +108,20 @@ async fn a_follow_during_an_erasure_counts_as_before_it_or_as_after_it(
         "INSERT INTO follower (account_id, openid, subscribed, digest, profile_at, created_at) \
          VALUES ({account}, '{openid}', true, 0, 0, 0)"
     );
-    let busy = app.busy(backend, &row).await;
+    let lock = app.lock_row(backend, &row).await;
     let erasing = async {
-        tokio::time::sleep(MEANWHILE / 3).await;
+        tokio::time::sleep(PAUSE / 3).await;
         let transaction = app.app.store.begin().await.unwrap();
         let subject = Subject::OpenId { account, openid: &openid, unionid: None };
         erasures::erase(&transaction, subject).await.unwrap();
         transaction.commit().await.unwrap();
     };
-    let ((), (), ()) = tokio::join!(app.arrives(&main, Event::subscribe(person)), erasing, async {
-        tokio::time::sleep(MEANWHILE).await;
-        drop(busy);
-    });
-    let (is_known, is_erased) = app.stands(&main, &openid).await;
+    let ((), (), ()) =
+        tokio::join!(app.receive_event(&main, Event::subscribe(person)), erasing, async {
+            tokio::time::sleep(PAUSE).await;
+            drop(lock);
+        });
+    let (is_known, is_erased) = app.known_and_erased(&main, &openid).await;
     assert_ne!(is_known, is_erased);
 }
 
@@ -132,20 +134,20 @@ async fn a_login_that_waited_for_an_erasure_is_stored(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let program = world.mini_program().unwrap();
     let (openid, unionid) = (openid(&program, 3), unionid(&program, 3));
-    app.logs_in(&world, 3).await;
+    app.log_in_with_retry(&world, 3).await;
     let row = format!("SELECT id FROM mini_program_user WHERE openid = '{openid}' FOR UPDATE");
-    let busy = app.busy(backend, &row).await;
+    let lock = app.lock_row(backend, &row).await;
     let login = async {
-        tokio::time::sleep(MEANWHILE / 3).await;
-        app.logs_in(&world, 3).await;
+        tokio::time::sleep(PAUSE / 3).await;
+        app.log_in_with_retry(&world, 3).await;
     };
     let erasing = erase_person(&app.app.store, &unionid, "test", None);
     let (erased, (), ()) = tokio::join!(erasing, login, async {
-        tokio::time::sleep(MEANWHILE).await;
-        drop(busy);
+        tokio::time::sleep(PAUSE).await;
+        drop(lock);
     });
     erased.unwrap();
-    let (is_known, is_erased) = app.stands(&program, &openid).await;
+    let (is_known, is_erased) = app.known_and_erased(&program, &openid).await;
     assert_ne!(is_known, is_erased);
 }
 
@@ -157,21 +159,21 @@ async fn first_logins_during_erasures_count_as_before_them_or_as_after_them(
     let world = calling_back(100).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let program = world.mini_program().unwrap();
-    app.logs_in(&world, 0).await;
+    app.log_in_with_retry(&world, 0).await;
     for person in 1..100_u64 {
         let (openid, unionid) = (openid(&program, person), unionid(&program, person));
         let erasing = async {
             tokio::time::sleep(Duration::from_micros(person % 20 * 250)).await;
             erase_person(&app.app.store, &unionid, "test", None).await.unwrap();
         };
-        let ((), ()) = tokio::join!(app.logs_in(&world, person), erasing);
+        let ((), ()) = tokio::join!(app.log_in_with_retry(&world, person), erasing);
         use entity::mini_program_user::{Column, Entity};
         let users = Entity::find().filter(Column::Openid.eq(openid.as_str()));
         let is_known = users.one(app.app.store.reader()).await.unwrap().is_some();
         let transaction = app.app.store.begin().await.unwrap();
         let main = app.number_of(&world.main()).await;
-        let told = [(&self::openid(&world.main(), person), Some(&unionid))];
-        let is_erased = !erasures::withhold(&transaction, main, &told).await.unwrap().is_empty();
+        let people = [(&self::openid(&world.main(), person), Some(&unionid))];
+        let is_erased = !erasures::withhold(&transaction, main, &people).await.unwrap().is_empty();
         drop(transaction);
         assert_ne!(is_known, is_erased, "{person}");
     }

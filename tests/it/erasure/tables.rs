@@ -1,19 +1,19 @@
-//! Whatever table names people is reached by an erasure.
+//! An erasure covers every table with personal data.
 
 use std::collections::BTreeSet;
 
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
-use unionid_bridge::store::erasures::{BESIDES, LINKS};
+use unionid_bridge::store::erasures::{DEPENDENT_TABLES, IDENTITY_TABLES};
 
-use crate::harness::{Backend, TestApp, TestDatabase, pages_of};
+use crate::harness::{Backend, TestApp, TestDatabase, paged_world};
 
-/// Columns that name nobody for long: where in WeChat's list a run goes on, which ends with the run, and a
+/// Columns without lasting personal data: cursors into WeChat's list, which are cleared with the run, and a
 /// count.
 const HARMLESS: [(&str, &str); 3] =
     [("sync_run", "next_openid"), ("sync_page", "next_openid"), ("sync_run", "missing_unionid")];
 
-/// Every table and column of the schema.
+/// Selects all tables and columns of the schema.
 fn columns(backend: DbBackend) -> Statement {
     let text = match backend {
         DbBackend::Sqlite => {
@@ -45,13 +45,14 @@ async fn every_table_with_an_openid_or_a_unionid_is_on_the_list(
         (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())
     };
     let all: Vec<_> = rows.iter().map(column).collect();
-    let mut named: BTreeSet<_> = all.iter().map(|(table, column)| (&**table, &**column)).collect();
-    named.retain(|(_, column)| column.contains("openid") || column.contains("unionid"));
+    let mut personal: BTreeSet<_> =
+        all.iter().map(|(table, column)| (&**table, &**column)).collect();
+    personal.retain(|(_, column)| column.contains("openid") || column.contains("unionid"));
     for harmless in HARMLESS {
-        assert!(named.remove(&harmless), "there is no {harmless:?} any more");
+        assert!(personal.remove(&harmless), "{harmless:?} no longer exists");
     }
-    let tables: BTreeSet<_> = named.into_iter().map(|(table, _)| table).collect();
-    assert_eq!(tables, LINKS.into_iter().chain(BESIDES).collect());
+    let tables: BTreeSet<_> = personal.into_iter().map(|(table, _)| table).collect();
+    assert_eq!(tables, IDENTITY_TABLES.into_iter().chain(DEPENDENT_TABLES).collect());
 }
 
 #[rstest]
@@ -59,18 +60,18 @@ async fn every_table_with_an_openid_or_a_unionid_is_on_the_list(
 async fn no_run_that_has_ended_names_a_follower(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let places = async || {
+    let cursors = async || {
         let runs = entity::sync_run::Entity::find().all(app.app.store.reader()).await.unwrap();
         runs.into_iter().filter(|run| !run.next_openid.is_empty()).count()
     };
     app.sync_stopped_after(1).await;
-    assert_eq!(places().await, 1, "a run that can go on knows its place");
+    assert_eq!(cursors().await, 1, "a resumable run keeps its cursor");
     app.sync_true(&world).await;
     world.main().leave(0..100);
     assert_eq!(app.sync().await.run.state.as_str(), "held");
-    assert_eq!(places().await, 0);
+    assert_eq!(cursors().await, 0);
     let pages = entity::sync_page::Entity::find().all(app.app.store.reader()).await.unwrap();
     assert!(pages.iter().all(|page| page.deferred == "[]"), "{pages:?}");
 }

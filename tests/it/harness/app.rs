@@ -17,7 +17,7 @@ use unionid_bridge::wechat::RetryPolicy;
 use super::mirror::{self, Mirrored};
 use super::{Backend, TestDatabase};
 
-/// The service on a database of its own, patient enough for a test and no more.
+/// The application on its own database, with short retry delays.
 pub struct TestApp {
     pub app: Arc<App>,
     pub database: TestDatabase,
@@ -25,24 +25,24 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// On SQLite.
+    /// Starts on SQLite.
     pub async fn against(world: &Sandbox) -> Self {
         Self::configured(world, Backend::Sqlite, "").await.unwrap()
     }
 
-    /// On a database of this kind; `None` where there is no such server.
+    /// Starts on this backend. Returns `None` if no test server is configured for it.
     pub async fn on(world: &Sandbox, backend: Backend) -> Option<Self> {
         Self::configured(world, backend, "").await
     }
 
-    /// With more lines of configuration, in TOML.
+    /// Like [`Self::on`], with additional configuration in TOML.
     pub async fn configured(world: &Sandbox, backend: Backend, toml: &str) -> Option<Self> {
         let database = TestDatabase::new(backend).await?;
         let store = database.store().await;
         Some(Self::process(world, database, store, toml).await)
     }
 
-    /// With so many connections to the database.
+    /// Like [`Self::configured`], with a pool of `connections` database connections.
     pub async fn pooled(
         world: &Sandbox,
         backend: Backend,
@@ -55,7 +55,7 @@ impl TestApp {
         Some(Self::process(world, database, store, toml).await)
     }
 
-    /// The service on a database that is there already: a second replica, or the next start.
+    /// Starts on an existing database: a second replica, or a restart.
     pub async fn process(
         world: &Sandbox,
         database: TestDatabase,
@@ -67,22 +67,22 @@ impl TestApp {
         let sources = Sources::defaults().with_text("test.toml", &text);
         let config = config::load(&sources).unwrap().config;
         let account = config.official_accounts[0].clone();
-        let app = App::on(config, store, Clock::system(), impatient()).await.unwrap();
+        let app = App::on(config, store, Clock::system(), fast_retries()).await.unwrap();
         Self { app: Arc::new(app), database, account }
     }
 
-    /// Another replica on the same database.
+    /// Starts another replica on the same database.
     pub async fn replica(&self, world: &Sandbox) -> Self {
         let store = self.database.connect().await;
         Self::process(world, self.database.clone(), store, "").await
     }
 
-    /// One sync, which must come to an outcome.
+    /// Runs one sync and panics if it returns an error instead of an outcome.
     pub async fn sync(&self) -> Outcome {
         self.try_sync(manual()).await.unwrap()
     }
 
-    /// One sync that must succeed; checks that the mirror is true and the counts add up.
+    /// Runs one sync that must succeed. Checks that the mirror is correct and the counts add up.
     pub async fn sync_true(&self, world: &Sandbox) -> Run {
         let outcome = self.sync().await;
         assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
@@ -101,23 +101,23 @@ impl TestApp {
         self.app.sync_job(&self.account, stop, Arc::new(|_, _| {})).await.unwrap()
     }
 
-    /// Everybody the database knows of, by openid.
+    /// Returns all mirrored followers by openid.
     pub async fn mirror(&self) -> BTreeMap<String, Mirrored> {
         mirror::mirror(&self.app.store, &self.account.appid).await
     }
 
-    /// I1, I2, I3: the mirror is true.
+    /// Asserts that the mirror matches the sandbox (I1, I2, I3).
     pub async fn assert_mirrors(&self, world: &Sandbox) {
         self.assert_mirrors_all_but(world, &[]).await;
     }
 
-    /// The same, with no word about these people.
+    /// Like [`Self::assert_mirrors`], but ignores these people.
     pub async fn assert_mirrors_all_but(&self, world: &Sandbox, people: &[u64]) {
         mirror::assert_mirrors(&self.app.store, world, &self.account.appid, people).await;
     }
 }
 
-/// The row counts of a run add up, once nobody is left over for a later batch.
+/// Asserts that the row counts of a finished run add up. Other runs may have rows left for a later batch.
 pub fn assert_adds_up(run: &Run) {
     let counts = &run.counts;
     let answered = counts.known + counts.fetched + counts.quarantined + counts.vanished;
@@ -126,18 +126,18 @@ pub fn assert_adds_up(run: &Run) {
     }
 }
 
-/// A sync asked for by hand.
+/// A manual sync request.
 pub fn manual() -> Request {
     Request { trigger: Trigger::Manual, scheduled_at: None, full: false, restart: false }
 }
 
-/// A sync asked for by hand that asks for everybody.
+/// A manual sync request that fetches every profile.
 pub fn full() -> Request {
     Request { full: true, ..manual() }
 }
 
-/// Repeats as often as the service does, and waits for hardly anything.
-pub(super) fn impatient() -> RetryPolicy {
+/// The default number of retries with delays of a few milliseconds.
+pub(super) fn fast_retries() -> RetryPolicy {
     RetryPolicy {
         base: Duration::from_millis(2),
         cap: Duration::from_millis(20),

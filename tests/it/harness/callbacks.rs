@@ -1,4 +1,4 @@
-//! Callbacks without HTTP: the sandbox's envelopes, handed to the inbox.
+//! Callbacks without HTTP: passes the sandbox's envelopes to the inbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use unionid_bridge::sandbox::{Account, Callback, Envelope, Event, Options, Sandb
 use super::TestApp;
 use super::mirror::Mirrored;
 
-/// A world that sends callbacks in safe mode, to nowhere.
+/// A sandbox with callbacks in safe mode. Their URL leads nowhere.
 pub async fn calling_back(followers: u64) -> Sandbox {
     let options = Options::with_followers(followers);
     let url = "http://127.0.0.1:9/v1/callbacks/{appid}";
@@ -19,7 +19,7 @@ pub async fn calling_back(followers: u64) -> Sandbox {
 }
 
 impl TestApp {
-    /// What becomes of an envelope.
+    /// Passes an envelope to the inbox and returns the result.
     pub async fn receive(
         &self,
         account: &Account,
@@ -29,20 +29,20 @@ impl TestApp {
         self.app.inbox.admit(&appid, &envelope.query)?.receive(&envelope.body).await
     }
 
-    /// Has an event arrive, which must be taken.
-    pub async fn arrives(&self, account: &Account, event: Event) {
+    /// Passes an event to the inbox, which must accept it.
+    pub async fn receive_event(&self, account: &Account, event: Event) {
         let envelope = account.envelope(event).unwrap();
         self.receive(account, &envelope).await.unwrap();
     }
 
-    /// Asks for profiles after events, until it is dropped.
-    pub fn checks(&self) -> AbortOnDropHandle<()> {
+    /// Runs the inbox's background work (profile checks, early receipts) until the handle is dropped.
+    pub fn run_profile_checks(&self) -> AbortOnDropHandle<()> {
         let inbox = Arc::clone(&self.app.inbox);
         AbortOnDropHandle::new(tokio::spawn(inbox.work(CancellationToken::new())))
     }
 
-    /// Waits until a person stands so in the mirror.
-    pub async fn mirrors(&self, openid: &str, expected: Option<Mirrored>) {
+    /// Waits up to 20 s until the mirror contains `expected` for this openid.
+    pub async fn wait_for_follower(&self, openid: &str, expected: Option<Mirrored>) {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let found = self.mirror().await.remove(openid);

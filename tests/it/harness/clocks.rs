@@ -1,10 +1,10 @@
-//! Processes whose clocks are wrong, by libfaketime (Debian's package `faketime`).
+//! Processes with a wrong clock, through libfaketime (Debian package `faketime`).
 
 use std::path::{Path, PathBuf};
 
 use super::{Bridge, Need};
 
-/// Where the library is, if it is installed.
+/// Returns the path of the library if it is installed.
 fn library() -> Option<PathBuf> {
     let mut folders: Vec<_> =
         ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from).into();
@@ -16,14 +16,14 @@ fn library() -> Option<PathBuf> {
 }
 
 impl Bridge {
-    /// With a clock that is off by `off`, such as `+1h` or `-1d`; steady clocks are left alone, as on a
-    /// machine whose date was set wrongly. `None` where that cannot be done, which is said aloud.
-    pub fn with_clock(self, off: &str) -> Option<Self> {
-        Some(self.with_faketime()?.with("FAKETIME", off))
+    /// Shifts the wall clock by `offset`, such as `+1h` or `-1d`. Monotonic clocks stay correct, as on a
+    /// machine with a wrong date. Returns `None` and prints why if libfaketime is not installed.
+    pub fn with_clock(self, offset: &str) -> Option<Self> {
+        Some(self.with_faketime()?.with("FAKETIME", offset))
     }
 
-    /// The same, off by what a file says, which may be written again while the process runs.
-    pub fn with_clock_of(self, file: &Path) -> Option<Self> {
+    /// Like [`Self::with_clock`], with the offset in a file that a test may change while the process runs.
+    pub fn with_clock_offset_file(self, file: &Path) -> Option<Self> {
         let wrong = self.with_faketime()?.with("FAKETIME_TIMESTAMP_FILE", file.to_str()?);
         Some(wrong.with("FAKETIME_NO_CACHE", "1"))
     }

@@ -1,4 +1,4 @@
-//! A database for one test: a file, a schema of its own, or a database of its own.
+//! A database per test: a SQLite file, a PostgreSQL schema, or a MySQL/MariaDB database.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use unionid_bridge::store::{Options, Store, schema};
 
-use super::needs::{Need, say_once};
+use super::needs::{Need, print_once};
 
-/// A kind of database.
+/// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     Sqlite,
@@ -20,7 +20,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The server's URL, if tests may use one; says once which kinds they run on.
+    /// Returns the URL of the test server if there is one, and prints once whether tests run on it.
     fn server(self) -> Option<String> {
         let variable = match self {
             Self::Sqlite => return Some("sqlite".to_owned()),
@@ -29,7 +29,7 @@ impl Backend {
         };
         let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
         match url {
-            Some(_) => say_once(&format!("tests run on {self:?} too, by {variable}")),
+            Some(_) => print_once(&format!("tests also run on {self:?}: {variable} is set")),
             None => {
                 Need::Databases.is_missing(&format!("{variable} is not set: no test on {self:?}"))
             }
@@ -38,8 +38,8 @@ impl Backend {
     }
 }
 
-/// An empty database, gone when its last clone is dropped (on the servers: when the server is
-/// cleaned up).
+/// An empty database. SQLite files are deleted with the last clone; servers keep theirs until they are
+/// cleaned up.
 #[derive(Clone)]
 pub struct TestDatabase {
     pub url: String,
@@ -47,10 +47,10 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// A new one, or `None` where there is no such server: the test then has nothing to do.
+    /// Creates a database. Returns `None` if there is no test server; the test is then skipped.
     ///
     /// # Panics
-    /// Where databases are required ([`Need`]).
+    /// If there is no test server and `TEST_REQUIRE` requires one ([`Need`]).
     pub async fn new(backend: Backend) -> Option<Self> {
         let server = backend.server()?;
         let folder = tempfile::tempdir().unwrap();
@@ -72,33 +72,33 @@ impl TestDatabase {
         Some(Self { url, _folder: Arc::new(folder) })
     }
 
-    /// Its URL by another way to its server; `None` for SQLite, which has no server.
-    pub fn url_through(&self, way: SocketAddr) -> Option<String> {
+    /// Returns the URL with the address of a proxy instead of the server's; `None` for SQLite.
+    pub fn url_through(&self, proxy: SocketAddr) -> Option<String> {
         let mut url = Url::parse(&self.url).unwrap();
         self.server_address()?;
-        url.set_host(Some(&way.ip().to_string())).unwrap();
-        url.set_port(Some(way.port())).unwrap();
+        url.set_host(Some(&proxy.ip().to_string())).unwrap();
+        url.set_port(Some(proxy.port())).unwrap();
         Some(url.into())
     }
 
-    /// Where its server listens; `None` for SQLite.
+    /// Returns the address of the server; `None` for SQLite.
     pub fn server_address(&self) -> Option<SocketAddr> {
         let url = Url::parse(&self.url).unwrap();
-        let usual = match url.scheme() {
+        let default_port = match url.scheme() {
             "sqlite" => return None,
             "postgres" | "postgresql" => 5432,
             _ => 3306,
         };
-        let mut found = url.socket_addrs(|| Some(usual)).unwrap();
-        found.pop()
+        let mut addresses = url.socket_addrs(|| Some(default_port)).unwrap();
+        addresses.pop()
     }
 
-    /// Connects as the service does, without a schema.
+    /// Connects as the service does, without migrating the schema.
     pub async fn connect(&self) -> Store {
         self.connect_with(8).await
     }
 
-    /// The same, with so many connections.
+    /// Like [`Self::connect`], with a pool of at most `max_connections`.
     pub async fn connect_with(&self, max_connections: u32) -> Store {
         let options = Options {
             url: self.url.clone(),
@@ -109,7 +109,7 @@ impl TestDatabase {
         Store::connect(&options).await.unwrap()
     }
 
-    /// Connects, with the schema up to date.
+    /// Connects and migrates the schema.
     pub async fn store(&self) -> Store {
         let store = self.connect().await;
         schema::migrate_up(&store).await.unwrap();

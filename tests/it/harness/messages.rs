@@ -1,4 +1,4 @@
-//! Messages put into the queue, and who works on it.
+//! Queued messages and the push worker that sends them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use uuid::Uuid;
 use super::TestApp;
 use super::sent::account_id;
 
-/// Works on the queues until it is stopped or dropped.
+/// A push worker that runs until it is stopped or dropped.
 pub struct Worker {
     pub stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Asks it to end, and waits for that.
+    /// Requests shutdown and waits for it.
     pub async fn stop(mut self) {
         self.stop.cancel();
         (&mut self.task).await.unwrap();
@@ -36,7 +36,7 @@ impl Drop for Worker {
 }
 
 impl TestApp {
-    /// Sends what is queued.
+    /// Starts a push worker.
     pub fn worker(&self) -> Worker {
         let stop = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(&self.app.push).work(stop.clone()));
@@ -51,8 +51,8 @@ impl TestApp {
     ) -> Vec<MessageId> {
         let mut queued = Vec::new();
         for person in people {
-            let route = route(&self.app.store, account, person).await;
-            queued.push(new(route, None));
+            let route = new_route(&self.app.store, account, person).await;
+            queued.push(new_message(route, None));
         }
         queue(&self.app.store, &queued).await
     }
@@ -66,69 +66,77 @@ impl TestApp {
     ) -> MessageId {
         let store = &self.app.store;
         let (first, second) =
-            (route(store, account, person).await, route(store, program, person).await);
-        queue(store, &[new(first, Some(second))]).await.remove(0)
+            (new_route(store, account, person).await, new_route(store, program, person).await);
+        queue(store, &[new_message(first, Some(second))]).await.remove(0)
     }
 
-    /// How a message stands.
+    /// Returns the stored message.
     pub async fn message(&self, id: &MessageId) -> Message {
         message(&self.app.store, id).await
     }
 
-    /// Waits until a message is in this state, with nothing left to do.
-    pub async fn ends(&self, id: &MessageId, state: MessageState) -> Message {
-        ends(&self.app.store, id, state).await
+    /// Waits until a message is in this state and no longer due.
+    pub async fn wait_for_state(&self, id: &MessageId, state: MessageState) -> Message {
+        wait_for_state(&self.app.store, id, state).await
     }
 
-    /// Waits until something holds of a message.
-    pub async fn becomes(&self, id: &MessageId, holds: impl Fn(&Message) -> bool) -> Message {
-        becomes(&self.app.store, id, holds).await
+    /// Waits until a condition holds for a message.
+    pub async fn wait_for_message(
+        &self,
+        id: &MessageId,
+        holds: impl Fn(&Message) -> bool,
+    ) -> Message {
+        wait_for_message(&self.app.store, id, holds).await
     }
 
-    /// Changes rows behind the service's back: what takes hours takes none.
+    /// Executes SQL directly, for example to make hours pass.
     pub async fn execute(&self, statement: &str) {
         self.app.store.writer().execute_unprepared(statement).await.unwrap();
     }
 }
 
-/// How a message stands.
+/// Returns the stored message.
 pub async fn message(store: &Store, id: &MessageId) -> Message {
     messages::find(store.reader(), id).await.unwrap().unwrap()
 }
 
-/// Waits until a message is in this state, with nothing left to do.
-pub async fn ends(store: &Store, id: &MessageId, state: MessageState) -> Message {
-    becomes(store, id, |message| message.state == state && message.due_at.is_none()).await
+/// Waits until a message is in this state and no longer due.
+pub async fn wait_for_state(store: &Store, id: &MessageId, state: MessageState) -> Message {
+    wait_for_message(store, id, |message| message.state == state && message.due_at.is_none()).await
 }
 
-/// Waits until something holds of a message.
-pub async fn becomes(store: &Store, id: &MessageId, holds: impl Fn(&Message) -> bool) -> Message {
+/// Waits up to 30 s until a condition holds for a message.
+pub async fn wait_for_message(
+    store: &Store,
+    id: &MessageId,
+    holds: impl Fn(&Message) -> bool,
+) -> Message {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let found = message(store, id).await;
         if holds(&found) {
             return found;
         }
-        assert!(Instant::now() < deadline, "it stays {found:?}");
+        assert!(Instant::now() < deadline, "the message is still {found:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Puts messages into the queue.
-pub async fn queue(store: &Store, queued: &[NewMessage]) -> Vec<MessageId> {
+/// Inserts queued messages and returns their ids.
+pub async fn queue(store: &Store, new: &[NewMessage]) -> Vec<MessageId> {
     let now = store.now().await.unwrap();
-    messages::insert(store.writer(), queued, now).await.unwrap();
-    queued.iter().map(|message| message.id.clone()).collect()
+    messages::insert(store.writer(), new, now).await.unwrap();
+    new.iter().map(|message| message.id.clone()).collect()
 }
 
-/// A message with an id of now.
-pub fn new(route: Route, fallback: Option<Route>) -> NewMessage {
+/// A message with a new id.
+pub fn new_message(route: Route, fallback: Option<Route>) -> NewMessage {
     let id = Uuid::now_v7().simple().to_string().parse().unwrap();
     NewMessage { id, unionid: None, route, fallback }
 }
 
-/// The account's first template, filled in, to a person.
-pub async fn route(store: &Store, account: &Account, person: u64) -> Route {
+/// A route to a person with the account's first template and valid texts.
+pub async fn new_route(store: &Store, account: &Account, person: u64) -> Route {
     let is_official = account.appid().starts_with("wx0a");
     let (channel, texts): (_, &[_]) = match is_official {
         true => (

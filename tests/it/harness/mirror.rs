@@ -1,4 +1,4 @@
-//! What the database says of the followers, and the truth to compare it with.
+//! Compares the mirrored followers with the sandbox.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use unionid_bridge::model::AppId;
 use unionid_bridge::sandbox::Sandbox;
 use unionid_bridge::store::{Store, accounts};
 
-/// A mirrored follower as tests compare it: unionid, and whether it follows.
+/// A mirrored follower: the unionid, and whether the user is subscribed.
 pub type Mirrored = (Option<String>, bool);
 
-/// Everybody the database knows of, by openid.
+/// Returns all mirrored followers of an account by openid.
 pub async fn mirror(store: &Store, appid: &AppId) -> BTreeMap<String, Mirrored> {
     let account = accounts::find_or_insert(store, appid).await.unwrap();
     let rows = entity::follower::Entity::find()
@@ -21,8 +21,8 @@ pub async fn mirror(store: &Store, appid: &AppId) -> BTreeMap<String, Mirrored> 
     rows.into_iter().map(|row| (row.openid, (row.unionid, row.subscribed))).collect()
 }
 
-/// I1, I2, I3: exactly those who follow are mirrored as followers, each with the true unionid, and
-/// who left is remembered with theirs. `exempt` are people about whom nothing is said.
+/// Asserts that exactly the sandbox's followers are mirrored as subscribed, with the right unionids, and
+/// that users who left keep their unionid (I1, I2, I3). Ignores the people in `exempt`.
 pub async fn assert_mirrors(store: &Store, world: &Sandbox, appid: &AppId, exempt: &[u64]) {
     let truth = world.account(appid.as_str()).unwrap();
     let mut mirror = mirror(store, appid).await;
@@ -36,7 +36,7 @@ pub async fn assert_mirrors(store: &Store, world: &Sandbox, appid: &AppId, exemp
         assert_eq!(mirror.remove(&person.openid), expected, "follower {}", person.number);
     }
     for (openid, (unionid, subscribed)) in mirror {
-        assert!(!subscribed, "{openid} is mirrored as a follower, among {following}");
-        assert_eq!(unionid, truth.unionid_of(&openid), "{openid}, who left");
+        assert!(!subscribed, "{openid} left but is mirrored as one of {following} followers");
+        assert_eq!(unionid, truth.unionid_of(&openid), "unionid of {openid}, who left");
     }
 }

@@ -1,27 +1,27 @@
-//! What some tests need of the machine: said aloud where it is missing, and a failure where it is required.
+//! Optional requirements of tests: a missing one skips tests with a message, or fails them if it is required.
 //!
-//! `TEST_REQUIRE` names what must not be missing, with commas between: `.ci/run` sets it.
+//! `TEST_REQUIRE` lists the required ones, separated by commas. `.ci/run` sets it.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-/// What a machine may lack.
+/// A requirement that a machine may not meet.
 #[derive(Debug, Clone, Copy)]
 pub enum Need {
-    /// A URL of each kind of server.
+    /// The URL of a PostgreSQL and of a MySQL/MariaDB server.
     Databases,
-    /// The servers' programs, for tests that kill a server of their own.
+    /// The database server programs, for tests that start and kill their own server.
     Servers,
-    /// libfaketime, for processes with a wrong clock.
+    /// libfaketime, for tests with a wrong clock.
     Clocks,
-    /// The permission to mount a small file system, for tests that fill it.
+    /// Permission to mount a small file system, for tests that fill it.
     Disks,
 }
 
 impl Need {
-    /// Its word in `TEST_REQUIRE`.
-    fn word(self) -> &'static str {
+    /// The name in `TEST_REQUIRE`.
+    fn name(self) -> &'static str {
         match self {
             Self::Databases => "databases",
             Self::Servers => "servers",
@@ -30,23 +30,23 @@ impl Need {
         }
     }
 
-    /// Says once why tests are left out.
+    /// Prints once why tests are skipped.
     ///
     /// # Panics
-    /// Where they are required.
+    /// If `TEST_REQUIRE` contains this requirement.
     pub fn is_missing(self, why: &str) {
         let required = std::env::var("TEST_REQUIRE").unwrap_or_default();
-        let is_required = required.split(',').any(|word| word.trim() == self.word());
-        assert!(!is_required, "{why}, and TEST_REQUIRE names {}", self.word());
-        say_once(&format!("LEFT OUT: {why}"));
+        let is_required = required.split(',').any(|name| name.trim() == self.name());
+        assert!(!is_required, "{why}, and TEST_REQUIRE names {}", self.name());
+        print_once(&format!("LEFT OUT: {why}"));
     }
 }
 
-/// Says it past the test harness's capture, so that it is seen.
-pub(super) fn say_once(line: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.insert(line.to_owned()) {
+/// Prints a line once, bypassing the test harness's output capture.
+pub(super) fn print_once(line: &str) {
+    static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if printed.insert(line.to_owned()) {
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 }

@@ -1,23 +1,23 @@
-//! Every operation of the OpenAPI document, for tests about all of them.
+//! The operations of the OpenAPI document, for tests that cover all of them.
 
 use serde_json::Value;
 use unionid_bridge::http;
 use unionid_bridge::model::Scope;
 
-/// An operation of the document.
+/// An operation of the OpenAPI document.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// In capitals.
+    /// In upper case.
     pub method: String,
-    /// As in the document, with `{variables}`.
+    /// The path as in the document, with `{variables}`.
     pub template: String,
-    /// The scope that its key needs.
+    /// The scope that the API key needs.
     pub scope: Option<Scope>,
-    /// What the document says of it.
+    /// The operation object.
     pub document: Value,
 }
 
-/// All of them.
+/// Returns all operations.
 pub fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&http::document()).unwrap();
     let mut found = Vec::new();
@@ -27,7 +27,7 @@ pub fn operations() -> Vec<Operation> {
             found.push(Operation {
                 method: method.to_uppercase(),
                 template: template.clone(),
-                scope: scope.map(|word| word.parse().unwrap()),
+                scope: scope.map(|scope| scope.parse().unwrap()),
                 document: operation.clone(),
             });
         }
@@ -35,7 +35,7 @@ pub fn operations() -> Vec<Operation> {
     found
 }
 
-/// Those with a body of JSON.
+/// Returns the operations with a JSON body.
 pub fn with_json() -> Vec<Operation> {
     let found: Vec<_> = operations().into_iter().filter(Operation::takes_json).collect();
     assert!(found.len() >= 4, "{found:?}");
@@ -43,32 +43,32 @@ pub fn with_json() -> Vec<Operation> {
 }
 
 impl Operation {
-    /// Whether a path is one of its template's.
+    /// Whether a path matches the template.
     pub fn is_at(&self, path: &str) -> bool {
         let (ours, theirs) = (self.template.split('/'), path.split('/'));
         ours.clone().count() == theirs.clone().count()
             && ours.zip(theirs).all(|(ours, theirs)| ours.starts_with('{') || ours == theirs)
     }
 
-    /// The path with this in place of each variable.
+    /// Returns the path with `variable` in place of each variable.
     pub fn path(&self, variable: &str) -> String {
         let part = |part: &str| if part.starts_with('{') { variable } else { part }.to_owned();
         self.template.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 
-    /// The names of its parameters in the query string or in the path.
-    pub fn parameters(&self, place: &str) -> Vec<&str> {
+    /// Returns the names of the parameters in this location: `query` or `path`.
+    pub fn parameters(&self, location: &str) -> Vec<&str> {
         let all = self.document["parameters"].as_array().map_or(&[][..], Vec::as_slice);
-        let there = all.iter().filter(|parameter| parameter["in"] == place);
-        there.map(|parameter| parameter["name"].as_str().unwrap()).collect()
+        let matching = all.iter().filter(|parameter| parameter["in"] == location);
+        matching.map(|parameter| parameter["name"].as_str().unwrap()).collect()
     }
 
-    /// Whether it takes a body of JSON.
+    /// Whether the operation takes a JSON body.
     pub fn takes_json(&self) -> bool {
         self.document["requestBody"]["content"]["application/json"].is_object()
     }
 
-    /// Whether the document says that it may answer so.
+    /// Whether the document lists this status.
     pub fn may_answer(&self, status: u16) -> bool {
         self.document["responses"][status.to_string()].is_object()
     }

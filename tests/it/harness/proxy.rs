@@ -1,4 +1,4 @@
-//! A way to the database's server that a test can cut and restore.
+//! A TCP proxy to the database server that a test can interrupt and restore.
 
 use std::net::SocketAddr;
 
@@ -7,63 +7,63 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What becomes of connections.
+/// How the proxy treats connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// They reach the server.
-    Open,
-    /// They end at once: the server was stopped.
-    Cut,
-    /// Nothing comes any more, nor an end: the server's machine is gone. Connections of that time
-    /// and before never hear anything again; new ones reach the machine that took its place.
-    Silent,
-    /// What is sent reaches the server, and no answer comes back.
-    Mute,
+pub enum ProxyMode {
+    /// Forwards them to the server.
+    Forward,
+    /// Closes them at once, as if the server was stopped.
+    Close,
+    /// Transfers nothing and closes nothing, as if the server's machine lost power. Connections from
+    /// before or during this mode stay dead; later ones work, as if another machine took over.
+    Blackhole,
+    /// Forwards requests to the server and drops its answers.
+    DropAnswers,
 }
 
-/// A proxy on a port of its own.
+/// A proxy on its own port.
 pub struct Proxy {
     pub address: SocketAddr,
-    way: watch::Sender<Way>,
+    mode: watch::Sender<ProxyMode>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Proxy {
-    /// To that server, open.
+    /// Starts a proxy to a server, in mode [`ProxyMode::Forward`].
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let way = watch::Sender::new(Way::Open);
-        let seen = way.clone();
+        let mode = watch::Sender::new(ProxyMode::Forward);
+        let current = mode.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, server, seen.subscribe()));
+                tokio::spawn(relay(client, server, current.subscribe()));
             }
         });
-        Self { address, way, _task: AbortOnDropHandle::new(task) }
+        Self { address, mode, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Makes the way such, for connections that there are too.
-    pub fn set(&self, way: Way) {
-        self.way.send_replace(way);
+    /// Sets the mode, also for open connections.
+    pub fn set(&self, mode: ProxyMode) {
+        self.mode.send_replace(mode);
     }
 }
 
-async fn relay(mut client: TcpStream, server: SocketAddr, mut way: watch::Receiver<Way>) {
-    if *way.borrow() == Way::Open {
+async fn relay(mut client: TcpStream, server: SocketAddr, mut mode: watch::Receiver<ProxyMode>) {
+    if *mode.borrow() == ProxyMode::Forward {
         let Ok(mut server) = TcpStream::connect(server).await else { return };
         tokio::select! {
             _ = copy_bidirectional(&mut client, &mut server) => return,
-            _ = way.wait_for(|way| *way != Way::Open) => {}
+            _ = mode.wait_for(|mode| *mode != ProxyMode::Forward) => {}
         }
-        if *way.borrow() == Way::Mute {
+        if *mode.borrow() == ProxyMode::DropAnswers {
             tokio::select! {
                 _ = copy(&mut client, &mut server) => return,
-                _ = way.wait_for(|way| *way != Way::Mute) => {}
+                _ = mode.wait_for(|mode| *mode != ProxyMode::DropAnswers) => {}
             }
         }
     }
-    if *way.borrow() == Way::Silent {
+    if *mode.borrow() == ProxyMode::Blackhole {
         std::future::pending::<()>().await;
     }
 }

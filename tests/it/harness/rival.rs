@@ -1,4 +1,4 @@
-//! Another process that takes a run over, and answers that the sandbox never gives.
+//! A rival process that takes over a run, and a WeChat server with answers that the sandbox never gives.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use unionid_bridge::model::{AppId, RunId};
 use unionid_bridge::store::{Store, runs};
 use unionid_bridge::sync;
 
-/// Takes the account's lease and its run, as another process does once the lease has ended.
+/// Takes over the account's lease and run, as another process does after the lease expires.
 pub async fn take_over(store: Store, appid: AppId, run: RunId) {
     use entity::lease::{Column, Entity};
     let ended = Entity::update_many().col_expr(Column::ExpiresAt, Expr::value(0_i64));
     ended.exec(store.writer()).await.unwrap();
-    let (name, life) = (sync::lease_name(&appid), Duration::from_secs(60));
-    let lease = Lease::try_acquire(&store, &name, &Holder::new(), life).await.unwrap().unwrap();
+    let (name, ttl) = (sync::lease_name(&appid), Duration::from_secs(60));
+    let lease = Lease::try_acquire(&store, &name, &Holder::new(), ttl).await.unwrap().unwrap();
     assert!(runs::take_over(store.writer(), run, lease.fence()).await.unwrap());
     lease.release().await;
 }
 
-/// A server that gives each path, such as `/cgi-bin/user/get`, always the same answer; its URL.
-pub async fn answering(answers: &'static [(&'static str, &'static str)]) -> String {
+/// Starts a server with a fixed answer for each path, such as `/cgi-bin/user/get`. Returns its URL.
+pub async fn serve_fixed(answers: &'static [(&'static str, &'static str)]) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = async move |uri: Uri| {

@@ -1,4 +1,4 @@
-//! A backend that sends messages over HTTP: a world with people of every kind, the service, and a key.
+//! A client that sends messages over HTTP: a sandbox with users of every kind, the service, and an API key.
 
 use serde_json::{Value, json};
 use unionid_bridge::keys::NewKey;
@@ -9,16 +9,16 @@ use super::{Answer, Backend, Service, TestApp};
 
 /// A user of the Mini Program who follows the Official Account.
 pub const FOLLOWER: u64 = 7;
-/// A user whose unionid WeChat does not tell.
+/// A user whose unionid WeChat does not return.
 pub const UNLINKED: u64 = 8;
-/// A user who followed and left.
+/// A user who followed and unfollowed.
 pub const LEFT: u64 = 9;
 /// A user who never followed.
 pub const STRANGER: u64 = 1_000;
-/// A follower who is no user.
+/// A follower who does not use the Mini Program.
 pub const READER: u64 = 20;
 
-/// What sends, and what it is sent to.
+/// A sandbox, the service in process, and an API key for it.
 pub struct Sender {
     pub world: Sandbox,
     pub app: TestApp,
@@ -27,12 +27,12 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// In a world of one Official Account and one Mini Program.
+    /// Starts with one Official Account and one Mini Program.
     pub async fn on(backend: Backend) -> Option<Self> {
         Self::in_world(Options::with_followers(30), backend).await
     }
 
-    /// In this world, which has 30 followers or more.
+    /// Starts with this sandbox, which needs at least 30 followers.
     pub async fn in_world(options: Options, backend: Backend) -> Option<Self> {
         let world = Sandbox::start(options).await.unwrap();
         let app = TestApp::on(&world, backend).await?;
@@ -54,7 +54,7 @@ impl Sender {
         self.world.mini_program().unwrap()
     }
 
-    /// Has a person log in to the Mini Program.
+    /// Logs a person in to the Mini Program.
     pub async fn log_in(&self, person: u64) {
         let body =
             json!({ "code": self.program().mint_code(person), "appid": self.program().appid() });
@@ -62,17 +62,17 @@ impl Sender {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// A person, by their openid in the Mini Program.
+    /// A recipient: a person by their openid in the Mini Program.
     pub fn user(&self, person: u64) -> Value {
         by_openid(&self.program(), person)
     }
 
-    /// A person, by their unionid.
+    /// A recipient: a person by their unionid.
     pub fn unionid(&self, person: u64) -> Value {
         json!({ "unionid": self.world.main().person(person).unionid })
     }
 
-    /// A message of the Official Account to somebody.
+    /// The body of a template message of the Official Account.
     pub fn message(&self, to: Value) -> Value {
         let template = &self.world.main().template_ids()[0];
         let data =
@@ -80,7 +80,7 @@ impl Sender {
         json!({ "to": to, "template_id": template, "data": data })
     }
 
-    /// What a message of the Mini Program is made of.
+    /// The `subscribe` member of a message of the Mini Program.
     pub fn subscribe(&self) -> Value {
         let data = json!({
             "character_string1": "A-1",
@@ -91,8 +91,8 @@ impl Sender {
         json!({ "template_id": self.program().template_ids()[0], "data": data })
     }
 
-    /// Has a person agree to messages of the Mini Program.
-    pub fn agrees(&self, person: u64) {
+    /// Makes a person accept subscribe messages of the Mini Program.
+    pub fn grant_consent(&self, person: u64) {
         let template = &self.program().template_ids()[0];
         self.program().grant(person, template, Permission::Always);
     }
@@ -105,40 +105,40 @@ impl Sender {
         self.service.get(path).key(&self.key).send().await
     }
 
-    /// Asks for a message.
+    /// Requests a message.
     pub async fn send(&self, body: Value) -> Answer {
         self.post("/v1/messages", body).await
     }
 
-    /// The same, by a name.
-    pub async fn send_named(&self, name: &str, body: Value) -> Answer {
+    /// Requests a message with an Idempotency-Key.
+    pub async fn send_named(&self, idempotency_key: &str, body: Value) -> Answer {
         let call = self.service.post("/v1/messages", body).key(&self.key);
-        call.header("idempotency-key", name).send().await
+        call.header("idempotency-key", idempotency_key).send().await
     }
 
-    /// The id of a message that must be accepted.
-    pub async fn accepted(&self, body: Value) -> String {
+    /// Requests a message that must be accepted, and returns its id.
+    pub async fn send_accepted(&self, body: Value) -> String {
         let answer = self.send(body).await;
         assert_eq!(answer.status, 202, "{answer:?}");
         assert_eq!(answer.json()["state"], "queued");
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// A message as it is shown.
-    pub async fn shown(&self, id: &str) -> Value {
+    /// Returns a message as the API shows it.
+    pub async fn get_message(&self, id: &str) -> Value {
         let answer = self.get(&format!("/v1/messages/{id}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
 
-    /// Every message there is, by id, the newest first.
+    /// Returns the ids of the listed messages, newest first.
     pub async fn ids(&self, query: &str) -> Vec<String> {
         let listed = self.get(&format!("/v1/messages?{query}")).await;
         assert_eq!(listed.status, 200, "{listed:?}");
         ids(&listed.json())
     }
 
-    /// A key for these accounts only.
+    /// Creates a key that is limited to these accounts.
     pub async fn key_for(&self, appids: &[&str]) -> String {
         let appids: Vec<AppId> = appids.iter().map(|appid| appid.parse().unwrap()).collect();
         let scopes = vec![Scope::Push, Scope::Templates];
@@ -146,18 +146,18 @@ impl Sender {
     }
 }
 
-/// A person, by their openid in an account.
+/// A recipient: a person by their openid in an account.
 pub fn by_openid(account: &Account, person: u64) -> Value {
     json!({ "appid": account.appid(), "openid": account.person(person).openid })
 }
 
-/// The ids of a page of messages.
+/// Returns the ids of a page of messages.
 pub fn ids(page: &Value) -> Vec<String> {
     let ids = page["data"].as_array().unwrap().iter();
     ids.map(|message| message["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What a problem is.
-pub fn refused(answer: &Answer) -> (u16, String) {
+/// Returns the status and the problem code.
+pub fn status_and_code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.code())
 }

@@ -1,4 +1,4 @@
-//! Messages as sending leaves them, none of which was sent.
+//! Message rows in the states that sending leaves behind. Nothing is really sent.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use unionid_bridge::store::{AccountId, Store, accounts};
 
 use super::TestApp;
 
-/// The number of an account of the sandbox's.
+/// Returns the database id of a sandbox account.
 pub async fn account_id(store: &Store, account: &Account) -> AccountId {
     let appid: AppId = account.appid().parse().unwrap();
     accounts::find_or_insert(store, &appid).await.unwrap()
 }
 
-/// Messages to people, each just accepted.
-pub async fn accept(store: &Store, account: &Account, people: &[u64]) -> Vec<MessageId> {
+/// Inserts an accepted message for each of these people.
+pub async fn accept_messages(store: &Store, account: &Account, people: &[u64]) -> Vec<MessageId> {
     let (number, now) = (account_id(store, account).await, store.now().await.unwrap());
     let new = |person: &u64| {
         let person = account.person(*person);
@@ -41,9 +41,9 @@ pub async fn accept(store: &Store, account: &Account, people: &[u64]) -> Vec<Mes
     new.into_iter().map(|message| message.id).collect()
 }
 
-/// Has a message be as after a send so many milliseconds ago. With a number of WeChat's, where its
-/// answer told one.
-pub async fn send(
+/// Updates a message as if it was sent `ago_ms` milliseconds ago. `msgid` is WeChat's number if its answer
+/// contained one.
+pub async fn mark_sent(
     store: &Store,
     id: &MessageId,
     state: MessageState,
@@ -65,50 +65,50 @@ pub async fn send(
 }
 
 impl TestApp {
-    /// A message to a person that WeChat took, with its number.
+    /// Inserts a sent message with WeChat's `msgid`.
     pub async fn sent(&self, account: &Account, person: u64, msgid: i64) -> MessageId {
-        let id = accept(&self.app.store, account, &[person]).await.remove(0);
-        send(&self.app.store, &id, MessageState::Sent, Some(msgid), 1_000).await;
+        let id = accept_messages(&self.app.store, account, &[person]).await.remove(0);
+        mark_sent(&self.app.store, &id, MessageState::Sent, Some(msgid), 1_000).await;
         id
     }
 
-    /// A message to a person in that state whose number is not known, sent so long ago.
-    pub async fn numberless(
+    /// Inserts a message in this state that was sent `ago_ms` ago and whose `msgid` is unknown.
+    pub async fn sent_without_msgid(
         &self,
         account: &Account,
         person: u64,
         state: MessageState,
         ago_ms: i64,
     ) -> MessageId {
-        let id = accept(&self.app.store, account, &[person]).await.remove(0);
-        send(&self.app.store, &id, state, None, ago_ms).await;
+        let id = accept_messages(&self.app.store, account, &[person]).await.remove(0);
+        mark_sent(&self.app.store, &id, state, None, ago_ms).await;
         id
     }
 
-    /// How a message stands: its state, and why.
-    pub async fn fate(&self, id: &MessageId) -> (MessageState, Option<String>) {
+    /// Returns the state of a message and its reason.
+    pub async fn state_and_reason(&self, id: &MessageId) -> (MessageState, Option<String>) {
         let message = self.message(id).await;
         (message.state, message.reason)
     }
 
-    /// The numbers of the receipts that are kept.
+    /// Returns the `msgid`s of the receipts that wait for their message.
     pub async fn kept_receipts(&self) -> Vec<i64> {
         use entity::receipt::{Column, Entity};
         let rows = Entity::find().order_by_asc(Column::Msgid).all(self.app.store.reader());
         rows.await.unwrap().into_iter().map(|row| row.msgid).collect()
     }
 
-    /// Waits until the receipts of these numbers are kept, and no others.
-    pub async fn keeps_receipts(&self, expected: &[i64]) {
+    /// Waits up to 20 s until exactly these receipts are kept.
+    pub async fn wait_for_receipts(&self, expected: &[i64]) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.kept_receipts().await != expected {
-            assert!(Instant::now() < deadline, "kept are {:?}", self.kept_receipts().await);
+            assert!(Instant::now() < deadline, "kept receipts: {:?}", self.kept_receipts().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// A person's openid in an account.
+/// Returns a person's openid in an account.
 pub fn openid_of(account: &Account, person: u64) -> OpenId {
     account.person(person).openid.parse().unwrap()
 }

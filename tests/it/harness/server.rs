@@ -1,5 +1,5 @@
-//! A database server of a test's own, which it may kill: on a free port of loopback, with its data in a
-//! temporary folder, and as a user that it runs as.
+//! A private database server that a test may kill: on a free loopback port, with its data in a temporary
+//! folder, under an unprivileged user.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -12,27 +12,27 @@ use tokio::process::{Child, Command};
 
 use super::{Backend, Need, signal};
 
-/// How long a server may take to come up; one that was killed has its log to replay.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Startup timeout. A server that was killed has to replay its log.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where Debian keeps PostgreSQL's programs, off the `PATH`.
-const POSTGRES: &str = "/usr/lib/postgresql";
+/// The folder where Debian installs PostgreSQL's programs, outside the `PATH`.
+const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
-/// Makes MariaDB's user, at each start.
-const INITIAL: &str = "CREATE DATABASE IF NOT EXISTS test;\n\
+/// Creates MariaDB's user at each start.
+const INIT_SQL: &str = "CREATE DATABASE IF NOT EXISTS test;\n\
                        CREATE USER IF NOT EXISTS root@'127.0.0.1';\n\
                        GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
 
-/// How a server ends.
+/// How a server is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As a failing machine ends it.
+    /// SIGKILL, as after a machine failure.
     Killed,
-    /// As an operator does, whoever is connected.
+    /// An orderly shutdown that disconnects clients.
     Stopped,
 }
 
-/// A server, killed when it is dropped.
+/// A database server, killed when dropped.
 pub struct Server {
     pub url: String,
     backend: Backend,
@@ -43,12 +43,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// A new one, running; `None` where its programs are not found, or there is no user to run it as.
+    /// Starts a new server. Returns `None` if its programs or a user to run it as are missing.
     pub async fn start(backend: Backend) -> Option<Self> {
-        let (program, user) = match Self::means(backend).await {
-            Some(means) => means,
+        let (program, user) = match Self::program_and_user(backend).await {
+            Some(found) => found,
             None => {
-                let why = format!("no program of {backend:?}, or no user to run it as, is found");
+                let why = format!("no {backend:?} server program, or no user to run it as");
                 Need::Servers.is_missing(&why);
                 return None;
             }
@@ -57,20 +57,20 @@ impl Server {
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
-        std::fs::write(folder.path().join("initial.sql"), INITIAL).unwrap();
+        std::fs::write(folder.path().join("initial.sql"), INIT_SQL).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = match backend {
             Backend::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             _ => format!("mysql://root@127.0.0.1:{port}/test"),
         };
         let mut server = Self { url, backend, port, user, folder, process: None };
-        server.initialise(&program).await;
+        server.create_data(&program).await;
         server.restart().await;
         Some(server)
     }
 
-    /// Its program, and who it runs as.
-    async fn means(backend: Backend) -> Option<(PathBuf, Option<(u32, u32)>)> {
+    /// Returns the server program and the user to run it as.
+    async fn program_and_user(backend: Backend) -> Option<(PathBuf, Option<(u32, u32)>)> {
         let (program, name) = (program(backend)?, user_name(backend)?);
         Some((program, user(name).await?))
     }
@@ -89,7 +89,7 @@ impl Server {
         command
     }
 
-    async fn initialise(&self, program: &Path) {
+    async fn create_data(&self, program: &Path) {
         let mut command = match self.backend {
             Backend::Postgres => {
                 let mut command = self.command(&program.with_file_name("initdb"));
@@ -104,19 +104,19 @@ impl Server {
                 command
             }
         };
-        let made = command.status().await.unwrap();
-        assert!(made.success(), "{:?} could not make its data: {made}", self.backend);
+        let status = command.status().await.unwrap();
+        assert!(status.success(), "{:?} could not create its data: {status}", self.backend);
     }
 
-    /// Starts it again, and waits until it answers.
+    /// Starts the server again and waits until it answers.
     pub async fn restart(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         let program = program(self.backend).unwrap();
         loop {
             let ended = self.process.as_mut().is_none_or(|p| p.try_wait().unwrap().is_some());
             if ended {
-                // One that was killed may leave children, who have to notice first.
-                self.process = Some(self.serve(&program));
+                // After a kill, orphaned child processes may delay the start: it has to be repeated.
+                self.process = Some(self.spawn(&program));
             }
             if let Ok(connection) = Database::connect(&self.url).await {
                 return connection.close().await.unwrap();
@@ -126,7 +126,7 @@ impl Server {
         }
     }
 
-    fn serve(&self, program: &Path) -> Child {
+    fn spawn(&self, program: &Path) -> Child {
         let (mut command, folder) = (self.command(program), self.folder.path().display());
         let data = self.data();
         match self.backend {
@@ -147,12 +147,12 @@ impl Server {
         command.spawn().unwrap()
     }
 
-    /// Ends it, and waits for that.
+    /// Ends the server and waits until it exits.
     pub async fn end(&mut self, ending: Ending) {
         let mut process = self.process.take().unwrap();
         let name = match (ending, self.backend) {
             (Ending::Killed, _) => "KILL",
-            // It does not wait for whoever is connected.
+            // A fast shutdown: does not wait for clients to disconnect.
             (Ending::Stopped, Backend::Postgres) => "INT",
             (Ending::Stopped, _) => "TERM",
         };
@@ -161,12 +161,12 @@ impl Server {
     }
 }
 
-/// The server's program.
+/// Returns the path of the server program.
 fn program(backend: Backend) -> Option<PathBuf> {
     match backend {
         Backend::Sqlite => None,
         Backend::Postgres => {
-            let versions = std::fs::read_dir(POSTGRES).ok()?.flatten();
+            let versions = std::fs::read_dir(POSTGRES_FOLDER).ok()?.flatten();
             let programs = versions.map(|version| version.path().join("bin/postgres"));
             programs.filter(|program| program.exists()).max()
         }
@@ -178,7 +178,7 @@ fn program(backend: Backend) -> Option<PathBuf> {
     }
 }
 
-/// The user that its package makes for it: both servers refuse to be root's.
+/// The user that the server's package creates. Both servers refuse to run as root.
 fn user_name(backend: Backend) -> Option<&'static str> {
     match backend {
         Backend::Sqlite => None,
@@ -187,16 +187,16 @@ fn user_name(backend: Backend) -> Option<&'static str> {
     }
 }
 
-/// Who it runs as, by number: that user where we are root, otherwise ourselves. `None` where we are root
-/// and there is no such user.
+/// Returns the uid and gid to run the server as: those of `name` if the test runs as root, otherwise
+/// `Some(None)` for the current user. Returns `None` if the test runs as root and `name` does not exist.
 async fn user(name: &str) -> Option<Option<(u32, u32)>> {
-    if number(&["-u"]).await? != 0 {
+    if id(&["-u"]).await? != 0 {
         return Some(None);
     }
-    Some(Some((number(&["-u", name]).await?, number(&["-g", name]).await?)))
+    Some(Some((id(&["-u", name]).await?, id(&["-g", name]).await?)))
 }
 
-async fn number(arguments: &[&str]) -> Option<u32> {
+async fn id(arguments: &[&str]) -> Option<u32> {
     let output = Command::new("id").args(arguments).output().await.ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }

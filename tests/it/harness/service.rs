@@ -1,4 +1,4 @@
-//! The HTTP side in process, on a port of its own, and a small client that speaks JSON.
+//! The HTTP API in process, on its own port, and a small JSON client.
 //!
 //! ```text
 //! let service = Service::start(&app).await;
@@ -27,21 +27,21 @@ use unionid_bridge::telemetry::Metrics;
 
 use super::{TestApp, TestDatabase};
 
-/// The API of a [`TestApp`], served until it is dropped or stopped.
+/// The HTTP API of a [`TestApp`], served until stopped or dropped.
 pub struct Service {
     pub address: SocketAddr,
     pub app: Arc<App>,
     client: Client,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    /// Not to be gone before the last connection to it is opened.
+    /// Keeps the database file until the last connection to it is opened.
     database: Option<TestDatabase>,
 }
 
-/// One request under way; refine it, then [`send`](Self::send).
+/// A request builder. Finish it with [`send`](Self::send).
 pub struct Call(RequestBuilder);
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -51,39 +51,39 @@ pub struct Answer {
 
 impl Service {
     pub async fn start(app: &TestApp) -> Self {
-        let mut service = Self::of(app.app.clone(), Duration::ZERO).await;
+        let mut service = Self::with_grace(app.app.clone(), Duration::ZERO).await;
         service.database = Some(app.database.clone());
         service
     }
 
-    /// With so much time between the stop and the last connection taken.
-    pub async fn of(app: Arc<App>, grace: Duration) -> Self {
+    /// Starts with a shutdown grace period, during which new connections are still accepted.
+    pub async fn with_grace(app: Arc<App>, grace: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let serving = http::serve(app.clone(), listener, recorder(), grace, stop.clone());
-        // Not there until the keys were read once: a test must not race with that.
+        // The API is not ready before the keys were loaded once. Load them here to avoid a race.
         app.keys.load().await.unwrap();
         let task = tokio::spawn(serving);
         Self { address, app, client: client(), stop, task, database: None }
     }
 
-    /// Asks it to end, and goes on.
-    pub fn ask_to_stop(&self) {
+    /// Requests shutdown without waiting for it.
+    pub fn request_stop(&self) {
         self.stop.cancel();
     }
 
-    /// Asks it to end, and waits for that.
+    /// Requests shutdown and waits for it.
     pub async fn stop(mut self) {
         self.stop.cancel();
         (&mut self.task).await.unwrap();
     }
 
-    /// A key with these scopes, for all accounts and without a limit.
+    /// Creates a key with these scopes, for all accounts and without a rate limit.
     pub async fn key(&self, scopes: &[Scope]) -> String {
         self.key_of(NewKey { scopes: scopes.to_vec(), ..NewKey::default() }).await
     }
 
-    /// A key like this; its name may be left empty.
+    /// Creates a key. An empty name becomes `test`.
     pub async fn key_of(&self, new: NewKey) -> String {
         let name = if new.name.is_empty() { "test".to_owned() } else { new.name.clone() };
         let issued = self.app.keys.create(NewKey { name, ..new }, "test").await.unwrap();
@@ -98,12 +98,12 @@ impl Service {
         self.call("DELETE", path)
     }
 
-    /// With a body of JSON.
+    /// With a JSON body.
     pub fn post(&self, path: &str, body: impl Into<Value>) -> Call {
         self.call("POST", path).json(body)
     }
 
-    /// Of any method, without a body; the path may have a query string.
+    /// A request with any method, without a body. The path may have a query string.
     pub fn call(&self, method: &str, path: &str) -> Call {
         Call::at(&self.client, self.address, method, path)
     }
@@ -117,13 +117,13 @@ impl Drop for Service {
 }
 
 impl Call {
-    /// Of any method, without a body, to a service at that address.
+    /// A request with any method, without a body, to this address.
     pub(super) fn at(client: &Client, address: SocketAddr, method: &str, path: &str) -> Self {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Self(client.request(method, format!("http://{address}{path}")))
     }
 
-    /// With a body of JSON.
+    /// With a JSON body.
     pub fn json(self, body: impl Into<Value>) -> Self {
         Self(self.0.json(&body.into()))
     }
@@ -137,7 +137,7 @@ impl Call {
         Self(self.0.header(name, value))
     }
 
-    /// With a body as it is.
+    /// With a raw body.
     pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
         Self(self.0.body(body))
     }
@@ -146,10 +146,10 @@ impl Call {
         self.try_send().await.unwrap()
     }
 
-    /// For services that may die before they have answered.
+    /// Like [`Self::send`], for services that may die before they answer.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the test's own client, with no secret of WeChat's"
+        reason = "the client of the test, which sends no WeChat secret"
     )]
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let response = self.0.send().await?;
@@ -164,10 +164,11 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// A problem's code; empty where the answer is none. Checks that a problem is whole.
+    /// Returns the problem code, or an empty string if the answer is not a problem. Checks that problems are
+    /// complete.
     pub fn code(&self) -> String {
         if self.header("content-type") != "application/problem+json" {
-            assert!(self.status < 400, "an error that is no problem: {self:?}");
+            assert!(self.status < 400, "an error without problem details: {self:?}");
             return String::new();
         }
         let problem = self.json();
@@ -177,13 +178,13 @@ impl Answer {
         problem["code"].as_str().unwrap().to_owned()
     }
 
-    /// A header; empty where it is not there.
+    /// Returns a header, or an empty string if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-/// A request of any method, without a body, to whatever listens at that address.
+/// A request with any method, without a body, to any server at this address.
 pub fn call_at(address: SocketAddr, method: &str, path: &str) -> Call {
     Call::at(&client(), address, method, path)
 }
@@ -192,18 +193,18 @@ pub(super) fn client() -> Client {
     builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
-/// A client that waits for so long, and makes a connection for each request.
-pub(super) fn fleeting_client(patience: Duration) -> Client {
-    builder().timeout(patience).pool_max_idle_per_host(0).build().unwrap()
+/// A client that opens a new connection for each request.
+pub(super) fn unpooled_client(timeout: Duration) -> Client {
+    builder().timeout(timeout).pool_max_idle_per_host(0).build().unwrap()
 }
 
 fn builder() -> ClientBuilder {
-    // Its TLS is not used here, and cannot be built without a provider.
+    // Tests do not use TLS, but the client cannot be built without a crypto provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy()
 }
 
-/// One recorder for the whole test binary: a process has one.
+/// The metrics recorder. A process can install only one, so all tests share it.
 fn recorder() -> Metrics {
     static RECORDER: OnceLock<Metrics> = OnceLock::new();
     RECORDER.get_or_init(|| Metrics::install().unwrap()).clone()

@@ -1,4 +1,4 @@
-//! The schedule in process, on a clock that the test moves, with its metrics and its log.
+//! The scheduler in process, with a manual clock and captured metrics and logs.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -15,45 +15,45 @@ use unionid_bridge::store::runs;
 
 use super::TestApp;
 
-/// When the schedule of the default configuration ticks: 03:00 in Shanghai.
+/// The tick of the default schedule in UTC: 03:00 in Shanghai.
 const TICK: Option<NaiveTime> = NaiveTime::from_hms_opt(19, 0, 0);
 
-/// A clock that stands at the present. The database's own clock goes on.
+/// A manual clock that starts at the current time. Database time keeps running.
 pub fn stopped_clock() -> Clock {
     Clock::manual(Clock::system().now())
 }
 
-/// The next tick after what the clock says.
+/// Returns the next tick after the clock's time.
 pub fn next_tick(clock: &Clock) -> DateTime<Utc> {
     let now = clock.now();
     let today = now.date_naive().and_time(TICK.unwrap()).and_utc();
     if today > now { today } else { today + chrono::Days::new(1) }
 }
 
-/// Moves the clock to an instant ahead.
+/// Advances the clock to an instant.
 pub fn move_to(clock: &Clock, instant: DateTime<Utc>) {
     clock.advance((instant - clock.now()).to_std().unwrap());
 }
 
 impl TestApp {
-    /// The same, on that clock.
+    /// Replaces the clock.
     pub fn timed(mut self, clock: &Clock) -> Self {
         Arc::get_mut(&mut self.app).unwrap().clock = clock.clone();
         self
     }
 
-    /// A schedule at its first beat, as after a start.
+    /// Creates a schedule, as after a start.
     pub fn schedule(&self) -> Schedule {
         Schedule::new(self.app.clone(), CancellationToken::new())
     }
 
-    /// Every run, the newest first.
+    /// Returns all runs, newest first.
     pub async fn runs(&self) -> Vec<Run> {
         runs::list(self.app.store.reader(), None, 1_000).await.unwrap()
     }
 }
 
-/// Beats for some seconds of the service's life, then waits for what was started.
+/// Simulates a few seconds of the scheduler, then waits for the runs that it started.
 pub async fn beat(schedule: &mut Schedule) {
     for _ in 0..6 {
         schedule.beat().await.unwrap();
@@ -62,8 +62,8 @@ pub async fn beat(schedule: &mut Schedule) {
     schedule.drain().await;
 }
 
-/// Counts and log lines of this test's thread.
-pub struct Watch {
+/// Metrics and log lines of this test's thread.
+pub struct Telemetry {
     handle: PrometheusHandle,
     lines: Lines,
     _recorder: LocalRecorderGuard<'static>,
@@ -83,8 +83,8 @@ impl Write for Lines {
     }
 }
 
-impl Watch {
-    /// Watches from now on.
+impl Telemetry {
+    /// Starts capturing.
     pub fn begin() -> Self {
         let recorder: &'static PrometheusRecorder =
             Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
@@ -99,14 +99,14 @@ impl Watch {
         }
     }
 
-    /// What a counter of the only account stands at.
+    /// Returns the value of a counter of the only account.
     pub fn counter(&self, name: &str) -> u64 {
         let text = self.handle.render();
         let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")));
         line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
-    /// Whether a line of the log holds the text.
+    /// Whether the log contains the text.
     pub fn logged(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.lines.0.lock().unwrap()).contains(text)
     }

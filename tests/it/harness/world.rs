@@ -1,4 +1,4 @@
-//! Worlds small enough for a test, runs stopped on purpose, and what stands in the database.
+//! Small sandboxes, special kinds of sync, and queries of the database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,40 +10,40 @@ use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::sync::{self, Outcome};
 use unionid_bridge::wechat;
 
-use super::app::impatient;
+use super::app::fast_retries;
 use super::{TestApp, manual};
 
-/// A world that lists that many openids on a page.
-pub async fn pages_of(page_size: usize, followers: u64) -> Sandbox {
+/// A sandbox that lists `page_size` openids on a page.
+pub async fn paged_world(page_size: usize, followers: u64) -> Sandbox {
     let options = Options { page_size, ..Options::with_followers(followers) };
     Sandbox::start(options).await.unwrap()
 }
 
-/// Who stands at a place of the list, the first at 0.
-pub fn person_at(world: &Sandbox, place: usize) -> u64 {
-    world.main().followers().nth(place).unwrap().number
+/// Returns the person at an index of the follower list.
+pub fn person_at(world: &Sandbox, index: usize) -> u64 {
+    world.main().followers().nth(index).unwrap().number
 }
 
-/// I5: a call was made as often as it has to be, and at most `slack` times more.
+/// Asserts that a call was made at least `ideal` times and at most `slack` times more (I5).
 pub fn assert_calls(world: &Sandbox, call: Call, ideal: u64, slack: u64) {
     let made = world.requests(call);
     let allowed = ideal..=ideal + slack;
-    assert!(allowed.contains(&made), "{call} was called {made} times, not {allowed:?}");
+    assert!(allowed.contains(&made), "{call} was called {made} times, allowed are {allowed:?}");
 }
 
 impl TestApp {
-    /// The same process, at work on another of its Official Accounts.
-    pub fn of(&self, number: usize) -> Self {
-        let account = self.app.config.official_accounts[number].clone();
+    /// The same process, for its Official Account at this index.
+    pub fn for_account(&self, index: usize) -> Self {
+        let account = self.app.config.official_accounts[index].clone();
         Self { app: self.app.clone(), database: self.database.clone(), account }
     }
 
-    /// One sync that tells `observer` after every page.
+    /// Runs one sync that calls `observer` after every page.
     pub async fn sync_observed(&self, observer: impl Fn(&Run) + Send + Sync + 'static) -> Outcome {
         self.sync_stoppable(CancellationToken::new(), observer).await
     }
 
-    /// One sync whose calls pass through a concurrency limit of the test's own.
+    /// Runs one sync with this concurrency limit.
     pub async fn sync_through(
         &self,
         world: &Sandbox,
@@ -52,14 +52,14 @@ impl TestApp {
         self.sync_at(world.base_url(), concurrency).await
     }
 
-    /// One sync of what another server answers.
+    /// Runs one sync against another server.
     pub async fn sync_from(&self, base_url: String) -> Outcome {
         self.sync_at(base_url, wechat::ConcurrencyLimit::new(4)).await
     }
 
     async fn sync_at(&self, base_url: String, concurrency: wechat::ConcurrencyLimit) -> Outcome {
         let options =
-            wechat::Options { base_url, retry: impatient(), ..wechat::Options::default() };
+            wechat::Options { base_url, retry: fast_retries(), ..wechat::Options::default() };
         let client = wechat::Client::new(options).unwrap();
         let tokens = self.app.tokens.clone();
         let account = client.account(self.account.appid.clone(), tokens, concurrency);
@@ -67,7 +67,7 @@ impl TestApp {
         sync::run(&sync::Job { wechat: account, ..job }, manual()).await.unwrap()
     }
 
-    /// One sync that is asked to end as soon as so many pages are committed.
+    /// Runs one sync that is stopped after `pages` committed pages.
     pub async fn sync_stopped_after(&self, pages: u64) -> Outcome {
         let stop = CancellationToken::new();
         let fire = stop.clone();
@@ -91,13 +91,13 @@ impl TestApp {
         sync::run(&job, manual()).await.unwrap()
     }
 
-    /// Who is set aside, and why.
+    /// Returns the quarantined openids with their reasons.
     pub async fn quarantine(&self) -> BTreeMap<String, String> {
         let rows = entity::quarantine::Entity::find().all(self.app.store.reader()).await.unwrap();
         rows.into_iter().map(|row| (row.openid, row.reason)).collect()
     }
 
-    /// Whose unionid changed, from what to what.
+    /// Returns the unionid conflicts: openid, old and new unionid.
     pub async fn conflicts(&self) -> Vec<(String, String, String)> {
         let rows = entity::unionid_conflict::Entity::find();
         let rows = rows.all(self.app.store.reader()).await.unwrap();

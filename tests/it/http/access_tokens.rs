@@ -1,4 +1,4 @@
-//! The central token server: one token for everybody, and one refresh when it was refused.
+//! The central token server: all callers get the same token, and a refused token is refreshed once.
 
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,20 @@ use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, When};
 
-use crate::harness::{Answer, Backend, Service, TestApp};
+use crate::harness::{Answer, Backend, Service, TestApp, status_and_code};
 
 const ON: &str = "[http]\ntoken_api = true";
 
-/// The API with a key that may read tokens, and the path of the Official Account's.
-struct Desk {
+/// The application, its API, a key with the `token` scope, and the path of the Official Account's token.
+struct Api {
     service: Service,
     key: String,
     path: String,
     app: TestApp,
 }
 
-impl Desk {
-    async fn of(app: TestApp) -> Self {
+impl Api {
+    async fn new(app: TestApp) -> Self {
         let service = Service::start(&app).await;
         let key = service.key(&[Scope::Token]).await;
         Self { service, key, path: format!("/v1/access-tokens/{}", app.account.appid), app }
@@ -31,7 +31,7 @@ impl Desk {
 
     async fn on(world: &Sandbox, toml: &str) -> Self {
         let app = TestApp::configured(world, Backend::Sqlite, &format!("{ON}\n{toml}")).await;
-        Self::of(app.unwrap()).await
+        Self::new(app.unwrap()).await
     }
 
     async fn read(&self) -> Answer {
@@ -49,16 +49,12 @@ fn token(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
 #[tokio::test]
 async fn tokens_are_not_given_out_unless_that_is_switched_on() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::of(TestApp::against(&world).await).await;
-    for answer in [desk.read().await, desk.refresh("x").await] {
-        assert_eq!(refused(&answer), (404, "token_api_off".into()));
+    let api = Api::new(TestApp::against(&world).await).await;
+    for answer in [api.read().await, api.refresh("x").await] {
+        assert_eq!(status_and_code(&answer), (404, "token_api_off".into()));
         assert!(answer.json()["hint"].as_str().unwrap().contains("token_api = true"));
     }
     assert_eq!(world.requests(Call::StableToken), 0);
@@ -71,9 +67,9 @@ async fn a_token_reads_as_on_the_command_line_and_every_read_is_in_the_trail(
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
-    let desk = Desk::of(app).await;
-    let app = &desk.app;
-    let answer = desk.service.get(&desk.path).key(&desk.key).header("x-request-id", "r-1");
+    let api = Api::new(app).await;
+    let app = &api.app;
+    let answer = api.service.get(&api.path).key(&api.key).header("x-request-id", "r-1");
     let answer = answer.send().await;
     let shown = serde_json::to_value(app.app.tokens.show(&app.account.appid).await.unwrap());
     let members = ["appid", "access_token", "expires_at", "obtained_at"];
@@ -86,15 +82,15 @@ async fn a_token_reads_as_on_the_command_line_and_every_read_is_in_the_trail(
     assert_eq!(answer.header("cache-control"), "no-store");
 
     world.main().invalidate_tokens();
-    let next = desk.refresh(&token(&answer)).await;
+    let next = api.refresh(&token(&answer)).await;
     assert_ne!(token(&next), token(&answer));
     assert_eq!(world.requests(Call::StableToken), 2);
 
     let program = format!("/v1/access-tokens/{}", world.mini_program().unwrap().appid());
-    assert_ne!(token(&desk.service.get(&program).key(&desk.key).send().await), token(&next));
+    assert_ne!(token(&api.service.get(&program).key(&api.key).send().await), token(&next));
     use entity::audit::{Column, Entity};
     let lines = Entity::find().order_by_asc(Column::Id).all(app.app.store.reader()).await.unwrap();
-    let id = desk.key.split('_').nth(1).unwrap();
+    let id = api.key.split('_').nth(1).unwrap();
     let lines: Vec<_> = lines.iter().filter(|line| line.actor == id).collect();
     let actions: Vec<_> = lines.iter().map(|line| line.action.as_str()).collect();
     assert_eq!(actions, ["token.read", "token.refreshed", "token.read"]);
@@ -110,14 +106,14 @@ async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
     let other = app.replica(&world).await;
-    let desk = Desk::of(app).await;
-    let old = token(&desk.read().await);
+    let api = Api::new(app).await;
+    let old = token(&api.read().await);
     let appid = &other.account.appid;
     other.app.tokens.show(appid).await.unwrap();
     world.main().invalidate_tokens();
     world.reset_stats();
     let (many, elsewhere) = tokio::join!(
-        join_all((0..30).map(|_| desk.refresh(&old))),
+        join_all((0..30).map(|_| api.refresh(&old))),
         join_all((0..30).map(|_| other.app.tokens.replace_stale(appid, &old))),
     );
     let mut tokens: Vec<_> = many.iter().map(token).collect();
@@ -126,9 +122,9 @@ async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
     assert_eq!(tokens.len(), 1);
     assert_ne!(tokens[0], old);
     assert_eq!(world.requests(Call::StableToken), 1);
-    // Who comes late, or with one that never was, gets the same without a call.
+    // A late caller, or one with an invalid token, gets the same token without a call.
     for stale in [old.as_str(), "a-token-of-long-ago"] {
-        assert_eq!(token(&desk.refresh(stale).await), tokens[0]);
+        assert_eq!(token(&api.refresh(stale).await), tokens[0]);
     }
     assert_eq!(world.requests(Call::StableToken), 1);
 }
@@ -140,28 +136,28 @@ async fn a_token_that_another_process_replaced_is_served_here_too_within_seconds
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
-    let desk = Desk::of(app).await;
-    let (old, appid) = (token(&desk.read().await), &desk.app.account.appid);
-    let elsewhere = desk.app.replica(&world).await;
+    let api = Api::new(app).await;
+    let (old, appid) = (token(&api.read().await), &api.app.account.appid);
+    let elsewhere = api.app.replica(&world).await;
     world.main().invalidate_tokens();
     let newer = elsewhere.app.tokens.replace_stale(appid, &old).await.unwrap().access_token;
     assert_ne!(newer, old);
     world.reset_stats();
     let began = Instant::now();
-    while token(&desk.read().await) == old {
-        assert!(began.elapsed() < Duration::from_secs(5), "the dead token is served on");
+    while token(&api.read().await) == old {
+        assert!(began.elapsed() < Duration::from_secs(5), "the invalid token is still served");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(token(&desk.read().await), newer);
-    // Nor does who never saw the new one be refused get it by another refresh.
-    assert_eq!(token(&desk.refresh(&old).await), newer);
-    // And whoever asks for the first time in a while gets no token of before.
+    assert_eq!(token(&api.read().await), newer);
+    // A caller whose old token was refused gets the new one without another refresh.
+    assert_eq!(token(&api.refresh(&old).await), newer);
+    // The first caller after a while does not get the previous token.
     tokio::time::sleep(Duration::from_millis(3_100)).await;
     world.main().invalidate_tokens();
     let newest = elsewhere.app.tokens.replace_stale(appid, &newer).await.unwrap().access_token;
-    let many = join_all((0..20).map(|_| desk.read())).await;
+    let many = join_all((0..20).map(|_| api.read())).await;
     assert!(many.iter().all(|answer| token(answer) == newest));
-    assert_eq!(world.requests(Call::StableToken), 1, "that of the other process");
+    assert_eq!(world.requests(Call::StableToken), 1, "only the other process refreshed");
 }
 
 #[tokio::test]
@@ -172,9 +168,9 @@ async fn while_the_database_is_away_the_token_at_hand_is_served_at_once() {
     let at_hand = app.app.tokens.show(appid).await.unwrap().access_token;
     app.app.store.clone().close().await.unwrap();
     tokio::time::sleep(Duration::from_millis(3_100)).await;
-    let asked = Instant::now();
+    let began = Instant::now();
     assert_eq!(app.app.tokens.show(appid).await.unwrap().access_token, at_hand);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(world.requests(Call::StableToken), 1);
 }
 
@@ -185,41 +181,41 @@ async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale(
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
-    let desk = Desk::of(app).await;
-    let good = token(&desk.read().await);
+    let api = Api::new(app).await;
+    let good = token(&api.read().await);
     world.reset_stats();
-    // Those who come together share one.
-    for answer in join_all((0..20).map(|_| desk.refresh(&good))).await {
+    // Concurrent callers share one refresh.
+    for answer in join_all((0..20).map(|_| api.refresh(&good))).await {
         assert_eq!(token(&answer), good);
     }
     assert_eq!(world.requests(Call::StableToken), 1);
     tokio::time::sleep(Duration::from_millis(2_100)).await;
-    assert_eq!(token(&desk.refresh(&good).await), good);
+    assert_eq!(token(&api.refresh(&good).await), good);
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     for _ in 0..3 {
-        let answer = desk.refresh(&good).await;
-        assert_eq!(refused(&answer), (503, "token_contested".into()));
+        let answer = api.refresh(&good).await;
+        assert_eq!(status_and_code(&answer), (503, "token_contested".into()));
         assert!(answer.json()["hint"].as_str().unwrap().contains("another system"));
         assert_eq!(answer.header("retry-after"), "300");
     }
     assert_eq!(world.requests(Call::StableToken), 2);
-    assert_eq!(token(&desk.read().await), good);
+    assert_eq!(token(&api.read().await), good);
 }
 
 #[tokio::test]
 async fn the_old_token_is_served_while_wechat_is_slow_to_give_the_next() {
     let options = Options { token_lifetime: Duration::from_secs(6), ..Options::with_followers(1) };
     let world = Sandbox::start(options).await.unwrap();
-    let desk = Desk::on(&world, "").await;
-    let old = token(&desk.read().await);
+    let api = Api::on(&world, "").await;
+    let old = token(&api.read().await);
     tokio::time::sleep(Duration::from_millis(3_200)).await;
     world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_millis(1_000)));
-    let asked = Instant::now();
-    let served = join_all((0..10).map(|_| desk.read())).await;
-    assert!(asked.elapsed() < Duration::from_millis(800), "{:?}", asked.elapsed());
+    let began = Instant::now();
+    let served = join_all((0..10).map(|_| api.read())).await;
+    assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
     assert!(served.iter().all(|answer| token(answer) == old));
-    while token(&desk.read().await) == old {
-        assert!(asked.elapsed() < Duration::from_secs(2), "nobody renewed it");
+    while token(&api.read().await) == old {
+        assert!(began.elapsed() < Duration::from_secs(2), "the token was not renewed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(world.requests(Call::StableToken), 2);
@@ -228,7 +224,7 @@ async fn the_old_token_is_served_while_wechat_is_slow_to_give_the_next() {
 #[tokio::test]
 async fn what_wechat_says_no_with_decides_the_answer() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let api = Api::on(&world, "").await;
     for (fault, status, code) in [
         (Fault::HttpStatus(502), 503, "wechat_busy"),
         (Fault::Errcode(-1), 503, "wechat_busy"),
@@ -238,58 +234,58 @@ async fn what_wechat_says_no_with_decides_the_answer() {
         (Fault::Errcode(40001), 502, "wechat_refused"),
     ] {
         let rule = world.fail(Call::StableToken, When::Always, fault.clone());
-        let answer = desk.read().await;
-        assert_eq!(refused(&answer), (status, code.into()), "{fault:?}");
+        let answer = api.read().await;
+        assert_eq!(status_and_code(&answer), (status, code.into()), "{fault:?}");
         assert_eq!(status == 503, !answer.header("retry-after").is_empty(), "{fault:?}");
         if let Fault::Errcode(errcode) = fault {
             assert_eq!(answer.json()["upstream"]["errcode"], errcode);
         }
-        assert!(world.struck(rule) > 0);
+        assert!(world.hits(rule) > 0);
         world.clear_faults();
     }
     world.main().refuse_address(true);
-    let answer = desk.read().await;
-    assert_eq!(refused(&answer), (502, "wechat_refused".into()));
+    let answer = api.read().await;
+    assert_eq!(status_and_code(&answer), (502, "wechat_refused".into()));
     assert!(answer.json()["hint"].as_str().unwrap().contains("whitelist"), "{answer:?}");
     world.main().refuse_address(false);
-    token(&desk.read().await);
+    token(&api.read().await);
 }
 
 #[tokio::test]
 async fn a_wechat_that_does_not_answer_is_waited_for_with_an_end() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let api = Api::on(&world, "").await;
     world.fail(Call::StableToken, When::Always, Fault::Stall(Duration::from_secs(60)));
-    let asked = Instant::now();
-    assert_eq!(refused(&desk.read().await), (504, "wechat_too_slow".into()));
-    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    let began = Instant::now();
+    assert_eq!(status_and_code(&api.read().await), (504, "wechat_too_slow".into()));
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     world.clear_faults();
-    token(&desk.read().await);
+    token(&api.read().await);
 }
 
 #[tokio::test]
 async fn accounts_that_are_unknown_or_not_the_keys_are_refused_and_strange_tokens_too() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::on(&world, "").await;
+    let api = Api::on(&world, "").await;
     let get = async |appid: &str, key: &str| {
-        desk.service.get(&format!("/v1/access-tokens/{appid}")).key(key).send().await
+        api.service.get(&format!("/v1/access-tokens/{appid}")).key(key).send().await
     };
-    let answer = get("wx0000000000000000", &desk.key).await;
-    assert_eq!(refused(&answer), (404, "account_unknown".into()));
+    let answer = get("wx0000000000000000", &api.key).await;
+    assert_eq!(status_and_code(&answer), (404, "account_unknown".into()));
     assert!(answer.json()["hint"].as_str().unwrap().contains(world.main().appid()));
     for strange in ["%00", "%25", "a%20b", "%E2%80%AE", &"x".repeat(65)] {
-        assert_eq!(get(strange, &desk.key).await.code(), "invalid_path", "{strange}");
+        assert_eq!(get(strange, &api.key).await.code(), "invalid_path", "{strange}");
     }
     let program = world.mini_program().unwrap().appid().parse().unwrap();
     let limited = NewKey { scopes: vec![Scope::Token], appids: vec![program], ..NewKey::default() };
-    let limited = desk.service.key_of(limited).await;
+    let limited = api.service.key_of(limited).await;
     let answer = get(world.main().appid(), &limited).await;
-    assert_eq!(refused(&answer), (403, "app_not_allowed".into()));
+    assert_eq!(status_and_code(&answer), (403, "app_not_allowed".into()));
     assert_eq!(get(world.mini_program().unwrap().appid(), &limited).await.status, 200);
     world.reset_stats();
     for stale in ["", " ", "a\u{0}b", "\u{202e}", &"x".repeat(1_025)] {
-        let answer = desk.refresh(stale).await;
-        assert_eq!(refused(&answer), (400, "invalid_body".into()), "{stale:?}");
+        let answer = api.refresh(stale).await;
+        assert_eq!(status_and_code(&answer), (400, "invalid_body".into()), "{stale:?}");
     }
     assert_eq!(world.requests(Call::StableToken), 0);
 }
@@ -301,10 +297,10 @@ async fn no_token_is_given_that_could_not_be_written_down(
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::configured(&world, backend, ON).await else { return };
-    let desk = Desk::of(app).await;
-    token(&desk.read().await);
-    desk.service.app.store.clone().close().await.unwrap();
-    let asked = Instant::now();
-    assert_eq!(refused(&desk.read().await), (503, "database_unavailable".into()));
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let api = Api::new(app).await;
+    token(&api.read().await);
+    api.service.app.store.clone().close().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(status_and_code(&api.read().await), (503, "database_unavailable".into()));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

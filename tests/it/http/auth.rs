@@ -1,4 +1,4 @@
-//! Who is let in: keys, scopes and limits, on every route of the document.
+//! Authentication on every route of the document: keys, scopes, and limits.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,14 @@ use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Answer, Backend, Operation, Service, TestApp, operations};
+use crate::harness::{Backend, Operation, Service, TestApp, operations, status_and_code};
 
 async fn service() -> Service {
     let world = Sandbox::with_followers(1).await.unwrap();
     Service::start(&TestApp::against(&world).await).await
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
-/// The operations that need a key, at least one for each scope that routes have.
+/// Returns the operations that need a key, with their scopes.
 fn guarded() -> Vec<(Operation, Scope)> {
     let guarded = operations().into_iter().filter_map(|operation| {
         let scope = operation.scope?;
@@ -38,7 +34,7 @@ async fn every_route_with_a_scope_refuses_whoever_has_not_that_very_scope() {
         let others: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let key = service.key(&others).await;
         let others = service.call(method, &path).key(&key).send().await;
-        assert_eq!(refused(&others), (403, "scope_missing".into()), "{method} {path}");
+        assert_eq!(status_and_code(&others), (403, "scope_missing".into()), "{method} {path}");
         assert!(others.json()["hint"].as_str().unwrap().contains(scope.as_str()));
         let key = service.key(&[scope]).await;
         let right = service.call(method, &path).key(&key).send().await;
@@ -59,20 +55,20 @@ async fn every_route_with_a_scope_refuses_whoever_has_no_good_key() {
     for (operation, _) in guarded() {
         let (method, path) = (&operation.method, operation.path("1"));
         let bare = service.call(method, &path).send().await;
-        assert_eq!(refused(&bare), (401, "key_missing".into()), "{method} {path}");
+        assert_eq!(status_and_code(&bare), (401, "key_missing".into()), "{method} {path}");
         assert_eq!(bare.header("www-authenticate"), "Bearer");
         for (key, code) in
             [("garbage", "key_malformed"), (&gone, "key_revoked"), (&old, "key_expired")]
         {
             let answer = service.call(method, &path).key(key).send().await;
-            assert_eq!(refused(&answer), (401, code.into()), "{method} {path}");
+            assert_eq!(status_and_code(&answer), (401, code.into()), "{method} {path}");
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
         assert!(operation.may_answer(401), "{method} {path}");
     }
 }
 
-/// A key that has ended by itself.
+/// Creates a key that has expired.
 async fn expired(service: &Service, scopes: &[Scope]) -> String {
     let life = Some(Duration::from_millis(1));
     let new = NewKey { scopes: scopes.to_vec(), life, ..NewKey::default() };
@@ -93,7 +89,7 @@ async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() 
     let typo =
         format!("{}{}", &good[..good.len() - 1], if good.ends_with('7') { 'x' } else { '7' });
     let elsewhere = self::service().await.key(&[Scope::Metrics]).await;
-    // Whoever knows the public part of a revoked key, but not its secret, learns nothing.
+    // The public part of a revoked key without its secret reveals nothing.
     let spliced = format!("ubk_{}_{}", id(&gone), good.rsplit('_').next().unwrap());
     let mut details = Vec::new();
     for (key, code) in [
@@ -105,7 +101,7 @@ async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() 
         (&old, "key_expired"),
     ] {
         let answer = service.get("/metrics").key(key).send().await;
-        assert_eq!(refused(&answer), (401, code.into()));
+        assert_eq!(status_and_code(&answer), (401, code.into()));
         assert_eq!(answer.header("www-authenticate"), "Bearer");
         details.push(answer.json()["detail"].clone());
     }
@@ -114,7 +110,7 @@ async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() 
     assert_eq!(service.get("/metrics").key(&good).send().await.status, 200);
 }
 
-/// The public part of a key.
+/// Returns the public part of a key.
 fn id(key: &str) -> &str {
     key.split('_').nth(1).unwrap()
 }
@@ -125,7 +121,7 @@ async fn a_key_in_the_query_string_is_refused_even_beside_a_good_header() {
     let key = service.key(&[Scope::Metrics]).await;
     for query in [format!("x={key}"), format!("access_token={key}"), "key=1".to_owned()] {
         let answer = service.get(&format!("/metrics?{query}")).key(&key).send().await;
-        assert_eq!(refused(&answer), (400, "key_in_query".into()), "{query}");
+        assert_eq!(status_and_code(&answer), (400, "key_in_query".into()), "{query}");
         assert!(!answer.text.contains(&key));
     }
 }
@@ -140,7 +136,7 @@ async fn a_keys_own_limit_holds_without_harming_others() {
     for _ in 0..10 {
         let answer = service.get("/metrics").key(&limited).send().await;
         if answer.status == 429 {
-            assert_eq!(refused(&answer), (429, "rate_limited".into()));
+            assert_eq!(status_and_code(&answer), (429, "rate_limited".into()));
             assert_eq!(answer.header("retry-after"), "1");
         }
         statuses.push(answer.status);
@@ -182,11 +178,11 @@ async fn nobody_is_let_in_once_the_keys_could_not_be_read_for_long() {
     let service = service().await;
     let key = service.key(&[Scope::Metrics]).await;
     service.app.store.clone().close().await.unwrap();
-    // What was read is believed for a while, which may have gone by on a busy machine.
+    // Loaded keys are cached for a while, which may be over already on a busy machine.
     assert!([200, 503].contains(&service.get("/metrics").key(&key).send().await.status));
     tokio::time::sleep(Duration::from_millis(5_100)).await;
     let answer = service.get("/metrics").key(&key).send().await;
-    assert_eq!(refused(&answer), (503, "database_unavailable".into()));
+    assert_eq!(status_and_code(&answer), (503, "database_unavailable".into()));
     assert_eq!(answer.header("retry-after"), "2");
 }
 
@@ -217,7 +213,7 @@ async fn a_roll_keeps_both_keys_good_for_the_overlap(
     assert_eq!(trail(&app).await, ["key.created", "key.rolled", "key.created"]);
 }
 
-/// What the audit trail says was done, the oldest first.
+/// Returns the actions of the audit trail, oldest first.
 async fn trail(app: &TestApp) -> Vec<String> {
     use entity::audit::{Column, Entity};
     let lines = Entity::find().order_by_asc(Column::Id).all(app.app.store.reader()).await.unwrap();
@@ -238,7 +234,7 @@ async fn the_last_use_is_written_down_soon_and_not_for_every_request(
     assert_eq!(used().await, None);
     service.get("/metrics").key(&key).send().await;
     within_five_seconds(async || used().await.is_some()).await;
-    // As if it had been long ago: nothing is written until a minute has gone by.
+    // As if the last use was long ago: the next update is written after a minute.
     entity::api_key::Entity::update_many()
         .col_expr(entity::api_key::Column::LastUsedAt, Expr::value(1_000_i64))
         .exec(app.app.store.writer())
@@ -247,7 +243,7 @@ async fn the_last_use_is_written_down_soon_and_not_for_every_request(
     service.get("/metrics").key(&key).send().await;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(used().await.unwrap().timestamp(), 1);
-    // What is not written yet is written at the end.
+    // The pending update is written at shutdown.
     service.stop().await;
     assert!(used().await.unwrap().timestamp() > 1);
 }

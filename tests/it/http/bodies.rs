@@ -1,4 +1,4 @@
-//! T30: bodies without end, compressed, or of another size than they declare, on every route that takes one.
+//! T30: endless, compressed, or wrongly declared bodies, on every route that takes one.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use unionid_bridge::sandbox::{Callback, Event, Options, Sandbox};
 
-use crate::harness::{Bridge, Serving, endless, exchanged, peak, with_json};
+use crate::harness::{Bridge, ServeProcess, exchange, peak_memory_kib, send_endless, with_json};
 
-/// Every scope, on the command line.
+/// All scopes, for the command line.
 const ALL: &str = "login,resolve,erase,push,templates,token,sync,read,metrics";
 
-/// `serve` in a process of its own, and the head of a request to each route that takes a body.
+/// A `serve` process, and the head of a request to each route that takes a body.
 struct Target {
     _world: Sandbox,
     _bridge: Bridge,
-    serving: Serving,
-    /// Heads without their last line; those of JSON, and WeChat's own.
+    serving: ServeProcess,
+    /// Heads of JSON requests, without the last line.
     json: Vec<String>,
+    /// The head of a callback, without the last line.
     callback: String,
 }
 
@@ -30,7 +31,7 @@ impl Target {
         let world = Sandbox::start(options).await.unwrap();
         let bridge = Bridge::against(&world, "[http]\ntoken_api = true");
         let key = bridge.key(ALL).await;
-        let serving = Serving::start(&bridge).await;
+        let serving = ServeProcess::start(&bridge).await;
         let json = |method: &str, path: &str| {
             format!(
                 "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\
@@ -48,13 +49,13 @@ impl Target {
         self.serving.address
     }
 
-    /// The heads of all.
+    /// Returns all heads.
     fn heads(&self) -> impl Iterator<Item = &String> + Clone {
         self.json.iter().chain([&self.callback])
     }
 
-    fn peak(&self) -> u64 {
-        peak(self.serving.child.id().unwrap())
+    fn peak_memory_kib(&self) -> u64 {
+        peak_memory_kib(self.serving.child.id().unwrap())
     }
 }
 
@@ -64,7 +65,7 @@ fn callback_head(appid: &str, query: &str) -> String {
     )
 }
 
-/// So many bytes of spaces, as `gzip` packs them.
+/// Returns `megabytes` MiB of spaces, compressed by `gzip`.
 fn bomb(megabytes: usize) -> Vec<u8> {
     let mut gzip = Command::new("gzip");
     let mut gzip = gzip.arg("-9").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -85,10 +86,10 @@ fn status(answer: &str) -> &str {
 #[tokio::test]
 async fn a_bomb_is_refused_before_it_is_unpacked() {
     let target = Target::start().await;
-    // Within the limit of a login's body as it is, and far beyond every limit once unpacked.
+    // Within the body limit of a login, but far beyond every limit once unpacked.
     let (small, large) = (bomb(10), bomb(64));
     assert!(small.len() < 16 * 1024 && large.len() > 16 * 1024, "{}", small.len());
-    let before = target.peak();
+    let before = target.peak_memory_kib();
     for head in target.heads() {
         for coding in ["gzip", "br", "deflate", "gzip, gzip", "identity, gzip"] {
             for bomb in [&small, &large] {
@@ -98,14 +99,14 @@ async fn a_bomb_is_refused_before_it_is_unpacked() {
                      Content-Length: {length}\r\n\r\n"
                 );
                 let request = [head.as_bytes(), bomb].concat();
-                let answer = exchanged(target.address(), &request).await;
+                let answer = exchange(target.address(), &request).await;
                 assert_eq!(status(&answer), "413", "{head}: {answer:.300}");
                 assert!(answer.contains("body_compressed"), "{answer:.600}");
             }
         }
     }
-    let grown = target.peak() - before;
-    assert!(grown < 24 * 1024, "it grew by {grown} KiB");
+    let grown = target.peak_memory_kib() - before;
+    assert!(grown < 24 * 1024, "memory grew by {grown} KiB");
 }
 
 #[tokio::test]
@@ -113,18 +114,18 @@ async fn a_body_of_another_size_than_it_declares_is_refused() {
     let target = Target::start().await;
     let address = target.address();
     for head in target.heads() {
-        // Far more than is sent: refused at once.
+        // The declared length is too large: refused at once.
         let began = Instant::now();
         let huge = format!("{head}Content-Length: 99999999999\r\n\r\n{{");
-        let answer = exchanged(address, huge.as_bytes()).await;
+        let answer = exchange(address, huge.as_bytes()).await;
         assert_eq!(status(&answer), "413", "{answer:.200}");
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        // Less than is sent: what follows is a request of its own, and none.
+        // The declared length is too small: the rest is an invalid second request.
         let short = format!("{head}Content-Length: 2\r\n\r\n[]SMUGGLED\r\n\r\n");
-        let answer = exchanged(address, short.as_bytes()).await;
+        let answer = exchange(address, short.as_bytes()).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 2, "{answer:.400}");
         assert_eq!(answer.matches("HTTP/1.1 400 ").count(), 2, "{answer:.400}");
-        // Two lengths, or a length beside chunks: nobody may read it another way than we do.
+        // Ambiguous lengths are refused, because a proxy may read them differently.
         for lengths in [
             "Content-Length: 2\r\nContent-Length: 3\r\n",
             "Content-Length: -1\r\n",
@@ -132,7 +133,7 @@ async fn a_body_of_another_size_than_it_declares_is_refused() {
             "Transfer-Encoding: gzip, chunked, identity\r\n",
         ] {
             let request = format!("{head}{lengths}\r\n[]");
-            let answer = exchanged(address, request.as_bytes()).await;
+            let answer = exchange(address, request.as_bytes()).await;
             assert!(
                 answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
                 "{lengths}: {answer:.200}"
@@ -145,38 +146,38 @@ async fn a_body_of_another_size_than_it_declares_is_refused() {
 async fn bodies_without_end_are_refused_and_take_no_memory() {
     let target = Target::start().await;
     let address = target.address();
-    // The first of each kind makes what is kept.
-    join_all(target.heads().map(|head| endless(address, head))).await;
-    let before = target.peak();
+    // The first request of each kind allocates caches.
+    join_all(target.heads().map(|head| send_endless(address, head))).await;
+    let before = target.peak_memory_kib();
     for _ in 0..5 {
-        let tries = target.heads().cycle().take(20).map(|head| endless(address, head));
+        let tries = target.heads().cycle().take(20).map(|head| send_endless(address, head));
         for (sent, answer) in join_all(tries).await {
-            assert!(sent < 16 << 20, "{sent} bytes were taken");
+            assert!(sent < 16 << 20, "{sent} bytes were accepted");
             assert!(answer.is_empty() || answer.contains("body_too_large"), "{answer}");
         }
     }
-    let (sent, answer) = endless(address, &target.callback).await;
+    let (sent, answer) = send_endless(address, &target.callback).await;
     assert!(sent < 16 << 20 && (answer.is_empty() || status(&answer) == "413"), "{answer}");
-    let grown = target.peak() - before;
-    assert!(grown < 24 * 1024, "it grew by {grown} KiB");
+    let grown = target.peak_memory_kib() - before;
+    assert!(grown < 24 * 1024, "memory grew by {grown} KiB");
 }
 
 #[tokio::test]
 async fn who_cannot_sign_has_no_body_read() {
     let target = Target::start().await;
     let head = callback_head("wx0a00000000000001", "signature=0&timestamp=1&nonce=2");
-    let before = target.peak();
+    let before = target.peak_memory_kib();
     for _ in 0..20 {
-        let (sent, answer) = endless(target.address(), &head).await;
-        assert!(sent < 16 << 20, "{sent} bytes were taken");
+        let (sent, answer) = send_endless(target.address(), &head).await;
+        assert!(sent < 16 << 20, "{sent} bytes were accepted");
         assert!(answer.is_empty() || answer.contains("callback_forged"), "{answer}");
     }
     let huge = format!("{head}Content-Length: 99999999999\r\n\r\n<xml>");
-    let answer = exchanged(target.address(), huge.as_bytes()).await;
+    let answer = exchange(target.address(), huge.as_bytes()).await;
     assert_eq!(status(&answer), "403", "{answer:.200}");
     let packed = format!("{head}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x0b");
-    let answer = exchanged(target.address(), packed.as_bytes()).await;
+    let answer = exchange(target.address(), packed.as_bytes()).await;
     assert_eq!(status(&answer), "403", "{answer:.200}");
-    let grown = target.peak() - before;
-    assert!(grown < 24 * 1024, "it grew by {grown} KiB");
+    let grown = target.peak_memory_kib() - before;
+    assert!(grown < 24 * 1024, "memory grew by {grown} KiB");
 }

@@ -10,8 +10,8 @@ use unionid_bridge::sandbox::{
 
 use crate::harness::{Answer, Backend, Service, TestApp, calling_back};
 
-/// A service that the world's callbacks reach.
-async fn reached(world: &Sandbox, app: &TestApp) -> Service {
+/// Starts a service and directs the sandbox's callbacks to it.
+async fn start_service(world: &Sandbox, app: &TestApp) -> Service {
     let service = Service::start(app).await;
     let url = format!("http://{}/v1/callbacks/{{appid}}", service.address);
     world.set_callback_url(&url).unwrap();
@@ -31,7 +31,7 @@ async fn an_event_is_pushed_once_and_has_its_effect(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    let _service = reached(&world, &app).await;
+    let _service = start_service(&world, &app).await;
     world.push_follows(true);
     world.main().leave([3]);
     world.settled().await;
@@ -44,7 +44,7 @@ async fn an_event_is_pushed_once_and_has_its_effect(
 async fn wechats_check_of_the_url_is_answered() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    let service = reached(&world, &app).await;
+    let service = start_service(&world, &app).await;
     assert!(world.main().check_callback().await.unwrap());
     assert!(world.mini_program().unwrap().check_callback().await.unwrap());
     let query = world.main().check_query("<script>").unwrap();
@@ -68,7 +68,7 @@ async fn every_mode_is_understood(
     let world = Sandbox::start(options).await.unwrap();
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
-    let _service = reached(&world, &app).await;
+    let _service = start_service(&world, &app).await;
     world.main().leave([3]);
     let push = world.main().deliver(Event::unsubscribe(3)).await.unwrap();
     assert_eq!(push.state, PushState::Accepted, "{push:?}");
@@ -79,7 +79,7 @@ async fn every_mode_is_understood(
 async fn what_wechat_did_not_sign_is_refused_before_it_is_read() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    let service = reached(&world, &app).await;
+    let service = start_service(&world, &app).await;
     let main = world.main();
     let envelope = main.envelope(Event::unsubscribe(3)).unwrap();
     let signature =
@@ -107,7 +107,7 @@ async fn what_wechat_did_not_sign_is_refused_before_it_is_read() {
 async fn plain_is_refused_where_secure_is_required() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
-    let service = reached(&world, &app).await;
+    let service = start_service(&world, &app).await;
     let mut plain = world.main().callback().unwrap();
     (plain.mode, plain.encoding_aes_key) = (CallbackMode::Plain, None);
     world.main().set_callback(Some(plain)).unwrap();
@@ -116,13 +116,13 @@ async fn plain_is_refused_where_secure_is_required() {
     assert_eq!((refused.status, refused.code()), (403, "callback_forged".into()));
 }
 
-/// A service in plain mode, where a signature says nothing of the body.
+/// A service in plain mode, in which the signature does not cover the body.
 async fn plain() -> (Sandbox, TestApp, Service) {
     let options = Options::with_followers(10)
         .callbacks(|_, _| Some(Callback::plain("http://127.0.0.1:9/", "plaintoken")));
     let world = Sandbox::start(options).await.unwrap();
     let app = TestApp::against(&world).await;
-    let service = reached(&world, &app).await;
+    let service = start_service(&world, &app).await;
     (world, app, service)
 }
 
@@ -155,10 +155,10 @@ async fn a_hostile_body_is_refused_and_nothing_is_fetched_for_it() {
         assert_eq!((refused.status, refused.code()), (400, "callback_malformed".into()), "{shown}");
     }
     let fetched = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
-    assert!(fetched.is_err(), "somebody came to fetch the entity");
+    assert!(fetched.is_err(), "the entity was fetched");
 }
 
-/// T29: however deep it is, and however little of a machine is left to this process.
+/// T29: a body of any depth is refused quickly, also on a busy machine.
 #[tokio::test]
 async fn depth_costs_nothing() {
     let (world, _app, service) = plain().await;
@@ -168,7 +168,7 @@ async fn depth_costs_nothing() {
     let closed = |levels: usize| {
         format!("<xml>{}{}</xml>", "<a>".repeat(levels), "</a>".repeat(levels)).into_bytes()
     };
-    // As deep as 64 KiB hold, and deeper.
+    // As deep as fits into 64 KiB, and deeper.
     for (body, expected) in [
         (xml(21_000), (400, "callback_malformed")),
         (json(65_000), (400, "callback_malformed")),
@@ -177,7 +177,7 @@ async fn depth_costs_nothing() {
         (json(200_000), (413, "body_too_large")),
         (closed(200_000), (413, "body_too_large")),
     ] {
-        // The best of many: others are at work on this machine.
+        // The best of many measurements, because other tests run on this machine.
         let mut best = Duration::MAX;
         for _ in 0..20 {
             let began = Instant::now();
@@ -197,8 +197,8 @@ async fn a_body_over_64_kib_is_refused() {
     assert_eq!((refused.status, refused.code()), (413, "body_too_large".into()));
 }
 
-/// A callback is not answered with `success` before its commit: with the database held up it is 503,
-/// soon, and WeChat's next try is taken.
+/// While the database is blocked, a callback soon gets 503 instead of `success`, and WeChat's next attempt
+/// is accepted.
 #[rstest]
 #[tokio::test]
 async fn success_is_never_said_before_the_commit(
@@ -207,7 +207,7 @@ async fn success_is_never_said_before_the_commit(
     let world = calling_back(10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
-    let service = reached(&world, &app).await;
+    let service = start_service(&world, &app).await;
     world.main().leave([3]);
     let envelope = world.main().envelope(Event::unsubscribe(3)).unwrap();
 

@@ -1,4 +1,4 @@
-//! Slow clients, and an end that comes in time whatever they do.
+//! Shutdown: announced in advance, and not delayed by slow clients.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Service, TestApp, begun, rest};
+use crate::harness::{Service, TestApp, read_to_end, send_partial};
 
 async fn app() -> TestApp {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -15,12 +15,12 @@ async fn app() -> TestApp {
 
 #[tokio::test]
 async fn an_end_is_announced_before_connections_are_refused() {
-    let service = Service::of(app().await.app, Duration::from_millis(500)).await;
-    let idle = begun(service.address, "").await;
-    service.ask_to_stop();
+    let service = Service::with_grace(app().await.app, Duration::from_millis(500)).await;
+    let idle = send_partial(service.address, "").await;
+    service.request_stop();
     let answer = service.get("/readyz").send().await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
-    assert_eq!(answer.json()["detail"], "the process is about to end");
+    assert_eq!(answer.json()["detail"], "the process is shutting down");
     assert_eq!(answer.header("connection"), "close");
     assert_eq!(service.get("/livez").send().await.status, 200);
     drop(idle);
@@ -31,18 +31,19 @@ async fn an_end_is_announced_before_connections_are_refused() {
 #[tokio::test]
 async fn a_client_that_never_ends_its_head_cannot_hold_the_end_up() {
     let service = Service::start(&app().await).await;
-    let slow = begun(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
+    let slow = send_partial(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let began = Instant::now();
     service.stop().await;
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-    rest(slow).await;
+    read_to_end(slow).await;
 }
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
     let service = Service::start(&app().await).await;
-    let mut stream = begun(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Long: ").await;
+    let mut stream =
+        send_partial(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Long: ").await;
     let _ = stream.write_all(&vec![b'x'; 128 * 1024]).await;
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong is told as RFC 9457 says, with the request's id, and nothing of the inside.
+//! Errors are RFC 9457 problems with the request id and without internal details.
 
 use serde_json::{Value, json};
 use unionid_bridge::http;
@@ -56,7 +56,7 @@ async fn a_misspelt_or_doubled_parameter_is_refused_on_every_route() {
     let service = service().await;
     let key = service.key(&Scope::ALL).await;
     let document: Value = serde_json::from_str(&http::document()).unwrap();
-    // What WeChat sends is WeChat's to change.
+    // WeChat may add parameters to its callbacks.
     let ours = |path: &&String| !path.starts_with("/v1/callbacks/");
     for path in document["paths"].as_object().unwrap().keys().filter(ours) {
         let operation = &document["paths"][path]["get"];

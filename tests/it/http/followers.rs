@@ -1,4 +1,4 @@
-//! Followers by the page, and how many there are.
+//! Follower lists and statistics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::{OfficialAccount, Options, Quirk, Sandbox};
 use unionid_bridge::store::accounts;
 
-use crate::harness::{Answer, Backend, Service, TestApp};
+use crate::harness::{Answer, Backend, Service, TestApp, status_and_code};
 
 const OTHER: &str = "wx0a00000000000002";
 
-/// The API with a key that may read, and the application behind it.
-struct Desk {
+/// The application, its API, and a key with the `read` scope.
+struct Api {
     app: TestApp,
     service: Service,
     key: String,
 }
 
-impl Desk {
-    async fn of(app: TestApp) -> Self {
+impl Api {
+    async fn new(app: TestApp) -> Self {
         let service = Service::start(&app).await;
         let key = service.key(&[Scope::Read]).await;
         Self { app, service, key }
@@ -33,7 +33,7 @@ impl Desk {
         self.service.get(&format!("/v1{path}")).key(&self.key).send().await
     }
 
-    /// Everybody on all pages, and how many pages that took.
+    /// Returns the followers of all pages, and the number of pages.
     async fn all(&self, query: &str) -> (Vec<Value>, usize) {
         let (mut all, mut pages, mut cursor) = (Vec::new(), 0, String::new());
         loop {
@@ -48,11 +48,7 @@ impl Desk {
     }
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
-/// A world of two Official Accounts.
+/// A sandbox with two Official Accounts.
 async fn two_accounts() -> Sandbox {
     let mut options = Options::with_followers(120);
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -67,13 +63,13 @@ async fn everybody_is_on_one_page_or_another_once_and_as_mirrored(
 ) {
     let world = Sandbox::with_followers(250).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let desk = Desk::of(app).await;
-    desk.app.sync_true(&world).await;
+    let api = Api::new(app).await;
+    api.app.sync_true(&world).await;
     world.main().leave([3]);
-    desk.app.sync_true(&world).await;
-    let mirror = desk.app.mirror().await;
+    api.app.sync_true(&world).await;
+    let mirror = api.app.mirror().await;
     for (limit, pages) in [(1_000, 1), (250, 1), (100, 3), (125, 2), (249, 2)] {
-        let (listed, took) = desk.all(&format!("limit={limit}")).await;
+        let (listed, took) = api.all(&format!("limit={limit}")).await;
         assert_eq!((listed.len(), took), (250, pages), "{limit}");
         let listed: BTreeMap<_, _> = listed
             .iter()
@@ -85,10 +81,10 @@ async fn everybody_is_on_one_page_or_another_once_and_as_mirrored(
             .collect();
         assert_eq!(listed, mirror);
     }
-    let (left, _) = desk.all("subscribed=false").await;
+    let (left, _) = api.all("subscribed=false").await;
     assert_eq!((left.len(), &left[0]["openid"]), (1, &world.main().person(3).openid.into()));
     assert!(left[0]["unfollowed_at"].as_str().unwrap().ends_with('Z'), "{}", left[0]);
-    let (one, _) = desk.all("subscribed=true&has_unionid=true&limit=249").await;
+    let (one, _) = api.all("subscribed=true&has_unionid=true&limit=249").await;
     assert_eq!(one.len(), 249);
     let members: Vec<_> = one[0].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
@@ -107,7 +103,7 @@ async fn everybody_is_on_one_page_or_another_once_and_as_mirrored(
         "unionid",
     ];
     assert_eq!(members, expected);
-    assert_eq!(desk.all("has_unionid=false").await.0, Vec::<Value>::new());
+    assert_eq!(api.all("has_unionid=false").await.0, Vec::<Value>::new());
 }
 
 #[rstest]
@@ -117,28 +113,28 @@ async fn accounts_are_told_apart_and_a_key_sees_its_own_only(
 ) {
     let world = two_accounts().await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let mut desk = Desk::of(app).await;
-    assert_eq!(desk.all("").await.0, Vec::<Value>::new());
-    desk.app.sync_true(&world).await;
-    desk.app.of(1).sync_true(&world).await;
-    assert_eq!(desk.all("limit=50").await, (desk.all("").await.0, 4));
-    assert_eq!(desk.all("").await.0.len(), 170);
-    let (theirs, _) = desk.all(&format!("appid={OTHER}&limit=20")).await;
+    let mut api = Api::new(app).await;
+    assert_eq!(api.all("").await.0, Vec::<Value>::new());
+    api.app.sync_true(&world).await;
+    api.app.for_account(1).sync_true(&world).await;
+    assert_eq!(api.all("limit=50").await, (api.all("").await.0, 4));
+    assert_eq!(api.all("").await.0.len(), 170);
+    let (theirs, _) = api.all(&format!("appid={OTHER}&limit=20")).await;
     assert!(theirs.len() == 50 && theirs.iter().all(|one| one["appid"] == OTHER));
 
     let appids = vec![OTHER.parse().unwrap()];
     let key = NewKey { scopes: vec![Scope::Read], appids, ..NewKey::default() };
-    desk.key = desk.service.key_of(key).await;
-    assert_eq!(desk.all("").await.0, theirs);
+    api.key = api.service.key_of(key).await;
+    assert_eq!(api.all("").await.0, theirs);
     let main = format!("/followers?appid={}", world.main().appid());
-    assert_eq!(refused(&desk.get(&main).await), (403, "app_not_allowed".into()));
-    let stats = desk.get("/stats").await.json();
+    assert_eq!(status_and_code(&api.get(&main).await), (403, "app_not_allowed".into()));
+    let stats = api.get("/stats").await.json();
     assert_eq!(stats["official_accounts"].as_array().unwrap().len(), 1, "{stats}");
     assert_eq!(stats["official_accounts"][0]["appid"], OTHER);
     assert_eq!(stats["mini_programs"], json!([]));
 }
 
-/// As many rows of the account, of whom the last one has left.
+/// Inserts `rows` followers, of whom the last one has left.
 async fn fill(app: &TestApp, rows: u64) {
     let account = accounts::find_or_insert(&app.app.store, &app.account.appid).await.unwrap();
     let statement = format!(
@@ -152,24 +148,24 @@ async fn fill(app: &TestApp, rows: u64) {
 #[tokio::test]
 async fn where_few_match_a_page_ends_early_and_says_where_to_go_on() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::of(TestApp::against(&world).await).await;
-    fill(&desk.app, 500_000).await;
-    let first = desk.get("/followers?subscribed=false").await.json();
+    let api = Api::new(TestApp::against(&world).await).await;
+    fill(&api.app, 500_000).await;
+    let first = api.get("/followers?subscribed=false").await.json();
     assert_eq!(first["data"], json!([]));
     assert!(first["next_cursor"].is_string(), "{first}");
-    let (found, pages) = desk.all("subscribed=false").await;
+    let (found, pages) = api.all("subscribed=false").await;
     assert_eq!((found.len(), &found[0]["openid"]), (1, &"o500000".into()));
     assert!((2..=4).contains(&pages), "{pages}");
-    // The same at both ends.
+    // A page at the end of the list.
     let end = format!("/followers?limit=2&cursor=f{:016x}", 499_998);
-    let page = desk.get(&end).await.json();
+    let page = api.get(&end).await.json();
     assert_eq!((page["data"].as_array().unwrap().len(), &page["next_cursor"]), (2, &Value::Null));
 }
 
 #[tokio::test]
 async fn strange_filters_and_cursors_are_refused() {
     let world = Sandbox::with_followers(1).await.unwrap();
-    let desk = Desk::of(TestApp::against(&world).await).await;
+    let api = Api::new(TestApp::against(&world).await).await;
     let long = "f".repeat(10_000);
     for query in [
         "appid=%25",
@@ -189,13 +185,13 @@ async fn strange_filters_and_cursors_are_refused() {
         &format!("cursor={long}"),
         "openid=oA",
     ] {
-        let answer = desk.get(&format!("/followers?{query}")).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query:.60}");
+        let answer = api.get(&format!("/followers?{query}")).await;
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query:.60}");
         assert!(answer.text.len() < 1_000, "{query:.60}");
     }
-    let answer = desk.get("/followers?appid=wx0000000000000000").await;
-    assert_eq!(refused(&answer), (404, "official_account_unknown".into()));
-    let nowhere = desk.get("/followers?cursor=f7fffffffffffffff").await.json();
+    let answer = api.get("/followers?appid=wx0000000000000000").await;
+    assert_eq!(status_and_code(&answer), (404, "official_account_unknown".into()));
+    let nowhere = api.get("/followers?cursor=f7fffffffffffffff").await.json();
     assert_eq!(nowhere, json!({ "data": [], "next_cursor": null }));
 }
 
@@ -221,8 +217,8 @@ async fn stats_count_everybody_by_account_and_say_when(
     app.sync().await;
     world.main().leave([100, 101]);
     let run = app.sync().await.run;
-    let desk = Desk::of(app).await;
-    let stats = desk.get("/stats").await;
+    let api = Api::new(app).await;
+    let stats = api.get("/stats").await;
     assert_eq!(stats.status, 200, "{stats:?}");
     let stats = stats.json();
     let run = serde_json::to_value(run).unwrap();
@@ -245,13 +241,14 @@ async fn stats_count_everybody_by_account_and_say_when(
     }]);
     assert_eq!(stats["mini_programs"], expected);
 
-    // A count serves for some seconds, and everybody.
+    // The counts are cached for a few seconds, for all callers.
     world.main().leave([102]);
-    desk.app.sync().await;
-    assert_eq!(desk.get("/stats").await.json(), stats);
+    api.app.sync().await;
+    assert_eq!(api.get("/stats").await.json(), stats);
     tokio::time::sleep(Duration::from_millis(5_200)).await;
-    let asked = (0..20).map(|_| desk.get("/stats"));
-    let counts: Vec<_> = futures::future::join_all(asked).await.iter().map(Answer::json).collect();
+    let requests = (0..20).map(|_| api.get("/stats"));
+    let counts: Vec<_> =
+        futures::future::join_all(requests).await.iter().map(Answer::json).collect();
     assert!(counts.iter().all(|count| *count == counts[0]));
     assert_eq!(counts[0]["official_accounts"][0]["unfollowed"], 3);
     assert!(counts[0]["counted_at"].as_str() > stats["counted_at"].as_str());

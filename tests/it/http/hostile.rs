@@ -1,11 +1,11 @@
-//! T33, T34: JSON made to hurt, and strange values in every parameter and every text of a body.
+//! T33, T34: hostile JSON, and strange values in every parameter and every string of a body.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::Sandbox;
 
-use crate::harness::{Backend, Service, TestApp, Watch, exchanged, operations, with_json};
+use crate::harness::{Backend, Service, Telemetry, TestApp, exchange, operations, with_json};
 
 async fn service(backend: Backend) -> Option<(Sandbox, Service, String)> {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -50,10 +50,10 @@ async fn json_made_to_hurt_is_refused_on_every_route_that_takes_json() {
             let call = service.call(&operation.method, &operation.path("wx0a00000000000001"));
             let call = call.key(&key).header("content-type", "application/json");
             let answer = call.body(text.to_owned()).send().await;
-            let place = format!("{} {} {text:.40}", operation.method, operation.template);
-            assert!([400, 413].contains(&answer.status), "{place}: {answer:?}");
+            let what = format!("{} {} {text:.40}", operation.method, operation.template);
+            assert!([400, 413].contains(&answer.status), "{what}: {answer:?}");
             assert!(["invalid_json", "invalid_body", "body_too_large"].contains(&&*answer.code()));
-            assert!(answer.text.len() < 2_000, "{place}");
+            assert!(answer.text.len() < 2_000, "{what}");
         }
     }
     assert_eq!(service.get("/livez").send().await.status, 200);
@@ -64,7 +64,7 @@ async fn json_made_to_hurt_is_refused_on_every_route_that_takes_json() {
 async fn strange_values_in_any_parameter_are_refused_by_their_type(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let watch = Watch::begin();
+    let telemetry = Telemetry::capture();
     let Some((_world, service, key)) = service(backend).await else { return };
     let long = "x".repeat(10_000);
     let strange = ["%00", "%25", "%", "%E2%80%AEx", "'%20OR%201=1--", "a%0Ab", "%FF", "", &long];
@@ -81,35 +81,35 @@ async fn strange_values_in_any_parameter_are_refused_by_their_type(
             }
             for path in paths {
                 let answer = service.call(&operation.method, &path).key(&key).send().await;
-                // WeChat's own parameters are told by the signature; `?verbose` may be empty.
+                // Callbacks are rejected by their signature; `?verbose` may be empty.
                 let may_be = is_callback || (value.is_empty() && path.ends_with("verbose="));
-                let refused = if may_be { 200..=415 } else { 400..=404 };
-                assert!(refused.contains(&answer.status), "{path:.80}: {answer:?}");
+                let expected = if may_be { 200..=415 } else { 400..=404 };
+                assert!(expected.contains(&answer.status), "{path:.80}: {answer:?}");
                 assert!(answer.text.len() < 2_000, "{path:.80}");
             }
         }
     }
-    assert!(!watch.logged("refused a statement") && !watch.logged("failed"));
+    assert!(!telemetry.logged("refused a statement") && !telemetry.logged("failed"));
 }
 
-/// Every place of a text in the JSON, as a pointer.
-fn texts(value: &Value, place: &str, found: &mut Vec<String>) {
+/// Finds every string in the JSON. Adds its JSON pointer to `found`.
+fn texts(value: &Value, pointer: &str, found: &mut Vec<String>) {
     match value {
-        Value::String(_) => found.push(place.to_owned()),
+        Value::String(_) => found.push(pointer.to_owned()),
         Value::Object(members) => {
-            members.iter().for_each(|(name, it)| texts(it, &format!("{place}/{name}"), found));
+            members.iter().for_each(|(name, it)| texts(it, &format!("{pointer}/{name}"), found));
         }
         Value::Array(items) => {
             items
                 .iter()
                 .enumerate()
-                .for_each(|(at, it)| texts(it, &format!("{place}/{at}"), found));
+                .for_each(|(at, it)| texts(it, &format!("{pointer}/{at}"), found));
         }
         _ => {}
     }
 }
 
-/// A body for each route that takes JSON, with every text that it may hold.
+/// A body for each route that takes JSON, with every possible string member.
 fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     let user = json!({ "appid": "wx3b00000000000001", "openid": "oA" });
     let subscribe = json!({
@@ -175,7 +175,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
 async fn no_text_of_any_body_gets_a_nul_to_the_database(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let watch = Watch::begin();
+    let telemetry = Telemetry::capture();
     let Some((_world, service, key)) = service(backend).await else { return };
     let bodies = bodies();
     for operation in with_json() {
@@ -185,19 +185,19 @@ async fn no_text_of_any_body_gets_a_nul_to_the_database(
         assert!(bodies.iter().any(is_tried), "no body is tried at {}", operation.template);
     }
     for (method, path, body) in bodies {
-        let mut places = Vec::new();
-        texts(&body, "", &mut places);
-        assert!(!places.is_empty());
-        for place in places {
+        let mut pointers = Vec::new();
+        texts(&body, "", &mut pointers);
+        assert!(!pointers.is_empty());
+        for pointer in pointers {
             for strange in ["a\0b", "\0"] {
                 let mut body = body.clone();
-                *body.pointer_mut(&place).unwrap() = json!(strange);
+                *body.pointer_mut(&pointer).unwrap() = json!(strange);
                 let answer = service.call(method, path).json(body).key(&key).send().await;
-                assert_eq!(answer.status, 400, "{path} {place}: {answer:?}");
+                assert_eq!(answer.status, 400, "{path} {pointer}: {answer:?}");
             }
         }
     }
-    assert!(!watch.logged("refused a statement") && !watch.logged("failed"));
+    assert!(!telemetry.logged("refused a statement") && !telemetry.logged("failed"));
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_megabyte_where_a_word_should_be_is_refused_before_it_is_looked_at() {
     ] {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\r\n");
-        let answer = exchanged(service.address, request.as_bytes()).await;
+        let answer = exchange(service.address, request.as_bytes()).await;
         let status = answer.get(9..12).unwrap_or("gone");
         assert!(["414", "431", "gone"].contains(&status), "{answer:.200}");
     }

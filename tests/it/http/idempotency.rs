@@ -1,4 +1,4 @@
-//! T25 over HTTP: requests with an Idempotency-Key, and those that wait for WeChat.
+//! T25 over HTTP: requests with an Idempotency-Key, and requests that wait for WeChat.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::{Call, Fault, Options};
 
 use crate::harness::{
-    Answer, Backend, FOLLOWER, READER, STRANGER, Sender, Service, begun, refused, until,
+    Answer, Backend, FOLLOWER, READER, STRANGER, Sender, Service, send_partial, status_and_code,
+    until,
 };
 
-/// A world in which a message takes WeChat a while.
+/// A sandbox in which WeChat takes 1.5 s to accept a message.
 async fn slow(backend: Backend) -> Option<Sender> {
     let options = Options::with_followers(30);
     let options = options.latency(Call::TemplateSend, Duration::from_millis(1_500));
@@ -22,7 +23,7 @@ async fn slow(backend: Backend) -> Option<Sender> {
 }
 
 impl Sender {
-    /// Asks for a message by a name, at any replica, and waits for WeChat.
+    /// Requests a message with an Idempotency-Key from a replica, and waits for WeChat.
     async fn wait_at(&self, service: &Service, name: &str, body: &Value) -> Answer {
         let call = service.post("/v1/messages?wait=true", body.clone()).key(&self.key);
         call.header("idempotency-key", name).send().await
@@ -44,7 +45,7 @@ async fn fifty_at_once_with_one_key_are_one_message(
         match answer.status {
             202 => assert_eq!(answer.text, first.text),
             _ => {
-                assert_eq!(refused(answer), (409, "request_in_flight".into()));
+                assert_eq!(status_and_code(answer), (409, "request_in_flight".into()));
                 assert_eq!(answer.header("retry-after"), "1");
             }
         }
@@ -65,7 +66,7 @@ async fn a_key_names_one_request_of_one_caller(
     let message = sender.message(sender.user(FOLLOWER));
     let first = sender.send_named("k", message.clone()).await;
     assert_eq!(first.status, 202, "{first:?}");
-    // Blanks, the order of members and how a text is written are not what is asked for.
+    // White space, the order of members, and the notation of a text do not matter.
     let (to, template) = (&message["to"], &message["template_id"]);
     let data =
         r#"{"time3": {"value": "2026-01-01 12:00"}, "thing2":"雨伞", "character_string1":"A-1"}"#;
@@ -85,7 +86,7 @@ async fn a_key_names_one_request_of_one_caller(
             true => (400, "invalid_body"),
             false => (422, "idempotency_key_reused"),
         };
-        assert_eq!(refused(&answer), (expected.0, expected.1.into()), "{member}");
+        assert_eq!(status_and_code(&answer), (expected.0, expected.1.into()), "{member}");
     }
     let elsewhere = sender.service.key(&[Scope::Push]).await;
     let call = sender.service.post("/v1/messages", message.clone()).key(&elsewhere);
@@ -103,13 +104,13 @@ async fn what_was_refused_may_be_asked_again_with_its_key(
     let Some(sender) = Sender::on(backend).await else { return };
     let message = sender.message(sender.user(READER));
     let answer = sender.send_named("k", message.clone()).await;
-    assert_eq!(refused(&answer), (404, "user_unknown".into()));
+    assert_eq!(status_and_code(&answer), (404, "user_unknown".into()));
     sender.log_in(READER).await;
     assert_eq!(sender.send_named("k", message).await.status, 202);
     for name in ["", "a b", "\u{e9}", &"x".repeat(256)] {
         let message = sender.message(sender.user(FOLLOWER));
         let answer = sender.send_named(name, message).await;
-        assert_eq!(refused(&answer), (400, "idempotency_key_invalid".into()), "{name}");
+        assert_eq!(status_and_code(&answer), (400, "idempotency_key_invalid".into()), "{name}");
     }
     let longest = "~".repeat(255);
     let message = sender.message(sender.user(FOLLOWER));
@@ -131,11 +132,11 @@ async fn a_key_in_flight_is_told_so_and_then_answered_the_same_by_any_replica(
         until("the send", || sender.world.requests(Call::TemplateSend) == 1).await;
         for service in [&sender.service, &there] {
             let answer = sender.wait_at(service, "k", &message).await;
-            assert_eq!(refused(&answer), (409, "request_in_flight".into()));
+            assert_eq!(status_and_code(&answer), (409, "request_in_flight".into()));
             assert_eq!(answer.header("retry-after"), "1");
             let other = sender.message(sender.user(STRANGER));
             let answer = sender.wait_at(service, "k", &other).await;
-            assert_eq!(refused(&answer), (422, "idempotency_key_reused".into()));
+            assert_eq!(status_and_code(&answer), (422, "idempotency_key_reused".into()));
         }
     };
     let (first, ()) = tokio::join!(first, meanwhile);
@@ -143,14 +144,14 @@ async fn a_key_in_flight_is_told_so_and_then_answered_the_same_by_any_replica(
     let shown = first.json();
     let person = sender.world.main().person(FOLLOWER);
     assert_eq!((&shown["state"], &shown["openid"]), (&json!("sent"), &json!(person.openid)));
-    assert_eq!(shown, sender.shown(shown["id"].as_str().unwrap()).await);
+    assert_eq!(shown, sender.get_message(shown["id"].as_str().unwrap()).await);
     for service in [&sender.service, &there] {
         let again = sender.wait_at(service, "k", &message).await;
         assert_eq!((again.status, &again.text), (200, &first.text));
     }
     assert_eq!(sender.world.sent_messages().len(), 1);
 
-    // What is kept of the answer names nobody, so that an erasure leaves nothing of them.
+    // The stored answer contains no personal data, so an erasure leaves nothing.
     let kept = entity::message_request::Entity::find().one(sender.app.app.store.reader()).await;
     let kept = kept.unwrap().unwrap().answer;
     let unionid = person.unionid.unwrap();
@@ -158,7 +159,7 @@ async fn a_key_in_flight_is_told_so_and_then_answered_the_same_by_any_replica(
     let erase = sender.service.delete(&format!("/v1/identities/{unionid}")).key(&sender.key);
     assert_eq!(erase.send().await.status, 204);
     let gone = sender.wait_at(&sender.service, "k", &message).await;
-    assert_eq!(refused(&gone), (404, "message_unknown".into()));
+    assert_eq!(status_and_code(&gone), (404, "message_unknown".into()));
 }
 
 #[rstest]
@@ -176,7 +177,7 @@ async fn a_caller_who_hangs_up_finds_the_answer_afterwards(
         sender.key,
         body.len()
     );
-    let connection = begun(sender.service.address, &request).await;
+    let connection = send_partial(sender.service.address, &request).await;
     until("the send", || sender.world.requests(Call::TemplateSend) == 1).await;
     drop(connection);
     let mut answer = sender.wait_at(&sender.service, "k", &message).await;
@@ -191,7 +192,7 @@ async fn a_caller_who_hangs_up_finds_the_answer_afterwards(
 #[tokio::test]
 async fn who_waits_in_vain_is_told_that_it_will_be_sent() {
     let sender = Sender::on(Backend::Sqlite).await.unwrap();
-    // Nobody works on the queue.
+    // No worker runs.
     let message = sender.message(sender.user(FOLLOWER));
     let answer = sender.wait_at(&sender.service, "k", &message).await;
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -212,7 +213,7 @@ async fn an_end_waits_for_those_who_wait() {
     let waiting = sender.wait_at(&sender.service, "k", &message);
     let stopping = async {
         until("the send", || sender.world.requests(Call::TemplateSend) == 1).await;
-        sender.service.ask_to_stop();
+        sender.service.request_stop();
     };
     let (answer, ()) = tokio::join!(waiting, stopping);
     assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("sent")));
@@ -237,7 +238,7 @@ async fn a_rolled_key_gets_the_answers_of_the_one_before(
         };
         assert_eq!(named(&message).await.text, first.text);
         let other = sender.message(sender.user(STRANGER));
-        assert_eq!(refused(&named(&other).await), (422, "idempotency_key_reused".into()));
+        assert_eq!(status_and_code(&named(&other).await), (422, "idempotency_key_reused".into()));
     }
     assert_eq!(sender.ids("").await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! A key's limit is one for all replicas together, wherever its caller's connections go.
+//! A key's rate limit applies to all replicas together.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use unionid_bridge::store::Connection;
 
 use crate::harness::{Backend, Service, TestApp};
 
-/// Far less than callers manage on a machine that has other tests to run.
+/// Far less than callers can send, even on a machine that runs other tests.
 const LIMIT: u32 = 20;
 
-/// By then processes have told each other twice.
+/// The time in which processes have exchanged their counts twice.
 const SETTLED: Duration = Duration::from_secs(6);
 
-/// A caller who asks far more often than the limit allows.
-const ALL_THE_TIME: Duration = Duration::from_millis(5);
+/// The pause of a caller that sends far more requests than the limit allows.
+const GREEDY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Replicas, and a key with a limit that all of them know.
+/// Replicas and a key with a limit.
 struct Replicas {
     app: TestApp,
     services: Vec<Arc<Service>>,
@@ -44,11 +44,11 @@ impl Replicas {
         Some(Self { app, services: vec![Arc::new(one), Arc::new(other)], key })
     }
 
-    /// Somebody who asks this replica after each such pause.
+    /// Starts a caller that sends requests to a replica with a pause after each.
     fn caller(&self, replica: usize, pause: Duration) -> Caller {
         let (service, key) = (self.services[replica].clone(), self.key.clone());
-        let (let_through, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let counts = [let_through.clone(), refused.clone()];
+        let (allowed, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let counts = [allowed.clone(), refused.clone()];
         let task = tokio::spawn(async move {
             loop {
                 let answer = service.get("/metrics").key(&key).send().await;
@@ -57,10 +57,10 @@ impl Replicas {
                 sleep(pause).await;
             }
         });
-        Caller { let_through, refused, task }
+        Caller { allowed, refused, task }
     }
 
-    /// Takes the second replica out, whom nobody calls any more.
+    /// Removes the second replica, which has no callers anymore.
     fn second(&mut self) -> Service {
         Arc::into_inner(self.services.pop().unwrap()).unwrap()
     }
@@ -71,7 +71,7 @@ impl Replicas {
 }
 
 struct Caller {
-    let_through: Arc<AtomicUsize>,
+    allowed: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -83,12 +83,12 @@ impl Caller {
     }
 }
 
-/// Measures again until the rate is within these bounds, for a machine that has other tests to run.
+/// Measures the rate repeatedly until it is within these bounds, because other tests slow down the machine.
 ///
 /// # Panics
 ///
-/// If it is not within 40 s.
-async fn comes_within(bounds: RangeInclusive<f64>, callers: &[&Caller], seconds: u32) {
+/// If it is not within the bounds after 40 s.
+async fn wait_for_rate(bounds: RangeInclusive<f64>, callers: &[&Caller], seconds: u32) {
     let deadline = Instant::now() + Duration::from_secs(40);
     loop {
         let rate = rate(callers, seconds).await;
@@ -99,14 +99,13 @@ async fn comes_within(bounds: RangeInclusive<f64>, callers: &[&Caller], seconds:
     }
 }
 
-/// Requests a second let through to all of them, in so many seconds from now, in parts of the limit.
+/// Returns the rate of allowed requests of all callers during the next `seconds`, divided by the limit.
 async fn rate(callers: &[&Caller], seconds: u32) -> f64 {
-    let let_through = || -> usize {
-        callers.iter().map(|caller| caller.let_through.load(Ordering::Relaxed)).sum()
-    };
-    let (before, began) = (let_through(), Instant::now());
+    let allowed =
+        || -> usize { callers.iter().map(|caller| caller.allowed.load(Ordering::Relaxed)).sum() };
+    let (before, began) = (allowed(), Instant::now());
     sleep(Duration::from_secs(seconds.into())).await;
-    (let_through() - before) as f64 / began.elapsed().as_secs_f64() / f64::from(LIMIT)
+    (allowed() - before) as f64 / began.elapsed().as_secs_f64() / f64::from(LIMIT)
 }
 
 #[rstest]
@@ -115,11 +114,11 @@ async fn two_replicas_together_let_the_limit_through_also_when_they_cannot_tell_
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(replicas) = Replicas::two(backend).await else { return };
-    let callers = [0, 1].map(|replica| replicas.caller(replica, ALL_THE_TIME));
+    let callers = [0, 1].map(|replica| replicas.caller(replica, GREEDY_PAUSE));
     sleep(SETTLED).await;
-    comes_within(0.7..=1.3, &callers.each_ref(), 4).await;
+    wait_for_rate(0.7..=1.3, &callers.each_ref(), 4).await;
     replicas.execute("ALTER TABLE key_use RENAME TO away").await;
-    comes_within(0.7..=1.3, &callers.each_ref(), 7).await;
+    wait_for_rate(0.7..=1.3, &callers.each_ref(), 7).await;
 }
 
 #[rstest]
@@ -128,13 +127,13 @@ async fn a_caller_of_one_replica_has_what_the_others_callers_leave(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(replicas) = Replicas::two(backend).await else { return };
-    let greedy = replicas.caller(0, ALL_THE_TIME);
+    let greedy = replicas.caller(0, GREEDY_PAUSE);
     sleep(SETTLED).await;
-    comes_within(0.85..=1.15, &[&greedy], 3).await;
-    // A fifth of the limit, at the other replica.
+    wait_for_rate(0.85..=1.15, &[&greedy], 3).await;
+    // A fifth of the limit, sent to the other replica.
     let modest = replicas.caller(1, Duration::from_millis(250));
     sleep(SETTLED).await;
-    comes_within(0.7..=0.95, &[&greedy], 3).await;
+    wait_for_rate(0.7..=0.95, &[&greedy], 3).await;
     assert_eq!(modest.refused.load(Ordering::Relaxed), 0);
 }
 
@@ -145,17 +144,17 @@ async fn what_a_replica_that_is_gone_let_through_falls_to_the_others(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(mut replicas) = Replicas::two(backend).await else { return };
-    let [stays, goes] = [0, 1].map(|replica| replicas.caller(replica, ALL_THE_TIME));
+    let [stays, goes] = [0, 1].map(|replica| replicas.caller(replica, GREEDY_PAUSE));
     sleep(SETTLED).await;
-    comes_within(0.3..=0.65, &[&stays], 2).await;
+    wait_for_rate(0.3..=0.65, &[&stays], 2).await;
     goes.end().await;
     let gone = replicas.second();
     if dies {
         drop(gone);
     } else {
         gone.stop().await;
-        let told = entity::key_use::Entity::find().all(replicas.app.app.store.reader()).await;
-        assert_eq!(told.unwrap().len(), 1);
+        let shared = entity::key_use::Entity::find().all(replicas.app.app.store.reader()).await;
+        assert_eq!(shared.unwrap().len(), 1);
     }
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {

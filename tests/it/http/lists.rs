@@ -1,19 +1,21 @@
-//! Every list is the same envelope, and comes by pages of any size.
+//! All lists have the same envelope and support pages of any size.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use unionid_bridge::http;
 use unionid_bridge::sandbox::{Callback, Event, Options};
 
-use crate::harness::{Backend, Operation, READER, Sender, by_openid, operations, refused};
+use crate::harness::{Backend, Operation, READER, Sender, by_openid, operations, status_and_code};
 
-/// The members of what an operation answers with 200, by the document.
+/// Returns the members of an operation's 200 response, according to the document.
 fn members(operation: &Operation) -> Vec<String> {
     let document: Value = serde_json::from_str(&http::document()).unwrap();
     let answer = &operation.document["responses"]["200"]["content"]["application/json"];
     let named = answer["schema"]["$ref"].as_str().unwrap_or_default();
     let schema = document.pointer(named.trim_start_matches('#')).unwrap_or(&Value::Null);
-    schema["properties"].as_object().map_or_else(Vec::new, |them| them.keys().cloned().collect())
+    schema["properties"]
+        .as_object()
+        .map_or_else(Vec::new, |members| members.keys().cloned().collect())
 }
 
 fn lists() -> Vec<Operation> {
@@ -26,10 +28,10 @@ fn the_document_has_one_envelope_for_every_list() {
     let lists = lists();
     assert!(lists.len() >= 9, "{lists:?}");
     for list in lists {
-        let (place, members) = (&list.template, members(&list));
-        assert!(members.contains(&"next_cursor".to_owned()), "{place}: {members:?}");
+        let (path, members) = (&list.template, members(&list));
+        assert!(members.contains(&"next_cursor".to_owned()), "{path}: {members:?}");
         let parameters = list.parameters("query");
-        assert!(parameters.contains(&"limit") && parameters.contains(&"cursor"), "{place}");
+        assert!(parameters.contains(&"limit") && parameters.contains(&"cursor"), "{path}");
     }
     for operation in operations() {
         let names = operation.parameters("query");
@@ -46,15 +48,16 @@ async fn every_list_that_is_whole_in_memory_comes_by_pages(
     let options = options.callbacks(|_, _| Some(Callback::plain("http://127.0.0.1:9/", "token")));
     let Some(sender) = Sender::in_world(options, backend).await else { return };
     let (main, program) = (sender.world.main(), sender.program());
-    let said: Vec<(String, &str)> = (1..=4).map(|n| (format!("t{n}"), "accept")).collect();
-    let said: Vec<_> = said.iter().map(|(template, word)| (template.as_str(), *word)).collect();
-    sender.app.arrives(&main, Event::subscribe_msg_popup(READER, &said)).await;
+    let choices: Vec<(String, &str)> = (1..=4).map(|n| (format!("t{n}"), "accept")).collect();
+    let choices: Vec<_> =
+        choices.iter().map(|(template, choice)| (template.as_str(), *choice)).collect();
+    sender.app.receive_event(&main, Event::subscribe_msg_popup(READER, &choices)).await;
     for template in main.template_ids() {
         let mut message = sender.message(by_openid(&main, READER));
         message["template_id"] = json!(template);
         sender.send(message).await;
     }
-    sender.accepted(json!({ "to": sender.user(7), "subscribe": sender.subscribe() })).await;
+    sender.send_accepted(json!({ "to": sender.user(7), "subscribe": sender.subscribe() })).await;
     let (official, mini) = (
         format!("/v1/official-accounts/{}", main.appid()),
         format!("/v1/mini-programs/{}", program.appid()),
@@ -63,7 +66,7 @@ async fn every_list_that_is_whole_in_memory_comes_by_pages(
     let categories = sender.get(&format!("{mini}/categories")).await.json();
     let categories = categories["data"].as_array().unwrap().iter();
     let categories: Vec<_> = categories.map(|it| it["category_id"].to_string()).collect();
-    for (path, least) in [
+    for (path, min) in [
         (format!("{official}/templates?"), 2),
         (format!("{mini}/templates?"), 2),
         (format!("{mini}/categories?"), 2),
@@ -76,7 +79,7 @@ async fn every_list_that_is_whole_in_memory_comes_by_pages(
         assert_eq!(whole.status, 200, "{path}: {whole:?}");
         let whole = whole.json();
         let entries = whole["data"].as_array().unwrap();
-        assert!(entries.len() >= least, "{path}: {whole}");
+        assert!(entries.len() >= min, "{path}: {whole}");
         assert_eq!(whole["next_cursor"], Value::Null, "{path}");
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -90,7 +93,7 @@ async fn every_list_that_is_whole_in_memory_comes_by_pages(
         assert_eq!(&seen, entries, "{path}");
         for query in ["limit=0", "limit=1001", "cursor=x", "cursor=f0000000000000001", "start=1"] {
             let answer = sender.get(&format!("{path}{query}")).await;
-            assert_eq!(refused(&answer), (400, "invalid_query".into()), "{path}{query}");
+            assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{path}{query}");
         }
     }
 }

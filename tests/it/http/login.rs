@@ -1,4 +1,4 @@
-//! `POST /v1/login`: codes become people, once each, and every refusal says what to do.
+//! `POST /v1/login`: each code is exchanged once, and every refusal has a hint.
 
 use std::time::{Duration, Instant};
 
@@ -20,23 +20,23 @@ use unionid_bridge::sandbox::{
 
 use unionid_bridge::wechat::RetryPolicy;
 
-use crate::harness::{Answer, Backend, Service, TestApp, pages_of};
+use crate::harness::{Answer, Backend, Service, TestApp, paged_world, status_and_code};
 
-/// A service, its world, and a key that may log in.
-struct Shop {
+/// A service, its sandbox, and a key with the `login` scope.
+struct Setup {
     world: Sandbox,
     app: TestApp,
     service: Service,
     key: String,
 }
 
-impl Shop {
+impl Setup {
     async fn on(backend: Backend) -> Option<Self> {
         Self::configured(backend, "").await
     }
 
     async fn configured(backend: Backend, toml: &str) -> Option<Self> {
-        Self::of(pages_of(100, 300).await, backend, toml).await
+        Self::of(paged_world(100, 300).await, backend, toml).await
     }
 
     async fn of(world: Sandbox, backend: Backend, toml: &str) -> Option<Self> {
@@ -67,19 +67,15 @@ impl Shop {
     }
 }
 
-fn code_of(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
 #[rstest]
 #[tokio::test]
 async fn a_login_links_the_user_and_tells_every_openid_known(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(shop) = Shop::on(backend).await else { return };
-    shop.app.sync_true(&shop.world).await;
-    let (main, program) = (shop.world.main(), shop.program());
-    let answer = shop.log_in(json!({ "code": program.mint_code(7) })).await;
+    let Some(setup) = Setup::on(backend).await else { return };
+    setup.app.sync_true(&setup.world).await;
+    let (main, program) = (setup.world.main(), setup.program());
+    let answer = setup.log_in(json!({ "code": program.mint_code(7) })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let expected = json!({
         "appid": program.appid(),
@@ -94,13 +90,13 @@ async fn a_login_links_the_user_and_tells_every_openid_known(
     assert!(!answer.text.contains(&program.session_key(7)));
 
     main.leave([7]);
-    shop.app.sync_true(&shop.world).await;
+    setup.app.sync_true(&setup.world).await;
     let body = json!({ "code": program.mint_code(7), "appid": program.appid() });
-    let again = shop.log_in(body).await.json();
+    let again = setup.log_in(body).await.json();
     assert_eq!((&again["new_user"], &again["openid"]), (&json!(false), &expected["openid"]));
     assert_eq!(again["official_accounts"][0]["subscribed"], false);
-    // Who never followed is a user all the same.
-    let stranger = shop.log_in(json!({ "code": program.mint_code(5_000) })).await.json();
+    // Somebody who never followed is a user too.
+    let stranger = setup.log_in(json!({ "code": program.mint_code(5_000) })).await.json();
     assert_eq!((&stranger["new_user"], &stranger["official_accounts"]), (&json!(true), &json!([])));
 }
 
@@ -109,49 +105,49 @@ async fn a_login_links_the_user_and_tells_every_openid_known(
 async fn fifty_at_once_with_one_code_are_one_exchange_and_one_answer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(shop) = Shop::on(backend).await else { return };
+    let Some(setup) = Setup::on(backend).await else { return };
     let stall = Fault::Stall(Duration::from_millis(200));
-    shop.world.fail(Call::Jscode2session, 1.., stall);
-    let code = shop.program().mint_code(7);
-    let answers = join_all((0..50).map(|_| shop.log_in(json!({ "code": code })))).await;
+    setup.world.fail(Call::Jscode2session, 1.., stall);
+    let code = setup.program().mint_code(7);
+    let answers = join_all((0..50).map(|_| setup.log_in(json!({ "code": code })))).await;
     let first = answers[0].json();
     assert_eq!(first["new_user"], true);
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.json() == first));
-    // Afterwards too, and nobody else gets it.
-    assert_eq!(shop.log_in(json!({ "code": code })).await.json(), first);
-    let other = shop.service.key(&[Scope::Login]).await;
-    let refused = shop.log_in_by(&other, json!({ "code": code })).await;
-    assert_eq!(code_of(&refused), (409, "login_code_used".into()));
-    assert_eq!(shop.exchanges(), 1);
+    // The same answer afterwards, but not for another key.
+    assert_eq!(setup.log_in(json!({ "code": code })).await.json(), first);
+    let other = setup.service.key(&[Scope::Login]).await;
+    let refused = setup.log_in_by(&other, json!({ "code": code })).await;
+    assert_eq!(status_and_code(&refused), (409, "login_code_used".into()));
+    assert_eq!(setup.exchanges(), 1);
 }
 
 #[tokio::test]
 async fn each_refusal_of_wechats_has_a_code_and_its_words() {
-    let shop = Shop::on_sqlite().await;
-    let program = shop.program();
+    let setup = Setup::on_sqlite().await;
+    let program = setup.program();
     program.quirk([8], Quirk::HighRisk);
     let used = program.mint_code(9);
-    let elsewhere = Shop::of(shop.world.clone(), Backend::Sqlite, "").await.unwrap();
+    let elsewhere = Setup::of(setup.world.clone(), Backend::Sqlite, "").await.unwrap();
     assert_eq!(elsewhere.log_in(json!({ "code": used })).await.status, 200);
-    for (code, status, word, errcode) in [
+    for (code, status, expected, errcode) in [
         ("0garbage".to_owned(), 400, "login_code_invalid", 40029),
         (used, 409, "login_code_used", 40163),
         (program.mint_code(8), 403, "login_user_blocked", 40226),
     ] {
         for _ in 0..2 {
-            let refused = shop.log_in(json!({ "code": code })).await;
-            assert_eq!(code_of(&refused), (status, word.to_owned()));
+            let refused = setup.log_in(json!({ "code": code })).await;
+            assert_eq!(status_and_code(&refused), (status, expected.to_owned()));
             assert_eq!(refused.json()["upstream"]["errcode"], errcode, "{refused:?}");
             assert!(refused.json()["hint"].as_str().unwrap().len() > 10);
             assert!(!refused.text.contains(&code));
         }
     }
-    shop.world.fail(Call::Jscode2session, 1, Fault::Errcode(45011));
-    let refused = shop.log_in(json!({ "code": program.mint_code(7) })).await;
-    assert_eq!(code_of(&refused), (429, "login_rate_limited".into()));
+    setup.world.fail(Call::Jscode2session, 1, Fault::Errcode(45011));
+    let refused = setup.log_in(json!({ "code": program.mint_code(7) })).await;
+    assert_eq!(status_and_code(&refused), (429, "login_rate_limited".into()));
     assert_eq!(refused.header("retry-after"), "60");
-    // Each of the four codes was asked for once, and once elsewhere.
-    assert_eq!(shop.exchanges(), 5);
+    // Each of the four codes was exchanged once, and one code also elsewhere.
+    assert_eq!(setup.exchanges(), 5);
 }
 
 #[rstest]
@@ -165,36 +161,36 @@ async fn each_refusal_of_wechats_has_a_code_and_its_words() {
 async fn whatever_wechat_does_is_no_fault_of_who_logs_in(
     #[case] fault: Fault,
     #[case] status: u16,
-    #[case] word: &str,
+    #[case] expected: &str,
 ) {
-    let shop = Shop::on_sqlite().await;
-    shop.world.fail(Call::Jscode2session, 1, fault);
-    let code = shop.program().mint_code(7);
+    let setup = Setup::on_sqlite().await;
+    setup.world.fail(Call::Jscode2session, 1, fault);
+    let code = setup.program().mint_code(7);
     for _ in 0..2 {
-        // The bytes of the code left: it is not sent a second time, whoever asks.
-        let refused = shop.log_in(json!({ "code": code })).await;
-        assert_eq!(code_of(&refused), (status, word.to_owned()), "{refused:?}");
+        // The code was sent to WeChat, so it is never sent again.
+        let refused = setup.log_in(json!({ "code": code })).await;
+        assert_eq!(status_and_code(&refused), (status, expected.to_owned()), "{refused:?}");
         assert_eq!(refused.header("retry-after").is_empty(), status != 503);
     }
-    assert_eq!(shop.exchanges(), 1);
-    assert_eq!(shop.log_in(json!({ "code": shop.program().mint_code(7) })).await.status, 200);
+    assert_eq!(setup.exchanges(), 1);
+    assert_eq!(setup.log_in(json!({ "code": setup.program().mint_code(7) })).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_busy_wechat_leaves_the_code_good() {
-    let shop = Shop::on_sqlite().await;
-    shop.world.fail(Call::Jscode2session, 1..=2, Fault::Errcode(-1));
-    let code = shop.program().mint_code(7);
-    let busy = shop.log_in(json!({ "code": code })).await;
-    assert_eq!(code_of(&busy), (503, "wechat_busy".into()));
-    assert_eq!(shop.log_in(json!({ "code": code })).await.status, 200);
+    let setup = Setup::on_sqlite().await;
+    setup.world.fail(Call::Jscode2session, 1..=2, Fault::Errcode(-1));
+    let code = setup.program().mint_code(7);
+    let busy = setup.log_in(json!({ "code": code })).await;
+    assert_eq!(status_and_code(&busy), (503, "wechat_busy".into()));
+    assert_eq!(setup.log_in(json!({ "code": code })).await.status, 200);
 }
 
 #[tokio::test]
 async fn requests_that_make_no_sense_do_not_reach_wechat() {
-    let shop = Shop::on_sqlite().await;
+    let setup = Setup::on_sqlite().await;
     let long = "x".repeat(129);
-    for (body, status, word) in [
+    for (body, status, expected) in [
         (json!({}), 400, "invalid_body"),
         (json!({ "code": 7 }), 400, "invalid_body"),
         (json!({ "code": "x", "extra": 1 }), 400, "invalid_body"),
@@ -207,14 +203,14 @@ async fn requests_that_make_no_sense_do_not_reach_wechat() {
         (json!({ "code": "x", "iv": "y" }), 400, "encrypted_data_invalid"),
         (json!({ "code": "x", "encrypted_data": "y" }), 400, "encrypted_data_invalid"),
         (json!({ "code": "x", "appid": "wx0000000000000000" }), 404, "mini_program_unknown"),
-        // An Official Account is no Mini Program.
-        (json!({ "code": "x", "appid": shop.world.main().appid() }), 404, "mini_program_unknown"),
+        // An Official Account is not a Mini Program.
+        (json!({ "code": "x", "appid": setup.world.main().appid() }), 404, "mini_program_unknown"),
         (json!({ "code": "x".repeat(17_000) }), 413, "body_too_large"),
     ] {
-        let refused = shop.log_in(body).await;
-        assert_eq!(code_of(&refused), (status, word.to_owned()), "{refused:?}");
+        let refused = setup.log_in(body).await;
+        assert_eq!(status_and_code(&refused), (status, expected.to_owned()), "{refused:?}");
     }
-    assert_eq!(shop.exchanges(), 0);
+    assert_eq!(setup.exchanges(), 0);
 }
 
 #[tokio::test]
@@ -222,16 +218,17 @@ async fn where_several_mini_programs_are_configured_one_has_to_be_named() {
     let mut options = Options { page_size: 100, ..Options::with_followers(100) };
     let (second, secret) = ("wx3b00000000000002", "5a5d0b0c0a11ce0000000000000000b2");
     options.mini_programs.push(MiniProgram::new("game", second, secret));
-    let shop = Shop::of(Sandbox::start(options).await.unwrap(), Backend::Sqlite, "").await.unwrap();
-    let refused = shop.log_in(json!({ "code": "x" })).await;
-    assert_eq!(code_of(&refused), (400, "mini_program_needed".into()));
+    let setup =
+        Setup::of(Sandbox::start(options).await.unwrap(), Backend::Sqlite, "").await.unwrap();
+    let refused = setup.log_in(json!({ "code": "x" })).await;
+    assert_eq!(status_and_code(&refused), (400, "mini_program_needed".into()));
     assert!(refused.json()["hint"].as_str().unwrap().contains(second));
-    let code = shop.world.account(second).unwrap().mint_code(7);
-    let answer = shop.log_in(json!({ "code": code, "appid": second })).await;
+    let code = setup.world.account(second).unwrap().mint_code(7);
+    let answer = setup.log_in(json!({ "code": code, "appid": second })).await;
     assert_eq!(answer.json()["appid"], second);
-    // A code is one Mini Program's: the same text at another is another code.
-    let refused = shop.log_in(json!({ "code": code, "appid": shop.program().appid() })).await;
-    assert_eq!(code_of(&refused), (400, "login_code_invalid".into()));
+    // A code belongs to one Mini Program: for another one, the same text is a different code.
+    let refused = setup.log_in(json!({ "code": code, "appid": setup.program().appid() })).await;
+    assert_eq!(status_and_code(&refused), (400, "login_code_invalid".into()));
 }
 
 #[tokio::test]
@@ -239,24 +236,25 @@ async fn a_key_for_some_accounts_names_no_other_and_is_told_of_no_other() {
     let mut options = Options { page_size: 100, ..Options::with_followers(100) };
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
     options.official_accounts.push(OfficialAccount::new("news", "wx0a00000000000002", secret, 50));
-    let shop = Shop::of(Sandbox::start(options).await.unwrap(), Backend::Sqlite, "").await.unwrap();
-    shop.app.sync().await;
-    shop.app.of(1).sync().await;
-    let (main, program) = (shop.world.main(), shop.program());
+    let setup =
+        Setup::of(Sandbox::start(options).await.unwrap(), Backend::Sqlite, "").await.unwrap();
+    setup.app.sync().await;
+    setup.app.for_account(1).sync().await;
+    let (main, program) = (setup.world.main(), setup.program());
     let only = async |appids: &[&str]| {
         let appids: Vec<AppId> = appids.iter().map(|appid| appid.parse().unwrap()).collect();
         let scopes = vec![Scope::Login];
-        shop.service.key_of(NewKey { scopes, appids, ..NewKey::default() }).await
+        setup.service.key_of(NewKey { scopes, appids, ..NewKey::default() }).await
     };
     let elsewhere = only(&[main.appid()]).await;
-    let refused = shop.log_in_by(&elsewhere, json!({ "code": program.mint_code(7) })).await;
-    assert_eq!(code_of(&refused), (403, "app_not_allowed".into()));
-    assert_eq!(shop.exchanges(), 0);
+    let refused = setup.log_in_by(&elsewhere, json!({ "code": program.mint_code(7) })).await;
+    assert_eq!(status_and_code(&refused), (403, "app_not_allowed".into()));
+    assert_eq!(setup.exchanges(), 0);
 
-    let both = shop.log_in(json!({ "code": program.mint_code(7) })).await.json();
+    let both = setup.log_in(json!({ "code": program.mint_code(7) })).await.json();
     assert_eq!(both["official_accounts"].as_array().unwrap().len(), 2);
     let key = only(&[program.appid(), main.appid()]).await;
-    let one = shop.log_in_by(&key, json!({ "code": program.mint_code(7) })).await.json();
+    let one = setup.log_in_by(&key, json!({ "code": program.mint_code(7) })).await.json();
     assert_eq!(one["official_accounts"].as_array().unwrap().len(), 1);
     assert_eq!(one["official_accounts"][0]["appid"], main.appid());
 }
@@ -267,12 +265,12 @@ async fn ten_thousand_guesses_are_stopped_and_other_keys_unharmed(
     #[values(1, 200)] at_once: usize,
 ) {
     let toml = "[login]\nrefused_codes_per_minute = 20";
-    let shop = Shop::configured(Backend::Sqlite, toml).await.unwrap();
-    let other = shop.service.key(&[Scope::Login]).await;
+    let setup = Setup::configured(Backend::Sqlite, toml).await.unwrap();
+    let other = setup.service.key(&[Scope::Login]).await;
     let guesses: Vec<_> = (0..10_000 / (201 - at_once)).map(|n| format!("0guess{n}")).collect();
     let mut stopped = 0;
     for chunk in guesses.chunks(at_once) {
-        let tries = chunk.iter().map(|code| shop.log_in(json!({ "code": code })));
+        let tries = chunk.iter().map(|code| setup.log_in(json!({ "code": code })));
         for answer in join_all(tries).await {
             match answer.status {
                 429 => {
@@ -280,19 +278,19 @@ async fn ten_thousand_guesses_are_stopped_and_other_keys_unharmed(
                     assert!(["1", "2", "3"].contains(&answer.header("retry-after")), "{answer:?}");
                     stopped += 1;
                 }
-                _ => assert_eq!(code_of(&answer), (400, "login_code_invalid".into())),
+                _ => assert_eq!(status_and_code(&answer), (400, "login_code_invalid".into())),
             }
         }
     }
-    // Those in flight when the budget was spent are beyond it, and a few come back to it each minute.
-    let most = 20 + at_once as u64 + 10;
-    assert!(shop.exchanges() <= most, "{} of {}", shop.exchanges(), guesses.len());
-    assert_eq!(shop.exchanges() + stopped, guesses.len() as u64);
-    let code = shop.program().mint_code(7);
-    assert_eq!(shop.log_in_by(&other, json!({ "code": code })).await.status, 200);
-    // What is remembered costs nothing, and is answered still.
-    let known = shop.log_in(json!({ "code": guesses[0] })).await;
-    assert_eq!(code_of(&known), (400, "login_code_invalid".into()));
+    // Exchanges in flight when the budget was spent exceed it, and the budget refills a little each minute.
+    let max = 20 + at_once as u64 + 10;
+    assert!(setup.exchanges() <= max, "{} of {}", setup.exchanges(), guesses.len());
+    assert_eq!(setup.exchanges() + stopped, guesses.len() as u64);
+    let code = setup.program().mint_code(7);
+    assert_eq!(setup.log_in_by(&other, json!({ "code": code })).await.status, 200);
+    // Remembered codes are still answered, without an exchange.
+    let known = setup.log_in(json!({ "code": guesses[0] })).await;
+    assert_eq!(status_and_code(&known), (400, "login_code_invalid".into()));
 }
 
 #[rstest]
@@ -300,42 +298,42 @@ async fn ten_thousand_guesses_are_stopped_and_other_keys_unharmed(
 async fn encrypted_data_tells_the_unionid_that_the_login_does_not(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(shop) = Shop::on(backend).await else { return };
-    let program = shop.program();
+    let Some(setup) = Setup::on(backend).await else { return };
+    let program = setup.program();
     let unionid = program.person(7).unionid.unwrap();
     program.quirk([7], Quirk::NoUnionidAtLogin);
     let body = |data: UserData| {
         let (encrypted_data, iv) = program.encrypted_user_data(data);
         json!({ "code": program.mint_code(7), "encrypted_data": encrypted_data, "iv": iv })
     };
-    let without = shop.log_in(json!({ "code": program.mint_code(7) })).await.json();
+    let without = setup.log_in(json!({ "code": program.mint_code(7) })).await.json();
     assert_eq!((&without["unionid"], &without["official_accounts"]), (&Value::Null, &json!([])));
-    let now = shop.app.app.clock.now().timestamp();
+    let now = setup.app.app.clock.now().timestamp();
     let key: [u8; 16] = STANDARD.decode(program.session_key(7)).unwrap().try_into().unwrap();
     let good = || UserData::of(7);
     for (data, expected) in [
-        (UserData::of(8).under(key), "another person"),
+        (UserData::of(8).under(key), "another user"),
         (good().watermarked("wx0000000000000000"), "another Mini Program"),
-        (good().under([7; 16]), "not sealed in this login"),
-        (good().at(now - 700), "too long ago"),
+        (good().under([7; 16]), "does not belong to this login"),
+        (good().at(now - 700), "too old"),
     ] {
-        let refused = shop.log_in(body(data)).await;
-        assert_eq!(code_of(&refused), (400, "encrypted_data_invalid".into()));
+        let refused = setup.log_in(body(data)).await;
+        assert_eq!(status_and_code(&refused), (400, "encrypted_data_invalid".into()));
         assert!(refused.json()["detail"].as_str().unwrap().contains(expected), "{refused:?}");
     }
-    assert_eq!(shop.log_in(body(good().at(now - 500))).await.json()["unionid"], unionid.as_str());
-    // Once known it stays, whatever a later login leaves out.
-    let later = shop.log_in(json!({ "code": program.mint_code(7) })).await.json();
+    assert_eq!(setup.log_in(body(good().at(now - 500))).await.json()["unionid"], unionid.as_str());
+    // A known unionid stays if a later login does not return it.
+    let later = setup.log_in(json!({ "code": program.mint_code(7) })).await.json();
     assert_eq!(later["unionid"], unionid.as_str());
 }
 
 /// T23: the clock of one replica is off by an hour.
 #[tokio::test]
 async fn encrypted_data_is_not_old_for_a_replica_whose_clock_is_wrong() {
-    let shop = Shop::on_sqlite().await;
-    let program = shop.program();
+    let setup = Setup::on_sqlite().await;
+    let program = setup.program();
     program.quirk([7], Quirk::NoUnionidAtLogin);
-    let App { config, store, clock, .. } = &*shop.app.app;
+    let App { config, store, clock, .. } = &*setup.app.app;
     let ahead = Clock::manual(clock.now() + TimeDelta::hours(1));
     let policy = RetryPolicy::never();
     let replica = App::on(config.clone(), store.clone(), ahead, policy).await.unwrap();
@@ -348,74 +346,74 @@ async fn encrypted_data_is_not_old_for_a_replica_whose_clock_is_wrong() {
 
 #[tokio::test]
 async fn encrypted_data_that_does_not_open_leaves_the_code_good() {
-    let shop = Shop::on_sqlite().await;
-    let program = shop.program();
+    let setup = Setup::on_sqlite().await;
+    let program = setup.program();
     program.quirk([7], Quirk::NoUnionidAtLogin);
     let code = program.mint_code(7);
     let body = json!({ "code": code, "encrypted_data": "AAAA", "iv": "AAAA" });
-    assert_eq!(code_of(&shop.log_in(body).await), (400, "encrypted_data_invalid".into()));
-    assert_eq!(shop.log_in(json!({ "code": code })).await.status, 200);
-    assert_eq!(shop.exchanges(), 1);
+    assert_eq!(status_and_code(&setup.log_in(body).await), (400, "encrypted_data_invalid".into()));
+    assert_eq!(setup.log_in(json!({ "code": code })).await.status, 200);
+    assert_eq!(setup.exchanges(), 1);
 }
 
 #[rstest]
 #[tokio::test]
 async fn a_session_key_is_kept_only_where_that_is_wanted_and_then_encrypted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
-    #[values(false, true)] wanted: bool,
+    #[values(false, true)] enabled: bool,
 ) {
-    let toml = format!("[login]\nstore_session_key = {wanted}");
-    let Some(shop) = Shop::configured(backend, &toml).await else { return };
-    let program = shop.program();
-    assert_eq!(shop.log_in(json!({ "code": program.mint_code(7) })).await.status, 200);
-    let user = entity::mini_program_user::Entity::find().one(shop.app.app.store.reader()).await;
+    let toml = format!("[login]\nstore_session_key = {enabled}");
+    let Some(setup) = Setup::configured(backend, &toml).await else { return };
+    let program = setup.program();
+    assert_eq!(setup.log_in(json!({ "code": program.mint_code(7) })).await.status, 200);
+    let user = entity::mini_program_user::Entity::find().one(setup.app.app.store.reader()).await;
     let user = user.unwrap().unwrap();
-    assert_eq!(user.session_key.is_some(), wanted);
+    assert_eq!(user.session_key.is_some(), enabled);
     assert!(!user.session_key.unwrap_or_default().contains(&program.session_key(7)));
 }
 
-/// T17, for a login: 504 at the deadline, and the exchange goes on.
+/// T17 for logins: 504 at the deadline, and the exchange continues.
 #[rstest]
 #[tokio::test]
 async fn a_slow_wechat_is_given_up_on_and_its_answer_kept(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let toml = "[login]\ntimeout_seconds = 1";
-    let Some(shop) = Shop::configured(backend, toml).await else { return };
+    let Some(setup) = Setup::configured(backend, toml).await else { return };
     let stall = Fault::Stall(Duration::from_millis(2_500));
-    shop.world.fail(Call::Jscode2session, 1, stall);
-    let code = shop.program().mint_code(7);
+    setup.world.fail(Call::Jscode2session, 1, stall);
+    let code = setup.program().mint_code(7);
     let began = Instant::now();
-    let slow = shop.log_in(json!({ "code": code })).await;
-    assert_eq!(code_of(&slow), (504, "wechat_too_slow".into()));
+    let slow = setup.log_in(json!({ "code": code })).await;
+    assert_eq!(status_and_code(&slow), (504, "wechat_too_slow".into()));
     assert!((900..1_500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
-    // Who asks too early waits for the same exchange.
-    assert_eq!(shop.log_in(json!({ "code": code })).await.status, 504);
-    let answer = shop.log_in(json!({ "code": code })).await;
-    assert_eq!((answer.status, shop.exchanges()), (200, 1), "{answer:?}");
+    // A caller who repeats too early waits for the same exchange.
+    assert_eq!(setup.log_in(json!({ "code": code })).await.status, 504);
+    let answer = setup.log_in(json!({ "code": code })).await;
+    assert_eq!((answer.status, setup.exchanges()), (200, 1), "{answer:?}");
 }
 
 #[tokio::test]
 async fn who_goes_away_does_not_take_the_answer_along() {
-    let shop = Shop::on_sqlite().await;
+    let setup = Setup::on_sqlite().await;
     let stall = Fault::Stall(Duration::from_millis(400));
-    shop.world.fail(Call::Jscode2session, 1, stall);
-    let code = shop.program().mint_code(7);
-    let hasty = shop.log_in(json!({ "code": code }));
+    setup.world.fail(Call::Jscode2session, 1, stall);
+    let code = setup.program().mint_code(7);
+    let hasty = setup.log_in(json!({ "code": code }));
     assert!(tokio::time::timeout(Duration::from_millis(100), hasty).await.is_err());
-    let answer = shop.log_in(json!({ "code": code })).await;
+    let answer = setup.log_in(json!({ "code": code })).await;
     assert_eq!((answer.status, answer.json()["new_user"].clone()), (200, json!(true)));
-    assert_eq!(shop.exchanges(), 1);
+    assert_eq!(setup.exchanges(), 1);
 }
 
-/// T17: two hundred slow logins, a pool of five, and whoever resolves does not notice.
+/// T17: two hundred slow logins with a pool of five connections do not slow down look-ups.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_slow_logins_hold_no_connection(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let toml = "[login]\ntimeout_seconds = 2";
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let Some(app) = TestApp::pooled(&world, backend, 5, toml).await else { return };
     app.sync_true(&world).await;
     world.fail(Call::Jscode2session, 1.., Fault::Stall(Duration::from_secs(30)));
@@ -442,24 +440,24 @@ async fn two_hundred_slow_logins_hold_no_connection(
     };
     let (answers, spent) = tokio::join!(logins, resolving);
     for answer in answers {
-        assert_eq!(code_of(&answer), (504, "wechat_too_slow".into()));
+        assert_eq!(status_and_code(&answer), (504, "wechat_too_slow".into()));
     }
-    // A connection held would be seconds; a machine that is busy with other tests is allowed some.
+    // If logins held connections, this would take seconds. Other tests may cause some delay.
     assert!(spent[98] < Duration::from_millis(300), "{:?}", spent[98]);
 }
 
-/// The database goes away after WeChat has answered: the code is not lost.
+/// The database fails after WeChat has answered: the code is not lost.
 #[tokio::test]
 async fn a_login_that_could_not_be_stored_is_stored_by_the_next_attempt() {
-    let shop = Shop::on_sqlite().await;
-    let code = shop.program().mint_code(7);
-    // Somebody else writes for longer than anybody waits.
-    let busy = shop.app.app.store.begin().await.unwrap();
-    let away = shop.log_in(json!({ "code": code })).await;
-    assert_eq!(code_of(&away), (503, "database_unavailable".into()));
-    assert_eq!(away.header("retry-after"), "2");
+    let setup = Setup::on_sqlite().await;
+    let code = setup.program().mint_code(7);
+    // Another transaction writes for longer than the timeout.
+    let busy = setup.app.app.store.begin().await.unwrap();
+    let failed = setup.log_in(json!({ "code": code })).await;
+    assert_eq!(status_and_code(&failed), (503, "database_unavailable".into()));
+    assert_eq!(failed.header("retry-after"), "2");
     drop(busy);
-    let answer = shop.log_in(json!({ "code": code })).await;
+    let answer = setup.log_in(json!({ "code": code })).await;
     assert_eq!((answer.status, answer.json()["new_user"].clone()), (200, json!(true)));
-    assert_eq!(shop.exchanges(), 1);
+    assert_eq!(setup.exchanges(), 1);
 }

@@ -1,23 +1,23 @@
-//! T11 and T12 as logins meet them: WeChat is busy, or an allowance of it is used up.
+//! T11 and T12 for logins: WeChat is busy, or a quota is used up.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use unionid_bridge::model::Scope;
 use unionid_bridge::sandbox::{Call, Fault, Sandbox};
 
-use crate::harness::{Answer, Backend, Service, TestApp, pages_of};
+use crate::harness::{Answer, Backend, Service, TestApp, paged_world};
 
-/// A service, its world, and a key that may log in and resolve.
-struct Shop {
+/// A service, its sandbox, and a key with the `login` and `resolve` scopes.
+struct Setup {
     world: Sandbox,
     app: TestApp,
     service: Service,
     key: String,
 }
 
-impl Shop {
+impl Setup {
     async fn on(backend: Backend) -> Option<Self> {
-        let world = pages_of(100, 500).await;
+        let world = paged_world(100, 500).await;
         let app = TestApp::on(&world, backend).await?;
         let service = Service::start(&app).await;
         let key = service.key(&[Scope::Login, Scope::Resolve]).await;
@@ -51,11 +51,11 @@ async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
     #[case] retry_after: &str,
     #[case] errcode: Value,
 ) {
-    let shop = Shop::on(Backend::Sqlite).await.unwrap();
-    shop.app.sync_true(&shop.world).await;
-    assert_eq!(shop.log_in(7).await.status, 200);
-    shop.world.fail(Call::Jscode2session, 1.., fault);
-    let refused = shop.log_in(8).await;
+    let setup = Setup::on(Backend::Sqlite).await.unwrap();
+    setup.app.sync_true(&setup.world).await;
+    assert_eq!(setup.log_in(7).await.status, 200);
+    setup.world.fail(Call::Jscode2session, 1.., fault);
+    let refused = setup.log_in(8).await;
     assert_eq!((refused.status, refused.code().as_str()), (status, code));
     assert_eq!(refused.header("retry-after"), retry_after);
     let upstream = &refused.json()["upstream"];
@@ -65,10 +65,10 @@ async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
     }
     assert!(refused.json()["hint"].as_str().unwrap().len() > 10, "{refused:?}");
 
-    // What is known is told while WeChat is away, and a new code is good once it is back.
-    assert_eq!(shop.resolve(7).await.status, 200);
-    shop.world.clear_faults();
-    assert_eq!(shop.log_in(8).await.status, 200);
+    // Known users are resolved while WeChat is unavailable, and a new code works afterwards.
+    assert_eq!(setup.resolve(7).await.status, 200);
+    setup.world.clear_faults();
+    assert_eq!(setup.log_in(8).await.status, 200);
 }
 
 #[rstest]
@@ -76,15 +76,15 @@ async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
 async fn a_crawl_out_of_quota_does_not_harm_who_logs_in_or_resolves(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(shop) = Shop::on(backend).await else { return };
-    shop.world.main().set_quota(Call::UserGet, Some(3));
-    let run = shop.app.sync().await.run;
+    let Some(setup) = Setup::on(backend).await else { return };
+    setup.world.main().set_quota(Call::UserGet, Some(3));
+    let run = setup.app.sync().await.run;
     assert_eq!((run.state.as_str(), run.counts.pages), ("paused", 3), "{run:?}");
-    assert_eq!(shop.log_in(7).await.status, 200);
-    assert_eq!(shop.resolve(7).await.status, 200);
-    // Who stands on a page that was not reached is not said to have left.
-    let beyond = shop.world.main().followers().nth(499).unwrap().number;
-    assert_eq!(shop.log_in(beyond).await.status, 200);
-    assert_eq!(shop.resolve(beyond).await.code(), "not_a_follower");
-    assert_eq!(shop.world.requests(Call::ClearQuota), 0);
+    assert_eq!(setup.log_in(7).await.status, 200);
+    assert_eq!(setup.resolve(7).await.status, 200);
+    // A follower on a page that was not fetched is not reported as unfollowed.
+    let beyond = setup.world.main().followers().nth(499).unwrap().number;
+    assert_eq!(setup.log_in(beyond).await.status, 200);
+    assert_eq!(setup.resolve(beyond).await.code(), "not_a_follower");
+    assert_eq!(setup.world.requests(Call::ClearQuota), 0);
 }

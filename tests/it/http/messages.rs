@@ -1,4 +1,4 @@
-//! `POST /v1/messages`: who gets a message, by which way, and why not.
+//! `POST /v1/messages`: recipients, channels, and reasons for refusals.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use unionid_bridge::model::MessageState;
 use unionid_bridge::sandbox::{Call, MiniProgram, OfficialAccount, Options, Quirk};
 
 use crate::harness::{
-    Backend, FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, refused, until,
+    Backend, FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, status_and_code, until,
 };
 
 const SECOND: &str = "wx0a00000000000002";
@@ -35,9 +35,9 @@ async fn a_message_reaches_whom_it_is_for_however_they_are_named(
     whole["official_account"] = json!(main.appid());
     whole["data"]["thing2"] = json!({ "value": "伞", "color": "#173177" });
     let ids = [
-        sender.accepted(whole.clone()).await,
-        sender.accepted(sender.message(sender.unionid(READER))).await,
-        sender.accepted(sender.message(by_openid(&main, READER + 1))).await,
+        sender.send_accepted(whole.clone()).await,
+        sender.send_accepted(sender.message(sender.unionid(READER))).await,
+        sender.send_accepted(sender.message(by_openid(&main, READER + 1))).await,
     ];
     until("the messages", || sender.world.sent_messages().len() == 3).await;
     let sent = sender.world.sent_messages();
@@ -52,8 +52,8 @@ async fn a_message_reaches_whom_it_is_for_however_they_are_named(
     assert_eq!(sent.body["data"]["thing2"], whole["data"]["thing2"]);
     assert_eq!(sent.body["data"]["time3"], json!({ "value": "2026-01-01 12:00" }));
 
-    sender.app.ends(&ids[0].parse().unwrap(), MessageState::Sent).await;
-    let shown = sender.shown(&ids[0]).await;
+    sender.app.wait_for_state(&ids[0].parse().unwrap(), MessageState::Sent).await;
+    let shown = sender.get_message(&ids[0]).await;
     let attempt = &shown["attempts"][0];
     assert_eq!((&attempt["outcome"], attempt.as_object().unwrap().len()), (&json!("accepted"), 2));
     assert!(sent.msgid > 1 << 53);
@@ -96,17 +96,17 @@ async fn who_cannot_be_reached_is_told_by_code_and_nothing_is_kept(
         (LEFT, "unfollowed"),
     ] {
         let answer = sender.send(sender.message(sender.user(person))).await;
-        assert_eq!(refused(&answer), (404, code.into()));
+        assert_eq!(status_and_code(&answer), (404, code.into()));
         assert!(answer.json()["hint"].is_string(), "{answer:?}");
         assert!(!answer.text.contains(&sender.program().person(person).openid));
     }
     let left = sender.send(sender.message(by_openid(&main, LEFT))).await;
-    assert_eq!(refused(&left), (404, "unfollowed".into()));
+    assert_eq!(status_and_code(&left), (404, "unfollowed".into()));
     let answer = sender.send(json!({ "to": sender.unionid(READER), "subscribe": subscribe })).await;
-    assert_eq!(refused(&answer), (404, "not_a_user".into()));
+    assert_eq!(status_and_code(&answer), (404, "not_a_user".into()));
     let unseen = json!({ "to": by_openid(&main, 2_000), "subscribe": subscribe });
     let answer = sender.send(unseen).await;
-    assert_eq!(refused(&answer), (404, "user_unknown".into()));
+    assert_eq!(status_and_code(&answer), (404, "user_unknown".into()));
     let follower = by_openid(&main, FOLLOWER);
     for (member, value, expected) in [
         ("template_id", json!("none-such"), (404, "template_unknown")),
@@ -117,13 +117,13 @@ async fn who_cannot_be_reached_is_told_by_code_and_nothing_is_kept(
         let mut message = sender.message(follower.clone());
         message[member] = value;
         let answer = sender.send(message).await;
-        assert_eq!(refused(&answer), (expected.0, expected.1.into()));
+        assert_eq!(status_and_code(&answer), (expected.0, expected.1.into()));
         assert!(answer.json()["hint"].is_string(), "{answer:?}");
     }
     let mut elsewhere = subscribe;
     elsewhere["appid"] = json!(main.appid());
     let answer = sender.send(json!({ "to": follower, "subscribe": elsewhere })).await;
-    assert_eq!(refused(&answer), (404, "mini_program_unknown".into()));
+    assert_eq!(status_and_code(&answer), (404, "mini_program_unknown".into()));
     assert_eq!(sender.ids("").await, [""; 0]);
 }
 
@@ -138,7 +138,7 @@ async fn what_wechat_would_not_take_is_named_field_by_field(
     message["url"] = json!("ftp://example.com");
     let mut fallback = sender.subscribe();
     let answer = sender.send(message.clone()).await;
-    assert_eq!(refused(&answer), (400, "data_invalid".into()));
+    assert_eq!(status_and_code(&answer), (400, "data_invalid".into()));
     let problem = answer.json();
     let errors = problem["errors"].as_array().unwrap();
     let fields: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
@@ -154,12 +154,12 @@ async fn what_wechat_would_not_take_is_named_field_by_field(
     let mut message = sender.message(sender.user(FOLLOWER));
     message["fallback"] = json!({ "subscribe": fallback });
     let answer = sender.send(message).await;
-    assert_eq!(refused(&answer), (400, "data_invalid".into()));
+    assert_eq!(status_and_code(&answer), (400, "data_invalid".into()));
     assert_eq!(answer.json()["errors"][0]["field"], "fallback.subscribe.data.amount3");
     let mut subscribe = sender.subscribe();
     subscribe["data"].as_object_mut().unwrap().remove("amount3");
     let answer = sender.send(json!({ "to": sender.user(FOLLOWER), "subscribe": subscribe })).await;
-    assert_eq!(refused(&answer), (400, "data_invalid".into()));
+    assert_eq!(status_and_code(&answer), (400, "data_invalid".into()));
     assert_eq!(answer.json()["errors"][0]["field"], "subscribe.data.amount3");
     assert_eq!(sender.ids("").await, [""; 0]);
 }
@@ -178,18 +178,18 @@ async fn whoever_does_not_want_a_template_is_not_asked_for_it_again(
     assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("failed")));
     assert_eq!(answer.json()["reason"], "refused_by_user");
     let answer = sender.send(message).await;
-    assert_eq!(refused(&answer), (403, "refused_by_user".into()));
+    assert_eq!(status_and_code(&answer), (403, "refused_by_user".into()));
     assert_eq!(sender.world.requests(Call::TemplateSend), 1);
     let query = format!("appid={}&openid={}", main.appid(), main.person(FOLLOWER).openid);
-    let said = sender.get(&format!("/v1/consents?{query}")).await;
-    assert_eq!(said.status, 200, "{said:?}");
-    let said = said.json();
+    let consents = sender.get(&format!("/v1/consents?{query}")).await;
+    assert_eq!(consents.status, 200, "{consents:?}");
+    let consents = consents.json();
     let expected = json!([{
         "template_id": main.template_ids()[0],
         "status": "refused",
-        "changed_at": said["data"][0]["changed_at"],
+        "changed_at": consents["data"][0]["changed_at"],
     }]);
-    assert_eq!(said, json!({ "data": expected, "next_cursor": null }));
+    assert_eq!(consents, json!({ "data": expected, "next_cursor": null }));
     let query = format!("appid={}&openid={}", main.appid(), main.person(READER).openid);
     let nothing = sender.get(&format!("/v1/consents?{query}")).await;
     assert_eq!(nothing.json(), json!({ "data": [], "next_cursor": null }));
@@ -204,7 +204,7 @@ async fn a_fallback_goes_to_whoever_does_not_follow_and_to_nobody_else(
     let _worker = sender.app.worker();
     let program = sender.program();
     for person in [FOLLOWER, LEFT, STRANGER] {
-        sender.agrees(person);
+        sender.grant_consent(person);
     }
     let mut subscribe = sender.subscribe();
     subscribe["page"] = json!("pages/order?id=1");
@@ -219,7 +219,7 @@ async fn a_fallback_goes_to_whoever_does_not_follow_and_to_nobody_else(
         let shown = answer.json();
         assert_eq!((&shown["channel"], &shown["state"]), (&json!(channel), &json!("sent")));
     }
-    // One that is sent alone.
+    // A subscribe message on its own.
     let alone = json!({ "to": sender.unionid(STRANGER), "subscribe": subscribe });
     let answer = sender.post("/v1/messages?wait=true", alone).await;
     assert_eq!((answer.status, &answer.json()["appid"]), (200, &json!(program.appid())));
@@ -230,10 +230,10 @@ async fn a_fallback_goes_to_whoever_does_not_follow_and_to_nobody_else(
     for member in ["page", "miniprogram_state", "lang"] {
         assert_eq!(of_program[0].body[member], subscribe[member]);
     }
-    // Who is no user either is told why the message itself does not go.
+    // For somebody who does not use the Mini Program either, the error is that of the message itself.
     let mut message = sender.message(sender.unionid(2_000));
     message["fallback"] = json!({ "subscribe": subscribe });
-    assert_eq!(refused(&sender.send(message).await), (404, "user_unknown".into()));
+    assert_eq!(status_and_code(&sender.send(message).await), (404, "user_unknown".into()));
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn requests_that_make_no_sense_are_refused_where_they_make_none() {
         json!({ "to": sender.user(FOLLOWER), "subscribe": subscribe })
     };
     let no_target = json!({ "template_id": "t", "data": {} });
-    for (body, words) in [
+    for (body, text) in [
         (json!({ "to": sender.user(FOLLOWER) }), "`template_id`"),
         (with("subscribe", sender.subscribe()), "`subscribe` alone"),
         (no_target, "missing field `to`"),
@@ -263,8 +263,8 @@ async fn requests_that_make_no_sense_are_refused_where_they_make_none() {
         (with("template_id", json!("t\u{0}")), "`template_id`"),
         (with("data", json!({ "thing2": 5 })), "`data.thing2`"),
         (with("data", json!({ "thing2": { "value": "x", "colour": "" } })), "`data.thing2"),
-        (with("data", json!({ "thing2": "a\u{0}b" })), "`thing2` has control characters"),
-        (with("data", json!({ "thing\u{202e}2": "a" })), "is no key"),
+        (with("data", json!({ "thing2": "a\u{0}b" })), "`thing2` contains control characters"),
+        (with("data", json!({ "thing\u{202e}2": "a" })), "is not a valid"),
         (with("data", json!({ "thing2": "x".repeat(9_000) })), "`data`"),
         (with("data", json!("thing2=x")), "`data`"),
         (with("url", json!("https://example.com/\u{0}")), "`url`"),
@@ -281,16 +281,16 @@ async fn requests_that_make_no_sense_are_refused_where_they_make_none() {
         (subscribe("url", json!("https://example.com")), "`subscribe.url`"),
     ] {
         let answer = sender.send(body.clone()).await;
-        assert_eq!(refused(&answer), (400, "invalid_body".into()), "{body:.200}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_body".into()), "{body:.200}");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains(words), "{words}: {detail}");
+        assert!(detail.contains(text), "{text}: {detail}");
     }
     for query in ["wait=yes", "wait=", "wait", "wait=true&wait=true", "waits=true", "wait=%00"] {
         let answer = sender.post(&format!("/v1/messages?{query}"), good.clone()).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query}");
     }
     let huge = with("data", json!({ "thing2": "x".repeat(20_000) }));
-    assert_eq!(refused(&sender.send(huge).await), (413, "body_too_large".into()));
+    assert_eq!(status_and_code(&sender.send(huge).await), (413, "body_too_large".into()));
     assert_eq!(sender.ids("").await, [""; 0]);
 }
 
@@ -310,10 +310,10 @@ async fn accounts_are_named_where_there_are_several_and_those_of_the_key() {
         json!({ "to": to, "subscribe": subscribe })
     };
     let answer = sender.send(sender.message(follower.clone())).await;
-    assert_eq!(refused(&answer), (400, "official_account_needed".into()));
+    assert_eq!(status_and_code(&answer), (400, "official_account_needed".into()));
     assert!(answer.json()["hint"].as_str().unwrap().contains(SECOND), "{answer:?}");
     let answer = sender.send(json!({ "to": follower, "subscribe": sender.subscribe() })).await;
-    assert_eq!(refused(&answer), (400, "mini_program_needed".into()));
+    assert_eq!(status_and_code(&answer), (400, "mini_program_needed".into()));
     assert!(answer.json()["hint"].as_str().unwrap().contains(SECOND_PROGRAM), "{answer:?}");
 
     let some = sender.key_for(&[main.appid(), program.appid()]).await;
@@ -331,32 +331,32 @@ async fn accounts_are_named_where_there_are_several_and_those_of_the_key() {
         [of(SECOND, &user), of(main.appid(), &abroad), by(SECOND_PROGRAM, &user), falls_back]
     {
         let answer = send(&some, body.clone()).await;
-        assert_eq!(refused(&answer), (403, "app_not_allowed".into()), "{body}");
+        assert_eq!(status_and_code(&answer), (403, "app_not_allowed".into()), "{body}");
         let batch = batch_of(body);
         let answer = sender.service.post("/v1/messages/batch", batch).key(&some).send().await;
-        assert_eq!(refused(&answer), (403, "app_not_allowed".into()));
+        assert_eq!(status_and_code(&answer), (403, "app_not_allowed".into()));
     }
 
-    // Nor are messages of other accounts shown.
+    // A key does not see messages of other accounts.
     let other = sender.key_for(&[SECOND]).await;
     let get = async |key: &str, path: &str| sender.service.get(path).key(key).send().await;
     let path = format!("/v1/messages/{id}");
     assert_eq!(get(&some, &path).await.status, 200);
-    assert_eq!(refused(&get(&other, &path).await), (404, "message_unknown".into()));
+    assert_eq!(status_and_code(&get(&other, &path).await), (404, "message_unknown".into()));
     assert_eq!(get(&other, "/v1/messages").await.json()["data"], json!([]));
     assert_eq!(get(&other, "/v1/message-counts").await.json()["data"], json!([]));
     for path in ["/v1/messages", "/v1/message-counts", "/v1/consents"] {
         let query = if path == "/v1/consents" { "&openid=oA" } else { "" };
         for (appid, expected) in [(main.appid(), (403, "app_not_allowed")), (SECOND, (200, ""))] {
             let answer = get(&other, &format!("{path}?appid={appid}{query}")).await;
-            assert_eq!(refused(&answer), (expected.0, expected.1.into()), "{path} {appid}");
+            assert_eq!(status_and_code(&answer), (expected.0, expected.1.into()), "{path} {appid}");
         }
         let answer = get(&sender.key, &format!("{path}?appid=wx0{query}")).await;
-        assert_eq!(refused(&answer), (404, "account_unknown".into()), "{path}");
+        assert_eq!(status_and_code(&answer), (404, "account_unknown".into()), "{path}");
     }
 }
 
-/// The same message to one target of many.
+/// The same message as a batch with one target.
 fn batch_of(mut message: Value) -> Value {
     let to = message.as_object_mut().unwrap().remove("to");
     message["targets"] = json!([{ "to": to }]);

@@ -1,11 +1,11 @@
-//! `POST /v1/messages/batch`: one message, many people, and a verdict for each.
+//! `POST /v1/messages/batch`: one message to many people, with a result for each.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Backend, FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, ids, refused,
-    until,
+    Answer, Backend, FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, ids,
+    status_and_code, until,
 };
 
 impl Sender {
@@ -13,7 +13,7 @@ impl Sender {
         self.post("/v1/messages/batch", body).await
     }
 
-    /// A message of the Official Account to many.
+    /// A template message to many targets.
     fn to_all(&self, targets: Value) -> Value {
         let mut message = self.message(json!({}));
         message.as_object_mut().unwrap().remove("to");
@@ -84,15 +84,15 @@ async fn each_target_is_judged_alone_and_answered_in_its_order(
         }
     }
     until("the messages", || sender.world.sent_messages().len() == 3).await;
-    let mut said: Vec<_> = sender.world.sent_messages();
-    said.sort_by_key(|sent| sent.person);
-    let texts: Vec<_> = said.iter().map(|sent| &sent.body["data"]["thing2"]["value"]).collect();
-    assert_eq!((said[2].person, texts[2]), (READER, &json!("雨伞")));
+    let mut messages: Vec<_> = sender.world.sent_messages();
+    messages.sort_by_key(|sent| sent.person);
+    let texts: Vec<_> = messages.iter().map(|sent| &sent.body["data"]["thing2"]["value"]).collect();
+    assert_eq!((messages[2].person, texts[2]), (READER, &json!("雨伞")));
     let mut own = [texts[0].as_str().unwrap(), texts[1].as_str().unwrap()];
     own.sort_unstable();
     assert_eq!(own, ["又给你", "给你"]);
-    assert_eq!(said[0].body["data"]["time3"], said[2].body["data"]["time3"]);
-    let accepted = [1, 3, 7].map(|place: usize| results[place]["id"].as_str().unwrap().to_owned());
+    assert_eq!(messages[0].body["data"]["time3"], messages[2].body["data"]["time3"]);
+    let accepted = [1, 3, 7].map(|index: usize| results[index]["id"].as_str().unwrap().to_owned());
     let mut listed = sender.ids("").await;
     listed.sort_unstable();
     let mut accepted = accepted.to_vec();
@@ -124,9 +124,9 @@ async fn a_thousand_are_taken_at_once_and_not_one_more(
 
     targets.push(target(1));
     let answer = sender.batch(sender.to_all(json!(targets))).await;
-    assert_eq!(refused(&answer), (400, "too_many_targets".into()));
+    assert_eq!(status_and_code(&answer), (400, "too_many_targets".into()));
     let answer = sender.batch(sender.to_all(json!([]))).await;
-    assert_eq!(refused(&answer), (400, "no_targets".into()));
+    assert_eq!(status_and_code(&answer), (400, "no_targets".into()));
 }
 
 #[rstest]
@@ -162,15 +162,15 @@ async fn a_named_batch_is_sent_once_and_answered_the_same(
     };
     let first = send(&targets).await;
     assert_eq!(statuses(&results(&first)), ["accepted", "not_a_follower"]);
-    // That they follow by now changes nothing.
+    // The stranger's later state does not change the answer.
     sender.world.main().rejoin([LEFT]);
     assert_eq!(send(&targets).await.text, first.text);
     assert_eq!(sender.ids("").await.len(), 1);
     let others = json!([{ "to": sender.user(FOLLOWER) }]);
-    assert_eq!(refused(&send(&others).await), (422, "idempotency_key_reused".into()));
-    // The same key names one request, whatever its route.
+    assert_eq!(status_and_code(&send(&others).await), (422, "idempotency_key_reused".into()));
+    // An Idempotency-Key identifies one request across routes.
     let single = sender.send_named("batch-1", sender.message(sender.user(FOLLOWER))).await;
-    assert_eq!(refused(&single), (422, "idempotency_key_reused".into()));
+    assert_eq!(status_and_code(&single), (422, "idempotency_key_reused".into()));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_batch_that_makes_no_sense_is_refused_where_it_makes_none() {
         batch[member] = value;
         batch
     };
-    for (body, words) in [
+    for (body, text) in [
         (with("to", sender.user(FOLLOWER)), "`to`"),
         (with("targets", json!([{}])), "`targets[0]`"),
         (with("targets", json!([{ "to": { "unionid": "o\u{0}" } }])), "`targets[0].to.unionid`"),
@@ -196,12 +196,12 @@ async fn a_batch_that_makes_no_sense_is_refused_where_it_makes_none() {
         (json!({ "template_id": "t" }), "`targets`"),
     ] {
         let answer = sender.batch(body.clone()).await;
-        assert_eq!(refused(&answer), (400, "invalid_body".into()), "{body}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_body".into()), "{body}");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains(words), "{words}: {detail}");
+        assert!(detail.contains(text), "{text}: {detail}");
     }
     let huge = with("url", json!("x".repeat(3_000_000)));
-    assert_eq!(refused(&sender.batch(huge).await), (413, "body_too_large".into()));
+    assert_eq!(status_and_code(&sender.batch(huge).await), (413, "body_too_large".into()));
     let waits = sender.post("/v1/messages/batch?wait=true", sender.to_all(good.clone())).await;
-    assert_eq!(refused(&waits), (400, "invalid_query".into()));
+    assert_eq!(status_and_code(&waits), (400, "invalid_query".into()));
 }

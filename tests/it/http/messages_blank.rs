@@ -1,9 +1,9 @@
-//! What WeChat's own examples leave blank in a message means that there is none.
+//! Blank members of a message, as in WeChat's own examples, count as missing.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, FOLLOWER, Sender, refused, until};
+use crate::harness::{Backend, FOLLOWER, Sender, status_and_code, until};
 
 #[rstest]
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
-    sender.agrees(FOLLOWER);
+    sender.grant_consent(FOLLOWER);
     let _worker = sender.app.worker();
     let program = sender.program().appid().to_owned();
     let mut message = sender.message(sender.user(FOLLOWER));
@@ -19,11 +19,11 @@ async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
     message["miniprogram"] = json!({ "appid": program, "pagepath": "" });
     message["data"]["thing2"] = json!({ "value": "伞", "color": "" });
     message["data"]["time3"] = json!({ "value": "2026-01-01 12:00", "color": "dark blue" });
-    let id = sender.accepted(message.clone()).await;
+    let id = sender.send_accepted(message.clone()).await;
     let mut subscribe = sender.subscribe();
     subscribe["page"] = json!("");
     let small =
-        sender.accepted(json!({ "to": sender.user(FOLLOWER), "subscribe": subscribe })).await;
+        sender.send_accepted(json!({ "to": sender.user(FOLLOWER), "subscribe": subscribe })).await;
     until("both messages", || sender.world.sent_messages().len() == 2).await;
     let sent = sender.world.sent_messages();
     let body = |id: &str| -> Value {
@@ -38,7 +38,7 @@ async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
     assert_eq!(whole["data"]["thing2"], json!({ "value": "伞" }));
     assert_eq!(small.get("page"), None, "{small}");
 
-    // The same request, and no other, to whoever repeats it.
+    // For the Idempotency-Key, blank and missing members are the same request.
     let named = sender.send_named("n", message.clone()).await;
     assert_eq!(named.status, 202, "{named:?}");
     message.as_object_mut().unwrap().remove("url");
@@ -46,5 +46,5 @@ async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
     message["data"]["thing2"] = json!({ "value": "伞" });
     assert_eq!(sender.send_named("n", message.clone()).await.json()["id"], named.json()["id"]);
     message["data"]["thing2"] = json!({ "value": "伞", "color": "x".repeat(65) });
-    assert_eq!(refused(&sender.send(message).await), (400, "invalid_body".into()));
+    assert_eq!(status_and_code(&sender.send(message).await), (400, "invalid_body".into()));
 }

@@ -1,4 +1,4 @@
-//! Messages by the page, by filter, and counted.
+//! Message lists: pages, filters, and counts.
 
 use chrono::{FixedOffset, TimeDelta, Utc};
 use rstest::rstest;
@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use unionid_bridge::model::MessageState;
 use unionid_bridge::sandbox::Quirk;
 
-use crate::harness::{Backend, FOLLOWER, READER, STRANGER, Sender, by_openid, ids, refused};
+use crate::harness::{
+    Backend, FOLLOWER, READER, STRANGER, Sender, by_openid, ids, status_and_code,
+};
 
 #[rstest]
 #[tokio::test]
@@ -17,7 +19,7 @@ async fn pages_hold_every_message_once_the_newest_first(
     let main = sender.world.main();
     let mut accepted = Vec::new();
     for person in 0..7 {
-        accepted.insert(0, sender.accepted(sender.message(by_openid(&main, person))).await);
+        accepted.insert(0, sender.send_accepted(sender.message(by_openid(&main, person))).await);
     }
     let (mut listed, mut query) = (Vec::new(), "limit=3".to_owned());
     let mut sizes = Vec::new();
@@ -28,7 +30,7 @@ async fn pages_hold_every_message_once_the_newest_first(
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         query = format!("limit=3&cursor={cursor}");
     }
-    // Ids rise with the millisecond; within one their order is chance.
+    // Ids are ordered by millisecond. Within a millisecond the order is random.
     let mut sorted = accepted.clone();
     sorted.sort_unstable_by(|one, other| other.cmp(one));
     assert_eq!((listed, sizes), (sorted.clone(), vec![3, 3, 1]));
@@ -51,15 +53,15 @@ async fn pages_hold_every_message_once_the_newest_first(
         "account=wx1",
     ] {
         let answer = sender.get(&format!("/v1/messages?{query}")).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query}");
     }
     for id in ["none-such", &"0".repeat(32)] {
         let answer = sender.get(&format!("/v1/messages/{id}")).await;
-        assert_eq!(refused(&answer), (404, "message_unknown".into()));
+        assert_eq!(status_and_code(&answer), (404, "message_unknown".into()));
     }
     for id in ["%00", "a'b", "%E2%80%AE", &"x".repeat(65)] {
         let answer = sender.get(&format!("/v1/messages/{id}")).await;
-        assert_eq!(refused(&answer), (400, "invalid_path".into()));
+        assert_eq!(status_and_code(&answer), (400, "invalid_path".into()));
     }
 }
 
@@ -71,14 +73,14 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
     let Some(sender) = Sender::on(backend).await else { return };
     let (main, program) = (sender.world.main(), sender.program());
     main.quirk([READER], Quirk::Blacklisted);
-    let sent = sender.accepted(sender.message(sender.user(FOLLOWER))).await;
-    let failed = sender.accepted(sender.message(by_openid(&main, READER))).await;
+    let sent = sender.send_accepted(sender.message(sender.user(FOLLOWER))).await;
+    let failed = sender.send_accepted(sender.message(by_openid(&main, READER))).await;
     let worker = sender.app.worker();
-    sender.app.ends(&sent.parse().unwrap(), MessageState::Sent).await;
-    sender.app.ends(&failed.parse().unwrap(), MessageState::Failed).await;
+    sender.app.wait_for_state(&sent.parse().unwrap(), MessageState::Sent).await;
+    sender.app.wait_for_state(&failed.parse().unwrap(), MessageState::Failed).await;
     worker.stop().await;
     let subscribe = json!({ "to": sender.user(STRANGER), "subscribe": sender.subscribe() });
-    let queued = sender.accepted(subscribe).await;
+    let queued = sender.send_accepted(subscribe).await;
     let template = &main.template_ids()[0];
     let person = main.person(FOLLOWER);
     for (query, expected) in [
@@ -99,7 +101,7 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
         expected.sort_unstable();
         assert_eq!(listed, expected, "{query}");
     }
-    assert_eq!(sender.shown(&failed).await["reason"], "user_blocked");
+    assert_eq!(sender.get_message(&failed).await["reason"], "user_blocked");
 
     let row = |appid: &str, template: &str, states: [u64; 5]| {
         let [queued, sent, delivered, failed, unknown] = states;
@@ -112,7 +114,7 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
         row(main.appid(), template, [0, 1, 0, 1, 0]),
         row(program.appid(), &program.template_ids()[0], [1, 0, 0, 0, 0]),
     ];
-    let counted = async |query: &str| {
+    let counts = async |query: &str| {
         let answer = sender.get(&format!("/v1/message-counts?{query}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut rows = answer.json()["data"].as_array().unwrap().clone();
@@ -122,8 +124,8 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
         }
         rows
     };
-    assert_eq!(counted("").await, expected);
-    assert_eq!(counted(&format!("appid={}", main.appid())).await, expected[..1]);
+    assert_eq!(counts("").await, expected);
+    assert_eq!(counts(&format!("appid={}", main.appid())).await, expected[..1]);
     let china = FixedOffset::east_opt(8 * 3_600).unwrap();
     let today = chrono::DateTime::<Utc>::from(
         std::time::SystemTime::UNIX_EPOCH + std::time::UNIX_EPOCH.elapsed().unwrap(),
@@ -131,9 +133,9 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
     .with_timezone(&china)
     .date_naive();
     let days = |before: i64| (today - TimeDelta::days(before)).to_string();
-    // Midnight may pass while this runs.
-    assert_eq!(counted(&format!("from={}&to={}", days(1), days(-1))).await, expected);
-    assert_eq!(counted(&format!("from={}&to={}", days(9), days(2))).await, [Value::Null; 0]);
+    // The day may change while this runs.
+    assert_eq!(counts(&format!("from={}&to={}", days(1), days(-1))).await, expected);
+    assert_eq!(counts(&format!("from={}&to={}", days(9), days(2))).await, [Value::Null; 0]);
     for query in [
         format!("from={}&to={}", days(0), days(1)),
         format!("from={}&to={}", days(92), days(0)),
@@ -143,6 +145,6 @@ async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_
         "day=2026-01-01".to_owned(),
     ] {
         let answer = sender.get(&format!("/v1/message-counts?{query}")).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query}");
     }
 }

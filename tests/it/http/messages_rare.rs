@@ -1,4 +1,4 @@
-//! What is rare among many messages is listed without walking through the others.
+//! Rare messages among many are listed without scanning the others.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::{Backend, Sender, account_id, eventually};
 
-/// Many messages that were delivered, and after them, which is before them in a list, what is rare.
+/// Inserts many delivered messages, and rare ones that are last in a list.
 async fn many(sender: &Sender, backend: Backend, messages: u32) {
     let (numbers, id, text) = match backend {
         Backend::Sqlite => (
@@ -34,9 +34,9 @@ async fn many(sender: &Sender, backend: Backend, messages: u32) {
             let digit = "SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 \
                          UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9";
             let (mut sum, mut digits) = ("1".to_owned(), Vec::new());
-            for place in 0..5_u32 {
-                sum = format!("{sum} + {} * p{place}.d", 10_u32.pow(place));
-                digits.push(format!("({digit}) p{place}"));
+            for exponent in 0..5_u32 {
+                sum = format!("{sum} + {} * p{exponent}.d", 10_u32.pow(exponent));
+                digits.push(format!("({digit}) p{exponent}"));
             }
             let digits = digits.join(", ");
             format!("(SELECT {sum} AS n FROM {digits} HAVING n <= {messages}) numbers")
@@ -66,18 +66,18 @@ async fn many(sender: &Sender, backend: Backend, messages: u32) {
     }
 }
 
-/// The least time of several that a list takes.
-async fn least(sender: &Sender, query: &str, expected: usize) -> Duration {
-    let mut least = Duration::MAX;
+/// Returns the shortest of five times that a list takes.
+async fn shortest_time(sender: &Sender, query: &str, expected: usize) -> Duration {
+    let mut shortest = Duration::MAX;
     for _ in 0..5 {
-        let asked = Instant::now();
+        let began = Instant::now();
         assert_eq!(sender.ids(query).await.len(), expected, "{query}");
-        least = least.min(asked.elapsed());
+        shortest = shortest.min(began.elapsed());
     }
-    least
+    shortest
 }
 
-/// How often PostgreSQL has used an index of messages; it tells a second later.
+/// Returns how often PostgreSQL has used an index. The statistics are delayed by about a second.
 async fn uses(sender: &Sender, index: &str) -> i64 {
     let sql = format!(
         "SELECT idx_scan FROM pg_stat_user_indexes \
@@ -88,8 +88,8 @@ async fn uses(sender: &Sender, index: &str) -> i64 {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
-/// Nothing leads to those that are `sent` among many, so that SQLite looks at all of them; MySQL has an
-/// index for every state.
+/// No index covers `sent`, so SQLite scans all messages for it: the time to compare with. MySQL has an index
+/// for every state.
 #[rstest]
 #[tokio::test]
 async fn what_is_rare_among_many_messages_is_found_without_looking_at_all_of_them(
@@ -97,7 +97,7 @@ async fn what_is_rare_among_many_messages_is_found_without_looking_at_all_of_the
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
     many(&sender, backend, 60_000).await;
-    let all = least(&sender, "state=sent", 0).await;
+    let all = shortest_time(&sender, "state=sent", 0).await;
     for (query, expected) in [
         ("state=failed", 1),
         ("state=unknown", 1),
@@ -107,10 +107,10 @@ async fn what_is_rare_among_many_messages_is_found_without_looking_at_all_of_the
         ("state=failed&template_id=usual", 1),
         ("openid=o7", 1),
     ] {
-        let found = least(&sender, query, expected).await;
+        let found = shortest_time(&sender, query, expected).await;
         assert!(found < Duration::from_secs(1), "{query} takes {found:?}");
         if backend == Backend::Sqlite {
-            assert!(2 * found < all, "{query} takes {found:?}, and all of them {all:?}");
+            assert!(2 * found < all, "{query} takes {found:?}, a full scan {all:?}");
         }
     }
     if backend == Backend::Postgres {

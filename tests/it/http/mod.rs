@@ -1,4 +1,4 @@
-//! The HTTP API: what callers ask, what they may send, and how the server ends.
+//! The HTTP API: requests, limits, and shutdown.
 
 mod access_tokens;
 mod auth;

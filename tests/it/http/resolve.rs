@@ -1,4 +1,4 @@
-//! `/v1/resolve-openid`: one user or a thousand, each with an openid or the reason why not.
+//! `/v1/resolve-openid` for one user or a thousand: each gets an openid or a reason.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -6,12 +6,11 @@ use unionid_bridge::keys::NewKey;
 use unionid_bridge::model::{AppId, Scope};
 use unionid_bridge::sandbox::{Account, Call, OfficialAccount, Options, Quirk, Sandbox};
 
-use crate::harness::{Answer, Backend, Service, TestApp};
+use crate::harness::{Answer, Backend, Service, TestApp, status_and_code};
 
 const SECOND: &str = "wx0a00000000000002";
 
-/// Two Official Accounts of which person 9 has left the first, and users 7, 8, 9 and 1,000 logged in;
-/// WeChat tells nobody who 8 is.
+/// A sandbox with two Official Accounts.
 async fn world() -> Sandbox {
     let mut options = Options { page_size: 100, ..Options::with_followers(300) };
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -19,29 +18,30 @@ async fn world() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-struct Town {
+/// Person 9 has left the first account. Users 7, 8, 9 and 1,000 have logged in, 8 without a unionid.
+struct Setup {
     world: Sandbox,
     app: TestApp,
     service: Service,
     key: String,
 }
 
-impl Town {
+impl Setup {
     async fn on(backend: Backend) -> Option<Self> {
         let world = world().await;
         let app = TestApp::on(&world, backend).await?;
         app.sync_true(&world).await;
         world.main().leave([9]);
         app.sync_true(&world).await;
-        app.of(1).sync().await;
+        app.for_account(1).sync().await;
         let service = Service::start(&app).await;
         let key = service.key(&[Scope::Login, Scope::Resolve, Scope::Erase]).await;
-        let town = Self { world, app, service, key };
-        town.program().quirk([8], Quirk::NoUnionidAtLogin);
+        let setup = Self { world, app, service, key };
+        setup.program().quirk([8], Quirk::NoUnionidAtLogin);
         for person in [7, 8, 9, 1_000] {
-            town.log_in(person).await;
+            setup.log_in(person).await;
         }
-        Some(town)
+        Some(setup)
     }
 
     fn program(&self) -> Account {
@@ -67,18 +67,14 @@ impl Town {
         self.service.post("/v1/resolve-openid", body).key(&self.key).send().await
     }
 
-    /// A key for some accounts.
+    /// Creates a key that is limited to these accounts.
     async fn only(&self, scope: Scope, appids: &[&str]) -> String {
         let appids: Vec<AppId> = appids.iter().map(|appid| appid.parse().unwrap()).collect();
         self.service.key_of(NewKey { scopes: vec![scope], appids, ..NewKey::default() }).await
     }
 }
 
-fn code_of(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
-/// A user as the query string names one.
+/// The query parameters that name a user.
 fn named(account: &Account, person: u64) -> String {
     format!("appid={}&openid={}", account.appid(), account.person(person).openid)
 }
@@ -88,10 +84,10 @@ fn named(account: &Account, person: u64) -> String {
 async fn a_user_is_resolved_or_the_reason_is_the_code(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(town) = Town::on(backend).await else { return };
-    let (main, program) = (town.world.main(), town.program());
+    let Some(setup) = Setup::on(backend).await else { return };
+    let (main, program) = (setup.world.main(), setup.program());
     let to = format!("to={}", main.appid());
-    let found = town.get(&format!("{}&{to}", named(&program, 7))).await;
+    let found = setup.get(&format!("{}&{to}", named(&program, 7))).await;
     assert_eq!(found.status, 200, "{found:?}");
     let json = found.json();
     let verified_at = json["verified_at"].as_str().unwrap();
@@ -108,13 +104,13 @@ async fn a_user_is_resolved_or_the_reason_is_the_code(
             "verified_at": verified_at,
         })
     );
-    let by_unionid = town.get(&format!("unionid={}&{to}", person.unionid.unwrap())).await;
+    let by_unionid = setup.get(&format!("unionid={}&{to}", person.unionid.unwrap())).await;
     assert_eq!(by_unionid.json(), json);
     for (person, code) in
         [(2_000, "user_unknown"), (8, "no_unionid"), (1_000, "not_a_follower"), (9, "unfollowed")]
     {
-        let refused = town.get(&format!("{}&{to}", named(&program, person))).await;
-        assert_eq!(code_of(&refused), (404, code.to_owned()));
+        let refused = setup.get(&format!("{}&{to}", named(&program, person))).await;
+        assert_eq!(status_and_code(&refused), (404, code.to_owned()));
         assert!(refused.json()["hint"].is_string(), "{refused:?}");
         assert!(!refused.text.contains(&program.person(person).openid));
     }
@@ -125,15 +121,15 @@ async fn a_user_is_resolved_or_the_reason_is_the_code(
 async fn many_users_are_answered_in_their_order_whatever_became_of_each(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(town) = Town::on(backend).await else { return };
-    let (main, program) = (town.world.main(), town.program());
+    let Some(setup) = Setup::on(backend).await else { return };
+    let (main, program) = (setup.world.main(), setup.program());
     let by_openid =
         |person: u64| json!({ "appid": program.appid(), "openid": program.person(person).openid });
     let by_unionid = |person: u64| json!({ "unionid": main.person(person).unionid });
     let mut users = vec![by_openid(8), by_unionid(9), by_openid(7), by_openid(1_000)];
     users.extend([by_unionid(1_000), by_openid(2_000), by_unionid(2_000)]);
     users.extend((0..993).map(|n| by_unionid(n % 300)));
-    let answer = town.post(json!({ "to": main.appid(), "users": users })).await;
+    let answer = setup.post(json!({ "to": main.appid(), "users": users })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
     let results = answer["results"].as_array().unwrap();
@@ -150,17 +146,17 @@ async fn many_users_are_answered_in_their_order_whatever_became_of_each(
         assert_eq!(result["official_account"], main.appid());
     }
     users.push(by_unionid(1));
-    let refused = town.post(json!({ "to": main.appid(), "users": users })).await;
-    assert_eq!(code_of(&refused), (400, "too_many_users".into()));
-    let nobody = town.post(json!({ "to": main.appid(), "users": [] })).await;
+    let refused = setup.post(json!({ "to": main.appid(), "users": users })).await;
+    assert_eq!(status_and_code(&refused), (400, "too_many_users".into()));
+    let nobody = setup.post(json!({ "to": main.appid(), "users": [] })).await;
     assert_eq!(nobody.json(), json!({ "results": [] }));
 }
 
-/// T33, and what else makes no sense.
+/// T33, and other invalid requests.
 #[tokio::test]
 async fn hostile_and_senseless_requests_are_refused_by_type() {
-    let town = Town::on(Backend::Sqlite).await.unwrap();
-    let (main, program) = (town.world.main(), town.program());
+    let setup = Setup::on(Backend::Sqlite).await.unwrap();
+    let (main, program) = (setup.world.main(), setup.program());
     let to = format!("to={}", main.appid());
     let megabyte = "x".repeat(60_000);
     for value in [
@@ -181,8 +177,8 @@ async fn hostile_and_senseless_requests_are_refused_by_type() {
             format!("appid={value}&openid=oA&{to}"),
             format!("unionid=oA&to={value}"),
         ] {
-            let refused = town.get(&query).await;
-            assert_eq!(code_of(&refused), (400, "invalid_query".into()), "{query:.80}");
+            let refused = setup.get(&query).await;
+            assert_eq!(status_and_code(&refused), (400, "invalid_query".into()), "{query:.80}");
         }
     }
     for query in [
@@ -194,7 +190,7 @@ async fn hostile_and_senseless_requests_are_refused_by_type() {
         format!("unionid=oA&unionid=oB&{to}"),
         format!("unionid=oA&limit=5&{to}"),
     ] {
-        assert_eq!(code_of(&town.get(&query).await), (400, "invalid_query".into()), "{query}");
+        assert_eq!(status_and_code(&setup.get(&query).await), (400, "invalid_query".into()), "{query}");
     }
     for users in [
         json!([{}]),
@@ -209,27 +205,27 @@ async fn hostile_and_senseless_requests_are_refused_by_type() {
         json!({}),
     ] {
         let body = json!({ "to": main.appid(), "users": users });
-        let refused = town.post(body.clone()).await;
-        assert_eq!(code_of(&refused), (400, "invalid_body".into()), "{body}");
+        let refused = setup.post(body.clone()).await;
+        assert_eq!(status_and_code(&refused), (400, "invalid_body".into()), "{body}");
         assert!(refused.json()["detail"].as_str().unwrap().contains("users"), "{refused:?}");
     }
     let huge = json!({ "users": [], "to": "x".repeat(1_000_000) });
-    assert_eq!(code_of(&town.post(huge).await), (413, "body_too_large".into()));
+    assert_eq!(status_and_code(&setup.post(huge).await), (413, "body_too_large".into()));
 }
 
 #[tokio::test]
 async fn accounts_are_named_where_there_are_several_and_known_ones() {
-    let town = Town::on(Backend::Sqlite).await.unwrap();
-    let main = town.world.main();
-    let refused = town.get("unionid=oA").await;
-    assert_eq!(code_of(&refused), (400, "official_account_needed".into()));
+    let setup = Setup::on(Backend::Sqlite).await.unwrap();
+    let main = setup.world.main();
+    let refused = setup.get("unionid=oA").await;
+    assert_eq!(status_and_code(&refused), (400, "official_account_needed".into()));
     assert!(refused.json()["hint"].as_str().unwrap().contains(SECOND), "{refused:?}");
-    let refused = town.get("unionid=oA&to=wx0000000000000000").await;
-    assert_eq!(code_of(&refused), (404, "official_account_unknown".into()));
-    let refused = town.get(&format!("appid=wx0&openid=oA&to={SECOND}")).await;
-    assert_eq!(code_of(&refused), (404, "account_unknown".into()));
+    let refused = setup.get("unionid=oA&to=wx0000000000000000").await;
+    assert_eq!(status_and_code(&refused), (404, "official_account_unknown".into()));
+    let refused = setup.get(&format!("appid=wx0&openid=oA&to={SECOND}")).await;
+    assert_eq!(status_and_code(&refused), (404, "account_unknown".into()));
 
-    // Where there is one, it is the one.
+    // With one account, it does not have to be named.
     let world = Sandbox::with_followers(20).await.unwrap();
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -239,17 +235,17 @@ async fn accounts_are_named_where_there_are_several_and_known_ones() {
     let path = format!("/v1/resolve-openid?unionid={}", person.unionid.unwrap());
     assert_eq!(service.get(&path).key(&key).send().await.json()["openid"], person.openid);
 
-    let only = town.only(Scope::Resolve, &[main.appid(), town.program().appid()]).await;
-    let query = named(&town.program(), 7);
-    let allowed = town.get_by(&only, &format!("{query}&to={}", main.appid())).await;
+    let only = setup.only(Scope::Resolve, &[main.appid(), setup.program().appid()]).await;
+    let query = named(&setup.program(), 7);
+    let allowed = setup.get_by(&only, &format!("{query}&to={}", main.appid())).await;
     assert_eq!(allowed.status, 200, "{allowed:?}");
     for query in [
         format!("{query}&to={SECOND}"),
         format!("unionid=oA&to={SECOND}"),
-        format!("{}&to={}", named(&town.world.account(SECOND).unwrap(), 7), main.appid()),
+        format!("{}&to={}", named(&setup.world.account(SECOND).unwrap(), 7), main.appid()),
     ] {
-        let refused = town.get_by(&only, &query).await;
-        assert_eq!(code_of(&refused), (403, "app_not_allowed".into()), "{query}");
+        let refused = setup.get_by(&only, &query).await;
+        assert_eq!(status_and_code(&refused), (403, "app_not_allowed".into()), "{query}");
     }
 }
 
@@ -258,44 +254,44 @@ async fn accounts_are_named_where_there_are_several_and_known_ones() {
 async fn a_person_is_shown_and_forgotten_everywhere_until_they_log_in(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(town) = Town::on(backend).await else { return };
+    let Some(setup) = Setup::on(backend).await else { return };
     let (main, second, program) =
-        (town.world.main(), town.world.account(SECOND).unwrap(), town.program());
+        (setup.world.main(), setup.world.account(SECOND).unwrap(), setup.program());
     let unionid = main.person(7).unionid.unwrap();
     let path = format!("/v1/identities/{unionid}");
-    let shown = town.service.get(&path).key(&town.key).send().await;
+    let shown = setup.service.get(&path).key(&setup.key).send().await;
     assert_eq!(shown.status, 200, "{shown:?}");
     let shown = shown.json();
     assert_eq!(shown["unionid"], unionid.as_str());
     let openids: Vec<_> = [&shown["official_accounts"], &shown["mini_programs"]]
         .into_iter()
-        .flat_map(|places| places.as_array().unwrap())
-        .map(|place| place["openid"].as_str().unwrap().to_owned())
+        .flat_map(|accounts| accounts.as_array().unwrap())
+        .map(|account| account["openid"].as_str().unwrap().to_owned())
         .collect();
     let all = [&main, &second, &program].map(|account| account.person(7).openid);
     assert_eq!(openids, all);
-    // A key for one account sees that one.
-    let only = town.only(Scope::Resolve, &[SECOND]).await;
-    let some = town.service.get(&path).key(&only).send().await.json();
+    // A key for one account sees only that account.
+    let only = setup.only(Scope::Resolve, &[SECOND]).await;
+    let some = setup.service.get(&path).key(&only).send().await.json();
     assert_eq!(
         (&some["mini_programs"], some["official_accounts"][0]["appid"].as_str()),
         (&json!([]), Some(SECOND))
     );
 
-    let erased = town.service.delete(&path).key(&town.key).send().await;
+    let erased = setup.service.delete(&path).key(&setup.key).send().await;
     assert_eq!((erased.status, erased.text.as_str()), (204, ""));
-    let gone = town.service.get(&path).key(&town.key).send().await;
-    assert_eq!(code_of(&gone), (404, "user_unknown".into()));
+    let gone = setup.service.get(&path).key(&setup.key).send().await;
+    assert_eq!(status_and_code(&gone), (404, "user_unknown".into()));
     let query = format!("{}&to={}", named(&program, 7), main.appid());
-    assert_eq!(code_of(&town.get(&query).await), (404, "user_unknown".into()));
-    // No night brings them back.
-    town.app.sync().await;
-    town.app.of(1).sync().await;
-    assert_eq!(town.service.get(&path).key(&town.key).send().await.status, 404);
+    assert_eq!(status_and_code(&setup.get(&query).await), (404, "user_unknown".into()));
+    // Syncs do not restore them.
+    setup.app.sync().await;
+    setup.app.for_account(1).sync().await;
+    assert_eq!(setup.service.get(&path).key(&setup.key).send().await.status, 404);
 
-    assert_eq!(town.log_in(7).await["new_user"], true);
-    town.app.sync_true(&town.world).await;
-    assert_eq!(town.get(&query).await.json()["openid"], main.person(7).openid);
+    assert_eq!(setup.log_in(7).await["new_user"], true);
+    setup.app.sync_true(&setup.world).await;
+    assert_eq!(setup.get(&query).await.json()["openid"], main.person(7).openid);
 }
 
 #[rstest]
@@ -305,36 +301,36 @@ async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
 ) {
     use sea_orm::EntityTrait;
 
-    let Some(town) = Town::on(backend).await else { return };
-    let unionid = town.world.main().person(7).unionid.unwrap();
+    let Some(setup) = Setup::on(backend).await else { return };
+    let unionid = setup.world.main().person(7).unionid.unwrap();
     let path = format!("/v1/identities/{unionid}");
     for _ in 0..2 {
-        let erase = town.service.delete(&path).key(&town.key).header("x-request-id", "case-17");
+        let erase = setup.service.delete(&path).key(&setup.key).header("x-request-id", "case-17");
         assert_eq!(erase.send().await.status, 204);
     }
-    let lines = entity::audit::Entity::find().all(town.app.app.store.reader()).await.unwrap();
+    let lines = entity::audit::Entity::find().all(setup.app.app.store.reader()).await.unwrap();
     let lines: Vec<_> = lines.iter().filter(|line| line.action == "person.erased").collect();
     assert_eq!(lines.len(), 2);
     for line in lines {
         assert_eq!(line.request_id.as_deref(), Some("case-17"));
-        assert!(town.key.contains(&line.actor));
+        assert!(setup.key.contains(&line.actor));
         let person = line.subject.as_deref().unwrap();
         assert!(person.len() == 64 && !person.contains(&unionid), "{person}");
     }
-    // It concerns every account, so a key for some may not ask for it.
-    let some = town.only(Scope::Erase, &[SECOND]).await;
-    let refused = town.service.delete(&path).key(&some).send().await;
-    assert_eq!(code_of(&refused), (403, "app_not_allowed".into()));
+    // An erasure affects all accounts, so a key for some accounts may not request it.
+    let some = setup.only(Scope::Erase, &[SECOND]).await;
+    let refused = setup.service.delete(&path).key(&some).send().await;
+    assert_eq!(status_and_code(&refused), (403, "app_not_allowed".into()));
     for unionid in ["%27%20OR%201=1", "a%00", "%E2%80%AE", &"x".repeat(65)] {
         for method in ["GET", "DELETE"] {
             let path = format!("/v1/identities/{unionid}");
-            let refused = town.service.call(method, &path).key(&town.key).send().await;
-            assert_eq!(code_of(&refused), (400, "invalid_path".into()), "{unionid}");
+            let refused = setup.service.call(method, &path).key(&setup.key).send().await;
+            assert_eq!(status_and_code(&refused), (400, "invalid_path".into()), "{unionid}");
         }
     }
 }
 
-/// T20: who gets no connection is told so within the second, and a login's code is not lost.
+/// T20: without a free connection, callers get an error within a second, and a login's code is not lost.
 #[rstest]
 #[tokio::test]
 async fn an_exhausted_pool_is_answered_within_the_second(
@@ -350,7 +346,7 @@ async fn an_exhausted_pool_is_answered_within_the_second(
     let code = world.mini_program().unwrap().mint_code(7);
     let log_in = || service.post("/v1/login", json!({ "code": code })).key(&key).send();
     let began = std::time::Instant::now();
-    // SQLite has connections of their own to write and to read with, the servers one for both.
+    // SQLite has separate connections for writes and reads; database servers use one pool for both.
     let reading = app.app.store.reader().begin().await.unwrap();
     let writing = match backend {
         Backend::Sqlite => Some(app.app.store.begin().await.unwrap()),
@@ -359,7 +355,7 @@ async fn an_exhausted_pool_is_answered_within_the_second(
     let (resolved, logged_in) = tokio::join!(service.get(&path).key(&key).send(), log_in());
     assert!(began.elapsed().as_millis() < 1_500, "{:?}", began.elapsed());
     for answer in [resolved, logged_in] {
-        assert_eq!(code_of(&answer), (503, "database_unavailable".into()));
+        assert_eq!(status_and_code(&answer), (503, "database_unavailable".into()));
         assert_eq!(answer.header("retry-after"), "2");
     }
     drop((reading, writing));

@@ -1,4 +1,4 @@
-//! T22: the end of a process under load, with clients attached that will not let go.
+//! T22: shutdown under load, with clients that keep their connections open.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::store::runs;
 
 use crate::harness::{
-    Backend, Bridge, Serving, TestDatabase, begun, eventually, exchanged, latest, rest, signal,
-    until,
+    Backend, Bridge, ServeProcess, TestDatabase, eventually, exchange, latest, read_to_end,
+    send_partial, signal, until,
 };
 
-/// Clients of each bad kind.
+/// The number of bad clients of each kind.
 const HOSTILE: usize = 50;
 
-/// Logins in flight.
+/// The number of logins in flight.
 const LOGINS: usize = 20;
 
 async fn world() -> Sandbox {
@@ -37,48 +37,48 @@ fn login(key: &str, body: &str, length: usize) -> String {
     )
 }
 
-/// Clients that send half a head, and clients that send half a body.
+/// Opens connections of clients that send half a head and of clients that send half a body.
 async fn attach(address: SocketAddr, key: &str) -> Vec<TcpStream> {
-    let heads =
-        (0..HOSTILE).map(|_| begun(address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: "));
+    let heads = (0..HOSTILE)
+        .map(|_| send_partial(address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: "));
     let half = login(key, "{\"code\": ", 100);
-    let bodies = (0..HOSTILE).map(|_| begun(address, &half));
+    let bodies = (0..HOSTILE).map(|_| send_partial(address, &half));
     let mut attached = join_all(heads).await;
     attached.extend(join_all(bodies).await);
     attached
 }
 
-/// A run each second, under a lease that a process which does not give it up keeps for ten minutes.
+/// A run each second, with a lease that lasts ten minutes unless the process releases it.
 const EACH_SECOND: &str = "[sync]\nschedule = '* * * * * *'\nlease_seconds = 600";
 
-/// Has a service with a run under way, bad clients and logins in flight be asked to end, and checks that
-/// it does so well and in time; gives when it was asked.
-async fn ends_under_load(world: &Sandbox, key: &str, serving: Serving) -> Instant {
-    let Serving { mut child, address, .. } = serving;
+/// Stops a service with a run, bad clients and logins in flight. Checks that it answers the logins and exits
+/// in time. Returns the time of the SIGTERM.
+async fn stop_under_load(world: &Sandbox, key: &str, serving: ServeProcess) -> Instant {
+    let ServeProcess { mut child, address, .. } = serving;
     let attached = attach(address, key).await;
     let codes = (0..LOGINS).map(|person| world.mini_program().unwrap().mint_code(person as u64));
     let bodies: Vec<_> = codes.map(|code| format!("{{\"code\": \"{code}\"}}")).collect();
     let requests: Vec<_> = bodies.iter().map(|body| login(key, body, body.len())).collect();
-    let logins = join_all(requests.iter().map(|request| begun(address, request))).await;
+    let logins = join_all(requests.iter().map(|request| send_partial(address, request))).await;
     until("the logins", || world.requests(Call::Jscode2session) == LOGINS as u64).await;
 
     signal(&child, "TERM");
-    let asked = Instant::now();
-    // Announced while connections are still taken.
-    let ready = || exchanged(address, b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n");
+    let stopped_at = Instant::now();
+    // Readiness fails while connections are still accepted.
+    let ready = || exchange(address, b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n");
     let announced = async {
         while !ready().await.starts_with("HTTP/1.1 503 ") {
-            assert!(asked.elapsed() < Duration::from_secs(1), "not announced");
+            assert!(stopped_at.elapsed() < Duration::from_secs(1), "not announced");
         }
     };
     announced.await;
-    for answer in join_all(logins.into_iter().map(rest)).await {
+    for answer in join_all(logins.into_iter().map(read_to_end)).await {
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"openid\""), "{answer}");
     }
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    assert!(stopped_at.elapsed() < Duration::from_secs(25), "{:?}", stopped_at.elapsed());
     drop(attached);
-    asked
+    stopped_at
 }
 
 #[tokio::test]
@@ -86,12 +86,12 @@ async fn sigterm_under_load_is_announced_answers_logins_and_puts_the_run_down() 
     let world = world().await;
     let bridge = Bridge::against(&world, EACH_SECOND);
     let key = bridge.key("login").await;
-    let serving = Serving::start(&bridge).await;
+    let serving = ServeProcess::start(&bridge).await;
     until("the run of a tick", || world.requests(Call::UserGet) >= 4).await;
-    ends_under_load(&world, &key, serving).await;
+    stop_under_load(&world, &key, serving).await;
     let run = latest(&bridge).await;
     assert_eq!(run["state"], "paused", "{run}");
-    assert_goes_on(&bridge, &world, &run).await;
+    assert_resumed(&bridge, &world, &run).await;
 }
 
 #[rstest]
@@ -103,23 +103,23 @@ async fn sigterm_under_load_hands_the_run_to_a_peer_within_five_seconds(
     let world = world().await;
     let bridge = Bridge::on(&world, &database.url, EACH_SECOND);
     let key = bridge.key("login").await;
-    let serving = Serving::start(&bridge).await;
+    let serving = ServeProcess::start(&bridge).await;
     until("the run of a tick", || world.requests(Call::UserGet) >= 4).await;
-    // Its own ticks are far away: it looks for what was left lying.
+    // Its own ticks are far away: it only rescues interrupted runs.
     let nightly = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 600");
-    let peer = Serving::start(&nightly).await;
+    let peer = ServeProcess::start(&nightly).await;
     let store = bridge.store().await;
     let latest = async || runs::list(store.reader(), None, 1).await.unwrap().remove(0);
     let open = latest().await;
     assert_eq!((open.state, open.resumed_at_page), (RunState::Running, None));
 
     let resumed = async {
-        // The bad clients keep the process; the run must not wait for them.
+        // The bad clients delay the process; the run must not wait for them.
         eventually("the peer", async || latest().await.resumed_at_page.is_some()).await;
         Instant::now()
     };
-    let (asked, resumed) = tokio::join!(ends_under_load(&world, &key, serving), resumed);
-    let waited = resumed.duration_since(asked);
+    let (stopped_at, resumed) = tokio::join!(stop_under_load(&world, &key, serving), resumed);
+    let waited = resumed.duration_since(stopped_at);
     assert!(waited < Duration::from_secs(5), "{waited:?}");
     eventually("the end of the run", async || latest().await.state == RunState::Succeeded).await;
     assert_eq!(latest().await.id, open.id);
@@ -127,12 +127,12 @@ async fn sigterm_under_load_hands_the_run_to_a_peer_within_five_seconds(
     bridge.assert_mirrors(&world).await;
 }
 
-/// A peer takes the run up within 5 s, although its lease was good for ten minutes.
-async fn assert_goes_on(bridge: &Bridge, world: &Sandbox, run: &Value) {
-    let (asked, listed) = (Instant::now(), world.requests(Call::UserGet));
+/// Asserts that another process resumes the run within 5 s, although its lease would last ten minutes.
+async fn assert_resumed(bridge: &Bridge, world: &Sandbox, run: &Value) {
+    let (began, listed) = (Instant::now(), world.requests(Call::UserGet));
     let peer = bridge.start(&["sync", "--json"]);
     until("the peer", || world.requests(Call::UserGet) > listed).await;
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let output = peer.wait_with_output().await.unwrap();
     let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&runs[0]["id"], &runs[0]["state"]), (&run["id"], &"succeeded".into()));

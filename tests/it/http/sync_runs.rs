@@ -1,4 +1,4 @@
-//! Runs over HTTP: asked for, looked at, let sweep, ended, and put down when the process ends.
+//! Sync runs over HTTP: start, list, confirm, cancel, and shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use unionid_bridge::sandbox::{Call, MINI_PROGRAM, OfficialAccount, Options, Sand
 use unionid_bridge::store::leases;
 use unionid_bridge::sync;
 
-use crate::harness::{Answer, Backend, Service, TestApp, pages_of, until};
+use crate::harness::{Answer, Backend, Service, TestApp, paged_world, until, status_and_code};
 
-/// The API with a key that may sync, and the application behind it.
-struct Desk {
+/// The application, its API, and a key with the `sync` scope.
+struct Api {
     app: TestApp,
     service: Service,
     key: String,
 }
 
-impl Desk {
-    async fn of(app: TestApp) -> Self {
+impl Api {
+    async fn new(app: TestApp) -> Self {
         let service = Service::start(&app).await;
         let key = service.key(&[Scope::Sync]).await;
         Self { app, service, key }
@@ -34,8 +34,8 @@ impl Desk {
         self.service.post(&format!("/v1/sync-runs{path}"), body).key(&self.key).send().await
     }
 
-    /// Waits until the run stands so, and gives it.
-    async fn becomes(&self, id: &Value, state: &str) -> Value {
+    /// Waits until the run is in this state, and returns it.
+    async fn wait_for_state(&self, id: &Value, state: &str) -> Value {
         let began = Instant::now();
         loop {
             let run = self.get(&format!("/{id}")).await.json();
@@ -53,11 +53,7 @@ impl Desk {
     }
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status, answer.code())
-}
-
-/// A world whose pages take a while.
+/// A sandbox with a latency for pages.
 async fn slow_world(page: Duration) -> Sandbox {
     let options = Options { page_size: 100, ..Options::with_followers(1_000) };
     Sandbox::start(options.latency(Call::UserGet, page)).await.unwrap()
@@ -70,19 +66,19 @@ async fn a_run_asked_for_is_known_at_once_and_done_in_the_background(
 ) {
     let world = slow_world(Duration::from_millis(50)).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let desk = Desk::of(app).await;
-    let asked = Instant::now();
-    let answer = desk.service.call("POST", "/v1/sync-runs").key(&desk.key).send().await;
-    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    let api = Api::new(app).await;
+    let began = Instant::now();
+    let answer = api.service.call("POST", "/v1/sync-runs").key(&api.key).send().await;
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
     let run = answer.json();
     assert_eq!((answer.status, &run["state"]), (202, &"running".into()), "{answer:?}");
     assert_eq!(answer.header("location"), format!("/v1/sync-runs/{}", run["id"]));
-    let done = desk.becomes(&run["id"], "succeeded").await;
+    let done = api.wait_for_state(&run["id"], "succeeded").await;
     assert_eq!((&done["trigger"], &done["listed"]), (&"manual".into(), &1_000.into()));
-    desk.app.assert_mirrors(&world).await;
-    desk.assert_idle().await;
-    let next = desk.post("", json!({ "appid": world.main().appid(), "full": true })).await.json();
-    assert_eq!(desk.becomes(&next["id"], "succeeded").await["mode"], "full");
+    api.app.assert_mirrors(&world).await;
+    api.assert_idle().await;
+    let next = api.post("", json!({ "appid": world.main().appid(), "full": true })).await.json();
+    assert_eq!(api.wait_for_state(&next["id"], "succeeded").await["mode"], "full");
 }
 
 #[rstest]
@@ -92,32 +88,32 @@ async fn while_a_run_is_worked_no_other_begins_and_it_is_named(
 ) {
     let world = slow_world(Duration::from_millis(150)).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let other = Desk::of(app.replica(&world).await).await;
-    let desk = Desk::of(app).await;
-    let id = desk.post("", json!({})).await.json()["id"].clone();
+    let other = Api::new(app.replica(&world).await).await;
+    let api = Api::new(app).await;
+    let id = api.post("", json!({})).await.json()["id"].clone();
     until("the first page", || world.requests(Call::UserGet) >= 1).await;
-    let asked = Instant::now();
+    let began = Instant::now();
     for answer in [
-        desk.post("", json!({})).await,
+        api.post("", json!({})).await,
         other.post("", json!({})).await,
         other.post("", json!({ "restart": true })).await,
         other.post(&format!("/{id}/cancel"), json!({})).await,
-        desk.post(&format!("/{id}/confirm"), json!({})).await,
+        api.post(&format!("/{id}/confirm"), json!({})).await,
     ] {
-        assert_eq!(refused(&answer), (409, "sync_running".into()));
+        assert_eq!(status_and_code(&answer), (409, "sync_running".into()));
         assert_eq!(answer.json()["sync_run"], id);
     }
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-    desk.becomes(&id, "succeeded").await;
-    assert_eq!(desk.get("").await.json()["data"].as_array().unwrap().len(), 1);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    api.wait_for_state(&id, "succeeded").await;
+    assert_eq!(api.get("").await.json()["data"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn of_many_who_ask_at_once_one_starts_the_run() {
     let world = slow_world(Duration::from_millis(100)).await;
-    let desk = Desk::of(TestApp::against(&world).await).await;
-    let asked = (0..20).map(|_| desk.post("", json!({})));
-    let answers = futures::future::join_all(asked).await;
+    let api = Api::new(TestApp::against(&world).await).await;
+    let requests = (0..20).map(|_| api.post("", json!({})));
+    let answers = futures::future::join_all(requests).await;
     let started = answers.iter().filter(|answer| answer.status == 202).count();
     assert_eq!(started, 1, "{answers:?}");
     let refused = answers.iter().filter(|answer| answer.status != 202);
@@ -126,18 +122,18 @@ async fn of_many_who_ask_at_once_one_starts_the_run() {
 
 #[tokio::test]
 async fn an_interrupted_run_goes_on_unless_it_is_given_up() {
-    let world = pages_of(100, 600).await;
-    let desk = Desk::of(TestApp::against(&world).await).await;
-    let stopped = desk.app.sync_stopped_after(2).await.run;
-    let run = desk.post("", json!({})).await.json();
+    let world = paged_world(100, 600).await;
+    let api = Api::new(TestApp::against(&world).await).await;
+    let stopped = api.app.sync_stopped_after(2).await.run;
+    let run = api.post("", json!({})).await.json();
     assert_eq!((&run["id"], &run["resumed_at_page"]), (&stopped.id.into(), &3.into()));
-    desk.becomes(&run["id"], "succeeded").await;
+    api.wait_for_state(&run["id"], "succeeded").await;
 
-    let stopped = desk.app.sync_stopped_after(2).await.run;
-    let run = desk.post("", json!({ "restart": true })).await.json();
+    let stopped = api.app.sync_stopped_after(2).await.run;
+    let run = api.post("", json!({ "restart": true })).await.json();
     assert_ne!(run["id"], stopped.id);
-    desk.becomes(&run["id"], "succeeded").await;
-    assert_eq!(desk.get(&format!("/{}", stopped.id)).await.json()["state"], "cancelled");
+    api.wait_for_state(&run["id"], "succeeded").await;
+    assert_eq!(api.get(&format!("/{}", stopped.id)).await.json()["state"], "cancelled");
 }
 
 #[rstest]
@@ -145,27 +141,27 @@ async fn an_interrupted_run_goes_on_unless_it_is_given_up() {
 async fn a_held_run_is_confirmed_or_cancelled_and_others_are_refused(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let desk = Desk::of(app).await;
-    let done = desk.app.sync_true(&world).await.id;
+    let api = Api::new(app).await;
+    let done = api.app.sync_true(&world).await.id;
     world.main().leave(0..100);
-    let held = desk.app.sync().await.run.id;
-    let answer = desk.post(&format!("/{held}/cancel"), json!({})).await;
+    let held = api.app.sync().await.run.id;
+    let answer = api.post(&format!("/{held}/cancel"), json!({})).await;
     assert_eq!((answer.status, &answer.json()["state"]), (200, &"cancelled".into()));
-    let held = desk.app.sync().await.run.id;
-    let answer = desk.post(&format!("/{held}/confirm"), json!({})).await;
+    let held = api.app.sync().await.run.id;
+    let answer = api.post(&format!("/{held}/confirm"), json!({})).await;
     let run = answer.json();
     assert_eq!((answer.status, &run["state"]), (200, &"succeeded".into()), "{answer:?}");
     assert_eq!((&run["id"], &run["unfollowed"]), (&held.into(), &100.into()));
-    desk.app.assert_mirrors(&world).await;
+    api.app.assert_mirrors(&world).await;
     for id in [done, held] {
         for what in ["confirm", "cancel"] {
-            let answer = desk.post(&format!("/{id}/{what}"), json!({})).await;
-            assert_eq!(refused(&answer), (409, "sync_run_state".into()));
+            let answer = api.post(&format!("/{id}/{what}"), json!({})).await;
+            assert_eq!(status_and_code(&answer), (409, "sync_run_state".into()));
         }
     }
-    desk.assert_idle().await;
+    api.assert_idle().await;
 }
 
 #[rstest]
@@ -175,16 +171,16 @@ async fn the_history_comes_by_pages_each_run_as_the_command_line_gives_it(
 ) {
     let world = Sandbox::with_followers(100).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let desk = Desk::of(app).await;
+    let api = Api::new(app).await;
     for _ in 0..5 {
-        desk.app.sync_true(&world).await;
+        api.app.sync_true(&world).await;
     }
-    let expected = serde_json::to_value(desk.app.runs().await).unwrap();
-    assert_eq!(desk.get("").await.json(), json!({ "data": expected, "next_cursor": null }));
-    assert_eq!(desk.get("/1").await.json(), expected[4]);
+    let expected = serde_json::to_value(api.app.runs().await).unwrap();
+    assert_eq!(api.get("").await.json(), json!({ "data": expected, "next_cursor": null }));
+    assert_eq!(api.get("/1").await.json(), expected[4]);
     let (mut path, mut seen) = ("?limit=2".to_owned(), Vec::new());
     for size in [2, 2, 1] {
-        let page = desk.get(&path).await.json();
+        let page = api.get(&path).await.json();
         let data = page["data"].as_array().unwrap();
         assert_eq!(data.len(), size);
         seen.extend(data.clone());
@@ -202,10 +198,10 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
     options.official_accounts.push(OfficialAccount::new("other", other, secret, 50));
     let world = Sandbox::start(options).await.unwrap();
-    let mut desk = Desk::of(TestApp::against(&world).await).await;
-    desk.app.sync_true(&world).await;
-    let theirs = desk.app.of(1).sync().await.run.id;
-    let mine = desk.get(&format!("?appid={other}")).await.json();
+    let mut api = Api::new(TestApp::against(&world).await).await;
+    api.app.sync_true(&world).await;
+    let theirs = api.app.for_account(1).sync().await.run.id;
+    let mine = api.get(&format!("?appid={other}")).await.json();
     assert_eq!(
         (mine["data"].as_array().unwrap().len(), &mine["data"][0]["id"]),
         (1, &theirs.into())
@@ -213,30 +209,30 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
 
     let appids = vec![world.main().appid().parse().unwrap()];
     let key = NewKey { scopes: vec![Scope::Sync], appids, ..NewKey::default() };
-    desk.key = desk.service.key_of(key).await;
-    let listed = desk.get("").await.json();
+    api.key = api.service.key_of(key).await;
+    let listed = api.get("").await.json();
     let appids: Vec<_> =
         listed["data"].as_array().unwrap().iter().map(|run| &run["appid"]).collect();
     assert_eq!(appids, [world.main().appid()]);
     let not_allowed = (403, "app_not_allowed".to_owned());
-    assert_eq!(refused(&desk.get(&format!("?appid={other}")).await), not_allowed);
-    assert_eq!(refused(&desk.get(&format!("/{theirs}")).await), not_allowed);
-    assert_eq!(refused(&desk.post("", json!({ "appid": other })).await), not_allowed);
+    assert_eq!(status_and_code(&api.get(&format!("?appid={other}")).await), not_allowed);
+    assert_eq!(status_and_code(&api.get(&format!("/{theirs}")).await), not_allowed);
+    assert_eq!(status_and_code(&api.post("", json!({ "appid": other })).await), not_allowed);
     for what in ["confirm", "cancel"] {
-        let answer = desk.post(&format!("/{theirs}/{what}"), json!({})).await;
-        assert_eq!(refused(&answer), not_allowed);
+        let answer = api.post(&format!("/{theirs}/{what}"), json!({})).await;
+        assert_eq!(status_and_code(&answer), not_allowed);
     }
-    // All that the key is for is one account: nobody syncs the other.
-    let run = desk.post("", json!({})).await.json();
+    // The key is limited to one account, so the other is not synced.
+    let run = api.post("", json!({})).await.json();
     assert_eq!(run["appid"], world.main().appid(), "{run}");
-    desk.becomes(&run["id"], "succeeded").await;
-    assert_eq!(desk.app.runs().await.iter().filter(|run| run.appid.as_str() == other).count(), 1);
-    let unknown = desk.get("?appid=wx0000000000000000").await;
-    assert_eq!(refused(&unknown), not_allowed);
+    api.wait_for_state(&run["id"], "succeeded").await;
+    assert_eq!(api.app.runs().await.iter().filter(|run| run.appid.as_str() == other).count(), 1);
+    let unknown = api.get("?appid=wx0000000000000000").await;
+    assert_eq!(status_and_code(&unknown), not_allowed);
     let appids = vec!["wx0000000000000000".parse().unwrap()];
     let key = NewKey { scopes: vec![Scope::Sync], appids, ..NewKey::default() };
-    desk.key = desk.service.key_of(key).await;
-    assert_eq!(refused(&desk.post("", json!({})).await), not_allowed);
+    api.key = api.service.key_of(key).await;
+    assert_eq!(status_and_code(&api.post("", json!({})).await), not_allowed);
 }
 
 #[rstest]
@@ -253,26 +249,26 @@ async fn without_a_body_a_run_of_every_account_begins_and_those_at_work_are_let_
     let options = options.latency(Call::UserGet, Duration::from_millis(100));
     let world = Sandbox::start(options).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let desk = Desk::of(app).await;
-    let first = desk.post("", json!({ "appid": others[0] })).await;
+    let api = Api::new(app).await;
+    let first = api.post("", json!({ "appid": others[0] })).await;
     assert_eq!((first.status, &first.json()["appid"]), (202, &others[0].into()), "{first:?}");
 
-    let all = desk.service.call("POST", "/v1/sync-runs").key(&desk.key).send().await;
+    let all = api.service.call("POST", "/v1/sync-runs").key(&api.key).send().await;
     assert_eq!((all.status, all.header("location")), (202, "/v1/sync-runs"), "{all:?}");
     let all = all.json();
     let appids: Vec<_> = all["data"].as_array().unwrap().iter().map(|run| &run["appid"]).collect();
     assert_eq!(appids, [world.main().appid(), others[1]]);
     assert_eq!(all["next_cursor"], Value::Null);
-    let none = desk.post("", json!({})).await;
-    assert_eq!(refused(&none), (409, "sync_running".into()));
+    let none = api.post("", json!({})).await;
+    assert_eq!(status_and_code(&none), (409, "sync_running".into()));
     for run in all["data"].as_array().unwrap().iter().chain([&first.json()]) {
-        desk.becomes(&run["id"], "succeeded").await;
+        api.wait_for_state(&run["id"], "succeeded").await;
     }
-    desk.app.assert_mirrors(&world).await;
-    let done = desk.get("?state=succeeded").await.json();
+    api.app.assert_mirrors(&world).await;
+    let done = api.get("?state=succeeded").await.json();
     assert_eq!(done["data"].as_array().unwrap().len(), 3);
-    assert_eq!(desk.get("?state=held").await.json()["data"], json!([]));
-    let one = desk.get(&format!("?state=succeeded&appid={}", others[1])).await.json();
+    assert_eq!(api.get("?state=held").await.json()["data"], json!([]));
+    let one = api.get(&format!("?state=succeeded&appid={}", others[1])).await.json();
     assert_eq!(
         (one["data"].as_array().unwrap().len(), &one["data"][0]["appid"]),
         (1, &others[1].into())
@@ -282,15 +278,18 @@ async fn without_a_body_a_run_of_every_account_begins_and_those_at_work_are_let_
 #[tokio::test]
 async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
     let world = Sandbox::with_followers(10).await.unwrap();
-    let desk = Desk::of(TestApp::against(&world).await).await;
+    let api = Api::new(TestApp::against(&world).await).await;
     for id in ["1", "0", "-1", "9223372036854775807"] {
-        assert_eq!(refused(&desk.get(&format!("/{id}")).await), (404, "sync_run_unknown".into()));
-        let answer = desk.post(&format!("/{id}/cancel"), json!({})).await;
-        assert_eq!(refused(&answer), (404, "sync_run_unknown".into()));
+        assert_eq!(
+            status_and_code(&api.get(&format!("/{id}")).await),
+            (404, "sync_run_unknown".into())
+        );
+        let answer = api.post(&format!("/{id}/cancel"), json!({})).await;
+        assert_eq!(status_and_code(&answer), (404, "sync_run_unknown".into()));
     }
     for id in ["x", "1.5", "9223372036854775808", "%00", "1%25", "1;drop"] {
         assert_eq!(
-            refused(&desk.get(&format!("/{id}")).await),
+            status_and_code(&api.get(&format!("/{id}")).await),
             (400, "invalid_path".into()),
             "{id}"
         );
@@ -314,18 +313,18 @@ async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
         &format!("cursor={long}"),
         "acount=wx1",
     ] {
-        let answer = desk.get(&format!("?{query}")).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query:.60}");
+        let answer = api.get(&format!("?{query}")).await;
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query:.60}");
     }
     let unknown = (404, "official_account_unknown".to_owned());
-    assert_eq!(refused(&desk.get("?appid=wx0000000000000000").await), unknown);
-    assert_eq!(refused(&desk.post("", json!({ "appid": MINI_PROGRAM })).await), unknown);
+    assert_eq!(status_and_code(&api.get("?appid=wx0000000000000000").await), unknown);
+    assert_eq!(status_and_code(&api.post("", json!({ "appid": MINI_PROGRAM })).await), unknown);
     for body in
         [json!({ "appid": "" }), json!({ "full": "yes" }), json!({ "ful": true }), json!([])]
     {
-        assert_eq!(refused(&desk.post("", body).await), (400, "invalid_body".into()));
+        assert_eq!(status_and_code(&api.post("", body).await), (400, "invalid_body".into()));
     }
-    assert_eq!(desk.get("").await.json(), json!({ "data": [], "next_cursor": null }));
+    assert_eq!(api.get("").await.json(), json!({ "data": [], "next_cursor": null }));
 }
 
 #[tokio::test]
@@ -333,17 +332,17 @@ async fn a_run_in_the_background_is_put_down_when_the_process_ends() {
     let world = slow_world(Duration::from_millis(200)).await;
     let app = TestApp::against(&world).await;
     let peer = app.replica(&world).await;
-    let desk = Desk::of(app).await;
-    let id = desk.post("", json!({})).await.json()["id"].clone();
+    let api = Api::new(app).await;
+    let id = api.post("", json!({})).await.json()["id"].clone();
     until("some pages", || world.requests(Call::UserGet) >= 4).await;
-    let Desk { service, app, .. } = desk;
-    let asked = Instant::now();
+    let Api { service, app, .. } = api;
+    let began = Instant::now();
     service.stop().await;
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let run = app.runs().await.remove(0);
     assert_eq!((run.id, run.state.as_str()), (id.as_i64().unwrap(), "paused"));
     assert!(run.counts.pages >= 1);
-    // Its lease is free: a peer goes on at once.
+    // Its lease is released: another process resumes the run at once.
     let next = peer.sync().await.run;
     assert_eq!((next.id, next.resumed_at_page), (run.id, Some(run.counts.pages + 1)));
     peer.assert_mirrors(&world).await;
@@ -353,10 +352,10 @@ async fn a_run_in_the_background_is_put_down_when_the_process_ends() {
 async fn a_process_that_is_about_to_end_begins_no_run() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let app = TestApp::against(&world).await;
-    let service = Service::of(app.app.clone(), Duration::from_millis(500)).await;
+    let service = Service::with_grace(app.app.clone(), Duration::from_millis(500)).await;
     let key = service.key(&[Scope::Sync]).await;
-    service.ask_to_stop();
+    service.request_stop();
     let answer = service.post("/v1/sync-runs", json!({})).key(&key).send().await;
-    assert_eq!(refused(&answer), (503, "ending".into()));
+    assert_eq!(status_and_code(&answer), (503, "ending".into()));
     assert!(app.runs().await.is_empty());
 }

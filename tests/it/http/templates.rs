@@ -1,10 +1,10 @@
-//! The templates and industries of accounts: WeChat's answers and refusals, told as they are.
+//! Templates and industries of accounts, with WeChat's answers and refusals passed through.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use unionid_bridge::sandbox::{Call, Fault};
 
-use crate::harness::{Answer, Backend, FOLLOWER, Sender, by_openid, refused};
+use crate::harness::{Answer, Backend, FOLLOWER, Sender, by_openid, status_and_code};
 
 impl Sender {
     async fn delete(&self, path: &str) -> Answer {
@@ -44,8 +44,8 @@ async fn an_official_accounts_templates_are_listed_added_used_and_deleted(
     assert_eq!(first["keys"], json!(["character_string1", "thing2", "time3"]));
     assert!(first["content"].as_str().unwrap().contains("{{thing2.DATA}}"), "{first}");
     assert_eq!(first.as_object().unwrap().len(), 5);
-    // What the account has is known by now, and still the new one can be used at once.
-    sender.accepted(sender.message(by_openid(&main, FOLLOWER))).await;
+    // The account's templates are cached now, but a new one can be used at once.
+    sender.send_accepted(sender.message(by_openid(&main, FOLLOWER))).await;
     let body = json!({ "template_id_short": "43216", "keyword_name_list": ["商品", "支付时间"] });
     let added = sender.post(&path, body).await;
     assert_eq!(added.status, 201, "{added:?}");
@@ -54,16 +54,16 @@ async fn an_official_accounts_templates_are_listed_added_used_and_deleted(
     let mut message = sender.message(by_openid(&main, FOLLOWER));
     message["template_id"] = json!(id);
     let refusal = sender.send(message.clone()).await;
-    assert_eq!(refused(&refusal), (400, "data_invalid".into()));
+    assert_eq!(status_and_code(&refusal), (400, "data_invalid".into()));
     message["data"] = json!({ "thing1": "伞", "time2": "12:00" });
-    sender.accepted(message.clone()).await;
+    sender.send_accepted(message.clone()).await;
     let old = sender.post(&path, json!({ "template_id_short": "TM00015" })).await;
     assert_eq!(old.status, 201, "{old:?}");
 
     let gone = sender.delete(&format!("{path}/{id}")).await;
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
     assert!(!template_ids(&sender.get(&path).await).contains(&id));
-    assert_eq!(refused(&sender.send(message).await), (404, "template_unknown".into()));
+    assert_eq!(status_and_code(&sender.send(message).await), (404, "template_unknown".into()));
 }
 
 #[tokio::test]
@@ -75,17 +75,17 @@ async fn industries_are_shown_and_set() {
     assert_eq!(shown.status, 200, "{shown:?}");
     let both = |first: &str, second: &str| json!({ "primary_industry": class(first), "secondary_industry": class(second) });
     assert_eq!(shown.json(), both("1", "4"));
-    // WeChat writes its numbers as texts, and others do not.
+    // WeChat writes these numbers as strings, other clients do not.
     let set = sender.put(&path, json!({ "industry_id1": "2", "industry_id2": 5 })).await;
     assert_eq!((set.status, set.text.as_str()), (204, ""), "{set:?}");
     assert_eq!(sender.get(&path).await.json(), both("2", "5"));
     let again = sender.put(&path, json!({ "industry_id1": "1", "industry_id2": "4" })).await;
-    assert_eq!(refused(&again), (422, "wechat_refused_request".into()));
+    assert_eq!(status_and_code(&again), (422, "wechat_refused_request".into()));
     assert_eq!(again.json()["upstream"]["errcode"], 43_100);
     for number in [json!(""), json!("one"), json!(-1), json!(1.5), json!("123456789"), json!(null)]
     {
         let body = json!({ "industry_id1": number, "industry_id2": "1" });
-        assert_eq!(refused(&sender.put(&path, body).await), (400, "invalid_body".into()));
+        assert_eq!(status_and_code(&sender.put(&path, body).await), (400, "invalid_body".into()));
     }
 }
 
@@ -148,7 +148,7 @@ async fn a_mini_programs_templates_are_made_of_wechats_library(
         "categories=1&cursor=x",
     ] {
         let answer = sender.get(&sender.mini(&format!("template-library?{query}"))).await;
-        assert_eq!(refused(&answer), (400, "invalid_query".into()), "{query}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_query".into()), "{query}");
     }
     for body in [
         json!({ "tid": 2001, "keyword_ids": [1, 2], "scene": "x" }),
@@ -159,7 +159,7 @@ async fn a_mini_programs_templates_are_made_of_wechats_library(
         json!({ "tid": "2001", "kidList": [1, 2], "scene": "x" }),
     ] {
         let answer = sender.post(&path, body.clone()).await;
-        assert_eq!(refused(&answer), (400, "invalid_body".into()), "{body}");
+        assert_eq!(status_and_code(&answer), (400, "invalid_body".into()), "{body}");
     }
 }
 
@@ -180,7 +180,7 @@ async fn what_wechat_refuses_is_told_with_its_own_words() {
         (sender.get(&sender.mini("template-library?categories=9")).await, 200_019),
         (sender.get(&sender.mini("template-library/1/keywords")).await, 200_014),
     ] {
-        assert_eq!(refused(&answer), (422, "wechat_refused_request".into()));
+        assert_eq!(status_and_code(&answer), (422, "wechat_refused_request".into()));
         assert_eq!(answer.json()["upstream"]["errcode"], errcode, "{answer:?}");
         assert!(answer.json()["upstream"]["rid"].is_string(), "{answer:?}");
     }
@@ -192,7 +192,7 @@ async fn what_wechat_refuses_is_told_with_its_own_words() {
     ] {
         sender.world.fail(Call::TemplateList, 1..=u64::MAX, fault);
         let answer = sender.get(&templates).await;
-        assert_eq!(refused(&answer), (expected.0, expected.1.into()));
+        assert_eq!(status_and_code(&answer), (expected.0, expected.1.into()));
         if expected.0 == 503 {
             assert!(!answer.header("retry-after").is_empty());
         }
@@ -201,7 +201,7 @@ async fn what_wechat_refuses_is_told_with_its_own_words() {
     let some = sender.key_for(&["wx0a00000000000009"]).await;
     for path in [&templates, &programs, &sender.official("industry"), &sender.mini("categories")] {
         let answer = sender.service.get(path).key(&some).send().await;
-        assert_eq!(refused(&answer), (403, "app_not_allowed".into()), "{path}");
+        assert_eq!(status_and_code(&answer), (403, "app_not_allowed".into()), "{path}");
     }
     for (path, code) in [
         ("/v1/official-accounts/wx0/templates", "official_account_unknown"),
@@ -209,8 +209,8 @@ async fn what_wechat_refuses_is_told_with_its_own_words() {
         ("/v1/mini-programs/wx0/templates", "mini_program_unknown"),
         ("/v1/mini-programs/wx0/categories", "mini_program_unknown"),
     ] {
-        assert_eq!(refused(&sender.get(path).await), (404, code.into()));
+        assert_eq!(status_and_code(&sender.get(path).await), (404, code.into()));
     }
     let crossed = format!("/v1/mini-programs/{}/templates", sender.world.main().appid());
-    assert_eq!(refused(&sender.get(&crossed).await), (404, "mini_program_unknown".into()));
+    assert_eq!(status_and_code(&sender.get(&crossed).await), (404, "mini_program_unknown".into()));
 }

@@ -1,5 +1,5 @@
-//! T25: WeChat may have a message and nobody here knows. It says `unknown`, and is sent again only where
-//! WeChat suppresses a second copy.
+//! T25: WeChat may have accepted a message, but the answer is lost. The message is `unknown`, and is sent
+//! again only while WeChat suppresses a second copy.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use unionid_bridge::model::{MessageState, Reason};
 use unionid_bridge::sandbox::{Call, Fault, Permission, Sandbox, When};
 
 use crate::harness::{
-    Backend, Bridge, Serving, TestApp, TestDatabase, becomes, ends, message, new, queue, route,
-    until,
+    Backend, Bridge, ServeProcess, TestApp, TestDatabase, message, new_message, new_route, queue,
+    until, wait_for_message, wait_for_state,
 };
 
 fn lost() -> Option<String> {
@@ -26,8 +26,8 @@ async fn killed_between_the_answer_and_its_commit_a_message_is_unknown_until_it_
     let world = Sandbox::with_followers(1).await.unwrap();
     let store = database.store().await;
     let bridge = Bridge::on(&world, &database.url, "");
-    let route = route(&store, &world.main(), 0).await;
-    let id = queue(&store, &[new(route, None)]).await.remove(0);
+    let route = new_route(&store, &world.main(), 0).await;
+    let id = queue(&store, &[new_message(route, None)]).await.remove(0);
 
     let mut serve = bridge.command(&["serve", "--listen", "127.0.0.1:0"]);
     let mut child = serve.env("FAILPOINTS", "push.accepted=return").spawn().unwrap();
@@ -37,17 +37,21 @@ async fn killed_between_the_answer_and_its_commit_a_message_is_unknown_until_it_
     assert_eq!((left.state, left.attempt, left.msgid), (MessageState::Queued, 1, None));
     assert!(left.sending_at.is_some() && left.first_sent_at == left.sending_at);
 
-    // The claim ends, while WeChat is too busy to tell.
+    // The claim ends while WeChat is too busy to answer.
     let busy = world.fail(Call::TemplateSend, When::Always, Fault::Errcode(-1));
     end_claims(&store).await;
-    let serve = Serving::start(&bridge).await;
-    let unknown = becomes(&store, &id, |message| message.attempts.len() > 1).await;
+    let serve = ServeProcess::start(&bridge).await;
+    let unknown = wait_for_message(&store, &id, |message| message.attempts.len() > 1).await;
     assert_eq!((unknown.state, unknown.reason), (MessageState::Unknown, lost()));
     assert_eq!(unknown.first_sent_at, left.first_sent_at);
-    until("more attempts", || world.struck(busy) > 1).await;
+    until("more attempts", || world.hits(busy) > 1).await;
     world.clear_faults();
-    let sent = ends(&store, &id, MessageState::Sent).await;
-    assert_eq!((sent.reason, sent.msgid), (None, None), "WeChat said that it has it");
+    let sent = wait_for_state(&store, &id, MessageState::Sent).await;
+    assert_eq!(
+        (sent.reason, sent.msgid),
+        (None, None),
+        "WeChat reports a duplicate without a msgid"
+    );
     assert_eq!(world.stats().errors(Call::TemplateSend, 40241), 1);
     assert_eq!(world.sent_messages().len(), 1);
     assert_eq!(serve.stop().await.0, Some(0));
@@ -60,8 +64,8 @@ async fn end_claims(store: &unionid_bridge::store::Store) {
     store.writer().execute_unprepared(ended).await.unwrap();
 }
 
-/// As a process left a message that died when WeChat may have had it, so long ago.
-async fn abandoned(app: &TestApp, seconds: i64) {
+/// Makes messages look like those of a process that died while sending them, `seconds` ago.
+async fn abandon_claims(app: &TestApp, seconds: i64) {
     let at = app.app.store.now().await.unwrap() - seconds * 1_000;
     app.execute(&format!(
         "UPDATE message SET attempt = 1, due_at = 1, sending_at = {at}, first_sent_at = {at}"
@@ -81,16 +85,16 @@ async fn what_may_have_left_is_sent_again_only_while_wechat_suppresses_a_second_
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let id = app.queue(&world.main(), [0]).await.remove(0);
-    abandoned(&app, seconds).await;
+    abandon_claims(&app, seconds).await;
     let _worker = app.worker();
     let state = if sends == 1 { MessageState::Sent } else { MessageState::Unknown };
-    let message = app.ends(&id, state).await;
+    let message = app.wait_for_state(&id, state).await;
     assert_eq!(message.attempts[0].outcome, "answer_lost");
     assert_eq!(message.sending_at, None);
     assert_eq!(world.sent_messages().len(), sends);
-    // The account goes on.
+    // The account's queue continues.
     let next = app.queue(&world.main(), [0]).await.remove(0);
-    app.ends(&next, MessageState::Sent).await;
+    app.wait_for_state(&next, MessageState::Sent).await;
     assert_eq!(world.requests(Call::TemplateSend), sends as u64 + 1);
     assert_eq!(app.message(&id).await.state, state);
 }
@@ -105,16 +109,16 @@ async fn a_subscribe_message_that_may_have_left_is_never_sent_again(
     let program = world.mini_program().unwrap();
     program.grant(0, &program.template_ids()[0], Permission::Always);
     let abandoned_one = app.queue(&program, [0]).await.remove(0);
-    abandoned(&app, 5).await;
+    abandon_claims(&app, 5).await;
     world.fail(Call::SubscribeSend, 1, Fault::AnswerLost);
     let lost_one = app.queue(&program, [0]).await.remove(0);
     let _worker = app.worker();
     for id in [&abandoned_one, &lost_one] {
-        let message = app.ends(id, MessageState::Unknown).await;
+        let message = app.wait_for_state(id, MessageState::Unknown).await;
         assert_eq!(message.reason, lost());
     }
     let sent = app.queue(&program, [0]).await.remove(0);
-    assert!(app.ends(&sent, MessageState::Sent).await.msgid.is_some());
+    assert!(app.wait_for_state(&sent, MessageState::Sent).await.msgid.is_some());
     assert_eq!(world.requests(Call::SubscribeSend), 2);
     assert_eq!(world.sent_messages().len(), 2);
 }
@@ -132,22 +136,22 @@ async fn a_message_whose_answer_is_lost_is_sent_once_all_the_same(
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    assert_sent_once_in_spite_of(&app, &world, fault).await;
+    assert_sent_once_despite(&app, &world, fault).await;
 }
 
 #[tokio::test]
 async fn a_message_whose_answer_comes_too_late_is_sent_once_all_the_same() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
-    assert_sent_once_in_spite_of(&app, &world, Fault::Stall(Duration::from_secs(11))).await;
+    assert_sent_once_despite(&app, &world, Fault::Stall(Duration::from_secs(11))).await;
 }
 
-/// The answers to the first attempt and to its first repetition are spoilt.
-async fn assert_sent_once_in_spite_of(app: &TestApp, world: &Sandbox, fault: Fault) {
+/// Applies a fault to the answers of the first two attempts.
+async fn assert_sent_once_despite(app: &TestApp, world: &Sandbox, fault: Fault) {
     world.fail(Call::TemplateSend, 1..=2, fault);
     let id = app.queue(&world.main(), [0]).await.remove(0);
     let _worker = app.worker();
-    let message = app.ends(&id, MessageState::Sent).await;
+    let message = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!(message.attempts[0].outcome, "answer_lost");
     assert!(message.attempts[0].errmsg.is_some(), "{message:?}");
     assert_eq!((world.sent_messages().len(), world.requests(Call::TemplateSend)), (1, 3));
@@ -164,10 +168,10 @@ async fn what_may_have_arrived_does_not_go_by_its_other_way_too() {
     let refusing = world.fail(Call::TemplateSend, When::Always, Fault::Errcode(43101));
     let id = app.queue_with_fallback(&main, &program, 0).await;
     let _worker = app.worker();
-    let message = app.ends(&id, MessageState::Unknown).await;
+    let message = app.wait_for_state(&id, MessageState::Unknown).await;
     assert_eq!(message.reason, lost());
-    assert_eq!((world.struck(refusing), message.attempts.len()), (1, 2));
-    // The first was taken, and its person has it.
+    assert_eq!((world.hits(refusing), message.attempts.len()), (1, 2));
+    // WeChat accepted the first attempt, and the person has the message.
     assert_eq!((world.sent_messages().len(), world.requests(Call::SubscribeSend)), (1, 0));
 }
 
@@ -179,18 +183,18 @@ async fn a_number_that_is_known_stays_when_wechat_says_no_more_than_that_it_has_
     let world = Sandbox::with_followers(1).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let id = app.queue(&world.main(), [0]).await.remove(0);
-    abandoned(&app, 5).await;
-    // Its answer was late, and told the number.
+    abandon_claims(&app, 5).await;
+    // A late answer contained the msgid.
     app.execute("UPDATE message SET msgid = 77").await;
     world.fail(Call::TemplateSend, 1, Fault::Errcode(40241));
     let _worker = app.worker();
-    let sent = app.ends(&id, MessageState::Sent).await;
+    let sent = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!(sent.msgid, Some(77));
     assert_eq!(sent.attempts.last().unwrap().outcome, "accepted");
 }
 
-/// A message that WeChat refused for its token has not left: it waits for the next token as long as it may,
-/// and is then tried again, of either kind.
+/// A message that WeChat refused because of the token was not sent. It waits for the next token and is then
+/// tried again, whether it is a template or a subscribe message.
 #[rstest]
 #[tokio::test]
 async fn what_was_refused_for_its_token_is_not_in_doubt_however_long_the_next_one_takes(
@@ -202,16 +206,16 @@ async fn what_was_refused_for_its_token_is_not_in_doubt_however_long_the_next_on
     program.grant(0, &program.template_ids()[0], Permission::Always);
     let _worker = app.worker();
     let before = app.queue(&program, [0]).await.remove(0);
-    app.ends(&before, MessageState::Sent).await;
+    app.wait_for_state(&before, MessageState::Sent).await;
     program.invalidate_tokens();
     let slow = world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_secs(7)));
     let id = app.queue(&program, [0]).await.remove(0);
-    until("the refusal", || world.struck(slow) == 1).await;
-    let sent = app.ends(&id, MessageState::Sent).await;
+    until("the refusal", || world.hits(slow) == 1).await;
+    let sent = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!((sent.attempts.len(), sent.attempt), (1, 1), "{sent:?}");
-    // It was given back, as one that never left, and taken up once more.
+    // It was released as unsent and claimed again.
     assert!(sent.first_sent_at.unwrap() >= sent.accepted_at + 4_900, "{sent:?}");
     assert_eq!(world.sent_messages().len(), 2);
-    // The question that was slow was waited for, and not asked again.
+    // The slow token call was awaited, not repeated.
     assert_eq!(world.requests(Call::StableToken), 2);
 }

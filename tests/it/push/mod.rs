@@ -1,4 +1,4 @@
-//! Messages: queued, sent once, and what their receipts say.
+//! Messages: the queue, sending once, and receipts.
 
 mod killed;
 mod lost_answers;

@@ -1,4 +1,4 @@
-//! The queue of messages: each is sent once, by any process, at the account's pace.
+//! The message queue: each message is sent once, by any process, at the account's rate.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use unionid_bridge::model::{MessageId, MessageState};
 use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::store::{accounts, push_pace};
 
-use crate::harness::{Backend, TestApp, new, queue, route, until};
+use crate::harness::{Backend, TestApp, new_message, new_route, queue, until};
 
-async fn sends_at_once(followers: u64) -> Sandbox {
+async fn sandbox_with(followers: u64) -> Sandbox {
     Sandbox::with_followers(followers).await.unwrap()
 }
 
@@ -20,7 +20,7 @@ async fn sends_at_once(followers: u64) -> Sandbox {
 async fn each_message_is_sent_once_by_one_of_two_replicas(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = sends_at_once(200).await;
+    let world = sandbox_with(200).await;
     let fast = "[push]\nrate_per_second = 10000";
     let Some(app) = TestApp::configured(&world, backend, fast).await else { return };
     let replica =
@@ -29,7 +29,7 @@ async fn each_message_is_sent_once_by_one_of_two_replicas(
     let ids = app.queue(&world.main(), 0..200).await;
     let _workers = (app.worker(), replica.worker());
     for id in &ids {
-        let message = app.ends(id, MessageState::Sent).await;
+        let message = app.wait_for_state(id, MessageState::Sent).await;
         assert_eq!((message.attempt, message.attempts.len()), (1, 1));
         assert_eq!(message.attempts[0].outcome, "accepted");
         assert!(message.msgid.is_some() && message.sent_at.is_some());
@@ -47,7 +47,7 @@ async fn two_replicas_keep_the_pace_together(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const INTERVAL_MS: i64 = 20;
-    let world = sends_at_once(60).await;
+    let world = sandbox_with(60).await;
     let slow = "[push]\nrate_per_second = 50";
     let Some(app) = TestApp::configured(&world, backend, slow).await else { return };
     let replica =
@@ -58,12 +58,12 @@ async fn two_replicas_keep_the_pace_together(
     let _workers = (app.worker(), replica.worker());
     let mut sent = Vec::new();
     for id in &ids {
-        sent.push(app.ends(id, MessageState::Sent).await.sent_at.unwrap());
+        sent.push(app.wait_for_state(id, MessageState::Sent).await.sent_at.unwrap());
     }
     sent.sort_unstable();
-    for (place, sent_at) in (0..).zip(sent) {
-        // Two clocks count in whole milliseconds.
-        assert!(sent_at - began >= place * INTERVAL_MS - 2, "{place}: {sent_at}");
+    for (index, sent_at) in (0..).zip(sent) {
+        // Both clocks are rounded to milliseconds.
+        assert!(sent_at - began >= index * INTERVAL_MS - 2, "{index}: {sent_at}");
     }
     let account = accounts::find(app.app.store.reader(), &app.account.appid).await.unwrap();
     let pace = push_pace::find(app.app.store.reader(), account.unwrap()).await.unwrap().unwrap();
@@ -75,11 +75,11 @@ async fn two_replicas_keep_the_pace_together(
 async fn what_one_process_has_taken_up_no_other_takes_until_the_claim_ends(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = sends_at_once(2).await;
+    let world = sandbox_with(2).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let ids = app.queue(&world.main(), 0..2).await;
     let now = app.app.store.now().await.unwrap();
-    // As a process left it that died.
+    // As a process that died left it.
     let claimed = format!(
         "UPDATE message SET attempt = 1, due_at = {}, sending_at = {now}, first_sent_at = {now} \
          WHERE id = '{}'",
@@ -88,10 +88,10 @@ async fn what_one_process_has_taken_up_no_other_takes_until_the_claim_ends(
     );
     app.execute(&claimed).await;
     let _worker = app.worker();
-    app.ends(&ids[1], MessageState::Sent).await;
+    app.wait_for_state(&ids[1], MessageState::Sent).await;
     assert_eq!(app.message(&ids[0]).await.attempt, 1);
     app.execute(&format!("UPDATE message SET due_at = {now} WHERE id = '{}'", ids[0])).await;
-    assert_eq!(app.ends(&ids[0], MessageState::Sent).await.attempt, 2);
+    assert_eq!(app.wait_for_state(&ids[0], MessageState::Sent).await.attempt, 2);
     assert_eq!(world.sent_messages().len(), 2);
 }
 
@@ -123,7 +123,7 @@ async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
     let options = Options::with_followers(10);
     let world = options.latency(Call::TemplateSend, Duration::from_millis(500));
     let world = Sandbox::start(world).await.unwrap();
-    // Two are taken up at once, and the second leaves 200 ms later.
+    // Two are claimed together, and the second is sent 200 ms later.
     let slow = "[push]\nrate_per_second = 5";
     let Some(app) = TestApp::configured(&world, backend, slow).await else { return };
     let ids = app.queue(&world.main(), 0..10).await;
@@ -152,22 +152,22 @@ async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
 async fn messages_requests_and_stops_are_kept_so_long_and_no_longer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = sends_at_once(2).await;
+    let world = sandbox_with(2).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let store = &app.app.store;
     let now = store.now().await.unwrap();
     let hour = 3_600_000;
-    let of = |days: i64, person: u64| {
+    let message_of = |days: i64, person: u64| {
         let world = world.clone();
         async move {
             let at = (now - days * 24 * hour).unsigned_abs();
             let id = uuid::Builder::from_unix_timestamp_millis(at, &[person as u8; 10]).into_uuid();
-            let route = route(store, &world.main(), person).await;
+            let route = new_route(store, &world.main(), person).await;
             let id = id.simple().to_string().parse().unwrap();
-            unionid_bridge::store::messages::NewMessage { id, ..new(route, None) }
+            unionid_bridge::store::messages::NewMessage { id, ..new_message(route, None) }
         }
     };
-    let (old, newer) = (of(91, 0).await, of(89, 1).await);
+    let (old, newer) = (message_of(91, 0).await, message_of(89, 1).await);
     queue(store, &[old, newer.clone()]).await;
     for (name, age) in [("old", 25 * hour), ("newer", 23 * hour)] {
         app.execute(&format!(
@@ -184,8 +184,8 @@ async fn messages_requests_and_stops_are_kept_so_long_and_no_longer(
         .await;
     }
     let _worker = app.worker();
-    // Too old to be sent, and too young to be forgotten.
-    app.ends(&newer.id, MessageState::Failed).await;
+    // Too old to be sent, too new to be deleted.
+    app.wait_for_state(&newer.id, MessageState::Failed).await;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let messages = entity::message::Entity::find().all(store.reader()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Queues that have grown long, or whose head cannot leave: the rest goes on.
+//! Long queues, and queues whose first messages cannot be sent: the other messages are still sent.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use unionid_bridge::sandbox::{Account, Call, Fault, Options, Quirk, Sandbox};
 use unionid_bridge::store::messages::{NewMessage, insert};
 use unionid_bridge::store::{Store, accounts, template_stops};
 
-use crate::harness::{Backend, TestApp, account_id, new, queue, route, until};
+use crate::harness::{Backend, TestApp, account_id, new_message, new_route, queue, until};
 
-/// Messages to one person after the other, accepted so long ago.
+/// Inserts a message to each person, accepted `ago_ms` milliseconds ago.
 async fn accepted_ago(
     store: &Store,
     account: &Account,
@@ -18,7 +18,7 @@ async fn accepted_ago(
     ago_ms: i64,
 ) -> Vec<MessageId> {
     let at = store.now().await.unwrap() - ago_ms;
-    let template = new(route(store, account, 0).await, None);
+    let template = new_message(new_route(store, account, 0).await, None);
     let message = |number: u64| {
         let mut random = [0; 10];
         random[..8].copy_from_slice(&number.to_be_bytes());
@@ -33,15 +33,15 @@ async fn accepted_ago(
     messages.into_iter().map(|message| message.id).collect()
 }
 
-/// A message by the account's second template.
+/// A message with the account's second template.
 async fn by_another_template(store: &Store, account: &Account, person: u64) -> NewMessage {
-    let mut route = route(store, account, person).await;
+    let mut route = new_route(store, account, person).await;
     route.template_id = account.template_ids()[1].parse().unwrap();
     let text =
         |key: &str, value: &str| (key.to_owned(), Text { value: value.to_owned(), color: None });
     route.content.data =
         [text("thing1", "体检"), text("time2", "2026-01-01 12:00"), text("phrase3", "成功")].into();
-    new(route, None)
+    new_message(route, None)
 }
 
 #[rstest]
@@ -65,9 +65,9 @@ async fn what_could_not_be_sent_in_time_is_given_up_in_parts_and_what_is_younger
     .await;
     let young = app.queue(&main, [0]).await.remove(0);
     let _worker = app.worker();
-    app.ends(&young, MessageState::Sent).await;
+    app.wait_for_state(&young, MessageState::Sent).await;
     for id in [&due[0], &due[MANY as usize - 1], &later[0], &later[MANY as usize - 1]] {
-        let message = app.ends(id, MessageState::Failed).await;
+        let message = app.wait_for_state(id, MessageState::Failed).await;
         assert_eq!(message.reason.as_deref(), Some("expired"));
         assert!(message.finished_at.is_some() && message.attempt == 0);
     }
@@ -98,14 +98,14 @@ async fn a_stopped_template_does_not_stand_in_front_of_the_others(
     let began = std::time::Instant::now();
     let _worker = app.worker();
     for id in &queue(store, &others).await {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
-    // Three looks: none of them reads what the messages say.
+    // Three polls of the queue, none of which reads the contents of the messages.
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     for id in [&stopped[0], &stopped[MANY as usize - 1]] {
-        let waits = app.message(id).await;
-        assert_eq!((waits.state, waits.due_at), (MessageState::Queued, Some(until_at)));
-        assert_eq!(waits.reason.as_deref(), Some("template_stopped"));
+        let waiting = app.message(id).await;
+        assert_eq!((waiting.state, waiting.due_at), (MessageState::Queued, Some(until_at)));
+        assert_eq!(waiting.reason.as_deref(), Some("template_stopped"));
     }
     assert_eq!(world.requests(Call::TemplateSend), 20);
 }
@@ -125,14 +125,14 @@ async fn messages_to_one_person_leave_one_after_the_other_and_hold_up_nobody(
     let _worker = app.worker();
     let mut sent = Vec::new();
     for id in &to_one {
-        sent.push(app.ends(id, MessageState::Sent).await.sent_at.unwrap());
+        sent.push(app.wait_for_state(id, MessageState::Sent).await.sent_at.unwrap());
     }
     sent.sort_unstable();
     for pair in sent.windows(2) {
         assert!(pair[1] - pair[0] >= LATENCY_MS - 2, "{sent:?}");
     }
     for id in &to_others {
-        assert!(app.ends(id, MessageState::Sent).await.sent_at.unwrap() < sent[2]);
+        assert!(app.wait_for_state(id, MessageState::Sent).await.sent_at.unwrap() < sent[2]);
     }
 }
 
@@ -148,12 +148,12 @@ async fn a_message_that_alone_is_refused_as_an_account_holds_the_others_for_a_wh
     let poison = app.queue(&main, [0]).await.remove(0);
     let _worker = app.worker();
     for (person, refusals) in (1..).zip(1..=3) {
-        app.becomes(&poison, |message| message.attempts.len() >= refusals).await;
-        // The next test is made with another message.
+        app.wait_for_message(&poison, |message| message.attempts.len() >= refusals).await;
+        // The next attempt uses another message.
         let id = app.queue(&main, [person]).await.remove(0);
-        app.ends(&id, MessageState::Sent).await;
+        app.wait_for_state(&id, MessageState::Sent).await;
     }
-    let failed = app.ends(&poison, MessageState::Failed).await;
+    let failed = app.wait_for_state(&poison, MessageState::Failed).await;
     assert_eq!((failed.reason.as_deref(), failed.attempts.len()), (Some("refused"), 3));
     let pace = unionid_bridge::store::push_pace::find(
         store.reader(),
@@ -174,17 +174,17 @@ async fn a_template_that_wechat_does_not_know_is_stopped_and_does_not_fail_the_w
     let unknown = world.fail(Call::TemplateSend, 1..=2, Fault::Errcode(40037));
     let ids = app.queue(&world.main(), 0..1).await;
     let _worker = app.worker();
-    let failed = app.ends(&ids[0], MessageState::Failed).await;
+    let failed = app.wait_for_state(&ids[0], MessageState::Failed).await;
     assert_eq!(failed.reason.as_deref(), Some("template_unknown"));
-    assert_eq!((failed.attempts.len(), world.struck(unknown)), (2, 2));
+    assert_eq!((failed.attempts.len(), world.hits(unknown)), (2, 2));
     let account = account_id(&app.app.store, &world.main()).await;
     let stops = template_stops::list(app.app.store.reader(), account).await.unwrap();
     let stops: Vec<_> = stops.iter().map(|stop| stop.errcode).collect();
     assert_eq!(stops, [40037]);
-    // The template is back: one goes ahead, then all.
+    // The template works again: one message is tried first, then all are sent.
     let others = app.queue(&world.main(), 1..9).await;
     for id in &others {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
     until("the messages", || world.sent_messages().len() == 8).await;
 }

@@ -1,5 +1,5 @@
-//! T26, end to end: `serve` sends, and the sandbox pushes the receipt over HTTP, before its answer, three
-//! times, or late.
+//! T26, end to end: `serve` sends messages, and the sandbox pushes receipts over HTTP: before the answer,
+//! three times, or late.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use unionid_bridge::model::MessageId;
 use unionid_bridge::sandbox::{Account, Call, Callback, Fault, Options, Permission, Sandbox};
 
-use crate::harness::{Backend, Bridge, Serving, TestDatabase, by_openid, eventually};
+use crate::harness::{Backend, Bridge, ServeProcess, TestDatabase, by_openid, eventually};
 
-/// `serve` at work, with callbacks in safe mode.
-struct Post {
+/// A running `serve` with callbacks in safe mode.
+struct Setup {
     world: Sandbox,
     _database: TestDatabase,
-    serve: Serving,
+    serve: ServeProcess,
     key: String,
 }
 
-impl Post {
+impl Setup {
     async fn on(backend: Backend) -> Option<Self> {
         let database = TestDatabase::new(backend).await?;
         let options = Options::with_followers(10);
@@ -27,13 +27,13 @@ impl Post {
         let world = Sandbox::start(options).await.unwrap();
         let bridge = Bridge::on(&world, &database.url, "");
         let key = bridge.key("push").await;
-        let serve = Serving::start(&bridge).await;
+        let serve = ServeProcess::start(&bridge).await;
         let url = format!("http://{}/v1/callbacks/{{appid}}", serve.address);
         world.set_callback_url(&url).unwrap();
         Some(Self { world, _database: database, serve, key })
     }
 
-    /// Sends a message to a person, and waits for WeChat's answer.
+    /// Sends a message and waits for WeChat's answer.
     async fn send(&self, message: Value) -> Value {
         let call = self.serve.call("POST", "/v1/messages?wait=true").key(&self.key);
         let call = call.header("content-type", "application/json").body(message.to_string());
@@ -42,16 +42,16 @@ impl Post {
         answer.json()
     }
 
-    async fn shown(&self, id: &Value) -> Value {
+    async fn get_message(&self, id: &Value) -> Value {
         let path = format!("/v1/messages/{}", id.as_str().unwrap());
         self.serve.call("GET", &path).key(&self.key).send().await.json()
     }
 
-    /// A message as it stands once its fate is known, and a while later.
-    async fn ended(&self, id: &Value, state: &str) -> Value {
-        eventually(state, async || self.shown(id).await["state"] == state).await;
+    /// Waits until a message is in a state, then 500 ms more, and returns it.
+    async fn wait_for_state(&self, id: &Value, state: &str) -> Value {
+        eventually(state, async || self.get_message(id).await["state"] == state).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        self.shown(id).await
+        self.get_message(id).await
     }
 }
 
@@ -76,8 +76,8 @@ fn subscribe(account: &Account, person: u64) -> Value {
 async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_comes(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(post) = Post::on(backend).await else { return };
-    let (world, main) = (&post.world, post.world.main());
+    let Some(setup) = Setup::on(backend).await else { return };
+    let (world, main) = (&setup.world, setup.world.main());
     let program = world.mini_program().unwrap();
     for (person, receipt, state, reason) in [
         (0, "early", "delivered", Value::Null),
@@ -95,8 +95,8 @@ async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_
             program.grant(person, &program.template_ids()[0], Permission::Always);
             world.clear_faults();
             world.fail(call, 1, Fault::Receipt(receipt.parse().unwrap()));
-            let sent = post.send(message).await;
-            let ended = post.ended(&sent["id"], state).await;
+            let sent = setup.send(message).await;
+            let ended = setup.wait_for_state(&sent["id"], state).await;
             let expected = match (call, &reason) {
                 (Call::SubscribeSend, Value::String(reason)) => json!(format!("{reason} (1)")),
                 _ => reason.clone(),
@@ -114,7 +114,7 @@ async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_
             assert_eq!((msgids.len(), ended["msgid"].as_i64()), (1, Some(msgids[0])));
         }
     }
-    assert_eq!(post.serve.stop().await.0, Some(0));
+    assert_eq!(setup.serve.stop().await.0, Some(0));
 }
 
 #[rstest]
@@ -122,17 +122,17 @@ async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_
 async fn a_receipt_tells_what_became_of_a_message_whose_answer_was_lost(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(post) = Post::on(backend).await else { return };
-    let program = post.world.mini_program().unwrap();
+    let Some(setup) = Setup::on(backend).await else { return };
+    let program = setup.world.mini_program().unwrap();
     program.grant(0, &program.template_ids()[0], Permission::Always);
-    post.world.fail(Call::SubscribeSend, 1, Fault::AnswerLost);
-    let unknown = post.send(subscribe(&program, 0)).await;
+    setup.world.fail(Call::SubscribeSend, 1, Fault::AnswerLost);
+    let unknown = setup.send(subscribe(&program, 0)).await;
     assert!(["unknown", "delivered"].contains(&unknown["state"].as_str().unwrap()), "{unknown}");
-    let ended = post.ended(&unknown["id"], "delivered").await;
+    let ended = setup.wait_for_state(&unknown["id"], "delivered").await;
     let id: MessageId = ended["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(
         (ended["reason"].clone(), id.as_str()),
         (Value::Null, unknown["id"].as_str().unwrap())
     );
-    assert_eq!(post.world.sent_messages().len(), 1);
+    assert_eq!(setup.world.sent_messages().len(), 1);
 }

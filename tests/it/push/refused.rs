@@ -1,14 +1,14 @@
-//! WeChat refuses a message: what that tells of the person and of the template is noted, and the message
-//! goes by its other way or fails with its reason.
+//! WeChat refuses a message: the service records what the refusal says about the follower or the template,
+//! and the message uses its fallback or fails with a reason.
 
 use rstest::rstest;
 use unionid_bridge::model::{Channel, Consent, MessageState};
 use unionid_bridge::sandbox::{Call, Event, Fault, Permission, Quirk, Sandbox};
 use unionid_bridge::store::{accounts, consents, messages};
 
-use crate::harness::{Backend, TestApp, calling_back, new, queue, route};
+use crate::harness::{Backend, TestApp, calling_back, new_message, new_route, queue};
 
-/// What a person said to templates of an account.
+/// Returns the consents of a message's recipient in the message's account.
 async fn consents_of(
     app: &TestApp,
     id: &unionid_bridge::model::MessageId,
@@ -26,16 +26,16 @@ async fn who_does_not_follow_is_known_not_to_and_the_message_fails(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().leave([3]);
-    let _checks = app.checks();
+    let _checks = app.run_profile_checks();
     let _worker = app.worker();
     let id = app.queue(&world.main(), [3]).await.remove(0);
-    let message = app.ends(&id, MessageState::Failed).await;
+    let message = app.wait_for_state(&id, MessageState::Failed).await;
     assert_eq!(message.reason.as_deref(), Some("unfollowed"));
     assert_eq!(message.attempts[0].errcode, Some(43004));
     assert!(message.attempts[0].errmsg.as_ref().unwrap().starts_with("require subscribe"));
     assert!(message.attempts[0].rid.is_some() && message.finished_at.is_some());
     app.assert_mirrors(&world).await;
-    // Asked in case WeChat was mistaken, and the unionid is kept.
+    // The profile is checked in case WeChat is wrong, and the unionid is kept.
     crate::harness::until("the check", || world.requests(Call::UserInfo) == 1).await;
     app.assert_mirrors(&world).await;
 }
@@ -51,11 +51,11 @@ async fn a_follower_of_whom_wechat_is_mistaken_is_a_follower_again_soon(
     world.fail(Call::TemplateSend, 1, Fault::Errcode(43004));
     let _worker = app.worker();
     let id = app.queue(&world.main(), [3]).await.remove(0);
-    app.ends(&id, MessageState::Failed).await;
+    app.wait_for_state(&id, MessageState::Failed).await;
     let person = world.main().person(3);
-    app.mirrors(&person.openid, Some((person.unionid.clone(), false))).await;
-    let _checks = app.checks();
-    app.mirrors(&person.openid, Some((person.unionid, true))).await;
+    app.wait_for_follower(&person.openid, Some((person.unionid.clone(), false))).await;
+    let _checks = app.run_profile_checks();
+    app.wait_for_follower(&person.openid, Some((person.unionid, true))).await;
 }
 
 #[rstest]
@@ -67,12 +67,12 @@ async fn a_refusal_does_not_overrule_an_event_that_is_newer(
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.fail(Call::TemplateSend, 1, Fault::Errcode(43004));
-    // By WeChat's clock the person follows a little after the message left.
+    // By WeChat's clock, the person follows shortly after the message was sent.
     let later = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed() + 60;
-    app.arrives(&world.main(), Event::subscribe(3).at(later)).await;
+    app.receive_event(&world.main(), Event::subscribe(3).at(later)).await;
     let _worker = app.worker();
     let id = app.queue(&world.main(), [3]).await.remove(0);
-    app.ends(&id, MessageState::Failed).await;
+    app.wait_for_state(&id, MessageState::Failed).await;
     app.assert_mirrors(&world).await;
 }
 
@@ -94,7 +94,7 @@ async fn who_cannot_be_reached_gets_the_message_by_its_other_way(
     }
     let _worker = app.worker();
     let id = app.queue_with_fallback(&main, &program, 3).await;
-    let message = app.ends(&id, MessageState::Sent).await;
+    let message = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!((message.route.channel, message.fallback), (Channel::Subscribe, None));
     assert_eq!(message.route.openid.as_str(), program.person(3).openid);
     let attempts: Vec<_> =
@@ -121,16 +121,16 @@ async fn what_a_person_does_not_want_is_remembered_for_its_template(
     let program = world.mini_program().unwrap();
     let both = [
         app.queue(&world.main(), [3]).await.remove(0),
-        // Nothing was granted.
+        // The user never accepted this template.
         app.queue(&program, [3]).await.remove(0),
     ];
     for id in &both {
-        let message = app.ends(id, MessageState::Failed).await;
+        let message = app.wait_for_state(id, MessageState::Failed).await;
         assert_eq!(message.reason.as_deref(), Some("refused_by_user"));
         assert_eq!(message.attempts[0].errcode, Some(43101));
-        let words = consents_of(&app, id).await;
-        assert_eq!((words.len(), words[0].consent), (1, Consent::Refused));
-        assert_eq!(words[0].template_id, message.route.template_id);
+        let consents = consents_of(&app, id).await;
+        assert_eq!((consents.len(), consents[0].consent), (1, Consent::Refused));
+        assert_eq!(consents[0].template_id, message.route.template_id);
     }
     assert!(world.sent_messages().is_empty());
 }
@@ -148,13 +148,13 @@ async fn a_template_that_is_banned_stops_alone_until_one_message_of_it_passes(
     main.ban_template(&templates[0], 43107);
     let _worker = app.worker();
     let first = app.queue(&main, [0]).await.remove(0);
-    let message = app.ends(&first, MessageState::Failed).await;
+    let message = app.wait_for_state(&first, MessageState::Failed).await;
     assert_eq!(message.reason.as_deref(), Some("template_banned"));
 
     let banned = app.queue(&main, 1..10).await;
     let mut others = Vec::new();
     for person in 10..20 {
-        let mut route = route(store, &main, person).await;
+        let mut route = new_route(store, &main, person).await;
         route.template_id = templates[1].parse().unwrap();
         let text = |key: &str, value: &str| {
             (key.to_owned(), unionid_bridge::model::Text { value: value.to_owned(), color: None })
@@ -162,22 +162,23 @@ async fn a_template_that_is_banned_stops_alone_until_one_message_of_it_passes(
         route.content.data =
             [text("thing1", "体检"), text("time2", "2026-01-01 12:00"), text("phrase3", "成功")]
                 .into();
-        others.push(new(route, None));
+        others.push(new_message(route, None));
     }
     for id in &queue(store, &others).await {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
     for id in &banned[1..] {
-        app.becomes(id, |message| message.reason.as_deref() == Some("template_stopped")).await;
+        app.wait_for_message(id, |message| message.reason.as_deref() == Some("template_stopped"))
+            .await;
     }
     assert_eq!(world.sent_messages().len(), 10);
     main.lift_ban(&templates[0]);
     let mut sent = 0;
     for id in &banned {
-        let message = app.becomes(id, |message| message.due_at.is_none()).await;
+        let message = app.wait_for_message(id, |message| message.due_at.is_none()).await;
         sent += usize::from(message.state == MessageState::Sent);
     }
-    // Before the ban was lifted one or the other may have gone ahead.
+    // Some messages may have been tried before the ban was lifted.
     let tried = world.stats().errors(Call::TemplateSend, 43107) as usize;
     assert_eq!(sent, banned.len() + 1 - tried);
     let account = accounts::find(store.reader(), &app.account.appid).await.unwrap().unwrap();
@@ -207,11 +208,11 @@ async fn a_refusal_names_its_reason(
     let world = Sandbox::with_followers(10).await.unwrap();
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().quirk([3], quirk);
-    let mut route = route(&app.app.store, &world.main(), 3).await;
+    let mut route = new_route(&app.app.store, &world.main(), 3).await;
     route.content.data.get_mut("thing2").unwrap().value = thing.to_owned();
-    let id = queue(&app.app.store, &[new(route, None)]).await.remove(0);
+    let id = queue(&app.app.store, &[new_message(route, None)]).await.remove(0);
     let _worker = app.worker();
-    let message = app.ends(&id, MessageState::Failed).await;
+    let message = app.wait_for_state(&id, MessageState::Failed).await;
     assert_eq!(message.reason.as_deref(), Some(reason));
     assert_eq!(message.attempts.len(), attempts);
     let last = message.attempts.last().unwrap();
@@ -233,7 +234,7 @@ async fn what_may_pass_is_waited_for(#[case] errcode: i64, #[case] reason: &str)
     world.fail(Call::TemplateSend, 1, Fault::Errcode(errcode));
     let id = app.queue(&world.main(), [0]).await.remove(0);
     let _worker = app.worker();
-    let message = app.ends(&id, MessageState::Sent).await;
+    let message = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!(message.attempts[0].outcome, reason);
     assert_eq!((message.attempts.len(), world.sent_messages().len()), (2, 1));
 }
@@ -249,7 +250,7 @@ async fn a_way_that_wechat_has_withdrawn_is_said_to_be(#[case] errcode: i64) {
     world.fail(Call::TemplateSend, 1, Fault::Errcode(errcode));
     let id = app.queue(&world.main(), [0]).await.remove(0);
     let _worker = app.worker();
-    let message = app.ends(&id, MessageState::Failed).await;
+    let message = app.wait_for_state(&id, MessageState::Failed).await;
     assert_eq!(message.reason.as_deref(), Some("retired"));
     assert!(message.attempts[0].errmsg.as_ref().unwrap().contains("withdrew"), "{message:?}");
     assert_eq!(world.requests(Call::TemplateSend), 1);
@@ -262,7 +263,7 @@ async fn an_erased_person_gets_nothing_and_holds_nobody_up() {
     let ids = app.queue(&world.main(), 0..2).await;
     app.execute(&format!("DELETE FROM message WHERE id = '{}'", ids[0])).await;
     let _worker = app.worker();
-    app.ends(&ids[1], MessageState::Sent).await;
+    app.wait_for_state(&ids[1], MessageState::Sent).await;
     let gone = messages::find(app.app.store.reader(), &ids[0]).await.unwrap();
     assert_eq!((gone, world.sent_messages().len()), (None, 1));
 }

@@ -1,4 +1,4 @@
-//! T12 for messages: WeChat busy, out of quota, or refusing the account. Messages wait, and leave once.
+//! T12 for messages: WeChat is busy, out of quota, or refuses the account. Messages wait and are sent once.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::harness::{Backend, TestApp, until};
 
 const OTHER: &str = "wx0a00000000000002";
 
-/// For how long an account that WeChat refuses is held here, at the least.
+/// The shortest hold of an account that WeChat refuses.
 const HOLD: Duration = Duration::from_millis(500);
 
-/// A world with two Official Accounts.
+/// A sandbox with two Official Accounts.
 async fn two_accounts() -> Sandbox {
     let mut options = Options::with_followers(20);
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -36,15 +36,15 @@ async fn pace(app: &TestApp) -> Pace {
     push_pace::find(reader, account).await.unwrap().unwrap_or_default()
 }
 
-/// Waits until the account is held, or is not.
-async fn held(app: &TestApp, is_held: bool) -> Pace {
+/// Waits up to 30 s until the account is held, or no longer held.
+async fn wait_for_hold(app: &TestApp, is_held: bool) -> Pace {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let found = pace(app).await;
         if found.held_reason.is_some() == is_held {
             return found;
         }
-        assert!(Instant::now() < deadline, "it stays {found:?}");
+        assert!(Instant::now() < deadline, "the pace is still {found:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -69,11 +69,11 @@ async fn through_bursts_of_trouble_every_message_is_sent_once(
     let _worker = app.worker();
     let mut attempts = 0;
     for id in &ids {
-        let message = app.ends(id, MessageState::Sent).await;
+        let message = app.wait_for_state(id, MessageState::Sent).await;
         assert_eq!(message.attempts.len(), message.attempt as usize);
         attempts += message.attempts.len();
     }
-    assert!(world.struck(rule) > 0);
+    assert!(world.hits(rule) > 0);
     assert_eq!(world.sent_messages().len(), 40);
     assert_eq!(world.requests(Call::TemplateSend), attempts as u64);
 }
@@ -92,28 +92,28 @@ async fn a_spent_quota_holds_the_account_until_midnight_in_china_and_no_other(
     let before = Clock::system().now();
     let _worker = app.worker();
     for id in &others {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
-    let found = held(&app, true).await;
+    let found = wait_for_hold(&app, true).await;
     let until_at = DateTime::from_timestamp_millis(found.held_until).unwrap();
     let renewals = [before, Clock::system().now()].map(next_renewal);
     let late = renewals.map(|renewal| (until_at - renewal).num_milliseconds());
     assert!(late.iter().any(|late| (0..=100).contains(late)), "{until_at} {renewals:?}");
     assert!(found.held_reason.unwrap().starts_with("quota_spent: 45009"));
-    // What was under way when it was noticed is refused too; nothing else is tried.
+    // Messages already in flight are refused too. Nothing else is tried.
     for id in &ids {
-        let message = app.becomes(id, |message| message.sending_at.is_none()).await;
+        let message = app.wait_for_message(id, |message| message.sending_at.is_none()).await;
         assert!(message.state == MessageState::Queued && message.due_at.is_some(), "{message:?}");
     }
-    let tried = world.struck(rule);
+    let tried = world.hits(rule);
 
-    // Midnight: one goes ahead, then all.
+    // Midnight: one message is tried first, then all are sent.
     world.clear_faults();
     app.execute("UPDATE push_pace SET held_until = 1 WHERE held_until > 1").await;
     for id in &ids {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
-    assert_eq!(held(&app, false).await.held_until, 0);
+    assert_eq!(wait_for_hold(&app, false).await.held_until, 0);
     assert_eq!(world.sent_messages().len(), 40);
     assert_eq!(world.requests(Call::TemplateSend), 40 + tried);
 }
@@ -128,17 +128,17 @@ async fn an_account_that_wechat_refuses_is_tried_with_one_message_now_and_then(
     world.main().set_unauthorized(true);
     let ids = app.queue(&world.main(), 0..20).await;
     let (_worker, began) = (app.worker(), Instant::now());
-    let found = held(&app, true).await;
+    let found = wait_for_hold(&app, true).await;
     assert!(found.held_reason.unwrap().starts_with("account_refused: 48001"));
-    // Those that were under way together were all refused; since then it is one at a time.
+    // The messages in flight were all refused. Since then, one is tried at a time.
     until("three more to be refused", || world.requests(Call::TemplateSend) >= 23).await;
     let (tried, seconds) = (world.requests(Call::TemplateSend), began.elapsed().as_secs_f64());
     assert!(tried as f64 <= 21.0 + seconds / HOLD.as_secs_f64(), "{tried} in {seconds} s");
     world.main().set_unauthorized(false);
     for id in &ids {
-        app.ends(id, MessageState::Sent).await;
+        app.wait_for_state(id, MessageState::Sent).await;
     }
-    assert_eq!(held(&app, false).await.held_until, 0);
+    assert_eq!(wait_for_hold(&app, false).await.held_until, 0);
     assert_eq!(world.sent_messages().len(), 20);
 }
 
@@ -152,12 +152,12 @@ async fn without_a_token_nothing_leaves_and_nothing_is_in_doubt(
     world.main().refuse_address(true);
     let id = app.queue(&world.main(), [0]).await.remove(0);
     let _worker = app.worker();
-    let found = held(&app, true).await;
+    let found = wait_for_hold(&app, true).await;
     assert!(found.held_reason.unwrap().starts_with("account_refused: 40164"));
-    let message = app.becomes(&id, |message| !message.attempts.is_empty()).await;
+    let message = app.wait_for_message(&id, |message| !message.attempts.is_empty()).await;
     assert_eq!((message.state, message.first_sent_at), (MessageState::Queued, None));
     world.main().refuse_address(false);
-    app.ends(&id, MessageState::Sent).await;
+    app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!(world.requests(Call::TemplateSend), 1);
 }
 
@@ -171,7 +171,7 @@ async fn a_token_that_died_is_replaced_and_the_message_is_sent(
     let _worker = app.worker();
     for person in 0..2 {
         let id = app.queue(&world.main(), [person]).await.remove(0);
-        let message = app.ends(&id, MessageState::Sent).await;
+        let message = app.wait_for_state(&id, MessageState::Sent).await;
         assert_eq!(message.attempts.len(), 1);
         world.main().invalidate_tokens();
     }

@@ -1,9 +1,9 @@
-//! T23: the clock of one replica is wrong by an hour or a day. What replicas have to agree on goes by the
-//! database's clock, and how long something lasts by a steady one, so that nothing comes of it.
+//! T23: the clock of one replica is wrong by an hour or a day. This has no effect, because replicas use
+//! database time to coordinate and a monotonic clock to measure durations.
 //!
-//! Real processes under libfaketime; where that is not installed, these tests say so and are left out.
-//! (The signature of a callback covers its timestamp, which is compared with nobody's clock: what is
-//! sent again is known by its key, see `callback_replays`.)
+//! The tests run real processes under libfaketime and are skipped if it is not installed. (The timestamp of a
+//! callback is covered by its signature but not compared with a clock: replays are recognized by their
+//! fingerprint, see `callbacks::replays`.)
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use unionid_bridge::sandbox::{Call, Event, Options, Sandbox};
 use unionid_bridge::store::{Store, runs};
 
 use crate::harness::{
-    Backend, Bridge, SHORT_LEASE, Serving, TestDatabase, calling_back, ends, eventually, latest,
-    new, night, queue, route, signal, until, world_of,
+    Backend, Bridge, SHORT_LEASE, ServeProcess, TestDatabase, calling_back, eventually, latest,
+    new_message, new_route, queue, run_sync, signal, until, wait_for_state, world_of_pages,
 };
 
 const EACH_SECOND: &str = "[sync]\nschedule = '* * * * * *'";
@@ -30,8 +30,8 @@ async fn all_runs(store: &Store) -> Vec<Run> {
     runs::list(store.reader(), None, 1_000).await.unwrap()
 }
 
-/// The doctor finds that the clock is wrong: the test would prove nothing otherwise.
-async fn assert_is_off(bridge: &Bridge) {
+/// Asserts that `doctor` finds the clock wrong. Otherwise the test would prove nothing.
+async fn assert_clock_is_wrong(bridge: &Bridge) {
     let report = bridge.json(&["doctor"]).await;
     let checks = report["checks"].as_array().unwrap();
     let clock = checks.iter().find(|check| check["name"] == "clock-database").unwrap();
@@ -45,24 +45,24 @@ async fn assert_is_off(bridge: &Bridge) {
 #[case::a_day_behind("-1d", Backend::Postgres)]
 #[tokio::test]
 async fn a_replica_whose_clock_is_wrong_runs_the_ticks_of_the_database(
-    #[case] off: &str,
+    #[case] offset: &str,
     #[case] backend: Backend,
 ) {
     const TICKS: i64 = 6;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let world = Sandbox::with_followers(200).await.unwrap();
     let right = Bridge::on(&world, &database.url, EACH_SECOND);
-    let Some(wrong) = Bridge::on(&world, &database.url, EACH_SECOND).with_clock(off) else {
+    let Some(wrong) = Bridge::on(&world, &database.url, EACH_SECOND).with_clock(offset) else {
         return;
     };
-    night(&right).await;
-    assert_is_off(&wrong).await;
+    run_sync(&right).await;
+    assert_clock_is_wrong(&wrong).await;
     world.reset_stats();
     let store = right.store().await;
-    let (one, other) = (Serving::start(&right).await, Serving::start(&wrong).await);
+    let (one, other) = (ServeProcess::start(&right).await, ServeProcess::start(&wrong).await);
     let began = now(&store).await;
     eventually("some ticks", async || now(&store).await > began + TimeDelta::seconds(TICKS)).await;
-    // Now it is alone.
+    // Only the replica with the wrong clock remains.
     assert_eq!(one.stop().await.0, Some(0));
     let alone = now(&store).await + TimeDelta::seconds(1);
     let scheduled = async || all_runs(&store).await.into_iter().filter_map(|run| run.scheduled_at);
@@ -72,16 +72,16 @@ async fn a_replica_whose_clock_is_wrong_runs_the_ticks_of_the_database(
 
     let ended = now(&store).await;
     let mut ticks: Vec<_> = scheduled().await.collect();
-    // The first service began before the other was there.
+    // The first service started before the other.
     let earliest = all_runs(&store).await.last().unwrap().started_at - TimeDelta::seconds(1);
     for tick in &ticks {
-        assert!((earliest..=ended).contains(tick), "{tick} is no tick of {earliest} to {ended}");
+        assert!((earliest..=ended).contains(tick), "{tick} is not between {earliest} and {ended}");
     }
     let all = ticks.len();
     ticks.sort_unstable();
     ticks.dedup();
     assert_eq!(ticks.len(), all, "a tick was run twice");
-    assert_eq!(world.requests(Call::StableToken), 0, "the token was good all the time");
+    assert_eq!(world.requests(Call::StableToken), 0, "the token was valid all the time");
     right.assert_mirrors(&world).await;
 }
 
@@ -89,20 +89,20 @@ async fn a_replica_whose_clock_is_wrong_runs_the_ticks_of_the_database(
 #[case::ahead("+0", "+1d")]
 #[case::back("+1d", "+0")]
 #[tokio::test]
-async fn the_schedule_goes_on_when_the_clock_is_set(#[case] before: &str, #[case] after: &str) {
+async fn the_schedule_goes_on_when_the_clock_is_set(#[case] first: &str, #[case] then: &str) {
     let Some(database) = TestDatabase::new(Backend::Postgres).await else { return };
     let world = Sandbox::with_followers(200).await.unwrap();
     let bridge = Bridge::on(&world, &database.url, EACH_SECOND);
     let file = bridge.folder().join("clock");
-    std::fs::write(&file, before).unwrap();
-    let Some(bridge) = bridge.with_clock_of(&file) else { return };
-    let serving = Serving::start(&bridge).await;
+    std::fs::write(&file, first).unwrap();
+    let Some(bridge) = bridge.with_clock_offset_file(&file) else { return };
+    let serving = ServeProcess::start(&bridge).await;
     let store = bridge.store().await;
     eventually("the first ticks", async || all_runs(&store).await.len() > 1).await;
-    std::fs::write(&file, after).unwrap();
+    std::fs::write(&file, then).unwrap();
     let set = now(&store).await;
-    let had = all_runs(&store).await.len();
-    eventually("more ticks", async || all_runs(&store).await.len() > had + 2).await;
+    let before = all_runs(&store).await.len();
+    eventually("more ticks", async || all_runs(&store).await.len() > before + 2).await;
     let waited = now(&store).await - set;
     assert!(waited < TimeDelta::seconds(10), "{waited}");
     assert_eq!(serving.stop().await.0, Some(0));
@@ -117,7 +117,7 @@ async fn the_schedule_goes_on_when_the_clock_is_set(#[case] before: &str, #[case
 #[case::a_day_behind("-1d")]
 #[tokio::test]
 async fn no_lease_is_taken_early_and_a_run_that_was_put_down_goes_on_at_once(
-    #[case] off: &str,
+    #[case] offset: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const PAGES: u64 = 8;
@@ -126,22 +126,22 @@ async fn no_lease_is_taken_early_and_a_run_that_was_put_down_goes_on_at_once(
     let options = options.latency(Call::UserGet, Duration::from_millis(700));
     let world = Sandbox::start(options).await.unwrap();
     let right = Bridge::on(&world, &database.url, SHORT_LEASE);
-    let Some(wrong) = Bridge::on(&world, &database.url, SHORT_LEASE).with_clock(off) else {
+    let Some(wrong) = Bridge::on(&world, &database.url, SHORT_LEASE).with_clock(offset) else {
         return;
     };
     let store = right.store().await;
-    let peer = Serving::start(&wrong).await;
+    let peer = ServeProcess::start(&wrong).await;
 
     let sync = right.start(&["sync"]);
-    // Longer than three leases, with the peer looking for runs that nobody works on.
+    // Longer than three leases, while the peer searches for abandoned runs.
     until("half of the pages", || world.requests(Call::UserGet) > 6).await;
     let run = all_runs(&store).await.remove(0);
     assert_eq!((run.state, run.resumed_at_page), (RunState::Running, None));
     signal(&sync, "TERM");
     assert_eq!(sync.wait_with_output().await.unwrap().status.code(), Some(75));
-    let put_down = now(&store).await;
+    let stopped_at = now(&store).await;
     eventually("the peer", async || all_runs(&store).await[0].resumed_at_page.is_some()).await;
-    let waited = now(&store).await - put_down;
+    let waited = now(&store).await - stopped_at;
     assert!(waited < TimeDelta::seconds(5), "{waited}");
     eventually("the end", async || all_runs(&store).await[0].state == RunState::Succeeded).await;
     let runs = all_runs(&store).await;
@@ -157,7 +157,7 @@ async fn a_run_that_waits_for_its_quota_is_not_resumed_by_a_replica_that_thinks_
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let world = world_of(4, 500).await;
+    let world = world_of_pages(4, 500).await;
     world.main().set_quota(Call::UserInfoBatchget, Some(12));
     let right = Bridge::on(&world, &database.url, SHORT_LEASE);
     let Some(wrong) = Bridge::on(&world, &database.url, SHORT_LEASE).with_clock("+2d") else {
@@ -167,8 +167,8 @@ async fn a_run_that_waits_for_its_quota_is_not_resumed_by_a_replica_that_thinks_
     let paused = latest(&right).await;
     assert_eq!(paused["state"], "paused");
     world.reset_stats();
-    let peer = Serving::start(&wrong).await;
-    // It looks for runs every three seconds.
+    let peer = ServeProcess::start(&wrong).await;
+    // It searches for runs every three seconds.
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(peer.stop().await.0, Some(0));
     assert_eq!(world.requests(Call::UserInfoBatchget), 0);
@@ -184,16 +184,16 @@ async fn a_run_that_waits_for_its_quota_is_not_resumed_by_a_replica_that_thinks_
 #[case::a_day_behind("-1d", Backend::Postgres)]
 #[tokio::test]
 async fn logins_look_ups_callbacks_and_messages_are_as_right_as_ever(
-    #[case] off: &str,
+    #[case] offset: &str,
     #[case] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
     let world = calling_back(50).await;
     let right = Bridge::on(&world, &database.url, NO_SYNC);
-    let Some(wrong) = Bridge::on(&world, &database.url, NO_SYNC).with_clock(off) else { return };
-    night(&right).await;
+    let Some(wrong) = Bridge::on(&world, &database.url, NO_SYNC).with_clock(offset) else { return };
+    run_sync(&right).await;
     let key = right.key("login,resolve").await;
-    let (serving, peer) = (Serving::start(&wrong).await, Serving::start(&right).await);
+    let (serving, peer) = (ServeProcess::start(&wrong).await, ServeProcess::start(&right).await);
     let (main, program) = (world.main(), world.mini_program().unwrap());
     let unionid = main.person(7).unionid.unwrap();
 
@@ -203,7 +203,7 @@ async fn logins_look_ups_callbacks_and_messages_are_as_right_as_ever(
     let path = format!("/v1/resolve-openid?unionid={unionid}");
     let found = serving.call("GET", &path).key(&key).send().await;
     assert_eq!((found.status, &found.json()["openid"]), (200, &main.person(7).openid.into()));
-    // A callback that WeChat signed now, first here and then at the peer: the second is known.
+    // A callback is sent to one replica and then to the other, which recognizes the replay.
     let envelope = main.envelope(Event::unsubscribe(7)).unwrap();
     let path = format!("/v1/callbacks/{}?{}", main.appid(), envelope.query);
     for service in [&serving, &peer] {
@@ -217,41 +217,41 @@ async fn logins_look_ups_callbacks_and_messages_are_as_right_as_ever(
     assert_eq!(peer.stop().await.0, Some(0));
 
     let store = right.store().await;
-    let message = new(route(&store, &main, 8).await, None);
+    let message = new_message(new_route(&store, &main, 8).await, None);
     let id = queue(&store, &[message]).await.remove(0);
-    let sent = ends(&store, &id, MessageState::Sent).await;
+    let sent = wait_for_state(&store, &id, MessageState::Sent).await;
     assert_eq!(sent.attempt, 1);
     assert_eq!(world.sent_messages().len(), 1);
-    assert_eq!(world.requests(Call::StableToken), 1, "the token was good all the time");
+    assert_eq!(world.requests(Call::StableToken), 1, "the token was valid all the time");
     assert_eq!(serving.stop().await.0, Some(0));
 }
 
 #[rstest]
 #[tokio::test]
 async fn a_token_is_renewed_before_its_end_and_no_oftener_whatever_the_clock_says(
-    #[values("+1d", "-1d")] off: &str,
+    #[values("+1d", "-1d")] offset: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    /// Renewed at half of it.
-    const LIFE: Duration = Duration::from_secs(8);
+    /// Tokens are renewed after half of this time.
+    const LIFETIME: Duration = Duration::from_secs(8);
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let options = Options { token_lifetime: LIFE, ..Options::with_followers(200) };
+    let options = Options { token_lifetime: LIFETIME, ..Options::with_followers(200) };
     let world = Sandbox::start(options).await.unwrap();
     let right = Bridge::on(&world, &database.url, NO_SYNC);
-    let Some(wrong) = Bridge::on(&world, &database.url, NO_SYNC).with_clock(off) else { return };
-    let serving = Serving::start(&wrong).await;
+    let Some(wrong) = Bridge::on(&world, &database.url, NO_SYNC).with_clock(offset) else { return };
+    let serving = ServeProcess::start(&wrong).await;
     let store = right.store().await;
     let began = now(&store).await;
     let (mut person, mut elapsed) = (0, TimeDelta::zero());
     while elapsed < TimeDelta::seconds(18) {
-        let message = new(route(&store, &world.main(), person).await, None);
+        let message = new_message(new_route(&store, &world.main(), person).await, None);
         let id = queue(&store, &[message]).await.remove(0);
-        ends(&store, &id, MessageState::Sent).await;
+        wait_for_state(&store, &id, MessageState::Sent).await;
         (person, elapsed) = ((person + 1) % 200, now(&store).await - began);
     }
     let refused = world.stats().errors(Call::TemplateSend, 42001);
-    assert_eq!(refused, 0, "the token was used past its end");
-    // One at the start, and one each half life; asked a little early, WeChat gives the same once more.
+    assert_eq!(refused, 0, "the token was used after it expired");
+    // One at the start and one per half lifetime. If called early, WeChat returns the same token again.
     let refreshes = world.requests(Call::StableToken) as i64;
     let halves = elapsed.num_seconds() / 4 + 1;
     assert!((halves / 2..=2 * halves).contains(&refreshes), "{refreshes} in {elapsed}");

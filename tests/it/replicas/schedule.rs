@@ -1,7 +1,7 @@
-//! T5: five services on one database, and a schedule that fires each second: one run for each account
-//! and tick, and the others record that they skip it.
+//! T5: five services on one database with a schedule that ticks every second. Each account has one run per
+//! tick, and the other services log that they skip it.
 //!
-//! Twelve ticks, or with `FULL_FAULTS=1` all hundred, which takes 100 s on each database.
+//! Runs twelve ticks, or a hundred with `FULL_FAULTS=1`, which takes 100 s on each database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use unionid_bridge::model::{Run, RunState, Trigger};
 use unionid_bridge::sandbox::{OfficialAccount, Options, Sandbox};
 use unionid_bridge::store::runs;
 
-use crate::harness::{Backend, Bridge, Serving, TestDatabase, full_faults};
+use crate::harness::{Backend, Bridge, ServeProcess, TestDatabase, full_faults};
 
 const REPLICAS: usize = 5;
 
-/// Few connections each, since other tests use the server too; a log that a test can read.
+/// Few connections, because other tests use the server too, and a log in JSON.
 const EACH_SECOND: &str =
     "max_connections = 5\n[sync]\nschedule = '* * * * * *'\n[log]\nformat = 'json'";
 
@@ -33,10 +33,10 @@ async fn two_accounts() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// How many replicas said of each tick that they skip it.
-fn skipped(said: &str) -> BTreeMap<Tick, usize> {
+/// Returns the number of replicas that skipped each tick, according to the log.
+fn skipped(log: &str) -> BTreeMap<Tick, usize> {
     let mut found = BTreeMap::new();
-    for line in said.lines() {
+    for line in log.lines() {
         let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
         if line["message"] == "tick skipped" {
             assert!(line["reason"].is_string(), "no reason: {line}");
@@ -48,8 +48,9 @@ fn skipped(said: &str) -> BTreeMap<Tick, usize> {
     found
 }
 
-/// How many runs each tick had. The newest of each account may have been put down by the end.
-fn run(newest_first: &[Run]) -> BTreeMap<Tick, usize> {
+/// Returns the number of runs of each tick. The newest run of each account may have been interrupted by the
+/// shutdown.
+fn runs_by_tick(newest_first: &[Run]) -> BTreeMap<Tick, usize> {
     let (mut found, mut accounts) = (BTreeMap::new(), BTreeSet::new());
     for run in newest_first {
         assert_eq!(run.trigger, Trigger::Schedule, "{run:?}");
@@ -70,34 +71,36 @@ async fn of_five_services_one_runs_at_each_tick_and_the_others_skip_it(
     let world = two_accounts().await;
     let bridge = Bridge::on(&world, &database.url, EACH_SECOND);
     assert_eq!(bridge.run(&["migrate", "up"]).await.status.code(), Some(0));
-    let replicas = join_all((0..REPLICAS).map(|_| Serving::start(&bridge))).await;
+    let replicas = join_all((0..REPLICAS).map(|_| ServeProcess::start(&bridge))).await;
     let store = bridge.store().await;
-    // The first whole second that all of them see, with one for the first beat.
+    // Starts with the first whole second that all replicas see, after their first beat.
     let now = DateTime::from_timestamp_millis(store.now().await.unwrap()).unwrap();
     let (begin, end) = (now + TimeDelta::seconds(2), now + TimeDelta::seconds(2 + ticks));
     tokio::time::sleep(Duration::from_secs(ticks as u64 + 4)).await;
 
-    let mut said = String::new();
-    for (code, talk) in join_all(replicas.into_iter().map(Serving::stop)).await {
+    let mut log = String::new();
+    for (code, output) in join_all(replicas.into_iter().map(ServeProcess::stop)).await {
         assert_eq!(code, Some(0));
-        said += &String::from_utf8(talk).unwrap();
+        log += &String::from_utf8(output).unwrap();
     }
     let runs = runs::list(store.reader(), None, 1_000).await.unwrap();
-    let (run, skipped) = (run(&runs), skipped(&said));
+    let (run, skipped) = (runs_by_tick(&runs), skipped(&log));
     assert!(run.values().all(|runs| *runs == 1), "a tick was run twice: {run:?}");
     let within = |tick: &Tick| (begin.timestamp()..end.timestamp()).contains(&tick.1);
-    let (mut had_run, mut had_skips) = (0, 0);
+    let (mut run_count, mut skip_count) = (0, 0);
     for (tick, runs) in run.iter().filter(|(tick, _)| within(tick)) {
         let skips = skipped.get(tick).copied().unwrap_or_default();
         assert!(runs + skips <= REPLICAS, "{tick:?}: {runs} runs, {skips} skips");
-        had_run += runs;
-        had_skips += skips;
+        run_count += runs;
+        skip_count += skips;
     }
-    // A replica whose beat came a second late has nothing to say of the tick before; where the machine
-    // is that busy, some ticks go by.
-    let (most_runs, most_skips) = (2 * ticks as usize, had_run * (REPLICAS - 1));
-    assert!(had_run * 4 >= most_runs * 3, "{had_run} of {most_runs} ticks were run");
-    assert!(had_skips * 4 >= most_skips * 3, "{had_skips} of {most_skips} skips were recorded");
-    println!("{had_run} of {most_runs} ticks were run, {had_skips} of {most_skips} skips recorded");
+    // A replica whose beat is a second late does not log the tick before. On a busy machine, some ticks are
+    // missed.
+    let (max_runs, max_skips) = (2 * ticks as usize, run_count * (REPLICAS - 1));
+    assert!(run_count * 4 >= max_runs * 3, "{run_count} of {max_runs} ticks were run");
+    assert!(skip_count * 4 >= max_skips * 3, "{skip_count} of {max_skips} skips were recorded");
+    println!(
+        "{run_count} of {max_runs} ticks were run, {skip_count} of {max_skips} skips recorded"
+    );
     bridge.assert_mirrors(&world).await;
 }

@@ -1,5 +1,5 @@
-//! T6: who holds an account's lease is stopped (SIGSTOP) past its end, another process takes over, and
-//! the first wakes (SIGCONT): it writes nothing any more, and says so.
+//! T6: the holder of an account's lease is stopped (SIGSTOP) until after the lease expired, and another
+//! process takes over. When the first one continues (SIGCONT), it writes nothing and reports the loss.
 
 use rstest::rstest;
 use tokio::process::Child;
@@ -8,8 +8,8 @@ use unionid_bridge::sandbox::{Call, Sandbox};
 use unionid_bridge::store::{Store, runs};
 
 use crate::harness::{
-    Backend, Bridge, SHORT_LEASE, Serving, TestDatabase, eventually, latest, night, signal, talk,
-    until_stopped, world_of,
+    Backend, Bridge, SHORT_LEASE, ServeProcess, TestDatabase, eventually, latest, run_sync, signal,
+    stderr, until_stopped, world_of_pages,
 };
 
 const PAGES: u64 = 4;
@@ -17,21 +17,21 @@ const PAGE_SIZE: usize = 500;
 const LEAVE: u64 = 45;
 const JOIN: u64 = 10;
 
-/// A mirror of the first night, and a world that has changed since.
-async fn second_night(url: &str) -> (Sandbox, Bridge) {
-    let world = world_of(PAGES, PAGE_SIZE).await;
+/// A mirror after the first run, and a sandbox that has changed since.
+async fn before_second_run(url: &str) -> (Sandbox, Bridge) {
+    let world = world_of_pages(PAGES, PAGE_SIZE).await;
     let bridge = Bridge::on(&world, url, SHORT_LEASE);
-    night(&bridge).await;
+    run_sync(&bridge).await;
     world.main().leave(100..100 + LEAVE);
     world.main().join(JOIN);
     world.reset_stats();
     (world, bridge)
 }
 
-/// A sync that stops at this place.
-async fn stopped_at(bridge: &Bridge, place: &str) -> Child {
+/// Starts a sync and waits until it is stopped at a failpoint.
+async fn stopped_at(bridge: &Bridge, failpoint: &str) -> Child {
     let mut sync = bridge.command(&["sync"]);
-    let stopped = sync.env("FAILPOINTS", place).spawn().unwrap();
+    let stopped = sync.env("FAILPOINTS", failpoint).spawn().unwrap();
     until_stopped(&stopped).await;
     stopped
 }
@@ -40,32 +40,32 @@ async fn all_runs(store: &Store) -> Vec<Run> {
     runs::list(store.reader(), None, 100).await.unwrap()
 }
 
-async fn sleeps_through_its_lease(backend: Backend, place: &str) {
+async fn assert_writes_nothing_after_lease(backend: Backend, failpoint: &str) {
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let (world, bridge) = second_night(&database.url).await;
-    let stopped = stopped_at(&bridge, place).await;
+    let (world, bridge) = before_second_run(&database.url).await;
+    let stopped = stopped_at(&bridge, failpoint).await;
     let open = latest(&bridge).await;
     assert_eq!(open["state"], "running");
 
-    // Another process waits for the lease to end, takes the run over and ends it.
-    let run = night(&bridge).await;
+    // Another process waits until the lease expires, takes over the run, and finishes it.
+    let run = run_sync(&bridge).await;
     assert_eq!((&run["id"], &run["unfollowed"]), (&open["id"], &LEAVE.into()));
     bridge.assert_mirrors(&world).await;
-    // A sweep by what the first one knows would mark these as having left.
+    // A sweep with the first process's outdated data would mark these as having left.
     assert_eq!(world.main().rejoin(100..100 + LEAVE), LEAVE);
-    night(&bridge).await;
+    run_sync(&bridge).await;
     bridge.assert_mirrors(&world).await;
     let store = bridge.store().await;
     let (before, calls) = (all_runs(&store).await, world.requests(Call::UserGet));
 
     signal(&stopped, "CONT");
     let output = stopped.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(75), "{}", talk(&output));
-    let said = format!("another process took over the sync of {}", world.main().appid());
-    assert!(talk(&output).contains(&said), "{}", talk(&output));
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+    let message = format!("another process took over the sync of {}", world.main().appid());
+    assert!(stderr(&output).contains(&message), "{}", stderr(&output));
     assert_eq!(all_runs(&store).await, before);
     bridge.assert_mirrors(&world).await;
-    // At most the page it had asked for when it was stopped, and those under way behind it.
+    // At most the page that it was fetching when it was stopped, and the pages in flight after it.
     assert!(world.requests(Call::UserGet) <= calls + 3);
 }
 
@@ -76,24 +76,24 @@ async fn sleeps_through_its_lease(backend: Backend, place: &str) {
 #[case::before_the_sweep("sync.before_sweep=1*return(stop)")]
 #[tokio::test]
 async fn who_slept_through_its_lease_writes_nothing_once_it_wakes(
-    #[case] place: &str,
+    #[case] failpoint: &str,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    sleeps_through_its_lease(backend, place).await;
+    assert_writes_nothing_after_lease(backend, failpoint).await;
 }
 
-/// The server ends the transaction, whose locks would keep the other process waiting. (SQLite has no
-/// server: there a process that is stopped in a transaction keeps all others from writing.)
+/// The database server ends the idle transaction, whose locks would block the other process. (SQLite has no
+/// server: there, a process that is stopped inside a transaction blocks all other writers.)
 #[rstest]
 #[case::in_a_page("sync.page_half_written=1*off->1*return(stop)")]
 #[case::in_the_sweep("sync.half_swept=1*return(stop)")]
 #[case::at_the_end_of_the_sweep("sync.before_close=1*return(stop)")]
 #[tokio::test]
 async fn who_is_stopped_in_a_transaction_does_not_keep_the_next_from_taking_over(
-    #[case] place: &str,
+    #[case] failpoint: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    sleeps_through_its_lease(backend, place).await;
+    assert_writes_nothing_after_lease(backend, failpoint).await;
 }
 
 #[rstest]
@@ -102,19 +102,19 @@ async fn a_service_that_slept_through_its_lease_says_so_and_serves_on(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let (world, bridge) = second_night(&database.url).await;
+    let (world, bridge) = before_second_run(&database.url).await;
     let each_second = "[sync]\nlease_seconds = 1\nschedule = '* * * * * *'";
-    let place = "sync.page_fetched=1*off->1*return(stop)";
-    let sleepy = Bridge::on(&world, &database.url, each_second).with("FAILPOINTS", place);
-    let sleepy = Serving::start(&sleepy).await;
+    let failpoint = "sync.page_fetched=1*off->1*return(stop)";
+    let sleepy = Bridge::on(&world, &database.url, each_second).with("FAILPOINTS", failpoint);
+    let sleepy = ServeProcess::start(&sleepy).await;
     until_stopped(&sleepy.child).await;
     let store = bridge.store().await;
     let open = all_runs(&store).await.remove(0);
     assert_eq!(open.state, RunState::Running);
 
     let peer = Bridge::on(&world, &database.url, each_second);
-    let awake = Serving::start(&peer).await;
-    eventually("the other to end the run and to make its own", async || {
+    let awake = ServeProcess::start(&peer).await;
+    eventually("the other process to finish the run and to start its own", async || {
         let runs = all_runs(&store).await;
         runs.len() > 3 && runs.iter().skip(1).all(|run| run.state == RunState::Succeeded)
     })
@@ -123,14 +123,14 @@ async fn a_service_that_slept_through_its_lease_says_so_and_serves_on(
     assert_eq!(taken.counts.unfollowed, LEAVE);
 
     signal(&sleepy.child, "CONT");
-    let says = format!("another process took over the sync of {}", world.main().appid());
-    let has_said = async || String::from_utf8_lossy(&sleepy.said()).contains(&says);
-    eventually("the first to say so", has_said).await;
+    let message = format!("another process took over the sync of {}", world.main().appid());
+    let is_logged = async || String::from_utf8_lossy(&sleepy.output()).contains(&message);
+    eventually("the first process to report the loss", is_logged).await;
     assert_eq!(sleepy.call("GET", "/readyz").send().await.status, 200);
     assert_eq!(awake.stop().await.0, Some(0));
-    // It takes its part again.
-    let had = all_runs(&store).await.len();
-    eventually("runs of its own", async || all_runs(&store).await.len() > had + 1).await;
+    // The first process runs syncs again.
+    let before = all_runs(&store).await.len();
+    eventually("runs of its own", async || all_runs(&store).await.len() > before + 1).await;
     assert_eq!(sleepy.stop().await.0, Some(0));
 
     let runs = all_runs(&store).await;

@@ -1,4 +1,4 @@
-//! Runs that were interrupted or paused go on by themselves, in one replica only.
+//! Interrupted and paused runs resume automatically, in one replica only.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use unionid_bridge::model::{RunState, Trigger};
 use unionid_bridge::sandbox::Call;
 
 use crate::harness::{
-    Backend, Bridge, TestApp, TestDatabase, Watch, beat, crash, move_to, next_tick, stopped_clock,
-    world_of,
+    Backend, Bridge, Telemetry, TestApp, TestDatabase, beat, crash, move_to, next_tick,
+    stopped_clock, world_of_pages,
 };
 
 #[rstest]
@@ -17,7 +17,8 @@ use crate::harness::{
 async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubles_it(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let (world, clock, watch) = (world_of(4, 500).await, stopped_clock(), Watch::begin());
+    let (world, clock, telemetry) =
+        (world_of_pages(4, 500).await, stopped_clock(), Telemetry::capture());
     world.main().set_quota(Call::UserInfoBatchget, Some(12));
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let app = app.timed(&clock);
@@ -26,19 +27,19 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
     let resume_at = paused.resume_at.unwrap();
     assert!(resume_at > clock.now());
 
-    // Before its time nothing moves it, not even a tick.
+    // Nothing resumes it before its time, not even a tick.
     let mut schedule = app.schedule();
     beat(&mut schedule).await;
     let tick = next_tick(&clock);
     if tick < resume_at {
         move_to(&clock, tick);
         beat(&mut schedule).await;
-        assert!(watch.logged("the run before is paused and will be resumed"));
+        assert!(telemetry.logged("the previous run is paused and will be resumed"));
     }
     let runs = app.runs().await;
     assert_eq!((runs.len(), runs[0].state), (1, RunState::Paused));
 
-    // Enough for all of it: pages whose profiles were told when the quota ran out may be asked again.
+    // Enough for the whole run: profiles that were fetched when the quota ran out may be fetched again.
     world.main().set_quota(Call::UserInfoBatchget, Some(30));
     world.reset_quotas();
     move_to(&clock, resume_at + TimeDelta::seconds(1));
@@ -55,7 +56,7 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
 async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = world_of(4, 500).await;
+    let world = world_of_pages(4, 500).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 2");
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
@@ -64,7 +65,7 @@ async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
     let app = TestApp::process(&world, database, store, "").await;
     let mut schedule = app.schedule();
     beat(&mut schedule).await;
-    assert_eq!(app.runs().await[0].resumed_at_page, None, "its lease still stood");
+    assert_eq!(app.runs().await[0].resumed_at_page, None, "resumed before the lease expired");
     tokio::time::sleep(Duration::from_secs(2)).await;
     beat(&mut schedule).await;
     let runs = app.runs().await;
@@ -79,7 +80,7 @@ async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
 async fn two_replicas_that_find_the_same_interrupted_run_make_no_second_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = world_of(4, 500).await;
+    let world = world_of_pages(4, 500).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = Bridge::on(&world, &database.url, "[sync]\nlease_seconds = 1");
     crash(&bridge, "sync.page_committed=1*off->return").await;

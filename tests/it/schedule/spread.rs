@@ -1,4 +1,4 @@
-//! Accounts spread over the replicas: at a tick, and when a replica ends.
+//! Accounts are spread over the replicas: at a tick, and when a replica stops.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::harness::{Backend, TestApp, move_to, next_tick, stopped_clock};
 
 const ACCOUNTS: usize = 4;
 
-/// A world of several Official Accounts.
+/// A sandbox with several Official Accounts.
 async fn world() -> Sandbox {
     let mut options = Options::with_followers(100);
     for number in 2..=ACCOUNTS {
@@ -29,18 +29,18 @@ async fn world() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// Syncs last for long enough to be seen at work.
+/// Makes syncs last long enough to be observed.
 fn slow_down(world: &Sandbox) {
     world.fail(Call::UserGet, When::Always, Fault::Stall(Duration::from_secs(6)));
 }
 
-/// The schedule of a process that beats each second, until it is stopped.
-struct Beating {
+/// The scheduler of a process, which beats every second until it is stopped.
+struct Scheduler {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Beating {
+impl Scheduler {
     fn start(app: &TestApp, first: Duration) -> Self {
         let stop = CancellationToken::new();
         let mut schedule = Schedule::new(app.app.clone(), stop.clone());
@@ -66,7 +66,7 @@ fn tick(clock: &Clock) {
     move_to(clock, next_tick(clock));
 }
 
-/// How many accounts each process is at work on.
+/// Returns the number of accounts that each process is syncing.
 async fn shares(app: &TestApp) -> Vec<usize> {
     let leases = entity::lease::Entity::find().all(app.app.store.reader()).await.unwrap();
     let held = leases.iter().filter(|lease| lease.name.starts_with("sync:"));
@@ -77,20 +77,20 @@ async fn shares(app: &TestApp) -> Vec<usize> {
     shares.into_values().collect()
 }
 
-/// Waits until every account is at work, and tells how many each process has.
-async fn all_at_work(app: &TestApp) -> Vec<usize> {
+/// Waits until every account is being synced. Returns the number of accounts of each process.
+async fn all_syncing(app: &TestApp) -> Vec<usize> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let shares = shares(app).await;
         if shares.iter().sum::<usize>() == ACCOUNTS {
             return shares;
         }
-        assert!(Instant::now() < deadline, "at work on {shares:?}");
+        assert!(Instant::now() < deadline, "accounts being synced by process: {shares:?}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Waits until every account has had its run, one each, and that has succeeded.
+/// Waits until every account has exactly one run, which succeeded.
 async fn all_done(app: &TestApp, world: &Sandbox) -> Vec<Run> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let runs = loop {
@@ -103,7 +103,7 @@ async fn all_done(app: &TestApp, world: &Sandbox) -> Vec<Run> {
     };
     assert_eq!(runs.len(), ACCOUNTS, "{runs:?}");
     for number in 0..ACCOUNTS {
-        app.of(number).assert_mirrors(world).await;
+        app.for_account(number).assert_mirrors(world).await;
     }
     runs
 }
@@ -118,14 +118,16 @@ async fn at_a_tick_two_replicas_take_half_of_the_accounts_each(
     let other = one.replica(&world).await.timed(&clock);
     let one = one.timed(&clock);
     slow_down(&world);
-    let beating =
-        [Beating::start(&one, Duration::ZERO), Beating::start(&other, Duration::from_millis(400))];
+    let schedulers = [
+        Scheduler::start(&one, Duration::ZERO),
+        Scheduler::start(&other, Duration::from_millis(400)),
+    ];
     tick(&clock);
-    assert_eq!(all_at_work(&one).await, [2, 2]);
+    assert_eq!(all_syncing(&one).await, [2, 2]);
     world.clear_faults();
     all_done(&one, &world).await;
-    for beating in beating {
-        beating.stop().await;
+    for scheduler in schedulers {
+        scheduler.stop().await;
     }
 }
 
@@ -137,13 +139,13 @@ async fn a_process_alone_takes_all_accounts_one_after_the_other_and_soon(
     let (world, clock) = (world().await, stopped_clock());
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let app = app.timed(&clock);
-    let beating = Beating::start(&app, Duration::ZERO);
+    let scheduler = Scheduler::start(&app, Duration::ZERO);
     tick(&clock);
     let mut runs = all_done(&app, &world).await;
-    beating.stop().await;
+    scheduler.stop().await;
     runs.sort_by_key(|run| run.started_at);
     for pair in runs.windows(2) {
-        // More than a beat.
+        // More than one beat.
         assert!(pair[1].started_at - pair[0].started_at > TimeDelta::seconds(1), "{runs:?}");
     }
     let took = runs[ACCOUNTS - 1].started_at - runs[0].started_at;
@@ -161,18 +163,18 @@ async fn a_process_that_ends_leaves_its_accounts_to_the_others(
     let others = others.map(|other| other.timed(&clock));
     let one = one.timed(&clock);
     slow_down(&world);
-    let ending = Beating::start(&one, Duration::ZERO);
+    let ending = Scheduler::start(&one, Duration::ZERO);
     tick(&clock);
-    assert_eq!(all_at_work(&one).await, [ACCOUNTS]);
+    assert_eq!(all_syncing(&one).await, [ACCOUNTS]);
     ending.stop().await;
     assert!(shares(&one).await.is_empty());
     assert!(one.runs().await.iter().all(|run| run.state == RunState::Paused));
 
-    let beating = others.each_ref().map(|other| Beating::start(other, Duration::ZERO));
-    assert_eq!(all_at_work(&one).await, [2, 2]);
+    let schedulers = others.each_ref().map(|other| Scheduler::start(other, Duration::ZERO));
+    assert_eq!(all_syncing(&one).await, [2, 2]);
     world.clear_faults();
     all_done(&one, &world).await;
-    for beating in beating {
-        beating.stop().await;
+    for scheduler in schedulers {
+        scheduler.stop().await;
     }
 }

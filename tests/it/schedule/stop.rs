@@ -1,4 +1,4 @@
-//! A process that is asked to end does not wait for a database that is silent.
+//! Shutdown does not wait for a database that stopped responding.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use unionid_bridge::scheduler;
 use unionid_bridge::store::{Options, Store};
 
-use crate::harness::{Backend, Proxy, TestApp, TestDatabase, Way, pages_of};
+use crate::harness::{Backend, Proxy, ProxyMode, TestApp, TestDatabase, paged_world};
 
 /// Much longer than the test waits.
 const LONG: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 async fn the_schedule_ends_at_once_though_it_is_being_read(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 10).await;
+    let world = paged_world(100, 10).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     database.store().await.close().await.unwrap();
     let proxy = Proxy::to(database.server_address().unwrap()).await;
@@ -28,11 +28,11 @@ async fn the_schedule_ends_at_once_though_it_is_being_read(
     let stop = CancellationToken::new();
     let schedule = tokio::spawn(scheduler::run(app.app.clone(), stop.clone()));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    proxy.set(Way::Silent);
-    // Longer than it takes until runs that were left lying are looked for again.
+    proxy.set(ProxyMode::Blackhole);
+    // Longer than the interval of the search for interrupted runs.
     tokio::time::sleep(Duration::from_secs(5)).await;
     stop.cancel();
-    let asked = Instant::now();
+    let stopped_at = Instant::now();
     tokio::time::timeout(LONG, schedule).await.unwrap().unwrap().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(stopped_at.elapsed() < Duration::from_secs(2), "{:?}", stopped_at.elapsed());
 }

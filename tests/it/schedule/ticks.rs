@@ -1,4 +1,4 @@
-//! T7, T8: one run a tick, one catch-up after downtime, and no second run beside the first.
+//! T7, T8: one run per tick, one catch-up after downtime, and no second run during the first.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use unionid_bridge::sandbox::{Call, Options, Sandbox};
 use unionid_bridge::store::{Connection, leases};
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, Watch, beat, move_to, next_tick, stopped_clock};
+use crate::harness::{Backend, Telemetry, TestApp, beat, move_to, next_tick, stopped_clock};
 
 const DAY: chrono::Duration = chrono::Duration::days(1);
 
@@ -17,8 +17,8 @@ const DAY: chrono::Duration = chrono::Duration::days(1);
 async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let (world, clock, watch) =
-        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
+    let (world, clock, telemetry) =
+        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Telemetry::capture());
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let app = app.timed(&clock);
     let mut schedule = app.schedule();
@@ -33,7 +33,7 @@ async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once(
     assert_eq!(runs.len(), 1);
     assert_eq!((runs[0].trigger, runs[0].scheduled_at), (Trigger::Schedule, Some(tick)));
     assert_eq!(runs[0].state, RunState::Succeeded);
-    assert_eq!(watch.counter("schedule_missed_total"), 0);
+    assert_eq!(telemetry.counter("schedule_missed_total"), 0);
     app.assert_mirrors(&world).await;
 }
 
@@ -45,8 +45,8 @@ async fn however_many_ticks_were_missed_one_run_catches_up(
     #[case] missed: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let (world, clock, watch) =
-        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Watch::begin());
+    let (world, clock, telemetry) =
+        (Sandbox::with_followers(200).await.unwrap(), stopped_clock(), Telemetry::capture());
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let app = app.timed(&clock);
     app.sync_true(&world).await;
@@ -60,8 +60,8 @@ async fn however_many_ticks_were_missed_one_run_catches_up(
     assert_eq!(runs.len(), 2);
     assert_eq!((runs[0].trigger, runs[0].scheduled_at), (Trigger::CatchUp, Some(last_tick)));
     assert_eq!(runs[0].state, RunState::Succeeded);
-    assert_eq!(watch.counter("schedule_missed_total"), missed);
-    assert!(watch.logged("catching up"));
+    assert_eq!(telemetry.counter("schedule_missed_total"), missed);
+    assert!(telemetry.logged("catching up"));
 }
 
 #[rstest]
@@ -70,8 +70,8 @@ async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reas
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let options = Options::with_followers(200).latency(Call::UserGet, Duration::from_millis(400));
-    let (world, clock, watch) =
-        (Sandbox::start(options).await.unwrap(), stopped_clock(), Watch::begin());
+    let (world, clock, telemetry) =
+        (Sandbox::start(options).await.unwrap(), stopped_clock(), Telemetry::capture());
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let app = app.timed(&clock);
     let mut schedule = app.schedule();
@@ -79,13 +79,13 @@ async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reas
     for _ in 0..2 {
         move_to(&clock, next_tick(&clock));
         schedule.beat().await.unwrap();
-        // Lets the run begin, and not end.
+        // Lets the run begin but not end.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     schedule.drain().await;
     assert_eq!(app.runs().await.len(), 1);
-    assert_eq!(watch.counter("schedule_skipped_total"), 1);
-    assert!(watch.logged("tick skipped") && watch.logged("the run before has not ended"));
+    assert_eq!(telemetry.counter("schedule_skipped_total"), 1);
+    assert!(telemetry.logged("tick skipped") && telemetry.logged("the previous run has not ended"));
 }
 
 #[rstest]
@@ -120,7 +120,7 @@ async fn of_two_replicas_one_runs_at_each_tick(
 ) {
     const TICKS: usize = 3;
     let world = Sandbox::with_followers(200).await.unwrap();
-    let (clock, watch) = (stopped_clock(), Watch::begin());
+    let (clock, telemetry) = (stopped_clock(), Telemetry::capture());
     let Some(one) = TestApp::on(&world, backend).await else { return };
     let other = one.replica(&world).await.timed(&clock);
     let one = one.timed(&clock);
@@ -129,10 +129,10 @@ async fn of_two_replicas_one_runs_at_each_tick(
     for _ in 0..TICKS {
         move_to(&clock, next_tick(&clock));
         tokio::join!(beat(&mut first), beat(&mut second));
-        // Whoever came second has not kept the lease.
+        // The second replica has not kept the lease.
         let name = sync::lease_name(&one.account.appid);
         assert!(!leases::is_held(one.app.store.reader(), &name).await.unwrap());
     }
     assert_eq!(one.runs().await.len(), TICKS);
-    assert_eq!(watch.counter("schedule_skipped_total"), TICKS as u64);
+    assert_eq!(telemetry.counter("schedule_skipped_total"), TICKS as u64);
 }

@@ -1,4 +1,4 @@
-//! What stands in the database: ciphertext and digests, and nothing that is searched for.
+//! The database contains ciphertext and digests, but no secret.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ async fn texts(store: &Store, query: &str) -> Vec<Vec<u8>> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// Every row of every table of a server's.
+/// Returns the text of all rows of all tables on a database server.
 async fn dump(store: &Store) -> Vec<u8> {
     let mut all = Vec::new();
     for table in names(store, TABLES).await {
@@ -30,7 +30,7 @@ async fn dump(store: &Store) -> Vec<u8> {
     all
 }
 
-/// Of what the connection is at work in.
+/// The tables of the connection's schema.
 const TABLES: &str = "SELECT table_name AS name FROM information_schema.tables \
     WHERE table_schema IN (SELECT {schema}) AND table_type = 'BASE TABLE'";
 
@@ -47,17 +47,17 @@ async fn names(store: &Store, query: &str) -> Vec<String> {
     found.into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
 }
 
-/// In the database there is ciphertext and digests.
-pub async fn assert_sealed(database: &TestDatabase, secrets: &[&str], somebody: &str) {
+/// Asserts that the database contains no secret. `known` is a text that it contains, to check the search.
+pub async fn assert_sealed(database: &TestDatabase, secrets: &[&str], known: &str) {
     if let Some(file) = server::file(&database.url) {
         return assert_files_are_sealed(Path::new(&file), secrets);
     }
     let store = database.connect().await;
     let all = dump(&store).await;
-    assert_eq!(found(&all, &[somebody]), [somebody], "the search finds nothing at all");
+    assert_eq!(found(&all, &[known]), [known], "the search does not work");
     // PostgreSQL shows bytes in hex.
     let hex = |secret: &&str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let spelt: Vec<String> = secrets.iter().map(hex).collect();
-    let spelt: Vec<&str> = spelt.iter().map(String::as_str).collect();
-    assert_eq!(found(&all, &[secrets, &spelt].concat()), [""; 0]);
+    let encoded: Vec<String> = secrets.iter().map(hex).collect();
+    let encoded: Vec<&str> = encoded.iter().map(String::as_str).collect();
+    assert_eq!(found(&all, &[secrets, &encoded].concat()), [""; 0]);
 }

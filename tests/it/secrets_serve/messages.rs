@@ -1,14 +1,14 @@
-//! Messages that are sent, refused, lost and asked about, and what was said of them.
+//! Messages that are sent, refused, lost, and listed.
 
 use serde_json::{Value, json};
 use unionid_bridge::sandbox::{Call, Fault, OFFICIAL_ACCOUNT, Quirk};
 
-use super::Town;
+use super::Scenario;
 
-/// What a message says, to be found in no log.
+/// A text of a message that must not appear in any log.
 pub const TEXT: &str = "CanaryText07";
 
-impl Town {
+impl Scenario {
     pub async fn messages(&mut self) {
         let refused = self.send(1, json!({ "thing2": { "value": TEXT, "colour": "x" } })).await;
         assert_eq!(refused.0, 400);
@@ -31,7 +31,7 @@ impl Town {
             assert!([200, 202].contains(&status), "{status}");
             self.world.clear_faults();
             let path = format!("/v1/messages/{id}");
-            assert_eq!(self.ask("GET", &path, None).await.status, 200);
+            assert_eq!(self.request("GET", &path, None).await.status, 200);
         }
         for (path, status) in [
             ("/v1/messages".to_owned(), 200),
@@ -39,7 +39,7 @@ impl Town {
             ("/v1/message-counts".to_owned(), 200),
             (format!("/v1/official-accounts/{OFFICIAL_ACCOUNT}/templates"), 200),
         ] {
-            assert_eq!(self.ask("GET", &path, None).await.status, status, "{path}");
+            assert_eq!(self.request("GET", &path, None).await.status, status, "{path}");
         }
     }
 
@@ -52,7 +52,7 @@ impl Town {
             "url": format!("https://example.com/?{TEXT}"),
             "miniprogram": { "appid": program.appid(), "pagepath": format!("pages/{TEXT}") },
         });
-        let answer = self.ask("POST", "/v1/messages?wait=true", Some(body)).await;
+        let answer = self.request("POST", "/v1/messages?wait=true", Some(body)).await;
         (answer.status, answer.json()["id"].as_str().unwrap_or_default().to_owned())
     }
 }

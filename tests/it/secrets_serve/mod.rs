@@ -1,4 +1,4 @@
-//! T35 for the service: `serve` at trace handles whatever comes, and tells no secret to anybody.
+//! T35 for the service: `serve` with the log level trace handles all kinds of requests and reveals no secret.
 
 mod dump;
 mod messages;
@@ -13,10 +13,10 @@ use unionid_bridge::sandbox::{
     OfficialAccount, Options, Quirk, Sandbox, UserData,
 };
 
-use crate::harness::{Answer, Backend, Bridge, Serving, TestDatabase};
+use crate::harness::{Answer, Backend, Bridge, ServeProcess, TestDatabase};
 use crate::secrets::{
     ACCOUNT_SECRET, CALLBACK_TOKEN, CANARIES, DATABASE_PASSWORD, ENCODING_AES_KEY, PROGRAM_SECRET,
-    found, talkative,
+    found, verbose,
 };
 
 const SETTINGS: &str = "
@@ -31,7 +31,7 @@ format = 'json'
 
 const BAD_CODE: &str = "0CanaryLoginCode07";
 
-/// People who log in, follow, leave and are forgotten.
+/// People who log in, follow, leave and are erased.
 const PEOPLE: std::ops::Range<u64> = 0..20;
 
 async fn world() -> Sandbox {
@@ -44,12 +44,12 @@ async fn world() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// The database's URL with a password that nobody else has.
+/// Returns the database URL with a unique password.
 pub async fn url_with_canary(database: &TestDatabase, backend: Backend) -> String {
     let mut url = reqwest::Url::parse(&database.url).unwrap();
     match backend {
         Backend::Sqlite => return database.url.clone(),
-        // Where the server trusts this machine it does not look at the password.
+        // A server that trusts this machine ignores the password.
         Backend::Postgres if url.password().is_none() => {}
         Backend::Postgres => return database.url.clone(),
         Backend::Mysql => {
@@ -73,20 +73,20 @@ pub async fn url_with_canary(database: &TestDatabase, backend: Backend) -> Strin
     url.into()
 }
 
-/// Everything that was said to anybody, with a word for what it was.
+/// All outputs and answers, each with a description.
 #[derive(Default)]
-struct Told(Vec<(String, Vec<u8>)>);
+struct Outputs(Vec<(String, Vec<u8>)>);
 
-impl Told {
-    fn note(&mut self, what: &str, bytes: impl Into<Vec<u8>>) {
+impl Outputs {
+    fn record(&mut self, what: &str, bytes: impl Into<Vec<u8>>) {
         self.0.push((what.to_owned(), bytes.into()));
     }
 
-    fn answer(&mut self, what: &str, answer: &Answer) {
-        self.note(what, format!("{} {:?} {}", answer.status, answer.headers, answer.text));
+    fn record_answer(&mut self, what: &str, answer: &Answer) {
+        self.record(what, format!("{} {:?} {}", answer.status, answer.headers, answer.text));
     }
 
-    fn assert_silent(&self, secrets: &[&str]) {
+    fn assert_no_secrets(&self, secrets: &[&str]) {
         for (what, bytes) in &self.0 {
             let text = String::from_utf8_lossy(bytes);
             assert_eq!(found(bytes, secrets), [""; 0], "{what}: {text}");
@@ -94,51 +94,52 @@ impl Told {
     }
 }
 
-/// The service, who calls it, and what is said.
-struct Town {
+/// The service, the secrets, and all outputs so far.
+struct Scenario {
     world: Sandbox,
     bridge: Bridge,
-    serving: Serving,
+    serving: ServeProcess,
     key: String,
     secrets: Vec<String>,
-    told: Told,
+    outputs: Outputs,
 }
 
-impl Town {
-    async fn open(world: Sandbox, url: &str) -> Self {
-        let bridge = talkative(Bridge::on(&world, url, SETTINGS));
-        let mut told = Told::default();
+impl Scenario {
+    async fn start(world: Sandbox, url: &str) -> Self {
+        let bridge = verbose(Bridge::on(&world, url, SETTINGS));
+        let mut outputs = Outputs::default();
         for arguments in [&["migrate", "up"][..], &["sync"]] {
-            run(&bridge, &mut told, arguments).await;
+            run(&bridge, &mut outputs, arguments).await;
         }
         let scopes = "login,resolve,push,templates,erase,read,metrics,token";
-        let basis = ["keys", "create", "--name", "canary", "--scope", scopes];
-        let key = only_on_stdout(&bridge, &mut told, &basis, "key").await;
+        let create = ["keys", "create", "--name", "canary", "--scope", scopes];
+        let key = only_on_stdout(&bridge, &mut outputs, &create, "key").await;
         let mut secrets: Vec<String> = CANARIES.iter().map(|&secret| secret.to_owned()).collect();
         for account in ["main", "shop"] {
             let arguments = ["token", "show", account];
-            secrets.push(only_on_stdout(&bridge, &mut told, &arguments, "access_token").await);
+            secrets.push(only_on_stdout(&bridge, &mut outputs, &arguments, "access_token").await);
         }
         secrets.extend([key.clone(), BAD_CODE.to_owned()]);
-        // The secret part alone, too.
+        // Also the secret part alone.
         secrets.push(key.rsplit('_').next().unwrap().to_owned());
-        let serving = Serving::start(&bridge).await;
-        Self { world, bridge, serving, key, secrets, told }
+        let serving = ServeProcess::start(&bridge).await;
+        Self { world, bridge, serving, key, secrets, outputs }
     }
 
     fn program(&self) -> Account {
         self.world.mini_program().unwrap()
     }
 
-    async fn ask(&mut self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    async fn request(&mut self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let call = self.serving.call(method, path).key(&self.key);
         let call = if let Some(body) = body { call.json(body) } else { call };
         let answer = call.send().await;
-        self.told.answer(&format!("{method} {}", path.split('?').next().unwrap()), &answer);
+        self.outputs
+            .record_answer(&format!("{method} {}", path.split('?').next().unwrap()), &answer);
         answer
     }
 
-    /// A code of the person's, to be found nowhere afterwards, and what opens their data.
+    /// Mints a code for a person. Adds the code and the session key to the secrets.
     fn code(&mut self, person: u64) -> String {
         let code = self.program().mint_code(person);
         self.secrets.extend([code.clone(), self.program().session_key(person)]);
@@ -146,14 +147,14 @@ impl Town {
     }
 
     async fn log_in(&mut self, code: &str) -> u16 {
-        self.ask("POST", "/v1/login", Some(json!({ "code": code }))).await.status
+        self.request("POST", "/v1/login", Some(json!({ "code": code }))).await.status
     }
 
     async fn logins(&mut self) {
         let code = self.code(1);
         assert_eq!((self.log_in(&code).await, self.log_in(&code).await), (200, 200));
         assert_eq!(self.log_in(BAD_CODE).await, 400);
-        for (place, (fault, status)) in [
+        for (index, (fault, status)) in [
             (Fault::Stall(Duration::from_millis(1_500)), 504),
             (Fault::Errcode(40125), 502),
             (Fault::Errcode(45009), 503),
@@ -165,8 +166,8 @@ impl Town {
         .enumerate()
         {
             self.world.fail(Call::Jscode2session, 1.., fault);
-            let code = self.code(2 + place as u64);
-            assert_eq!(self.log_in(&code).await, status, "{place}");
+            let code = self.code(2 + index as u64);
+            assert_eq!(self.log_in(&code).await, status, "{index}");
             self.world.clear_faults();
         }
         self.program().quirk([9, 10], Quirk::NoUnionidAtLogin);
@@ -174,12 +175,12 @@ impl Town {
             let code = self.code(person);
             let (encrypted_data, iv) = self.program().encrypted_user_data(sealed);
             let body = json!({ "code": code, "encrypted_data": encrypted_data, "iv": iv });
-            let answer = self.ask("POST", "/v1/login", Some(body)).await;
+            let answer = self.request("POST", "/v1/login", Some(body)).await;
             assert_eq!(answer.status, if person == 9 { 200 } else { 400 }, "{answer:?}");
         }
         let code = self.code(11);
         for body in [json!({ "code": [code] })] {
-            let status = self.ask("POST", "/v1/login", Some(body)).await.status;
+            let status = self.request("POST", "/v1/login", Some(body)).await.status;
             assert!([400, 422].contains(&status), "{status}");
         }
     }
@@ -202,19 +203,21 @@ impl Town {
             ("/docs/".to_owned(), 200),
             ("/readyz?verbose".to_owned(), 200),
         ] {
-            let answer = self.ask("GET", &path, None).await;
-            // What holds the key for an identifier may refuse it as one or not know it.
+            let answer = self.request("GET", &path, None).await;
+            // A key in place of an identifier may be invalid or unknown.
             let fits = answer.status == status || (path.contains(&key) && answer.status == 404);
             assert!(fits, "{path}: {answer:?}");
         }
         let many = json!({ "users": [{ "unionid": unionid }, { "unionid": "nobody" }] });
-        assert_eq!(self.ask("POST", "/v1/resolve-openid", Some(many)).await.status, 200);
+        assert_eq!(self.request("POST", "/v1/resolve-openid", Some(many)).await.status, 200);
         let mut almost = self.key.clone();
         almost.pop();
         self.key = almost;
-        assert_eq!(self.ask("GET", "/v1/resolve-openid", None).await.status, 401);
+        assert_eq!(self.request("GET", "/v1/resolve-openid", None).await.status, 401);
         self.key = key;
-        assert!(self.ask("DELETE", &format!("/v1/identities/{unionid}"), None).await.status < 300);
+        assert!(
+            self.request("DELETE", &format!("/v1/identities/{unionid}"), None).await.status < 300
+        );
     }
 
     async fn call_backs(&mut self) {
@@ -241,11 +244,11 @@ impl Town {
             let path = format!("/v1/callbacks/{OFFICIAL_ACCOUNT}?{query}");
             let answer = self.serving.call("POST", &path).body(body).send().await;
             assert!([400, 403].contains(&answer.status), "{answer:?}");
-            self.told.answer("callback", &answer);
+            self.outputs.record_answer("callback", &answer);
         }
     }
 
-    /// Whoever is given a token is given it in this answer, and nowhere else.
+    /// Tokens are returned in these answers and must not appear elsewhere.
     async fn tokens(&mut self) {
         let path = format!("/v1/access-tokens/{OFFICIAL_ACCOUNT}");
         for (method, path, body) in [
@@ -263,7 +266,7 @@ impl Town {
                     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
                     self.secrets.push(token);
                 }
-                _ => self.told.answer("token API", &answer),
+                _ => self.outputs.record_answer("token API", &answer),
             }
         }
     }
@@ -271,7 +274,7 @@ impl Town {
     async fn operators(&mut self) {
         let id = self.key.split('_').nth(1).unwrap().to_owned();
         let rolled = ["keys", "roll", &id];
-        let new = only_on_stdout(&self.bridge, &mut self.told, &rolled, "key").await;
+        let new = only_on_stdout(&self.bridge, &mut self.outputs, &rolled, "key").await;
         self.secrets.push(new.clone());
         let new = new.split('_').nth(1).unwrap().to_owned();
         for arguments in [
@@ -284,17 +287,17 @@ impl Town {
             &["runs", "list", "--json"],
             &["resolve", "--from", MINI_PROGRAM, "--openid", "nobody"],
         ] {
-            run(&self.bridge, &mut self.told, arguments).await;
+            run(&self.bridge, &mut self.outputs, arguments).await;
         }
         let mut panics = self.bridge.command(&["sync", "--full"]);
         let output = panics.env("FAILPOINTS", "sync.page_fetched=panic").output().await.unwrap();
         assert!(found(&output.stderr, &["panicked at"]).len() == 1, "{output:?}");
-        self.told.note("panic", [output.stdout, output.stderr].concat());
+        self.outputs.record("panic", [output.stdout, output.stderr].concat());
         let process = format!("/proc/{}/cmdline", self.serving.child.id().unwrap());
-        self.told.note("command line", std::fs::read(process).unwrap());
+        self.outputs.record("command line", std::fs::read(process).unwrap());
     }
 
-    /// Openids and unionids of people who were at work.
+    /// Returns the openids and unionids of the people in this scenario.
     fn people(&self) -> Vec<String> {
         let of = |account: &Account, number| {
             let person = account.person(number);
@@ -309,31 +312,31 @@ impl Town {
     }
 }
 
-async fn run(bridge: &Bridge, told: &mut Told, arguments: &[&str]) {
+async fn run(bridge: &Bridge, outputs: &mut Outputs, arguments: &[&str]) {
     let output = bridge.run(arguments).await;
-    told.note(&arguments.join(" "), [output.stdout, output.stderr].concat());
+    outputs.record(&arguments.join(" "), [output.stdout, output.stderr].concat());
 }
 
-/// Runs what gives a secret, which is on stdout and nowhere else.
+/// Runs a command that prints a secret on stdout, and records only its stderr. Returns the secret.
 async fn only_on_stdout(
     bridge: &Bridge,
-    told: &mut Told,
+    outputs: &mut Outputs,
     arguments: &[&str],
     member: &str,
 ) -> String {
     let output = bridge.run(&[arguments, &["--json"]].concat()).await;
-    told.note(&arguments.join(" "), output.stderr);
+    outputs.record(&arguments.join(" "), output.stderr);
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     answer[member].as_str().unwrap().to_owned()
 }
 
-/// What was logged at info and above, and what is no line of the log.
-fn above_debug(said: &[u8]) -> String {
+/// Returns the log lines at info and above, and all lines that are not JSON.
+fn above_debug(output: &[u8]) -> String {
     let quiet = |line: &&str| {
         let level = serde_json::from_str::<Value>(line).ok().map(|line| line["level"].clone());
         !level.is_some_and(|level| level == "DEBUG" || level == "TRACE")
     };
-    String::from_utf8_lossy(said).lines().filter(quiet).collect::<Vec<_>>().join("\n")
+    String::from_utf8_lossy(output).lines().filter(quiet).collect::<Vec<_>>().join("\n")
 }
 
 #[rstest]
@@ -343,24 +346,24 @@ async fn a_service_at_trace_tells_no_secret_whatever_comes(
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
     let url = url_with_canary(&database, backend).await;
-    let mut town = Town::open(world().await, &url).await;
-    town.logins().await;
-    town.messages().await;
-    town.look_ups().await;
-    town.call_backs().await;
-    town.tokens().await;
-    town.operators().await;
-    let people = town.people();
-    let Town { world, serving, secrets, mut told, .. } = town;
-    let (code, said) = serving.stop().await;
+    let mut scenario = Scenario::start(world().await, &url).await;
+    scenario.logins().await;
+    scenario.messages().await;
+    scenario.look_ups().await;
+    scenario.call_backs().await;
+    scenario.tokens().await;
+    scenario.operators().await;
+    let people = scenario.people();
+    let Scenario { world, serving, secrets, mut outputs, .. } = scenario;
+    let (code, output) = serving.stop().await;
     assert_eq!(code, Some(0));
-    let quiet = above_debug(&said);
-    assert!(said.len() > quiet.len(), "trace says nothing");
-    assert_eq!(found(&said, &[messages::TEXT]), [""; 0], "a message's text is logged");
-    told.note("serve", said);
+    let quiet = above_debug(&output);
+    assert!(output.len() > quiet.len(), "trace logs nothing");
+    assert_eq!(found(&output, &[messages::TEXT]), [""; 0], "a message's text is logged");
+    outputs.record("serve", output);
 
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    told.assert_silent(&secrets);
+    outputs.assert_no_secrets(&secrets);
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
     assert_eq!(found(quiet.as_bytes(), &people), [""; 0], "{quiet}");
     dump::assert_sealed(&database, &secrets, &world.main().person(2).openid).await;

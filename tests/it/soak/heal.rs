@@ -1,4 +1,4 @@
-//! Healing: everything that was begun comes to its end, by itself or by what an operator does.
+//! Recovery: waits until all work has finished, by itself or after an operator's action.
 
 use std::time::Duration;
 
@@ -7,57 +7,56 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::town::Town;
+use super::cluster::Cluster;
 
-/// For how long a claim may last whose process was killed, a run whose replica was stopped, and what a
-/// slow machine adds.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of each step. Covers the claim of a killed process, the run of a stopped replica, and a slow
+/// machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A moment at which something is still not as it should be.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-impl Town {
-    /// After the last trouble: until all is done and the mirror is as good as it gets. `teller` tells of
-    /// messages until the night.
-    pub async fn heal(&self, teller: JoinHandle<()>) {
+impl Cluster {
+    /// Waits after the last fault until all messages and callbacks are done and a whole crawl succeeded.
+    /// `receipts` is the task that sends receipts until messages are stopped.
+    pub async fn heal(&self, receipts: JoinHandle<()>) {
         for (call, rule) in self.ledger.rules.lock().unwrap().drain(..) {
-            let mut struck = self.ledger.struck.lock().unwrap();
-            *struck.entry(call).or_default() += self.world.struck(rule);
+            let mut hits = self.ledger.hits.lock().unwrap();
+            *hits.entry(call).or_default() += self.world.hits(rule);
         }
         self.world.clear_faults();
-        self.dawn().await;
-        self.dusk.cancel();
-        self.until("callers to leave", async || self.is_quiet()).await;
+        self.restore().await;
+        self.stop_callers.cancel();
+        self.until("callers to stop", async || self.is_idle()).await;
         self.until("messages to be sent", async || self.push_on().await == 0).await;
-        self.night.cancel();
-        teller.await.unwrap();
-        self.until("receipts to be told", async || self.is_quiet()).await;
+        self.stop_messages.cancel();
+        receipts.await.unwrap();
+        self.until("receipts to be delivered", async || self.is_idle()).await;
         self.world.settled().await;
         let since = self.store.now().await.unwrap();
         self.until("a whole crawl", async || self.crawled(since).await).await;
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !holds().await {
-            assert!(Instant::now() < deadline, "waited for {what} in vain");
-            tokio::time::sleep(LOOK_EVERY).await;
+            assert!(Instant::now() < deadline, "timed out waiting for {what}");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What waits for minutes or hours does not; what a process has taken up is left to it. How many
-    /// messages have something left to do.
+    /// Makes messages due that wait for minutes or hours, except claimed ones. Returns the number of messages
+    /// that are not finished.
     async fn push_on(&self) -> u64 {
         use entity::message::{Column, Entity};
-        self.midnight().await;
+        self.start_new_day().await;
         let due = "UPDATE message SET due_at = 1 WHERE due_at > 1 AND sending_at IS NULL";
         self.store.writer().execute_unprepared(due).await.unwrap();
         let waiting = Entity::find().filter(Column::DueAt.is_not_null());
         waiting.count(self.store.reader()).await.unwrap()
     }
 
-    /// Whether a run that began after that has succeeded; asks for one otherwise. An operator confirms
-    /// what the guard holds, when everything is known to be well.
+    /// Whether a run that began after `since` succeeded. Otherwise requests a run, or confirms a held one, as
+    /// an operator does who knows that all is well.
     async fn crawled(&self, since: i64) -> bool {
         use entity::sync_run::{Column, Entity};
         let since = Entity::find().filter(Column::StartedAt.gte(since));
@@ -69,7 +68,7 @@ impl Town {
         let confirm = held.map(|run| format!("/v1/sync-runs/{}/confirm", run.id));
         let path = confirm.as_deref().unwrap_or("/v1/sync-runs");
         let body = confirm.is_none().then(|| json!({}));
-        self.ask("sync", ("POST", path), (None, body)).await;
+        self.request("sync", ("POST", path), (None, body)).await;
         false
     }
 }

@@ -1,27 +1,27 @@
-//! T43, the soak: replicas on one database, callers, people who come and go, and whatever can go wrong
-//! drawn from a seed. Then everything heals, and what was promised is compared with what is true.
+//! T43, the soak test: replicas on one database, callers, followers who join and leave, and faults drawn from
+//! a seed. Afterwards all faults are removed, the cluster recovers, and its state is compared with the truth.
 //!
 //! ```text
 //! cargo test --test it soak                                                   a short one on each database
 //! SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test it soak::postgres -- --nocapture    ten minutes on one
 //! ```
 //!
-//! The seed is told at the beginning, and again where it fails. The same seed draws the same troubles for
-//! the same callers; how they meet is up to the machine.
+//! The seed is printed at the beginning, and again after a failure. The same seed draws the same faults and
+//! the same behaviour of callers; their interleaving depends on the machine.
 
-#![expect(clippy::print_stdout, reason = "the soak tells its seed, and what it saw")]
+#![expect(clippy::print_stdout, reason = "the soak test prints its seed and statistics")]
 
 mod callers;
 mod check;
-mod dice;
+mod cluster;
 mod heal;
+mod inject;
+mod invariants;
 mod ledger;
-mod life;
 mod plan;
+mod population;
 mod replica;
-mod strike;
-mod town;
-mod witness;
+mod rng;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +31,14 @@ use futures::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use dice::Dice;
-use plan::{Blow, Place, draw};
-use strike::Fate;
-use town::Town;
+use cluster::Cluster;
+use inject::FaultInjector;
+use plan::{ScheduledFault, Setup, draw};
+use rng::SeededRng;
 
 use crate::harness::Backend;
 
-/// How long things go wrong unless `SOAK_SECONDS` says otherwise.
+/// Default of `SOAK_SECONDS`: how long faults are injected.
 const SECONDS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,13 +58,13 @@ async fn mysql() {
 
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
-/// Tells how to do it again, where it fails, and what the replicas said.
+/// After a failure, prints how to repeat the run and saves the output of the replicas.
 struct Replay {
-    how: String,
-    town: Arc<Town>,
+    command: String,
+    cluster: Arc<Cluster>,
 }
 
 impl Drop for Replay {
@@ -73,13 +73,13 @@ impl Drop for Replay {
             return;
         }
         let folder = std::env::temp_dir();
-        for (number, replica) in self.town.replicas.iter().enumerate() {
+        for (number, replica) in self.cluster.replicas.iter().enumerate() {
             let path = folder.join(format!("soak-{}-{number}.log", std::process::id()));
-            let _ = std::fs::write(&path, replica.said());
-            println!("soak: replica {number} said {}", path.display());
+            let _ = std::fs::write(&path, replica.output());
+            println!("soak: output of replica {number}: {}", path.display());
         }
-        println!("soak: the same again: {}", self.how);
-        self.town.abandon();
+        println!("soak: repeat with: {}", self.command);
+        self.cluster.abort();
     }
 }
 
@@ -88,50 +88,52 @@ async fn soak(backend: Backend, replicas: usize) {
     let seed = variable("SOAK_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let name = format!("{backend:?}").to_lowercase();
     let seconds = time.as_secs();
-    let how = format!(
+    let command = format!(
         "SOAK_SECONDS={seconds} SOAK_SEED={seed} cargo test --test it soak::{name} -- --nocapture"
     );
-    let Some(town) = Town::open(backend, replicas).await else { return };
-    println!("soak: {how}");
-    let replay = Replay { how, town: town.clone() };
-    let teller = people(&town, seed);
-    fall(&town, draw(seed, Place { backend, replicas, time })).await;
-    println!("soak: troubles {:?}", town.ledger.troubles.lock().unwrap());
-    town.heal(teller).await;
-    town.check().await;
-    println!("soak: answers by caller and status {:?}", town.ledger.answers.lock().unwrap());
+    let Some(cluster) = Cluster::start(backend, replicas).await else { return };
+    println!("soak: {command}");
+    let replay = Replay { command, cluster: cluster.clone() };
+    let receipts = spawn_tasks(&cluster, seed);
+    inject_all(&cluster, draw(seed, Setup { backend, replicas, time })).await;
+    println!("soak: faults {:?}", cluster.ledger.faults.lock().unwrap());
+    cluster.heal(receipts).await;
+    cluster.check().await;
+    println!("soak: answers by caller and status {:?}", cluster.ledger.answers.lock().unwrap());
     drop(replay);
 }
 
-/// Everybody begins, each with chances of their own. Who tells of messages goes on longest.
-fn people(town: &Arc<Town>, seed: u64) -> JoinHandle<()> {
-    let mut dice = Dice::new(seed ^ 0x50_4e_4f_50);
-    let mut own = || Dice::new(dice.throw());
-    town.send_out(life::drift(town.clone(), own()));
-    town.send_out(callers::log_in(town.clone(), own()));
-    town.send_out(callers::look_up(town.clone(), own()));
-    town.send_out(callers::send(town.clone(), own()));
-    town.send_out(callers::operate(town.clone()));
-    town.send_out(witness::watch(town.clone()));
-    tokio::spawn(life::receipts(town.clone(), own()))
+/// Starts all tasks, each with its own random numbers. Returns the one that pushes receipts, which runs
+/// longest.
+fn spawn_tasks(cluster: &Arc<Cluster>, seed: u64) -> JoinHandle<()> {
+    let mut rng = SeededRng::new(seed ^ 0x50_4e_4f_50);
+    let mut fork = || SeededRng::new(rng.next());
+    cluster.spawn(population::drift(cluster.clone(), fork()));
+    cluster.spawn(callers::log_in(cluster.clone(), fork()));
+    cluster.spawn(callers::look_up(cluster.clone(), fork()));
+    cluster.spawn(callers::send(cluster.clone(), fork()));
+    cluster.spawn(callers::operate(cluster.clone()));
+    cluster.spawn(invariants::watch(cluster.clone()));
+    tokio::spawn(population::push_receipts(cluster.clone(), fork()))
 }
 
-/// Each blow at its moment; ends when the last is over.
-async fn fall(town: &Arc<Town>, plan: Vec<Blow>) {
-    let (fate, began) = (Fate::of(town.clone()), Instant::now());
-    let mut blows: FuturesUnordered<_> = plan
+/// Injects each fault at its time. Returns when the last one is over.
+async fn inject_all(cluster: &Arc<Cluster>, plan: Vec<ScheduledFault>) {
+    let (injector, began) = (FaultInjector::new(cluster.clone()), Instant::now());
+    let mut faults: FuturesUnordered<_> = plan
         .into_iter()
-        .map(async |blow| {
-            tokio::time::sleep_until(began + blow.at).await;
-            println!("soak: {blow}");
-            fate.strike(blow.trouble).await;
+        .map(async |scheduled| {
+            tokio::time::sleep_until(began + scheduled.at).await;
+            println!("soak: {scheduled}");
+            injector.inject(scheduled.fault).await;
         })
         .collect();
     loop {
         tokio::select! {
-            over = blows.next() => if over.is_none() { return },
+            over = faults.next() => if over.is_none() { return },
+            // Fails early if a task has panicked.
             () = tokio::time::sleep(Duration::from_millis(500)) => {
-                town.is_quiet();
+                cluster.is_idle();
             }
         }
     }

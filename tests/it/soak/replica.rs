@@ -1,20 +1,20 @@
-//! One `serve` process under a supervisor, as systemd or Kubernetes would have it.
+//! A `serve` process under a supervisor that restarts it, like systemd or Kubernetes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::harness::{Balancer, Bridge, Proxy, Serving, signal};
+use crate::harness::{Balancer, Bridge, Proxy, ServeProcess, signal};
 
-/// A place for a process, and its way to the database.
+/// A replica: its current process and its proxy to the database.
 pub struct Replica {
     number: usize,
     pub bridge: Bridge,
-    /// `None` where the database is a file.
+    /// `None` for SQLite.
     pub proxy: Option<Proxy>,
     balancer: Arc<Balancer>,
-    /// Held while something happens to it: one thing at a time.
-    serving: tokio::sync::Mutex<Option<Serving>>,
-    said: Mutex<Vec<u8>>,
+    /// Locked during a fault, so that only one fault at a time affects the process.
+    process: tokio::sync::Mutex<Option<ServeProcess>>,
+    output: Mutex<Vec<u8>>,
     starts: Mutex<u64>,
 }
 
@@ -25,105 +25,107 @@ impl Replica {
         proxy: Option<Proxy>,
         balancer: Arc<Balancer>,
     ) -> Self {
-        let (serving, said, starts) = Default::default();
-        Self { number, bridge, proxy, balancer, serving, said, starts }
+        let (process, output, starts) = Default::default();
+        Self { number, bridge, proxy, balancer, process, output, starts }
     }
 
-    /// Starts it, again and again where the database does not let it: it is up when this returns.
+    /// Starts the process, and repeats that until it is up: without the database, it exits.
     pub async fn start(&self) {
-        self.up(&mut *self.serving.lock().await).await;
+        self.bring_up(&mut *self.process.lock().await).await;
     }
 
-    async fn up(&self, serving: &mut Option<Serving>) {
+    async fn bring_up(&self, process: &mut Option<ServeProcess>) {
         loop {
-            match Serving::try_start(&self.bridge).await {
+            match ServeProcess::try_start(&self.bridge).await {
                 Ok(started) => {
                     self.balancer.set(self.number, started.address);
                     *self.starts.lock().unwrap() += 1;
-                    *serving = Some(started);
+                    *process = Some(started);
                     return;
                 }
-                Err(said) => self.note(said),
+                Err(output) => self.append_output(output),
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 
-    fn note(&self, said: Vec<u8>) {
-        self.said.lock().unwrap().extend(said);
+    fn append_output(&self, output: Vec<u8>) {
+        self.output.lock().unwrap().extend(output);
     }
 
+    /// Sends SIGKILL and restarts the process after `down`.
     pub async fn kill(&self, down: Duration) {
-        let mut serving = self.serving.lock().await;
-        self.note(self.taken(&mut serving).kill().await);
+        let mut process = self.process.lock().await;
+        self.append_output(self.take(&mut process).kill().await);
         tokio::time::sleep(down).await;
-        self.up(&mut serving).await;
+        self.bring_up(&mut process).await;
     }
 
+    /// Sends SIGTERM and restarts the process after `down`.
     pub async fn terminate(&self, down: Duration) {
-        let mut serving = self.serving.lock().await;
-        self.end(&mut serving).await;
+        let mut process = self.process.lock().await;
+        self.shut_down(&mut process).await;
         tokio::time::sleep(down).await;
-        self.up(&mut serving).await;
+        self.bring_up(&mut process).await;
     }
 
-    /// Ends it for good, as an operator does.
+    /// Sends SIGTERM without a restart.
     pub async fn stop(&self) {
-        self.end(&mut *self.serving.lock().await).await;
+        self.shut_down(&mut *self.process.lock().await).await;
     }
 
-    async fn end(&self, serving: &mut Option<Serving>) {
-        let ended = self.taken(serving).stop();
-        let (code, said) = tokio::time::timeout(Duration::from_secs(25), ended)
+    async fn shut_down(&self, process: &mut Option<ServeProcess>) {
+        let stopped = self.take(process).stop();
+        let (code, output) = tokio::time::timeout(Duration::from_secs(25), stopped)
             .await
-            .unwrap_or_else(|_| panic!("replica {} did not end within 25 s", self.number));
-        self.note(said);
-        assert_eq!(code, Some(0), "replica {} on SIGTERM", self.number);
+            .unwrap_or_else(|_| panic!("replica {} did not exit within 25 s", self.number));
+        self.append_output(output);
+        assert_eq!(code, Some(0), "exit code of replica {} after SIGTERM", self.number);
     }
 
     pub async fn freeze(&self, time: Duration) {
-        let serving = self.serving.lock().await;
-        let child = &serving.as_ref().unwrap().child;
+        let process = self.process.lock().await;
+        let child = &process.as_ref().unwrap().child;
         signal(child, "STOP");
         tokio::time::sleep(time).await;
         signal(child, "CONT");
     }
 
-    /// It must not have ended by itself.
-    fn taken(&self, serving: &mut Option<Serving>) -> Serving {
-        let mut taken = serving.take().unwrap();
+    /// Takes the process. Panics if it has exited by itself.
+    fn take(&self, process: &mut Option<ServeProcess>) -> ServeProcess {
+        let mut taken = process.take().unwrap();
         if let Some(status) = taken.child.try_wait().unwrap() {
-            self.note(taken.said());
-            panic!("replica {} ended by itself: {status}", self.number);
+            self.append_output(taken.output());
+            panic!("replica {} exited by itself: {status}", self.number);
         }
         taken
     }
 
-    /// Ends it at once, where nobody looks after it any more.
-    pub fn abandon(&self) {
-        if let Ok(mut serving) = self.serving.try_lock() {
-            drop(serving.take());
+    /// Kills the process, unless a fault holds it.
+    pub fn abort(&self) {
+        if let Ok(mut process) = self.process.try_lock() {
+            drop(process.take());
         }
     }
 
-    /// Answers its own probes, past the balancer.
+    /// Whether `/readyz` of this replica answers 200.
     pub async fn is_ready(&self) -> bool {
-        let serving = self.serving.lock().await;
-        let answer = serving.as_ref().unwrap().call("GET", "/readyz").try_send().await;
+        let process = self.process.lock().await;
+        let answer = process.as_ref().unwrap().call("GET", "/readyz").try_send().await;
         answer.is_ok_and(|answer| answer.status == 200)
     }
 
-    /// How often it came up.
+    /// Returns how often the process was started successfully.
     pub fn starts(&self) -> u64 {
         *self.starts.lock().unwrap()
     }
 
-    /// Everything that its processes said.
-    pub fn said(&self) -> String {
-        let mut said = self.said.lock().unwrap().clone();
-        if let Ok(serving) = self.serving.try_lock() {
-            said.extend(serving.as_ref().map(Serving::said).unwrap_or_default());
+    /// Returns the output of all its processes.
+    pub fn output(&self) -> String {
+        let mut output = self.output.lock().unwrap().clone();
+        if let Ok(process) = self.process.try_lock() {
+            output.extend(process.as_ref().map(ServeProcess::output).unwrap_or_default());
         }
-        String::from_utf8_lossy(&said).into_owned()
+        String::from_utf8_lossy(&output).into_owned()
     }
 }

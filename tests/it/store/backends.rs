@@ -1,4 +1,4 @@
-//! That no database is left out unseen, and that the schema means the same on each.
+//! Skipped databases are reported, and migrations work on each database.
 
 use std::process::Command;
 
@@ -9,22 +9,22 @@ use crate::harness::{Backend, TestDatabase};
 
 #[test]
 fn a_database_that_is_missing_is_told_and_where_it_is_required_a_failure() {
-    let test = "databases::migrating_twice_changes_nothing_and_down_takes_all_back";
+    let test = "store::backends::migrating_twice_changes_nothing_and_down_takes_all_back";
     let run = |required: &str| {
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", &format!("{test}::backend_2_Backend__Postgres"), "--nocapture"]);
         again.env_remove("TEST_POSTGRES_URL").env("TEST_REQUIRE", required);
         let output = again.output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     };
     let missing = "TEST_POSTGRES_URL is not set";
-    let (passed, said) = run("");
-    assert!(passed && said.contains("1 passed"), "{said}");
-    assert!(said.contains(&format!("LEFT OUT: {missing}")), "{said}");
+    let (passed, output) = run("");
+    assert!(passed && output.contains("1 passed"), "{output}");
+    assert!(output.contains(&format!("LEFT OUT: {missing}")), "{output}");
     for required in ["databases", "clocks, databases"] {
-        let (passed, said) = run(required);
-        assert!(!passed && said.contains("1 failed") && said.contains(missing), "{said}");
+        let (passed, output) = run(required);
+        assert!(!passed && output.contains("1 failed") && output.contains(missing), "{output}");
     }
     assert!(run("clocks,servers").0);
 }

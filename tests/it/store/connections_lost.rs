@@ -1,4 +1,4 @@
-//! Statements that nobody waits for any more: the caller went away, or had no more patience.
+//! Statements whose caller went away or timed out, and connections that stopped responding.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use futures::future::join_all;
 use rstest::rstest;
 use unionid_bridge::store::{Options, Store, accounts};
 
-use crate::harness::{Backend, Proxy, TestDatabase, Way};
+use crate::harness::{Backend, Proxy, ProxyMode, TestDatabase};
 
 const CONNECTIONS: u32 = 3;
 
 async fn store_of(url: String, max_connections: u32) -> Store {
-    hurried_store_of(url, max_connections, Duration::from_secs(20)).await
+    store_with_limit(url, max_connections, Duration::from_secs(20)).await
 }
 
-async fn hurried_store_of(url: String, max_connections: u32, statement_limit: Duration) -> Store {
+async fn store_with_limit(url: String, max_connections: u32, statement_limit: Duration) -> Store {
     let acquire_timeout = Duration::from_secs(2);
     let options = Options { url, max_connections, acquire_timeout, statement_limit };
     Store::connect(&options).await.unwrap()
@@ -30,8 +30,8 @@ async fn a_transaction_given_up_while_it_begins_is_nobody_elses(
     let (other, store) = (database.store().await, store_of(database.url.clone(), 1).await);
     for round in 0..150 {
         let moment = Duration::from_micros(20 * round);
-        let begun = tokio::time::timeout(moment, store.begin()).await;
-        drop(begun);
+        let transaction = tokio::time::timeout(moment, store.begin()).await;
+        drop(transaction);
         let appid = format!("wx{round:016x}").parse().unwrap();
         accounts::find_or_insert(&store, &appid).await.unwrap();
         let seen = accounts::find(other.reader(), &appid).await.unwrap();
@@ -46,12 +46,12 @@ async fn a_transaction_whose_beginning_took_too_long_is_nobody_elses(
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
     let other = database.store().await;
-    let mut given_up = 0;
+    let mut timed_out = 0;
     for round in 1..60 {
         let moment = Duration::from_micros(50 * round);
-        let store = hurried_store_of(database.url.clone(), 1, moment).await;
-        given_up += u64::from(store.begin().await.is_err());
-        // The only connection, for a statement that has as long as it takes.
+        let store = store_with_limit(database.url.clone(), 1, moment).await;
+        timed_out += u64::from(store.begin().await.is_err());
+        // Uses the only connection, without the short limit.
         let appid = format!("wx{round:016x}").parse().unwrap();
         let found = accounts::find_or_insert(&store.for_all_rows(), &appid).await;
         found.unwrap();
@@ -59,10 +59,10 @@ async fn a_transaction_whose_beginning_took_too_long_is_nobody_elses(
         assert!(seen.is_some(), "what was written after {moment:?} is not committed");
         store.close().await.unwrap();
     }
-    assert!(given_up > 0, "no transaction was given up while it began");
+    assert!(timed_out > 0, "no transaction timed out while it began");
 }
 
-/// While all connections are in use nothing is lost, and the limit on their number holds.
+/// While all connections are in use, none is replaced and the limit on their number holds.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_merely_in_use_are_not_replaced(
@@ -76,8 +76,8 @@ async fn connections_that_are_merely_in_use_are_not_replaced(
     }
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(6) {
-        let asked = tokio::time::timeout(Duration::from_millis(300), store.now()).await;
-        assert!(asked.is_err(), "{asked:?} by one more connection");
+        let result = tokio::time::timeout(Duration::from_millis(300), store.now()).await;
+        assert!(result.is_err(), "{result:?} on an additional connection");
     }
     drop(held);
     store.now().await.unwrap();
@@ -91,25 +91,26 @@ async fn connections_that_fell_silent_leave_their_places_to_others(
     let Some(database) = TestDatabase::new(backend).await else { return };
     let proxy = Arc::new(Proxy::to(database.server_address().unwrap()).await);
     let store = store_of(database.url_through(proxy.address).unwrap(), CONNECTIONS).await;
-    let ask = || async { tokio::time::timeout(Duration::from_millis(300), store.now()).await };
+    let query = || async { tokio::time::timeout(Duration::from_millis(300), store.now()).await };
     for _ in 0..2 {
-        for answer in join_all((0..CONNECTIONS).map(|_| ask())).await {
+        for answer in join_all((0..CONNECTIONS).map(|_| query())).await {
             answer.unwrap().unwrap();
         }
-        proxy.set(Way::Silent);
-        for answer in join_all((0..CONNECTIONS).map(|_| ask())).await {
+        proxy.set(ProxyMode::Blackhole);
+        for answer in join_all((0..CONNECTIONS).map(|_| query())).await {
             assert!(answer.is_err(), "{answer:?}");
         }
-        proxy.set(Way::Open);
-        let back = Instant::now();
-        while join_all((0..CONNECTIONS).map(|_| ask())).await.iter().any(|answer| answer.is_err()) {
-            assert!(back.elapsed() < Duration::from_secs(10), "no connection is left");
+        proxy.set(ProxyMode::Forward);
+        let restored = Instant::now();
+        while join_all((0..CONNECTIONS).map(|_| query())).await.iter().any(|answer| answer.is_err())
+        {
+            assert!(restored.elapsed() < Duration::from_secs(10), "no connection is left");
         }
     }
 }
 
-/// A connection that is being tested when its server falls silent is waited for by sqlx for ever. So
-/// there are some with a single place each, and asked all the time: it happens to one of them.
+/// sqlx waits forever for a connection that stops responding while sqlx tests it. Several pools with a single
+/// connection each are queried all the time, so that this happens to one of them.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn places_held_by_connections_that_are_never_heard_of_again_are_had_again(
@@ -119,7 +120,7 @@ async fn places_held_by_connections_that_are_never_heard_of_again_are_had_again(
     let proxy = Arc::new(Proxy::to(database.server_address().unwrap()).await);
     let url = database.url_through(proxy.address).unwrap();
     let stores = join_all((0..8).map(|_| store_of(url.clone(), 1))).await;
-    let ask = async |store: Store| {
+    let query = async |store: Store| {
         tokio::time::timeout(Duration::from_millis(300), store.now())
             .await
             .is_ok_and(|now| now.is_ok())
@@ -128,16 +129,19 @@ async fn places_held_by_connections_that_are_never_heard_of_again_are_had_again(
         .iter()
         .flat_map(|store| [store; 4])
         .cloned()
-        .map(|store| async move { while ask(store.clone()).await {} });
+        .map(|store| async move { while query(store.clone()).await {} });
     let callers = tokio::spawn(join_all(callers));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    proxy.set(Way::Silent);
+    proxy.set(ProxyMode::Blackhole);
     callers.await.unwrap();
-    proxy.set(Way::Open);
-    let back = Instant::now();
+    proxy.set(ProxyMode::Forward);
+    let restored = Instant::now();
     for store in stores {
-        while !ask(store.clone()).await {
-            assert!(back.elapsed() < Duration::from_secs(15), "a place is still held");
+        while !query(store.clone()).await {
+            assert!(
+                restored.elapsed() < Duration::from_secs(15),
+                "a dead connection still occupies the pool"
+            );
         }
     }
 }

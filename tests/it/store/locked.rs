@@ -1,4 +1,4 @@
-//! Another program holds a lock for long, and callers give up and come back.
+//! Another program holds a lock for long, and callers time out and retry.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::harness::{Backend, TestDatabase, eventually};
 const CONNECTIONS: u32 = 4;
 const CALLERS: usize = 12;
 
-/// Several times as long as a connection is waited for.
+/// Several times the timeout for a connection.
 const HELD_FOR: Duration = Duration::from_secs(13);
 
-/// Gives the connections a name, on PostgreSQL.
+/// Sets the application name of connections on PostgreSQL.
 fn named(url: &str, name: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     match url.starts_with("postgres") {
@@ -39,7 +39,7 @@ async fn share(store: &Store, account: AccountId) -> Result<(), store::Error> {
     .await
 }
 
-/// Connections to the server: of that name on PostgreSQL, of that database on MariaDB and MySQL.
+/// Returns the number of connections: by application name on PostgreSQL, by database on MariaDB and MySQL.
 async fn count(observer: &DatabaseConnection, name: &str) -> i64 {
     let backend = observer.get_database_backend();
     let text = match backend {
@@ -70,31 +70,31 @@ async fn statements_given_up_while_they_wait_for_a_lock_do_not_pile_up_on_the_se
     let holder = database.connect_with(1).await;
     let held = holder.begin().await.unwrap();
     accounts::lock_all(&held).await.unwrap();
-    // The holder's own, where it is counted.
+    // The holder's connection, where it is counted.
     let others = if backend == Backend::Mysql { 1 } else { 0 };
 
     let began = Instant::now();
     let callers = join_all((0..CALLERS).map(async |_| {
         while began.elapsed() < HELD_FOR {
-            let asked = Instant::now();
+            let began = Instant::now();
             assert!(share(&store, account).await.is_err(), "the lock is not held");
-            assert!(asked.elapsed() < Duration::from_millis(1_500), "{:?}", asked.elapsed());
+            assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
         }
     }));
     let watch = async {
-        let mut most = 0;
+        let mut max = 0;
         while began.elapsed() < HELD_FOR {
-            most = most.max(count(&observer, &name).await - others);
-            // A transaction that says nothing is ended by the server.
+            max = max.max(count(&observer, &name).await - others);
+            // The server ends idle transactions.
             store::now(&held).await.unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        most
+        max
     };
-    let (_, most) = tokio::join!(callers, watch);
-    assert!(most <= 2 * i64::from(CONNECTIONS), "{most} connections at once");
+    let (_, max) = tokio::join!(callers, watch);
+    assert!(max <= 2 * i64::from(CONNECTIONS), "{max} connections at once");
     drop(held);
-    eventually("the lock to be had", async || share(&store, account).await.is_ok()).await;
+    eventually("the lock to be free", async || share(&store, account).await.is_ok()).await;
     let is_few = async || count(&observer, &name).await - others <= i64::from(CONNECTIONS);
-    eventually("the others to be gone", is_few).await;
+    eventually("the other connections to close", is_few).await;
 }

@@ -1,4 +1,4 @@
-//! T24: several processes migrate one database at once, or die while they do.
+//! T24: several processes migrate one database at once, or die meanwhile.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use rstest::rstest;
 use unionid_bridge::sandbox::Sandbox;
 use unionid_bridge::store::schema;
 
-use crate::harness::{Backend, Bridge, TestDatabase, night, signal, talk};
+use crate::harness::{Backend, Bridge, TestDatabase, run_sync, signal, stderr};
 
-/// How many steps the command said that it applied.
-fn applied(talk: &str) -> usize {
-    let line = talk.lines().find(|line| line.ends_with("migrations applied")).unwrap();
+/// Returns the number of migrations that the command reports as applied.
+fn applied(stderr: &str) -> usize {
+    let line = stderr.lines().find(|line| line.ends_with("migrations applied")).unwrap();
     line.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -26,14 +26,14 @@ async fn of_three_processes_that_migrate_at_once_one_does_it_and_none_fails(
     let (one, two, three) = tokio::join!(up(), up(), up());
     let mut steps = Vec::new();
     for output in [one, two, three] {
-        assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
-        steps.push(applied(&talk(&output)));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        steps.push(applied(&stderr(&output)));
     }
     steps.sort_unstable();
     let all = schema::status(&database.connect().await).await.unwrap().len();
     assert_eq!(steps, [0, 0, all]);
-    assert_eq!(applied(&talk(&up().await)), 0);
-    night(&bridge).await;
+    assert_eq!(applied(&stderr(&up().await)), 0);
+    run_sync(&bridge).await;
     bridge.assert_mirrors(&world).await;
 }
 
@@ -42,7 +42,7 @@ async fn of_three_processes_that_migrate_at_once_one_does_it_and_none_fails(
 async fn killed_in_a_migration_the_next_one_ends_well(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    // From before the first statement to after the last, whatever the machine's pace.
+    // Kill times from before the first statement until after the last, on a machine of any speed.
     let mut after = Duration::ZERO;
     loop {
         let Some(database) = TestDatabase::new(backend).await else { return };
@@ -55,11 +55,11 @@ async fn killed_in_a_migration_the_next_one_ends_well(
             up.wait().await.unwrap();
         }
         let output = bridge.run(&["migrate", "up", "--json"]).await;
-        assert_eq!(output.status.code(), Some(0), "killed after {after:?}: {}", talk(&output));
+        assert_eq!(output.status.code(), Some(0), "killed after {after:?}: {}", stderr(&output));
         let steps: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let steps = steps.as_array().unwrap();
         assert!(!steps.is_empty() && steps.iter().all(|step| step["applied"] == true));
-        night(&bridge).await;
+        run_sync(&bridge).await;
         if ended.is_ok() {
             return;
         }
@@ -71,17 +71,17 @@ async fn killed_in_a_migration_the_next_one_ends_well(
 async fn down_wants_to_be_meant_and_status_tells_what_is_missing() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
-    night(&bridge).await;
+    run_sync(&bridge).await;
     let refused = bridge.run(&["migrate", "down"]).await;
     assert_eq!(refused.status.code(), Some(1));
-    assert!(talk(&refused).contains("hint: say --yes"), "{}", talk(&refused));
+    assert!(stderr(&refused).contains("hint: add --yes"), "{}", stderr(&refused));
     bridge.assert_mirrors(&world).await;
 
     let all = bridge.json(&["migrate", "status"]).await.as_array().unwrap().len();
     let steps = all.to_string();
     let down = bridge.json(&["migrate", "down", "--yes", "--steps", &steps]).await;
     assert!(down.as_array().unwrap().iter().all(|step| step["applied"] == false));
-    assert_eq!(night(&bridge).await["id"], 1);
+    assert_eq!(run_sync(&bridge).await["id"], 1);
 }
 
 #[tokio::test]
@@ -90,15 +90,15 @@ async fn told_not_to_migrate_serve_and_sync_name_the_command_that_does() {
     let bridge = Bridge::against(&world, "");
     for command in ["sync", "serve"] {
         let refused = bridge.run(&[command, "--no-migrate"]).await;
-        assert_eq!(refused.status.code(), Some(1), "{}", talk(&refused));
-        let said = talk(&refused);
-        assert!(said.contains("hint: run `unionid-bridge migrate up`"), "{said}");
+        assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+        let text = stderr(&refused);
+        assert!(text.contains("hint: run `unionid-bridge migrate up`"), "{text}");
     }
     let steps = bridge.json(&["migrate", "status"]).await;
     assert!(steps.as_array().unwrap().iter().all(|step| step["applied"] == false), "{steps}");
 
     bridge.run(&["migrate", "up"]).await;
     let synced = bridge.run(&["sync", "--no-migrate"]).await;
-    assert_eq!(synced.status.code(), Some(0), "{}", talk(&synced));
+    assert_eq!(synced.status.code(), Some(0), "{}", stderr(&synced));
     bridge.assert_mirrors(&world).await;
 }

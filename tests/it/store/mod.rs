@@ -1,4 +1,4 @@
-//! The database: its limits, its outages, and what is committed all the same.
+//! The database: limits, outages, and repeated writes.
 
 mod backends;
 mod connections_lost;

@@ -1,5 +1,5 @@
-//! T20: every connection to the database is taken. Who asks is told so soon, and nobody is told that
-//! something was done which was not.
+//! T20: all database connections are in use. Callers get an error soon, and no answer claims success for
+//! something that was not done.
 
 use std::time::{Duration, Instant};
 
@@ -14,50 +14,50 @@ use crate::harness::{Answer, Backend, Service, TestApp, calling_back};
 
 const CONNECTIONS: u32 = 3;
 
-/// Well over the patience of 0.9 s, for a machine that has other tests to run.
+/// Well over the timeout of 0.9 s, because other tests run on the same machine.
 const SOON: Duration = Duration::from_millis(1_500);
 
-/// A service on few connections, whose follower 7 has logged in.
-struct Town {
+/// A service with few database connections, whose follower 7 has logged in.
+struct Setup {
     world: Sandbox,
     app: TestApp,
     service: Service,
     key: String,
 }
 
-/// What a caller asks: method, path, and body.
-type Asked = (&'static str, String, Vec<u8>);
+/// A request: method, path, and body.
+type Request = (&'static str, String, Vec<u8>);
 
-impl Town {
+impl Setup {
     async fn on(backend: Backend) -> Option<Self> {
         let world = calling_back(10).await;
         let app = TestApp::pooled(&world, backend, CONNECTIONS, "").await?;
         app.sync_true(&world).await;
         let service = Service::start(&app).await;
         let key = service.key(&Scope::ALL).await;
-        let town = Self { world, app, service, key };
-        let answer = town.ask(town.login(&town.program().mint_code(7))).await;
+        let setup = Self { world, app, service, key };
+        let answer = setup.send(setup.login(&setup.program().mint_code(7))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        // Whether the schema is up to date is asked until it is.
-        town.assert_well(vec![("GET", "/readyz".to_owned(), Vec::new())]).await;
-        Some(town)
+        // The first success caches that the schema is up to date.
+        setup.assert_succeed(vec![("GET", "/readyz".to_owned(), Vec::new())]).await;
+        Some(setup)
     }
 
     fn program(&self) -> Account {
         self.world.mini_program().unwrap()
     }
 
-    fn login(&self, code: &str) -> Asked {
+    fn login(&self, code: &str) -> Request {
         ("POST", "/v1/login".to_owned(), json!({ "code": code }).to_string().into())
     }
 
-    fn callback(&self, envelope: &Envelope) -> Asked {
+    fn callback(&self, envelope: &Envelope) -> Request {
         let path = format!("/v1/callbacks/{}?{}", self.world.main().appid(), envelope.query);
         ("POST", path, envelope.body.clone())
     }
 
-    /// What only reads.
-    fn questions(&self) -> Vec<Asked> {
+    /// Requests that only read.
+    fn reads(&self) -> Vec<Request> {
         let (appid, person) = (self.program().appid().to_owned(), self.program().person(7));
         let (openid, unionid) = (person.openid, person.unionid.unwrap());
         let many = json!({ "users": [{ "appid": appid, "openid": openid }] });
@@ -69,19 +69,19 @@ impl Town {
         ]
     }
 
-    async fn ask(&self, (method, path, body): Asked) -> Answer {
+    async fn send(&self, (method, path, body): Request) -> Answer {
         let call = self.service.call(method, &path).key(&self.key);
-        let sort = if path.contains("callbacks") { "text/xml" } else { "application/json" };
-        if body.is_empty() { call } else { call.header("content-type", sort).body(body) }
+        let content_type = if path.contains("callbacks") { "text/xml" } else { "application/json" };
+        if body.is_empty() { call } else { call.header("content-type", content_type).body(body) }
             .send()
             .await
     }
 
-    /// All of it is refused, soon, and with a time to come back.
-    async fn assert_away(&self, asked: Vec<Asked>) {
-        join_all(asked.into_iter().map(async |asked| {
-            let (what, began) = (format!("{} {}", asked.0, asked.1), Instant::now());
-            let answer = self.ask(asked).await;
+    /// Asserts that all requests get 503 soon, with `Retry-After`.
+    async fn assert_unavailable(&self, requests: Vec<Request>) {
+        join_all(requests.into_iter().map(async |request| {
+            let (what, began) = (format!("{} {}", request.0, request.1), Instant::now());
+            let answer = self.send(request).await;
             assert_eq!((answer.status, answer.header("retry-after")), (503, "2"), "{what}");
             assert!(["database_unavailable", "not_ready"].contains(&&*answer.code()), "{answer:?}");
             assert!(began.elapsed() < SOON, "{what}: {:?}", began.elapsed());
@@ -89,15 +89,15 @@ impl Town {
         .await;
     }
 
-    async fn assert_well(&self, asked: Vec<Asked>) {
-        for asked in asked {
-            let what = format!("{} {}", asked.0, asked.1);
-            let answer = self.ask(asked).await;
+    async fn assert_succeed(&self, requests: Vec<Request>) {
+        for request in requests {
+            let what = format!("{} {}", request.0, request.1);
+            let answer = self.send(request).await;
             assert!([200, 204].contains(&answer.status), "{what}: {answer:?}");
         }
     }
 
-    /// Every connection there is.
+    /// Takes all connections.
     async fn take_all(&self, backend: Backend) -> Vec<Transaction> {
         let store = &self.app.app.store;
         let mut taken = Vec::new();
@@ -105,7 +105,7 @@ impl Town {
             taken.push(store.reader().begin().await.unwrap());
         }
         if backend == Backend::Sqlite {
-            // Its writer has a connection of its own.
+            // The writer has a separate connection.
             taken.push(store.begin().await.unwrap());
         }
         taken
@@ -117,46 +117,46 @@ impl Town {
 async fn with_every_connection_taken_all_is_refused_soon_and_well_afterwards(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let Some(town) = Town::on(backend).await else { return };
-    let code = town.program().mint_code(8);
-    town.world.main().leave([3]);
-    let envelope = town.world.main().envelope(Event::unsubscribe(3)).unwrap();
-    let receipt = town.world.main().envelope(Event::template_sent(4, 7, "success")).unwrap();
-    let message = town.app.sent(&town.world.main(), 4, 7).await;
-    let forgotten = town.program().person(9).unionid.unwrap();
-    let asked = || {
+    let Some(setup) = Setup::on(backend).await else { return };
+    let code = setup.program().mint_code(8);
+    setup.world.main().leave([3]);
+    let envelope = setup.world.main().envelope(Event::unsubscribe(3)).unwrap();
+    let receipt = setup.world.main().envelope(Event::template_sent(4, 7, "success")).unwrap();
+    let message = setup.app.sent(&setup.world.main(), 4, 7).await;
+    let erased = setup.program().person(9).unionid.unwrap();
+    let requests = || {
         let readyz = ("GET", "/readyz".to_owned(), Vec::new());
-        let erase = ("DELETE", format!("/v1/identities/{forgotten}"), Vec::new());
-        let mut asked = town.questions();
-        asked.extend([town.login(&code), town.callback(&envelope), town.callback(&receipt)]);
-        asked.extend([erase, readyz]);
-        asked
+        let erase = ("DELETE", format!("/v1/identities/{erased}"), Vec::new());
+        let mut requests = setup.reads();
+        requests.extend([setup.login(&code), setup.callback(&envelope), setup.callback(&receipt)]);
+        requests.extend([erase, readyz]);
+        requests
     };
-    let taken = town.take_all(backend).await;
-    town.assert_away(asked()).await;
-    // It lives, and tells its numbers.
-    let rest = ["/livez", "/metrics"].map(|path| ("GET", path.to_owned(), Vec::new()));
-    town.assert_well(rest.into()).await;
+    let taken = setup.take_all(backend).await;
+    setup.assert_unavailable(requests()).await;
+    // Liveness and metrics do not need the database.
+    let others = ["/livez", "/metrics"].map(|path| ("GET", path.to_owned(), Vec::new()));
+    setup.assert_succeed(others.into()).await;
     drop(taken);
 
-    assert_eq!(town.app.message(&message).await.state, MessageState::Sent);
-    town.assert_well(asked()).await;
-    assert_eq!(town.app.message(&message).await.state, MessageState::Delivered);
-    town.app.assert_mirrors_all_but(&town.world, &[9]).await;
+    assert_eq!(setup.app.message(&message).await.state, MessageState::Sent);
+    setup.assert_succeed(requests()).await;
+    assert_eq!(setup.app.message(&message).await.state, MessageState::Delivered);
+    setup.app.assert_mirrors_all_but(&setup.world, &[9]).await;
     // WeChat's answer was kept: the code was not sent a second time.
-    assert_eq!(town.world.requests(Call::Jscode2session), 2);
+    assert_eq!(setup.world.requests(Call::Jscode2session), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_only_reads_does_not_wait_for_sqlites_one_writer() {
-    let town = Town::on(Backend::Sqlite).await.unwrap();
-    let code = town.program().mint_code(8);
-    town.world.main().leave([3]);
-    let envelope = town.world.main().envelope(Event::unsubscribe(3)).unwrap();
-    let writer = town.app.app.store.begin().await.unwrap();
-    let writing = || vec![town.login(&code), town.callback(&envelope)];
-    tokio::join!(town.assert_away(writing()), town.assert_well(town.questions()));
+    let setup = Setup::on(Backend::Sqlite).await.unwrap();
+    let code = setup.program().mint_code(8);
+    setup.world.main().leave([3]);
+    let envelope = setup.world.main().envelope(Event::unsubscribe(3)).unwrap();
+    let writer = setup.app.app.store.begin().await.unwrap();
+    let writes = || vec![setup.login(&code), setup.callback(&envelope)];
+    tokio::join!(setup.assert_unavailable(writes()), setup.assert_succeed(setup.reads()));
     drop(writer);
-    town.assert_well(writing()).await;
-    town.app.assert_mirrors(&town.world).await;
+    setup.assert_succeed(writes()).await;
+    setup.app.assert_mirrors(&setup.world).await;
 }

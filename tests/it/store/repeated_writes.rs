@@ -1,17 +1,17 @@
-//! A write whose commit was acknowledged too late is made once more, and counts once.
+//! A write that is repeated because its commit was acknowledged too late takes effect once.
 
 use rstest::rstest;
 use unionid_bridge::store::quarantine::{self, Conflict};
 use unionid_bridge::store::runs::{self, Page};
 
-use crate::harness::{Backend, TestApp, pages_of};
+use crate::harness::{Backend, TestApp, paged_world};
 
 #[rstest]
 #[tokio::test]
 async fn a_page_written_again_replaces_itself(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 10).await;
+    let world = paged_world(500, 10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (run, store) = (app.sync_true(&world).await.id, &app.app.store);
     let page = Page {
@@ -32,7 +32,7 @@ async fn a_page_written_again_replaces_itself(
 async fn a_changed_unionid_recorded_again_by_the_same_run_stands_there_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 10).await;
+    let world = paged_world(500, 10).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let (first, second) = (app.sync_true(&world).await.id, app.sync_true(&world).await.id);
     let job = app.job(Default::default()).await;
@@ -49,6 +49,6 @@ async fn a_changed_unionid_recorded_again_by_the_same_run_stands_there_once(
         recorded.await.unwrap();
         transaction.commit().await.unwrap();
     }
-    // Another run that finds the same is news of its own.
+    // The same conflict found by another run is recorded separately.
     assert_eq!(app.conflicts().await.len(), 4);
 }

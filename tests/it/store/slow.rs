@@ -1,4 +1,4 @@
-//! Reads that walk past other accounts' rows may take longer than other statements.
+//! Queries that scan the rows of all accounts may exceed the statement limit.
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use unionid_bridge::sandbox::{Call, Sandbox};
 use unionid_bridge::store::{Options, Store};
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, TestDatabase, pages_of};
+use crate::harness::{Backend, TestApp, TestDatabase, paged_world};
 
-/// The limit on a statement, and for how long a table is locked: shorter than MariaDB waits for it.
+/// The statement limit.
 const LIMIT: Duration = Duration::from_millis(1_000);
+/// How long a table is locked: less than MariaDB's lock timeout.
 const HELD_FOR: Duration = Duration::from_millis(2_200);
 
 const AFTER_30_DAYS: &str = "[privacy]\nforget_unfollowed_after_days = 30";
 
-/// A process whose statements have little time, and another connection to the same database.
-async fn hurried(world: &Sandbox, backend: Backend) -> Option<(TestApp, Store)> {
+/// An application with a short statement limit, and another connection to the same database.
+async fn app_with_short_limit(world: &Sandbox, backend: Backend) -> Option<(TestApp, Store)> {
     let database = TestDatabase::new(backend).await?;
     let other = database.store().await;
     let (url, max_connections) = (database.url.clone(), 4);
@@ -31,8 +32,8 @@ async fn hurried(world: &Sandbox, backend: Backend) -> Option<(TestApp, Store)> 
     Some((app, other))
 }
 
-/// Keeps everybody from a table for a while, from now on.
-async fn hold(store: &Store, backend: Backend, table: &str) -> AbortOnDropHandle<()> {
+/// Locks a table for [`HELD_FOR`].
+async fn lock_table(store: &Store, backend: Backend, table: &str) -> AbortOnDropHandle<()> {
     let transaction = store.begin().await.unwrap();
     let (lock, unlock) = match backend {
         Backend::Mysql => (format!("LOCK TABLES {table} WRITE"), "UNLOCK TABLES"),
@@ -51,13 +52,13 @@ async fn hold(store: &Store, backend: Backend, table: &str) -> AbortOnDropHandle
 async fn departed_followers_are_forgotten_and_a_sync_is_forecast_however_long_the_walk(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 50).await;
-    let Some((app, other)) = hurried(&world, backend).await else { return };
-    let _held = hold(&other, backend, "follower").await;
-    let forgotten = app.app.forget_departed(&CancellationToken::new()).await;
+    let world = paged_world(100, 50).await;
+    let Some((app, other)) = app_with_short_limit(&world, backend).await else { return };
+    let _lock = lock_table(&other, backend, "follower").await;
+    let forgotten = app.app.erase_departed(&CancellationToken::new()).await;
     assert_eq!(forgotten.unwrap(), Some(0));
 
-    let _held = hold(&other, backend, "follower").await;
+    let _lock = lock_table(&other, backend, "follower").await;
     let forecast = sync::dry_run(&app.job(CancellationToken::new()).await, false).await.unwrap();
     assert_eq!((forecast.known, forecast.departures), (50, 0));
 }
@@ -67,14 +68,14 @@ async fn departed_followers_are_forgotten_and_a_sync_is_forecast_however_long_th
 async fn a_database_that_is_slow_before_a_crawl_costs_no_call_to_wechat(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 50).await;
-    let Some((app, other)) = hurried(&world, backend).await else { return };
+    let world = paged_world(100, 50).await;
+    let Some((app, other)) = app_with_short_limit(&world, backend).await else { return };
     let calls = async || {
         world.reset_stats();
         app.sync_true(&world).await;
         [Call::UserGet, Call::UserInfoBatchget, Call::UserInfo].map(|call| world.requests(call))
     };
     let quick = calls().await;
-    let _held = hold(&other, backend, "quarantine").await;
+    let _lock = lock_table(&other, backend, "quarantine").await;
     assert_eq!(calls().await, quick);
 }

@@ -1,4 +1,4 @@
-//! SQLite undoes a transaction by itself where there is no room; what comes after must be kept all the same.
+//! SQLite rolls a transaction back by itself when the disk is full. Later transactions must still be stored.
 
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use unionid_bridge::store::{Error, Store};
@@ -13,7 +13,7 @@ async fn accounts(store: &Store) -> u64 {
 async fn what_is_committed_after_a_full_disk_is_there() {
     let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
     let store = database.store().await;
-    // As many pages as there are, and no more.
+    // The database cannot grow.
     store.writer().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
     let full = async {
         let transaction = store.begin().await?;
@@ -27,15 +27,15 @@ async fn what_is_committed_after_a_full_disk_is_there() {
     assert!(matches!(refused, Error::Full(_)), "{refused:?}");
     assert_eq!(accounts(&store).await, 0);
 
-    // One that is undone after it, and one that is not.
-    let undone = store.begin().await.unwrap();
-    undone.execute_unprepared("INSERT INTO account (appid) VALUES ('wx1')").await.unwrap();
-    drop(undone);
+    // A transaction that is rolled back, and two that are committed.
+    let rolled_back = store.begin().await.unwrap();
+    rolled_back.execute_unprepared("INSERT INTO account (appid) VALUES ('wx1')").await.unwrap();
+    drop(rolled_back);
     for (appid, expected) in [("wx2", 1), ("wx3", 2)] {
         let kept = store.begin().await.unwrap();
         let insert = format!("INSERT INTO account (appid) VALUES ('{appid}')");
         kept.execute_unprepared(&insert).await.unwrap();
         kept.commit().await.unwrap();
-        assert_eq!(accounts(&store).await, expected, "{appid} was committed into nothing");
+        assert_eq!(accounts(&store).await, expected, "{appid} was committed but not stored");
     }
 }

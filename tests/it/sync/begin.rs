@@ -1,4 +1,4 @@
-//! Whether an interrupted run goes on, waits for its time, or is begun anew.
+//! Whether an interrupted run resumes, waits until its time, or is replaced by a new run.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use unionid_bridge::sandbox::{Call, Fault, When};
 use unionid_bridge::store::runs;
 use unionid_bridge::sync::{self, Request};
 
-use crate::harness::{Backend, TestApp, full, manual, pages_of};
+use crate::harness::{Backend, TestApp, full, manual, paged_world};
 
 #[tokio::test]
 async fn asking_for_everybody_begins_an_interrupted_run_anew() {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let stopped = app.sync_stopped_after(3).await.run;
@@ -29,7 +29,7 @@ async fn asking_for_everybody_begins_an_interrupted_run_anew() {
 
 #[tokio::test]
 async fn another_binding_noticed_when_a_run_is_resumed_asks_everybody() {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     app.sync_stopped_after(3).await;
@@ -46,7 +46,7 @@ async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
     #[case] minutes_later: i64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.fail(Call::UserGet, When::from(3..), Fault::Errcode(45009));
     let tick = app.app.clock.now();
@@ -75,7 +75,7 @@ async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
 async fn a_run_that_was_resumed_at_a_later_tick_answers_its_own_tick_too(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let for_tick = |at| Request { trigger: Trigger::Schedule, scheduled_at: Some(at), ..manual() };
     let first = app.app.clock.now() - TimeDelta::seconds(2);
@@ -87,14 +87,14 @@ async fn a_run_that_was_resumed_at_a_later_tick_answers_its_own_tick_too(
         }
     };
     let job = sync::Job { observer: Arc::new(observer), ..app.job(stop).await };
-    let put_down = sync::run(&job, for_tick(first)).await.unwrap().run;
-    assert_eq!(put_down.state, RunState::Paused);
-    let later = put_down.resume_at.unwrap();
+    let paused = sync::run(&job, for_tick(first)).await.unwrap().run;
+    assert_eq!(paused.state, RunState::Paused);
+    let later = paused.resume_at.unwrap();
     let resumed = app.try_sync(for_tick(later)).await.unwrap().run;
-    assert_eq!((resumed.id, resumed.state), (put_down.id, RunState::Succeeded));
+    assert_eq!((resumed.id, resumed.state), (paused.id, RunState::Succeeded));
     assert_eq!(resumed.scheduled_at, Some(later));
 
-    // Another replica waited for the lease all the while, with the first tick in its hand.
+    // Another replica waited for the lease meanwhile, for the first tick.
     let late = app.try_sync(for_tick(first)).await;
     assert!(matches!(late, Err(sync::Error::TickTaken(_))), "{late:?}");
     assert_eq!(app.runs().await.len(), 1);

@@ -1,4 +1,4 @@
-//! Two followers of one account cannot share a unionid, whoever else has it elsewhere.
+//! Two followers of one account cannot share a unionid. Followers of other accounts do not matter.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use unionid_bridge::sandbox::{Call, Quirk};
 use unionid_bridge::store::accounts;
 use unionid_bridge::store::followers::{self, Row};
 
-use crate::harness::{Backend, TestApp, assert_calls, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, paged_world};
 
 fn row(openid: &str, unionid: &str) -> Row {
     let profile = Profile {
@@ -31,7 +31,7 @@ fn row(openid: &str, unionid: &str) -> Row {
 async fn followers_of_another_account_who_share_a_unionid_are_not_this_accounts_matter(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let mut other = app.replica(&world).await;
     other.account.appid = "wx00000000000000ff".parse().unwrap();
@@ -49,7 +49,7 @@ async fn followers_of_another_account_who_share_a_unionid_are_not_this_accounts_
 
 #[tokio::test]
 async fn unionids_shifted_by_one_that_end_in_a_hole_are_stored_right() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let new = world.main().join(3).start;
@@ -62,7 +62,7 @@ async fn unionids_shifted_by_one_that_end_in_a_hole_are_stored_right() {
 
 #[tokio::test]
 async fn a_first_load_whose_unionids_are_shifted_and_end_in_a_hole_is_stored_right() {
-    let world = pages_of(500, 3).await;
+    let world = paged_world(500, 3).await;
     world.main().quirk([0], Quirk::UnionidInBatchOf(1));
     world.main().quirk([1], Quirk::UnionidInBatchOf(2));
     world.main().quirk([2], Quirk::NoUnionidInBatch);
@@ -75,7 +75,7 @@ async fn a_first_load_whose_unionids_are_shifted_and_end_in_a_hole_is_stored_rig
 async fn a_holder_whose_unionid_turns_out_to_be_a_newcomers_is_recorded_as_a_conflict(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(300));
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync().await;
@@ -96,7 +96,7 @@ async fn a_holder_whose_unionid_turns_out_to_be_a_newcomers_is_recorded_as_a_con
 async fn a_holder_who_cannot_be_asked_never_shares_its_unionid_with_a_newcomer(
     #[case] quirk: Quirk,
 ) {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(300));
     let app = TestApp::against(&world).await;
     app.sync().await;

@@ -1,4 +1,4 @@
-//! The database commits a page or the end of a run, and its answer is lost.
+//! The database commits a page or the end of a run, but its answer is lost.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use unionid_bridge::sandbox::Call;
 
 use crate::harness::{
-    Backend, Bridge, Proxy, TestDatabase, Way, assert_run_adds_up, eventually, latest, night,
-    signal, talk, until, world_of,
+    Backend, Bridge, Proxy, ProxyMode, TestDatabase, assert_run_adds_up, eventually, latest,
+    run_sync, signal, stderr, until, world_of_pages,
 };
 
-/// The sweep is done, and its commit waits for so long.
+/// Waits 3 s between the sweep and its commit.
 const BEFORE_COMMIT: &str = "sync.before_close=sleep(3000)";
 
-/// The second page is written, and its commit waits for so long.
+/// Waits 3 s between writing the second page and its commit.
 const BEFORE_COMMIT_OF_A_PAGE: &str = "sync.page_written=1*off->1*sleep(3000)->off";
 
 #[rstest]
@@ -22,7 +22,7 @@ const BEFORE_COMMIT_OF_A_PAGE: &str = "sync.page_written=1*off->1*sleep(3000)->o
 async fn a_run_whose_last_commit_went_through_unheard_has_succeeded(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = world_of(3, 50).await;
+    let world = world_of_pages(3, 50).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let proxy = Proxy::to(database.server_address().unwrap()).await;
     let bridge = Bridge::on(&world, &database.url_through(proxy.address).unwrap(), "");
@@ -32,20 +32,24 @@ async fn a_run_whose_last_commit_went_through_unheard_has_succeeded(
     let mut sync = bridge.command(&["sync", "--json"]);
     let sync = sync.env("FAILPOINTS", BEFORE_COMMIT).spawn().unwrap();
     until("the whole list", || world.requests(Call::UserGet) == 4).await;
-    // Well into the wait, and well before its end.
+    // In the middle of the wait.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    proxy.set(Way::Mute);
+    proxy.set(ProxyMode::DropAnswers);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    proxy.set(Way::Cut);
-    proxy.set(Way::Open);
+    proxy.set(ProxyMode::Close);
+    proxy.set(ProxyMode::Forward);
 
     let output = sync.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let kept = latest(&bridge).await;
-    assert_eq!((&kept["state"], &kept["unfollowed"]), (&"succeeded".into(), &5.into()), "{kept}");
-    assert_eq!(told[0], kept);
-    assert_run_adds_up(&kept);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stored = latest(&bridge).await;
+    assert_eq!(
+        (&stored["state"], &stored["unfollowed"]),
+        (&"succeeded".into(), &5.into()),
+        "{stored}"
+    );
+    assert_eq!(printed[0], stored);
+    assert_run_adds_up(&stored);
     bridge.assert_mirrors(&world).await;
 }
 
@@ -54,7 +58,7 @@ async fn a_run_whose_last_commit_went_through_unheard_has_succeeded(
 async fn a_run_that_stops_while_a_pages_commit_is_in_doubt_goes_on_after_that_page(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = world_of(4, 500).await;
+    let world = world_of_pages(4, 500).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     let direct = Bridge::on(&world, &database.url, "");
     assert_eq!(direct.run(&["migrate", "up"]).await.status.code(), Some(0));
@@ -68,22 +72,22 @@ async fn a_run_that_stops_while_a_pages_commit_is_in_doubt_goes_on_after_that_pa
         runs.first().map_or(0, |run| run.counts.pages)
     };
     eventually("the first page", async || pages().await == 1).await;
-    // Well into the wait, and well before its end.
+    // In the middle of the wait.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    proxy.set(Way::Mute);
+    proxy.set(ProxyMode::DropAnswers);
     eventually("the second page", async || pages().await == 2).await;
     signal(&sync, "TERM");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    proxy.set(Way::Open);
+    proxy.set(ProxyMode::Forward);
 
     let output = sync.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(75), "{}", talk(&output));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let kept = latest(&direct).await;
-    assert_eq!((&kept["state"], &kept["pages"]), (&"paused".into(), &2.into()), "{kept}");
-    assert_eq!((&told[0]["state"], &told[0]["pages"]), (&kept["state"], &kept["pages"]));
-    let run = night(&direct).await;
-    assert_eq!((&run["id"], &run["resumed_at_page"]), (&kept["id"], &3.into()), "{run}");
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stored = latest(&direct).await;
+    assert_eq!((&stored["state"], &stored["pages"]), (&"paused".into(), &2.into()), "{stored}");
+    assert_eq!((&printed[0]["state"], &printed[0]["pages"]), (&stored["state"], &stored["pages"]));
+    let run = run_sync(&direct).await;
+    assert_eq!((&run["id"], &run["resumed_at_page"]), (&stored["id"], &3.into()), "{run}");
     assert_eq!(run["listed"], 2_000, "{run}");
     direct.assert_mirrors(&world).await;
 }

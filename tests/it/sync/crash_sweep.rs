@@ -1,4 +1,4 @@
-//! T1, T2: `kill -9` around the sweep, and readers see all departures or none.
+//! T1, T2: `kill -9` around the sweep. Readers see all departures or none.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use unionid_bridge::sandbox::{Call, Sandbox};
 use unionid_bridge::store::Store;
 
-use crate::harness::{Backend, Bridge, SHORT_LEASE, TestDatabase, crash, night, world_of};
+use crate::harness::{Backend, Bridge, SHORT_LEASE, TestDatabase, crash, run_sync, world_of_pages};
 
 const PAGES: u64 = 4;
 const FOLLOWERS: u64 = 4_000;
 const LEAVE: u64 = 45;
 const JOIN: u64 = 10;
 
-/// A mirror of the first night, and a world that has changed since.
-async fn second_night(database: &TestDatabase) -> (Sandbox, Bridge) {
-    let world = world_of(PAGES, (FOLLOWERS / PAGES) as usize).await;
+/// A mirror after the first run, and a sandbox that has changed since.
+async fn before_second_run(database: &TestDatabase) -> (Sandbox, Bridge) {
+    let world = world_of_pages(PAGES, (FOLLOWERS / PAGES) as usize).await;
     let bridge = Bridge::on(&world, &database.url, SHORT_LEASE);
-    night(&bridge).await;
+    run_sync(&bridge).await;
     world.main().leave(100..100 + LEAVE);
     world.main().join(JOIN);
     world.reset_stats();
@@ -43,17 +43,17 @@ async fn a_kill_around_the_sweep_leaves_all_of_it_to_the_next_start(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let (world, bridge) = second_night(&database).await;
+    let (world, bridge) = before_second_run(&database).await;
     let open = crash(&bridge, failpoint).await;
     assert_eq!((&open["state"], &open["unfollowed"]), (&"running".into(), &0.into()));
     let store = bridge.store().await;
-    assert_eq!(followers(&store).await, FOLLOWERS + JOIN, "half a sweep was left");
+    assert_eq!(followers(&store).await, FOLLOWERS + JOIN, "half a sweep was committed");
 
-    let run = night(&bridge).await;
+    let run = run_sync(&bridge).await;
     assert_eq!(run["id"], open["id"]);
     assert_eq!((&run["unfollowed"], &run["fetched"]), (&LEAVE.into(), &JOIN.into()));
     bridge.assert_mirrors(&world).await;
-    // The list was walked before the crash and is not walked again.
+    // The list was fetched before the crash and is not fetched again.
     assert_eq!(world.requests(Call::UserGet), PAGES + 1);
 }
 
@@ -63,7 +63,7 @@ async fn readers_see_the_sweep_as_a_whole_or_not_at_all(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
-    let (world, bridge) = second_night(&database).await;
+    let (world, bridge) = before_second_run(&database).await;
     let store = bridge.store().await;
     let mut sync = bridge.command(&["sync"]);
     sync.env("FAILPOINTS", "sync.half_swept=sleep(400);sync.before_close=sleep(400)");
@@ -76,7 +76,7 @@ async fn readers_see_the_sweep_as_a_whole_or_not_at_all(
     assert!(sync.wait().await.unwrap().success());
     seen.insert(followers(&store).await);
     let after = FOLLOWERS + JOIN - LEAVE;
-    // Newcomers are written with their page, before the sweep.
+    // New followers are written with their page, before the sweep.
     let allowed = (FOLLOWERS..=FOLLOWERS + JOIN).chain([after]).collect();
     assert!(seen.is_subset(&allowed), "{seen:?}");
     assert!(seen.contains(&after) && seen.contains(&(FOLLOWERS + JOIN)), "{seen:?}");

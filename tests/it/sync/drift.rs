@@ -1,4 +1,4 @@
-//! Followers come and go while they are listed.
+//! Followers join and leave during the crawl.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rstest::rstest;
 use unionid_bridge::model::RunState;
 use unionid_bridge::sandbox::{Call, Drift, Fault, LastPage, Sandbox};
 
-use crate::harness::{Backend, TestApp, assert_calls, pages_of, person_at};
+use crate::harness::{Backend, TestApp, assert_calls, paged_world, person_at};
 
 #[rstest]
 #[case::names_next(LastPage::NamesNext)]
@@ -16,7 +16,7 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
     #[case] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(200, 1_200).await;
+    let world = paged_world(200, 1_200).await;
     world.main().set_last_page(last_page);
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
@@ -28,13 +28,13 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
     assert_calls(&world, Call::UserGet, 6, 3);
     assert_calls(&world, Call::UserInfoBatchget, 2, 0);
 
-    // Nobody who was there all the time is taken for somebody who left.
+    // Users who followed all the time are not marked as left.
     let mirror = app.mirror().await;
     let account = world.main();
     for person in account.followers().filter(|person| person.number < 1_200) {
         assert_eq!(mirror[&person.openid], (person.unionid, true), "{}", person.number);
     }
-    // Whoever came or went behind the crawl's back is found by the next one.
+    // Users who joined or left on pages that were already listed are found by the next crawl.
     app.sync_true(&world).await;
 }
 
@@ -43,7 +43,7 @@ async fn one_in_a_hundred_joins_and_leaves_during_the_crawl(
 async fn who_joins_during_the_first_crawl_and_leaves_during_it_is_mirrored_by_the_next(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     world.main().set_drift(Drift { leave: 1, join: 1, cursor_leaves: true });
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.sync().await.run;
@@ -52,15 +52,15 @@ async fn who_joins_during_the_first_crawl_and_leaves_during_it_is_mirrored_by_th
     app.sync_true(&world).await;
 }
 
-/// Has the person at a place of the list leave after page `page` was listed, and before the next.
-async fn leave_after_page(world: &Sandbox, page: u64, place: usize) -> u64 {
+/// Makes the person at an index of the list leave after page `page` was listed and before the next one.
+async fn leave_after_page(world: &Sandbox, page: u64, index: usize) -> u64 {
     world.fail(Call::UserGet, page, Fault::Stall(Duration::from_millis(300)));
-    let asked = world.requests(Call::UserGet) + page;
-    while world.requests(Call::UserGet) < asked {
+    let expected = world.requests(Call::UserGet) + page;
+    while world.requests(Call::UserGet) < expected {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let person = person_at(world, place);
+    let person = person_at(world, index);
     world.main().leave([person]);
     person
 }
@@ -72,22 +72,22 @@ async fn a_cursor_that_left_and_is_refused_leads_back_a_page(
     #[values(1, 3, 6)] page: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().refuse_departed_cursors(true);
     if known {
         app.sync_true(&world).await;
         world.reset_stats();
     }
-    let place = page as usize * 100 - 1;
-    let (run, left) = tokio::join!(app.sync(), leave_after_page(&world, page, place));
+    let index = page as usize * 100 - 1;
+    let (run, left) = tokio::join!(app.sync(), leave_after_page(&world, page, index));
     let run = run.run;
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
     assert_eq!(world.stats().errors(Call::UserGet, 40003), 1);
-    // The refused call, and the page before it once more.
+    // The refused call, and the page before it again.
     assert_calls(&world, Call::UserGet, 7, 3);
     assert_calls(&world, Call::UserInfoBatchget, if known { 1 } else { 6 }, 2);
-    // Listed before it left: the next night finds that out.
+    // This follower was listed before leaving; the next sync notices.
     app.assert_mirrors_all_but(&world, &[left]).await;
     app.sync_true(&world).await;
 }
@@ -97,11 +97,11 @@ async fn a_cursor_that_left_and_is_refused_leads_back_a_page(
 async fn a_page_cut_short_after_a_step_back_is_no_end_of_the_list(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().refuse_departed_cursors(true);
-    // Pages 1 to 3, a refusal, page 3 again, 4, and the fifth with 60 of its openids and no cursor.
+    // Pages 1 to 3, a refusal, page 3 again, page 4, and page 5 with 60 of its openids and no cursor.
     world.fail(Call::UserGet, 7, Fault::Short(60));
     let (run, left) = tokio::join!(app.sync(), leave_after_page(&world, 3, 299));
     assert_eq!(run.run.state, RunState::Succeeded, "{run:?}");
@@ -114,7 +114,7 @@ async fn a_page_cut_short_after_a_step_back_is_no_end_of_the_list(
 async fn cursors_that_all_leave_and_are_refused_end_the_run_and_sweep_nobody(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().refuse_departed_cursors(true);

@@ -1,4 +1,4 @@
-//! A held run speaks for its own night only; half a list holds even a small account.
+//! Held runs: they end when a newer run begins, and half a list is held even for a small account.
 
 use rstest::rstest;
 use sea_orm::sea_query::Expr;
@@ -7,9 +7,9 @@ use unionid_bridge::model::{Run, RunState};
 use unionid_bridge::sandbox::{Call, Fault, Sandbox, When};
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, manual, pages_of};
+use crate::harness::{Backend, TestApp, manual, paged_world};
 
-/// An account whose newest run is held, because its first hundred followers had left.
+/// An account whose newest run is held because its first hundred followers left.
 async fn held(world: &Sandbox, backend: Backend) -> Option<(TestApp, Run)> {
     let app = TestApp::on(world, backend).await?;
     app.sync_true(world).await;
@@ -19,8 +19,8 @@ async fn held(world: &Sandbox, backend: Backend) -> Option<(TestApp, Run)> {
     Some((app, run))
 }
 
-/// Puts a run into another state behind the service's back.
-async fn put(app: &TestApp, run: &Run, state: RunState) {
+/// Sets the state of a run directly in the database.
+async fn set_state(app: &TestApp, run: &Run, state: RunState) {
     use entity::sync_run::{Column, Entity};
     let update = Entity::update_many().col_expr(Column::State, Expr::value(state.as_str()));
     update.filter(Column::Id.eq(run.id)).exec(app.app.store.writer()).await.unwrap();
@@ -31,13 +31,13 @@ async fn put(app: &TestApp, run: &Run, state: RunState) {
 async fn a_held_run_is_not_confirmed_once_a_newer_run_exists(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some((app, run)) = held(&world, backend).await else { return };
     world.main().rejoin(0..100);
-    // As if the newer run had begun without ending the held one.
-    put(&app, &run, RunState::Failed).await;
+    // As if the newer run had begun without cancelling the held one.
+    set_state(&app, &run, RunState::Failed).await;
     app.sync_true(&world).await;
-    put(&app, &run, RunState::Held).await;
+    set_state(&app, &run, RunState::Held).await;
     let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
     assert!(confirmed.is_err(), "{confirmed:?}");
     app.assert_mirrors(&world).await;
@@ -48,7 +48,7 @@ async fn a_held_run_is_not_confirmed_once_a_newer_run_exists(
 async fn a_held_run_is_cancelled_when_a_newer_run_begins(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some((app, run)) = held(&world, backend).await else { return };
     let newer = app.sync_stopped_after(1).await.run;
     let runs = app.runs().await;
@@ -59,13 +59,13 @@ async fn a_held_run_is_cancelled_when_a_newer_run_begins(
 
 #[tokio::test]
 async fn no_newer_run_begins_where_the_held_one_cannot_be_cancelled() {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let (app, run) = held(&world, Backend::Sqlite).await.unwrap();
     let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF state ON sync_run \
                   WHEN NEW.state = 'cancelled' BEGIN SELECT RAISE(ABORT, 'not now'); END";
     app.app.store.writer().execute_unprepared(refuse).await.unwrap();
-    let begun = app.try_sync(manual()).await;
-    assert!(begun.is_err(), "{begun:?}");
+    let result = app.try_sync(manual()).await;
+    assert!(result.is_err(), "{result:?}");
     let newest = app.runs().await.remove(0);
     assert_eq!((newest.id, newest.state), (run.id, RunState::Held));
 }
@@ -79,7 +79,7 @@ async fn the_rest_of_a_small_account_has_not_left_because_part_of_it_was_listed(
     #[case] followers: u64,
     #[case] listed: usize,
 ) {
-    let world = pages_of(100, followers).await;
+    let world = paged_world(100, followers).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.fail(Call::UserGet, 1, Fault::Short(listed));

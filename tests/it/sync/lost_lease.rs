@@ -1,4 +1,4 @@
-//! Whoever has lost the run, or finds its pages gone, marks nobody and spoils nothing.
+//! A process that lost the run or its pages changes neither the mirror nor the run.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use unionid_bridge::sandbox::{Call, Fault, When};
 use unionid_bridge::store::{Store, runs};
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, manual, pages_of, take_over};
+use crate::harness::{Backend, TestApp, manual, paged_world, take_over};
 
 #[rstest]
 #[case::that_ends_a_run(48001)]
@@ -22,14 +22,14 @@ async fn an_error_met_after_the_lease_was_lost_changes_neither_the_run_nor_its_p
     #[case] errcode: i64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.fail(Call::UserGet, When::from(3..), Fault::Errcode(errcode));
     let other = app.replica(&world).await;
     let (store, runtime) = (other.app.store.clone(), Handle::current());
     let taken = Arc::new(Mutex::new(None));
-    let note = taken.clone();
+    let slot = taken.clone();
     let observer = move |run: &Run, _| {
         if run.counts.pages == 2 {
             let taking = async {
@@ -37,11 +37,11 @@ async fn an_error_met_after_the_lease_was_lost_changes_neither_the_run_nor_its_p
                 runs::find(store.reader(), run.id).await.unwrap().unwrap()
             };
             let record = tokio::task::block_in_place(|| runtime.block_on(taking));
-            *note.lock().unwrap() = Some(record);
+            *slot.lock().unwrap() = Some(record);
         }
     };
     let job = app.job(CancellationToken::new()).await;
-    // Whether it met the error or the loss first is no matter.
+    // The order of the error and the loss of the lease does not matter.
     let outcome = sync::run(&sync::Job { observer: Arc::new(observer), ..job }, manual()).await;
     let taken = taken.lock().unwrap().take().unwrap();
     let (reader, id) = (app.app.store.reader(), taken.run.id);
@@ -63,7 +63,7 @@ async fn lose_page(store: &Store, run: RunId, page: i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_some_of_whose_pages_are_gone_does_not_sweep() {
-    let world = pages_of(10, 60).await;
+    let world = paged_world(10, 60).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let (store, runtime) = (app.app.store.clone(), Handle::current());
@@ -86,7 +86,7 @@ async fn a_run_some_of_whose_pages_are_gone_does_not_sweep() {
 #[case::the_last(4)]
 #[tokio::test]
 async fn a_resumed_run_one_of_whose_pages_is_gone_marks_nobody(#[case] page: i64) {
-    let world = pages_of(10, 60).await;
+    let world = paged_world(10, 60).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let stopped = app.sync_stopped_after(4).await.run;

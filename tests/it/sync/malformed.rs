@@ -1,10 +1,10 @@
-//! Texts in the list that are no openids.
+//! Invalid openids in the list.
 
 use rstest::rstest;
 use unionid_bridge::model::RunState;
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, answering, pages_of};
+use crate::harness::{Backend, TestApp, paged_world, serve_fixed};
 
 const LIST: &str = "/cgi-bin/user/get";
 const PROFILES: &str = "/cgi-bin/user/info/batchget";
@@ -21,9 +21,9 @@ const LIST_WITH_NUL: &str = r#"{"total":3,"count":3,"data":{"openid":
 async fn an_openid_with_a_nul_in_it_is_set_aside(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1).await;
+    let world = paged_world(500, 1).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    let url = answering(&[(LIST, LIST_WITH_NUL), (PROFILES, TWO_PROFILES)]).await;
+    let url = serve_fixed(&[(LIST, LIST_WITH_NUL), (PROFILES, TWO_PROFILES)]).await;
     for night in 0..2 {
         let outcome = app.sync_from(url.clone()).await;
         assert_eq!(outcome.run.state, RunState::Succeeded, "night {night}: {outcome:?}");
@@ -49,10 +49,10 @@ async fn a_next_openid_that_is_no_openid_makes_the_page_inconsistent(
     #[case] list: &'static str,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1).await;
+    let world = paged_world(500, 1).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let answers = Box::leak(Box::new([(LIST, list), (PROFILES, TWO_PROFILES)]));
-    let outcome = app.sync_from(answering(answers).await).await;
+    let outcome = app.sync_from(serve_fixed(answers).await).await;
     assert!(
         matches!(outcome.error, Some(sync::Error::Inconsistent { page: 1, .. })),
         "{outcome:?}"

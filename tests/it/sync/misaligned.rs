@@ -1,9 +1,9 @@
-//! Batches whose unionids belong to other rows: nothing wrong is stored.
+//! Batches whose unionids are assigned to the wrong rows: no wrong unionid is stored.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::{Call, Fault, Quirk, When};
 
-use crate::harness::{Backend, TestApp, assert_calls, full, pages_of, person_at};
+use crate::harness::{Backend, TestApp, assert_calls, full, paged_world, person_at};
 
 #[rstest]
 #[tokio::test]
@@ -11,13 +11,13 @@ async fn a_batch_with_its_unionids_shifted_is_asked_again_one_by_one(
     #[values(0, 1, 50, 98)] row: usize,
     #[values(false, true)] known: bool,
 ) {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     let app = TestApp::against(&world).await;
     if known {
         app.sync_true(&world).await;
     }
     world.reset_stats();
-    // Of a known account the first batch is the nightly handful.
+    // The first batch of a known account is the nightly probe.
     world.fail(Call::UserInfoBatchget, 2 + u64::from(known), Fault::Misaligned(row));
     let outcome = app.try_sync(full()).await.unwrap();
     assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
@@ -32,7 +32,7 @@ async fn a_batch_with_its_unionids_shifted_is_asked_again_one_by_one(
 async fn batches_that_are_always_shifted_are_never_believed(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     world.fail(Call::UserInfoBatchget, When::Always, Fault::Misaligned(40));
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
@@ -41,7 +41,7 @@ async fn batches_that_are_always_shifted_are_never_believed(
     assert!(app.conflicts().await.is_empty());
 }
 
-/// Where the two stand in the list whose unionids collide.
+/// The cases are the indexes of two followers whose unionids collide.
 #[rstest]
 #[case::in_one_batch(3, 70)]
 #[case::in_two_batches(3, 270)]
@@ -53,7 +53,7 @@ async fn a_row_with_the_unionid_of_another_follower_is_put_right(
     #[case] right: usize,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 900).await;
+    let world = paged_world(500, 900).await;
     let (wrong, right) = (person_at(&world, wrong), person_at(&world, right));
     world.main().quirk([wrong], Quirk::UnionidInBatchOf(right));
     let Some(app) = TestApp::on(&world, backend).await else { return };
@@ -67,21 +67,21 @@ async fn a_row_with_the_unionid_of_another_follower_is_put_right(
 async fn a_newcomer_with_the_unionid_of_a_known_follower_is_put_right(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 900).await;
+    let world = paged_world(500, 900).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let newcomers = world.main().join(3);
     world.main().quirk([newcomers.start], Quirk::UnionidInBatchOf(7));
     world.reset_stats();
     app.sync_true(&world).await;
-    // By a look-up of their own the newcomer has another one, so the known follower is not in doubt.
+    // A single call returns another unionid for the new follower, so the known follower is not checked.
     assert_calls(&world, Call::UserInfo, 1, 0);
     assert!(app.conflicts().await.is_empty());
 }
 
 #[tokio::test]
 async fn rows_left_out_of_a_batch_are_asked_for_one_by_one() {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     world.fail(Call::UserInfoBatchget, 2, Fault::RowsMissing(4));
     world.fail(Call::UserInfoBatchget, 3, Fault::RowsBlank(3));
     let app = TestApp::against(&world).await;
@@ -90,10 +90,10 @@ async fn rows_left_out_of_a_batch_are_asked_for_one_by_one() {
     assert_calls(&world, Call::UserInfoBatchget, 6, 0);
 }
 
-/// Two people whom WeChat gives one unionid, whoever asks: nobody can tell whose it is.
+/// WeChat consistently returns the same unionid for two people, so it is stored for both.
 #[tokio::test]
 async fn a_unionid_that_wechat_gives_to_two_is_as_wechat_says() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(8));
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;

@@ -1,4 +1,4 @@
-//! The crawl: what a run does, and what it does about WeChat's faults.
+//! Follower sync: what a run does, and how it handles WeChat's faults.
 
 mod begin;
 mod collisions;

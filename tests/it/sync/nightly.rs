@@ -1,4 +1,4 @@
-//! Night after night: the mirror stays true, and costs what changed.
+//! Repeated nightly runs keep the mirror correct, and fetch only what changed.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::{Call, Sandbox};
@@ -24,7 +24,7 @@ async fn the_first_sync_mirrors_everybody_and_the_next_costs_what_changed(
     assert_eq!(second.counts.fetched, 30);
     assert_eq!(second.counts.unfollowed, 20);
     assert_eq!(second.counts.upserted, 30);
-    // One for the newcomers of all pages together, one for the handful that is asked again.
+    // One batch for the new followers of all pages, and one for the nightly probe.
     assert_eq!(world.requests(Call::UserInfoBatchget), 2);
     assert_eq!(world.requests(Call::UserInfo), 0);
 }

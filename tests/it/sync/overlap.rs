@@ -1,4 +1,4 @@
-//! A page listed again after its cursor was refused holds people who were listed before.
+//! A page that is listed again after its cursor was refused contains people who were listed before.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use rstest::rstest;
 use unionid_bridge::model::RunState;
 use unionid_bridge::sandbox::{Call, Fault};
 
-use crate::harness::{Backend, TestApp, pages_of, person_at, until};
+use crate::harness::{Backend, TestApp, paged_world, person_at, until};
 
 #[rstest]
 #[tokio::test]
 async fn a_newcomer_put_off_and_then_listed_again_is_counted_and_stored_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().refuse_departed_cursors(true);
     world.main().join(60);
     world.reset_stats();
-    // A page with a newcomer, which fills no batch, and whose last follower was known.
+    // A page with a new follower, whose last follower is known. The new ones do not fill a batch.
     let list: Vec<u64> = world.main().followers().map(|person| person.number).collect();
     let pages = list.chunks(100).take(6);
     let page = pages.into_iter().position(|on| on[99] < 600 && on.iter().any(|who| *who >= 600));
     let page = page.unwrap() + 1;
-    // While the page is on its way the follower at its end leaves: the next cursor is refused.
+    // The last follower leaves while the page is in flight, so the next cursor is refused.
     world.fail(Call::UserGet, page as u64, Fault::Stall(Duration::from_millis(300)));
     let leaver = person_at(&world, page * 100 - 1);
     let leaving = async {
@@ -34,7 +34,7 @@ async fn a_newcomer_put_off_and_then_listed_again_is_counted_and_stored_once(
     };
     let (outcome, ()) = tokio::join!(app.sync(), leaving);
     assert_eq!(outcome.run.state, RunState::Succeeded, "{outcome:?}");
-    // Seven pages, the refused cursor, the page before it once more, and the end.
+    // Seven pages, the refused cursor, the page before it again, and the end.
     assert!(world.requests(Call::UserGet) >= 9, "the cursor was not refused");
     app.assert_mirrors_all_but(&world, &[leaver]).await;
     app.sync_true(&world).await;

@@ -1,14 +1,14 @@
-//! Pages that are broken: once, they are asked for again; for good, nobody is swept because of them.
+//! Broken pages: a page that is broken once is fetched again; one that stays broken never causes a sweep.
 
 use rstest::rstest;
 use unionid_bridge::model::{Run, RunState};
 use unionid_bridge::sandbox::{Call, Fault, LastPage, Sandbox, When};
 
-use crate::harness::{Backend, TestApp, assert_calls, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, paged_world};
 
-/// An account of 300 that is mirrored and has lost ten since: six pages and an empty one.
+/// A mirrored account of 300 followers, ten of whom left since: six pages and an empty one.
 async fn mirrored_world(last_page: LastPage, backend: Backend) -> Option<(Sandbox, TestApp)> {
-    let world = pages_of(50, 300).await;
+    let world = paged_world(50, 300).await;
     let app = TestApp::on(&world, backend).await?;
     app.sync_true(&world).await;
     world.main().set_last_page(last_page);
@@ -38,7 +38,7 @@ async fn a_page_that_is_broken_once_is_asked_for_again(
     #[values(1, 3, 6, 7)] page: u64,
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
 ) {
-    // What is asked of WeChat is the same whatever the database: the two below end in it.
+    // The calls do not depend on the database. The tests below cover all databases.
     let (world, app) = mirrored_world(last_page, Backend::Sqlite).await.unwrap();
     world.fail(Call::UserGet, page, fault);
     let run = app.sync_true(&world).await;
@@ -50,8 +50,8 @@ async fn a_page_that_is_broken_once_is_asked_for_again(
 async fn assert_fails_safe(world: &Sandbox, app: &TestApp) -> Run {
     let mirrored = app.mirror().await;
     let run = app.sync().await.run;
-    let ends = [RunState::Failed, RunState::Paused, RunState::Held];
-    assert!(ends.contains(&run.state), "{run:?}");
+    let expected = [RunState::Failed, RunState::Paused, RunState::Held];
+    assert!(expected.contains(&run.state), "{run:?}");
     assert!(run.error.is_some());
     assert_eq!(app.mirror().await, mirrored, "a partial crawl changed the mirror");
     world.clear_faults();
@@ -87,9 +87,9 @@ async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
 async fn a_circle_over_a_small_account_is_no_end_of_its_list(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 900).await;
+    let world = paged_world(500, 900).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
-    // The first page leads back into itself, and so does each after it.
+    // The cursor of each page leads back to the page itself.
     world.fail(Call::UserGet, When::Always, Fault::Loop);
     let run = app.sync().await.run;
     assert_ne!(run.state, RunState::Succeeded, "{run:?}");
@@ -103,7 +103,7 @@ async fn a_circle_on_the_page_before_the_last_does_not_hide_the_last(
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(50, 301).await;
+    let world = paged_world(50, 301).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().set_last_page(last_page);
     app.sync_true(&world).await;
@@ -118,11 +118,11 @@ async fn a_circle_on_the_page_before_the_last_does_not_hide_the_last(
 async fn openids_listed_twice_do_not_make_up_for_others_that_are_missing(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(50, 300).await;
+    let world = paged_world(50, 300).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.reset_stats();
-    // The first page leads back to its first openid, and the last is cut short.
+    // The cursor of the first page is its own first openid, and the last page is cut short.
     world.fail(Call::UserGet, 1, Fault::Loop);
     world.fail(Call::UserGet, 7, Fault::Short(20));
     let run = app.sync_true(&world).await;
@@ -136,7 +136,7 @@ async fn pages_that_are_always_cut_short_are_walked_to_their_end(
     #[values(90, 600)] followers: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, followers).await;
+    let world = paged_world(500, followers).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.fail(Call::UserGet, When::Always, Fault::Short(size));
@@ -150,7 +150,7 @@ async fn blank_openids_on_every_page_are_passed_over(
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     world.main().set_last_page(last_page);
     world.fail(Call::UserGet, When::Always, Fault::BlankOpenid);
     let Some(app) = TestApp::on(&world, backend).await else { return };

@@ -1,16 +1,16 @@
-//! One follower at fault must not cost the other ninety-nine, nor the run.
+//! A follower whose profile cannot be fetched must not affect the other 99 of its batch, nor the run.
 
 use rstest::rstest;
 use unionid_bridge::sandbox::{Call, Dirt, Quirk};
 
-use crate::harness::{Backend, TestApp, assert_calls, full, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, paged_world};
 
 #[rstest]
 #[tokio::test]
 async fn a_poisonous_openid_is_set_aside_and_asked_alone_from_then_on(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     world.main().quirk([7], Quirk::Poison);
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.sync().await.run;
@@ -21,7 +21,7 @@ async fn a_poisonous_openid_is_set_aside_and_asked_alone_from_then_on(
     let quarantine = app.quarantine().await;
     assert_eq!(quarantine.len(), 1);
     assert!(quarantine[&openid].contains("40003"), "{quarantine:?}");
-    // Ten batches; the one at fault is halved seven times at most, two calls each.
+    // Ten batches. The failing one is halved at most seven times, with two calls each.
     assert_calls(&world, Call::UserInfoBatchget, 10, 14);
 
     world.reset_stats();
@@ -40,7 +40,7 @@ async fn a_poisonous_openid_is_set_aside_and_asked_alone_from_then_on(
 
 #[tokio::test]
 async fn a_mirrored_follower_who_turns_poisonous_stays_a_follower() {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().quirk([7], Quirk::Poison);
@@ -61,7 +61,7 @@ async fn a_note_that_spoils_its_answer_costs_that_follower_at_most(
     #[case] dirt: Dirt,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::Remark(dirt));
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.sync().await.run;
@@ -70,8 +70,8 @@ async fn a_note_that_spoils_its_answer_costs_that_follower_at_most(
     let openid = world.main().person(7).openid;
     match run.counts.quarantined {
         0 => app.assert_mirrors(&world).await,
-        aside => {
-            assert_eq!(aside, 1);
+        quarantined => {
+            assert_eq!(quarantined, 1);
             assert!(!app.quarantine().await[&openid].is_empty());
         }
     }
@@ -80,7 +80,7 @@ async fn a_note_that_spoils_its_answer_costs_that_follower_at_most(
 
 #[tokio::test]
 async fn numbers_written_as_texts_are_read() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk(0..300, Quirk::NumericStrings);
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -90,7 +90,7 @@ async fn numbers_written_as_texts_are_read() {
 
 #[tokio::test]
 async fn somebody_listed_who_is_gone_when_asked_counts_as_vanished() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::ListedButGone);
     let app = TestApp::against(&world).await;
     let run = app.sync().await.run;
@@ -101,7 +101,7 @@ async fn somebody_listed_who_is_gone_when_asked_counts_as_vanished() {
 
 #[tokio::test]
 async fn openids_of_another_account_are_not_set_aside_by_the_thousand() {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     world.main().quirk(0..1_000, Quirk::Poison);
     let app = TestApp::against(&world).await;
     let run = app.sync().await.run;

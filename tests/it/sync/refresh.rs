@@ -1,4 +1,4 @@
-//! What a night asks for again, and what it foretells.
+//! Nightly refresh of known profiles, and dry runs.
 
 use rstest::rstest;
 use sea_orm::EntityTrait;
@@ -8,11 +8,11 @@ use unionid_bridge::sandbox::{Call, Quirk, Sandbox};
 use unionid_bridge::store::runs;
 use unionid_bridge::sync::{self, Forecast};
 
-use crate::harness::{Backend, TestApp, assert_calls, full, manual, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, manual, paged_world};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Has the latest crawl be so many days ago.
+/// Moves the time of the latest crawl back by `days`.
 async fn let_days_pass(app: &TestApp, days: i64) {
     use entity::account::{Column, Entity};
     let now = app.app.store.now().await.unwrap();
@@ -29,7 +29,7 @@ async fn the_nights_share_is_asked_again_and_nothing_unchanged_is_written(
     #[values((1, 20), (3, 60), (40, 600))] (days, share): (i64, u64),
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let_days_pass(&app, days).await;
@@ -38,17 +38,17 @@ async fn the_nights_share_is_asked_again_and_nothing_unchanged_is_written(
     assert_eq!((run.counts.fetched, run.counts.upserted), (share, 0));
     assert_calls(&world, Call::UserInfoBatchget, share.div_ceil(100) + 1, 0);
     assert_calls(&world, Call::UserInfo, 0, 0);
-    // That was tonight's share.
+    // Tonight's share is done.
     assert_eq!(app.sync_true(&world).await.counts.fetched, 0);
 }
 
 #[tokio::test]
 async fn what_changed_since_is_written_when_its_night_has_come() {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().quirk(0..5, Quirk::NumericStrings);
-    // They left and came back between two nights: only the date of the follow tells.
+    // They left and came back between two runs. Only the time of the follow shows that.
     world.main().leave(0..5);
     world.main().rejoin(0..5);
     assert_eq!(app.sync_true(&world).await.counts.upserted, 0);
@@ -57,7 +57,7 @@ async fn what_changed_since_is_written_when_its_night_has_come() {
     assert_eq!((run.counts.fetched, run.counts.upserted), (600, 5));
 }
 
-async fn forecast(app: &TestApp, world: &Sandbox, whole: bool) -> Forecast {
+async fn dry_run(app: &TestApp, world: &Sandbox, whole: bool) -> Forecast {
     let mirrored = app.mirror().await;
     let before = runs::list(app.app.store.reader(), None, 100).await.unwrap();
     let profiles = world.requests(Call::UserInfoBatchget) + world.requests(Call::UserInfo);
@@ -65,8 +65,8 @@ async fn forecast(app: &TestApp, world: &Sandbox, whole: bool) -> Forecast {
     let forecast = sync::dry_run(&job, whole).await.unwrap();
     assert_eq!(app.mirror().await, mirrored);
     assert_eq!(runs::list(app.app.store.reader(), None, 100).await.unwrap(), before);
-    let asked = world.requests(Call::UserInfoBatchget) + world.requests(Call::UserInfo);
-    assert_eq!(asked, profiles, "a forecast asked for profiles");
+    let after = world.requests(Call::UserInfoBatchget) + world.requests(Call::UserInfo);
+    assert_eq!(after, profiles, "a dry run fetched profiles");
     forecast
 }
 
@@ -82,7 +82,7 @@ async fn a_dry_run_foretells_the_calls_and_changes_and_writes_nothing(
     #[case] whole: bool,
     #[values("batchget", "info")] api: &str,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let toml = format!("[sync]\nprofile_api = '{api}'");
     let app = TestApp::configured(&world, Backend::Sqlite, &toml).await.unwrap();
     world.main().quirk([7], Quirk::Poison);
@@ -95,15 +95,15 @@ async fn a_dry_run_foretells_the_calls_and_changes_and_writes_nothing(
     if syncs == 0 {
         world.main().clear_quirks([7]);
     }
-    let foretold = forecast(&app, &world, whole).await;
-    assert!(foretold.dry_run);
+    let forecast = dry_run(&app, &world, whole).await;
+    assert!(forecast.dry_run);
     let request = if whole { full() } else { manual() };
     let run = app.try_sync(request).await.unwrap().run;
     assert_eq!(run.state.as_str(), "succeeded", "{run:?}");
     let counts = &run.counts;
-    assert_eq!(foretold.calls, run.calls);
-    assert_eq!((foretold.pages, foretold.listed), (counts.pages, counts.listed));
-    assert_eq!(foretold.known, counts.known);
-    assert_eq!(foretold.new + foretold.refreshed, counts.fetched + counts.quarantined);
-    assert_eq!(foretold.departures, counts.unfollowed);
+    assert_eq!(forecast.calls, run.calls);
+    assert_eq!((forecast.pages, forecast.listed), (counts.pages, counts.listed));
+    assert_eq!(forecast.known, counts.known);
+    assert_eq!(forecast.new + forecast.refreshed, counts.fetched + counts.quarantined);
+    assert_eq!(forecast.departures, counts.unfollowed);
 }

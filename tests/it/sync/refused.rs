@@ -1,23 +1,23 @@
-//! Whom WeChat refuses to answer for: some for ever, or everybody at once.
+//! WeChat refuses the profiles of some followers permanently, or of all followers at once.
 
 use rstest::rstest;
 use unionid_bridge::model::RunState;
 use unionid_bridge::sandbox::{Call, Fault, Quirk, When};
 
-use crate::harness::{TestApp, pages_of};
+use crate::harness::{TestApp, paged_world};
 
 #[tokio::test]
 async fn many_who_were_set_aside_before_do_not_fail_a_quiet_night() {
-    let world = pages_of(500, 3_000).await;
-    let aside: Vec<u64> = (0..150).map(|n| n * 20).collect();
-    world.main().quirk(aside.clone(), Quirk::Poison);
+    let world = paged_world(500, 3_000).await;
+    let poisoned: Vec<u64> = (0..150).map(|n| n * 20).collect();
+    world.main().quirk(poisoned.clone(), Quirk::Poison);
     let app = TestApp::against(&world).await;
     for night in 0..3 {
         let run = app.sync().await.run;
         assert_eq!(run.state, RunState::Succeeded, "night {night}: {run:?}");
         assert_eq!((run.counts.quarantined, run.counts.unfollowed), (150, 0));
         assert_eq!(app.quarantine().await.len(), 150);
-        app.assert_mirrors_all_but(&world, &aside).await;
+        app.assert_mirrors_all_but(&world, &poisoned).await;
     }
 }
 
@@ -29,7 +29,7 @@ async fn many_who_were_set_aside_before_do_not_fail_a_quiet_night() {
 async fn a_small_account_that_is_refused_as_a_whole_fails_and_sets_nobody_aside(
     #[case] followers: u64,
 ) {
-    let world = pages_of(500, followers).await;
+    let world = paged_world(500, followers).await;
     world.main().quirk(0..followers, Quirk::Poison);
     let app = TestApp::against(&world).await;
     let run = app.sync().await.run;
@@ -42,7 +42,7 @@ async fn a_small_account_that_is_refused_as_a_whole_fails_and_sets_nobody_aside(
 
 #[tokio::test]
 async fn a_gateways_pages_in_place_of_every_profile_set_nobody_aside() {
-    let world = pages_of(500, 60).await;
+    let world = paged_world(500, 60).await;
     world.fail(Call::UserInfoBatchget, When::Always, Fault::Html);
     world.fail(Call::UserInfo, When::Always, Fault::Html);
     let app = TestApp::against(&world).await;

@@ -1,4 +1,4 @@
-//! Runs that stop halfway: the same run goes on, from where it was, and misses nobody.
+//! Interrupted runs: the same run resumes at its last committed page and misses nobody.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use unionid_bridge::sandbox::Call;
 use unionid_bridge::store::runs;
 use unionid_bridge::sync::{self, Request};
 
-use crate::harness::{Backend, TestApp, assert_calls, manual, pages_of, take_over};
+use crate::harness::{Backend, TestApp, assert_calls, manual, paged_world, take_over};
 
 #[rstest]
 #[tokio::test]
@@ -20,17 +20,17 @@ async fn a_first_run_stopped_between_pages_goes_on_at_the_next_page(
     #[values(1, 9)] pages: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let stopped = app.sync_stopped_after(pages).await.run;
     assert_eq!((stopped.state, stopped.counts.pages), (RunState::Paused, pages));
     assert_eq!(app.mirror().await.len() as u64, pages * 100);
-    // Another process finds it.
+    // Another process resumes it.
     let next = app.replica(&world).await;
     let run = next.sync_true(&world).await;
     assert_eq!((run.id, run.resumed_at_page), (stopped.id, Some(pages + 1)));
     assert_eq!((run.counts.pages, run.counts.fetched), (10, 1_000));
-    // What was under way when it stopped is asked once more: five pages at most, and a probe.
+    // Calls in flight when it stopped are repeated: at most five pages, and a probe.
     assert_calls(&world, Call::UserGet, 11, 10);
     assert_calls(&world, Call::UserInfoBatchget, 11, 32);
 }
@@ -41,14 +41,14 @@ async fn followers_put_off_to_a_later_page_are_not_forgotten_by_a_stop(
     #[values(4, 10)] pages: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().join(70);
     world.main().leave(0..20);
     world.reset_stats();
     let stopped = app.sync_stopped_after(pages).await.run;
-    // Seventy do not fill a batch, so all of them are put off to the last page.
+    // Seventy do not fill a batch, so all of them are postponed to the last page.
     assert_eq!((stopped.counts.pages, stopped.counts.fetched), (pages, 0));
     assert!(stopped.counts.listed > stopped.counts.known);
     let run = app.sync_true(&world).await;
@@ -60,7 +60,7 @@ async fn followers_put_off_to_a_later_page_are_not_forgotten_by_a_stop(
 
 #[tokio::test]
 async fn a_run_stopped_after_every_page_ends_all_the_same() {
-    let world = pages_of(100, 500).await;
+    let world = paged_world(100, 500).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().join(30);
@@ -74,7 +74,7 @@ async fn a_run_stopped_after_every_page_ends_all_the_same() {
     assert_eq!((run.id, run.counts.known, run.counts.fetched), (last, 500, 30));
 }
 
-/// Has every run be begun so many hours earlier.
+/// Moves the start of every run back by `hours`.
 async fn let_hours_pass(app: &TestApp, hours: i64) {
     use entity::sync_run::{Column, Entity};
     let record = runs::list(app.app.store.reader(), None, 1).await.unwrap().remove(0);
@@ -95,11 +95,11 @@ async fn a_run_older_than_two_days_is_begun_anew(
     #[case] is_resumed: bool,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let stopped = app.sync_stopped_after(4).await.run;
     let_hours_pass(&app, hours).await;
-    // On the pages that were listed then, some have left since.
+    // Some users on the pages that were listed have left since.
     world.main().leave(0..40);
     let run = app.sync().await.run;
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
@@ -115,7 +115,7 @@ async fn a_run_older_than_two_days_is_begun_anew(
 
 #[tokio::test]
 async fn a_restart_gives_the_interrupted_run_up() {
-    let world = pages_of(100, 500).await;
+    let world = paged_world(100, 500).await;
     let app = TestApp::against(&world).await;
     let stopped = app.sync_stopped_after(2).await.run;
     let run = app.try_sync(Request { restart: true, ..manual() }).await.unwrap().run;
@@ -129,7 +129,7 @@ async fn a_restart_gives_the_interrupted_run_up() {
 async fn a_run_that_another_process_took_over_writes_nothing_more(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 600).await;
+    let world = paged_world(100, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let other = app.replica(&world).await;
     let (store, runtime) = (other.app.store.clone(), Handle::current());

@@ -1,10 +1,10 @@
-//! Accounts of every shape and size, and every way to ask for them.
+//! Accounts of all sizes, and all sync modes.
 
 use rstest::rstest;
 use unionid_bridge::model::{Mode, RunState};
 use unionid_bridge::sandbox::{Call, LastPage, OfficialAccount, Options, Sandbox};
 
-use crate::harness::{Backend, Bridge, TestApp, assert_calls, full, manual, pages_of};
+use crate::harness::{Backend, Bridge, TestApp, assert_calls, full, manual, paged_world};
 
 #[rstest]
 #[case::nobody(0, 1, 0)]
@@ -21,13 +21,13 @@ async fn an_account_of_any_size_costs_its_pages_and_its_batches(
     #[case] batches: u64,
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
 ) {
-    let world = pages_of(500, followers).await;
+    let world = paged_world(500, followers).await;
     world.main().set_last_page(last_page);
     let app = TestApp::against(&world).await;
     let run = app.sync_true(&world).await;
     assert_eq!((run.counts.listed, run.counts.fetched), (followers, followers));
     assert_eq!((run.counts.pages, run.warning), (followers.div_ceil(500), None));
-    // Where the last page ends the list, nobody asks for the empty one after it.
+    // If the last page ends the list, the empty page after it is not fetched.
     let saved = u64::from(followers > 0 && last_page == LastPage::EndsTheList);
     assert_calls(&world, Call::UserGet, pages - saved, 0);
     assert_calls(&world, Call::UserInfoBatchget, batches, 0);
@@ -46,7 +46,7 @@ async fn an_account_of_any_size_costs_its_pages_and_its_batches(
 async fn profiles_can_be_asked_for_one_by_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(100, 350).await;
+    let world = paged_world(100, 350).await;
     let toml = "[sync]\nprofile_api = 'info'";
     let Some(app) = TestApp::configured(&world, backend, toml).await else { return };
     app.sync_true(&world).await;
@@ -57,7 +57,7 @@ async fn profiles_can_be_asked_for_one_by_one(
     world.reset_stats();
     let run = app.sync_true(&world).await;
     assert_eq!((run.counts.fetched, run.counts.unfollowed), (7, 5));
-    // The handful that is asked again each night, and the newcomers.
+    // The nightly probe, and the new followers.
     assert_calls(&world, Call::UserInfo, 10 + 7, 0);
     assert_calls(&world, Call::UserInfoBatchget, 0, 0);
 }
@@ -67,7 +67,7 @@ async fn profiles_can_be_asked_for_one_by_one(
 async fn a_full_run_asks_for_everybody_and_writes_nothing_that_is_known(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.reset_stats();
@@ -78,7 +78,7 @@ async fn a_full_run_asks_for_everybody_and_writes_nothing_that_is_known(
     assert_eq!(app.sync_true(&world).await.mode, Mode::Incremental);
 }
 
-/// Two accounts of 300 on pages of 100; the first may not list its followers.
+/// Two accounts with 300 followers on pages of 100. The first is not authorized to list its followers.
 async fn two_accounts() -> Sandbox {
     let mut options = Options { page_size: 100, ..Options::with_followers(300) };
     options.official_accounts.push(OfficialAccount::new(
@@ -99,12 +99,12 @@ async fn an_account_in_trouble_does_not_stop_another_on_the_same_database(
 ) {
     let world = two_accounts().await;
     let Some(first) = TestApp::on(&world, backend).await else { return };
-    let second = first.replica(&world).await.of(1);
-    let (troubled, run) = tokio::join!(first.try_sync(manual()), second.sync_true(&world));
-    let troubled = troubled.unwrap();
-    assert_eq!(troubled.run.state, RunState::Failed);
-    assert!(troubled.run.error.unwrap().contains("48001"));
-    assert!(troubled.error.unwrap().is_configuration());
+    let second = first.replica(&world).await.for_account(1);
+    let (failed, run) = tokio::join!(first.try_sync(manual()), second.sync_true(&world));
+    let failed = failed.unwrap();
+    assert_eq!(failed.run.state, RunState::Failed);
+    assert!(failed.run.error.unwrap().contains("48001"));
+    assert!(failed.error.unwrap().is_configuration());
     assert_eq!(run.counts.fetched, 300);
 
     world.main().set_unauthorized(false);
@@ -118,8 +118,8 @@ async fn the_command_goes_on_to_the_next_account_after_one_in_trouble() {
     let world = two_accounts().await;
     let bridge = Bridge::against(&world, "");
     let runs = bridge.json(&["sync"]).await;
-    let ended: Vec<_> =
+    let states: Vec<_> =
         runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
-    assert_eq!(ended, ["failed", "succeeded"]);
+    assert_eq!(states, ["failed", "succeeded"]);
     assert_eq!(runs[1]["fetched"], 300);
 }

@@ -1,4 +1,4 @@
-//! The database's machine is gone and does not say so: nothing that was asked of it is ever answered.
+//! The database stops responding without closing connections, as after a power failure of its machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use unionid_bridge::sandbox::Call;
 use unionid_bridge::store::{Options, Store};
 
 use crate::harness::{
-    Backend, Proxy, TestApp, TestDatabase, Way, assert_calls, assert_mirrors, pages_of,
+    Backend, Proxy, ProxyMode, TestApp, TestDatabase, assert_calls, assert_mirrors, paged_world,
 };
 
 const SOON: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ async fn a_run_whose_database_falls_silent_goes_on_once_another_has_taken_its_pl
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(2, 5)] silent_after: u64,
 ) {
-    let world = pages_of(50, 500).await;
+    let world = paged_world(50, 500).await;
     let Some(database) = TestDatabase::new(backend).await else { return };
     database.store().await.close().await.unwrap();
     let proxy = Arc::new(Proxy::to(database.server_address().unwrap()).await);
@@ -32,18 +32,18 @@ async fn a_run_whose_database_falls_silent_goes_on_once_another_has_taken_its_pl
     let app = TestApp::process(&world, far, store, "").await;
     let observer = move |run: &Run| {
         if run.counts.pages == silent_after {
-            proxy.set(Way::Silent);
+            proxy.set(ProxyMode::Blackhole);
             let proxy = proxy.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(SOON / 2).await;
-                proxy.set(Way::Open);
+                proxy.set(ProxyMode::Forward);
             });
         }
     };
     let outcome = tokio::time::timeout(Duration::from_secs(60), app.sync_observed(observer)).await;
-    let outcome = outcome.expect("the run waits for ever");
+    let outcome = outcome.expect("the run hangs");
     assert_eq!(outcome.run.state.as_str(), "succeeded", "{outcome:?}");
-    // By another way: connections of that time are told from good ones by failing.
+    // Checks through a direct connection, because connections through the proxy may still be dead.
     let direct = database.connect().await;
     assert_mirrors(&direct, &world, &app.account.appid, &[]).await;
     assert_calls(&world, Call::UserGet, 11, 0);

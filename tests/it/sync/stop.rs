@@ -1,4 +1,4 @@
-//! A request to end is heard wherever a run waits for WeChat.
+//! A run stops quickly while it waits for any WeChat call.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use unionid_bridge::model::RunState;
 use unionid_bridge::sandbox::{Call, Fault, Quirk, Sandbox, When};
 use unionid_bridge::sync;
 
-use crate::harness::{TestApp, manual, pages_of, person_at, until};
+use crate::harness::{TestApp, manual, paged_world, person_at, until};
 
-/// Has every such call take long, asks the run to end during the first one, and has it end soon.
+/// Slows down a call, stops the run during it, and asserts that the run ends within a second.
 async fn assert_stops_during(app: &TestApp, world: &Sandbox, call: Call) {
     world.reset_stats();
     world.fail(call, When::Always, Fault::Stall(Duration::from_secs(6)));
@@ -22,8 +22,8 @@ async fn assert_stops_during(app: &TestApp, world: &Sandbox, call: Call) {
         stop.cancel();
         Instant::now()
     };
-    let (outcome, asked) = tokio::join!(sync::run(&job, manual()), stopping);
-    let took = asked.elapsed();
+    let (outcome, stopped_at) = tokio::join!(sync::run(&job, manual()), stopping);
+    let took = stopped_at.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?} {outcome:?}");
     let outcome = outcome.unwrap();
     assert!(matches!(outcome.error, Some(sync::Error::Stopped)), "{outcome:?}");
@@ -37,7 +37,7 @@ async fn assert_stops_during(app: &TestApp, world: &Sandbox, call: Call) {
 #[case::the_list_is_walked(Call::UserGet)]
 #[tokio::test]
 async fn a_run_ends_within_a_second_while(#[case] call: Call) {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     assert_stops_during(&app, &world, call).await;
@@ -45,7 +45,7 @@ async fn a_run_ends_within_a_second_while(#[case] call: Call) {
 
 #[tokio::test]
 async fn a_run_ends_within_a_second_while_changed_unionids_are_confirmed() {
-    let world = pages_of(100, 300).await;
+    let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().rebind();
@@ -54,7 +54,7 @@ async fn a_run_ends_within_a_second_while_changed_unionids_are_confirmed() {
 
 #[tokio::test]
 async fn a_run_ends_within_a_second_while_a_newcomer_and_a_holder_are_told_apart() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(300));
     let app = TestApp::against(&world).await;
     app.sync().await;
@@ -68,10 +68,10 @@ async fn a_run_ends_within_a_second_while_a_newcomer_and_a_holder_are_told_apart
 #[case::on_pages_apart(250)]
 #[tokio::test]
 async fn a_first_load_ends_within_a_second_while_a_shared_unionid_is_looked_into(
-    #[case] place: usize,
+    #[case] index: usize,
 ) {
-    let world = pages_of(100, 300).await;
-    let other = person_at(&world, place);
+    let world = paged_world(100, 300).await;
+    let other = person_at(&world, index);
     world.main().quirk([person_at(&world, 7)], Quirk::UnionidInBatchOf(other));
     let app = TestApp::against(&world).await;
     assert_stops_during(&app, &world, Call::UserInfo).await;

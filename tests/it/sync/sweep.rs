@@ -1,11 +1,12 @@
-//! Who was known and is not listed has left: unless that looks wrong, and then an operator decides.
+//! The sweep: known followers who are no longer listed have left. If too many are missing, the run is held
+//! for an operator.
 
 use rstest::rstest;
 use unionid_bridge::model::{Run, RunState};
 use unionid_bridge::sandbox::{Call, Fault, Sandbox};
 use unionid_bridge::sync;
 
-use crate::harness::{Backend, TestApp, manual, pages_of};
+use crate::harness::{Backend, TestApp, manual, paged_world};
 
 async fn mirrored(world: &Sandbox, backend: Backend) -> Option<TestApp> {
     let app = TestApp::on(world, backend).await?;
@@ -13,7 +14,7 @@ async fn mirrored(world: &Sandbox, backend: Backend) -> Option<TestApp> {
     Some(app)
 }
 
-/// A run that must be held, and has changed nobody.
+/// Runs a sync that must be held without changing the mirror.
 async fn held(app: &TestApp, subscribed: usize) -> Run {
     let run = app.sync().await.run;
     assert_eq!(run.state, RunState::Held, "{run:?}");
@@ -33,7 +34,7 @@ async fn confirm(app: &TestApp, run: &Run) -> Run {
 async fn more_than_one_in_twenty_leaving_waits_for_an_operator(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..180);
     let run = held(&app, 3_000).await;
@@ -45,7 +46,7 @@ async fn more_than_one_in_twenty_leaving_waits_for_an_operator(
     assert_eq!((confirmed.id, confirmed.state), (run.id, RunState::Succeeded));
     assert_eq!((confirmed.counts.unfollowed, confirmed.error), (180, None));
     app.assert_mirrors(&world).await;
-    assert_eq!(world.stats().calls.len(), 0, "confirming asks WeChat for nothing");
+    assert_eq!(world.stats().calls.len(), 0, "confirming calls WeChat");
     let again = sync::confirm(&app.job(Default::default()).await, run.id).await;
     assert!(matches!(again, Err(sync::Error::NotInState { .. })), "{again:?}");
 }
@@ -59,7 +60,7 @@ async fn as_many_as_may_leave_are_swept_without_asking(
     #[case] left: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, followers).await;
+    let world = paged_world(500, followers).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..left);
     assert_eq!(app.sync_true(&world).await.counts.unfollowed, left);
@@ -76,7 +77,7 @@ async fn one_more_than_may_leave_is_held(
     #[case] left: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, followers).await;
+    let world = paged_world(500, followers).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..left);
     let run = held(&app, followers as usize).await;
@@ -89,7 +90,7 @@ async fn one_more_than_may_leave_is_held(
 async fn a_held_run_is_replaced_by_the_next_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..180);
     let run = held(&app, 3_000).await;
@@ -104,7 +105,7 @@ async fn a_held_run_is_replaced_by_the_next_one(
 async fn the_share_that_may_leave_is_the_operators_choice(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let toml = "[sync]\nmax_unfollow_ratio = 0.2";
     let Some(app) = TestApp::configured(&world, backend, toml).await else { return };
     app.sync_true(&world).await;
@@ -125,7 +126,7 @@ async fn fewer_listed_than_wechat_counts_are_not_swept(
     #[case] state: RunState,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     world.main().leave(0..10);
     world.main().misreport_total(Some(total));
@@ -144,9 +145,9 @@ async fn fewer_listed_than_wechat_counts_are_not_swept(
 async fn a_total_that_moves_during_the_crawl_widens_what_may_be_missing_by_as_much(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let Some(app) = mirrored(&world, backend).await else { return };
-    // 3,000 at first and 3,100 at the end: a hundred came, and stand where the crawl had been.
+    // The total grows from 3,000 to 3,100: a hundred may have joined on pages that were listed before.
     world.fail(Call::UserGet, 4.., Fault::Total(3_100));
     app.sync_true(&world).await;
 }
@@ -156,7 +157,7 @@ async fn a_total_that_moves_during_the_crawl_widens_what_may_be_missing_by_as_mu
 async fn a_run_of_another_state_is_not_confirmed(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 100).await;
+    let world = paged_world(500, 100).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     let run = app.try_sync(manual()).await.unwrap().run;
     let confirmed = sync::confirm(&app.job(Default::default()).await, run.id).await;
@@ -170,13 +171,13 @@ async fn a_follower_who_left_without_a_unionid_is_not_counted_as_lacking_one(
 ) {
     use entity::follower::{Column, Entity};
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-    let world = pages_of(500, 100).await;
+    let world = paged_world(500, 100).await;
     let Some(app) = mirrored(&world, backend).await else { return };
     let openids = (0..8).map(|person| world.main().person(person).openid);
-    let unknown = Expr::value(None::<String>);
-    let forgotten = Entity::update_many().col_expr(Column::Unionid, unknown);
-    let forgotten = forgotten.filter(Column::Openid.is_in(openids));
-    forgotten.exec(app.app.store.writer()).await.unwrap();
+    let missing = Expr::value(None::<String>);
+    let update = Entity::update_many().col_expr(Column::Unionid, missing);
+    let update = update.filter(Column::Openid.is_in(openids));
+    update.exec(app.app.store.writer()).await.unwrap();
     world.main().leave(0..8);
     let run = app.sync().await.run;
     let counts = (run.counts.unfollowed, run.counts.missing_unionid);

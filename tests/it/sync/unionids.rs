@@ -1,4 +1,4 @@
-//! Unionids that are missing, come late, or change: never blanked, never wrong, never in silence.
+//! Unionids that are missing, arrive late, or change: never lost, never wrong, always reported.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use rstest::rstest;
 use unionid_bridge::model::Mode;
 use unionid_bridge::sandbox::{Call, Quirk};
 
-use crate::harness::{Backend, TestApp, assert_calls, full, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, paged_world};
 
 #[tokio::test]
 async fn unionids_that_a_batch_leaves_out_are_asked_for_one_by_one() {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     world.main().quirk(10..15, Quirk::NoUnionidInBatch);
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -26,7 +26,7 @@ async fn unionids_that_a_batch_leaves_out_are_asked_for_one_by_one() {
 async fn an_account_without_unionids_is_told_to_be_bound_and_costs_no_call_per_follower(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     world.main().unbind();
     let Some(app) = TestApp::on(&world, backend).await else { return };
     for (night, batches) in [(1, 10), (2, 1), (3, 1)] {
@@ -54,7 +54,7 @@ async fn a_known_unionid_outlives_answers_without_it(
     #[values(Quirk::NoUnionid, Quirk::NoUnionidInBatch)] quirk: Quirk,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let mirrored = app.mirror().await;
@@ -65,7 +65,7 @@ async fn a_known_unionid_outlives_answers_without_it(
     assert_eq!(app.mirror().await, mirrored);
     assert_calls(&world, Call::UserInfo, 0, 0);
 
-    // Not even when everything else about them is written anew.
+    // Not even when the other columns are written again.
     world.main().leave(0..20);
     app.sync().await;
     world.main().rejoin(0..20);
@@ -79,11 +79,11 @@ async fn a_known_unionid_outlives_answers_without_it(
 async fn a_changed_unionid_is_confirmed_alone_and_recorded(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     let before = world.main().person(7);
-    // Somebody who does not follow, so that the unionid is nobody else's here.
+    // The unionid of a person who does not follow, so that no other follower has it.
     world.main().quirk([7], Quirk::UnionidOf(5_000));
     world.reset_stats();
     let run = app.try_sync(full()).await.unwrap().run;
@@ -93,7 +93,7 @@ async fn a_changed_unionid_is_confirmed_alone_and_recorded(
     let expected = (before.openid.clone(), before.unionid.clone().unwrap(), after);
     assert_eq!(app.conflicts().await, [expected]);
     assert_calls(&world, Call::UserInfoBatchget, 7, 0);
-    // The probe may meet the change too.
+    // The probe may find the change too.
     assert_calls(&world, Call::UserInfo, 1, 1);
 
     app.sync_true(&world).await;
@@ -102,7 +102,7 @@ async fn a_changed_unionid_is_confirmed_alone_and_recorded(
 
 #[tokio::test]
 async fn a_unionid_that_only_a_batch_changes_is_left_as_it_is() {
-    let world = pages_of(500, 600).await;
+    let world = paged_world(500, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().quirk([7], Quirk::UnionidInBatchOf(5_000));
@@ -117,7 +117,7 @@ async fn a_unionid_that_only_a_batch_changes_is_left_as_it_is() {
 async fn an_account_that_was_bound_elsewhere_is_noticed_and_asked_in_full(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     app.sync_true(&world).await;
     world.main().rebind();
@@ -126,7 +126,7 @@ async fn an_account_that_was_bound_elsewhere_is_noticed_and_asked_in_full(
     assert_eq!((run.mode, run.counts.fetched, run.counts.upserted), (Mode::Full, 3_000, 3_000));
     assert!(run.warning.unwrap().contains("another Open Platform account"));
     assert_calls(&world, Call::UserInfoBatchget, 31, 0);
-    // Each of the nightly handful is confirmed alone.
+    // Each follower of the nightly probe is confirmed by a single call.
     assert_calls(&world, Call::UserInfo, 10, 0);
     let run = app.sync_true(&world).await;
     assert_eq!((run.mode, run.counts.fetched, run.warning), (Mode::Incremental, 0, None));
@@ -134,7 +134,7 @@ async fn an_account_that_was_bound_elsewhere_is_noticed_and_asked_in_full(
 
 #[tokio::test]
 async fn a_run_over_a_newly_bound_account_costs_no_more_for_being_interrupted() {
-    let world = pages_of(100, 1_000).await;
+    let world = paged_world(100, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     world.main().rebind();
@@ -149,7 +149,7 @@ async fn a_run_over_a_newly_bound_account_costs_no_more_for_being_interrupted() 
 
 #[tokio::test]
 async fn unionids_of_whoever_left_stay() {
-    let world = pages_of(500, 300).await;
+    let world = paged_world(500, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
     let known: BTreeMap<_, _> = app.mirror().await;

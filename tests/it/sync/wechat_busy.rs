@@ -1,4 +1,4 @@
-//! WeChat out of quota, out of breath, or out of reach: the run waits or goes on, and loses nothing.
+//! WeChat is out of quota, busy, or unreachable: the run waits or continues, and loses nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,9 +12,9 @@ use unionid_bridge::model::RunState;
 use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, Target, When};
 use unionid_bridge::wechat::ConcurrencyLimit;
 
-use crate::harness::{Backend, TestApp, assert_calls, full, pages_of};
+use crate::harness::{Backend, TestApp, assert_calls, full, paged_world};
 
-/// The next midnight, UTC+8: 16:00 UTC of today or tomorrow.
+/// Returns the next midnight in UTC+8: 16:00 UTC today or tomorrow.
 fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
     let reset = now.date_naive().and_time(NaiveTime::from_hms_opt(16, 0, 0).unwrap()).and_utc();
     if reset > now { reset } else { reset + Days::new(1) }
@@ -29,7 +29,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     #[case] limit: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(200, 1_200).await;
+    let world = paged_world(200, 1_200).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.main().leave(0..30);
     app.sync_true(&world).await;
@@ -47,7 +47,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
     assert!(paused.error.unwrap().contains("45009"));
     assert!((1..=4).contains(&paused.counts.pages), "{:?}", paused.counts);
     let left = world.main().person(30).openid;
-    assert!(app.mirror().await[&left].1, "somebody was swept by a partial crawl");
+    assert!(app.mirror().await[&left].1, "a partial crawl marked a follower as left");
 
     world.main().set_quota(call, None);
     let run = app.sync_true(&world).await;
@@ -58,7 +58,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
         assert_eq!(world.requests(clearing), 0);
     }
     let refused = world.stats().errors(call, 45009);
-    // Two probes; pages whose calls were made and not committed are asked once more.
+    // Two probes, and the calls for pages that were fetched but not committed are repeated.
     let slack = 2 + 16 + refused;
     assert_calls(&world, Call::UserInfoBatchget, 12, slack);
     assert_calls(&world, Call::UserGet, 7, 4 + refused);
@@ -74,7 +74,7 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
 #[case::with_the_answer_cut(Fault::Cut)]
 #[tokio::test]
 async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
-    let world = pages_of(500, 3_000).await;
+    let world = paged_world(500, 3_000).await;
     let app = TestApp::against(&world).await;
     let rules = [
         world.fail(Call::UserInfoBatchget, 5..=12, fault.clone()),
@@ -82,7 +82,7 @@ async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
         world.fail(Call::StableToken, 1, fault),
     ];
     let run = app.sync_true(&world).await;
-    assert_eq!(rules.map(|rule| world.struck(rule)), [8, 2, 1]);
+    assert_eq!(rules.map(|rule| world.hits(rule)), [8, 2, 1]);
     assert_eq!(run.counts.fetched, 3_000);
     assert_calls(&world, Call::UserInfoBatchget, 38, 0);
     assert_calls(&world, Call::UserGet, 9, 0);
@@ -95,7 +95,7 @@ async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
 #[case(Fault::StallMid(Duration::from_millis(30)))]
 #[tokio::test]
 async fn a_slow_answer_is_waited_for(#[case] fault: Fault) {
-    let world = pages_of(20, 60).await;
+    let world = paged_world(20, 60).await;
     let app = TestApp::against(&world).await;
     world.fail(Target::default(), When::Always, fault);
     let run = app.sync_true(&world).await;
@@ -113,15 +113,15 @@ async fn an_outage_pauses_the_run_and_the_next_start_ends_it(
     #[case] call: Call,
     #[case] fault: Fault,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let app = TestApp::against(&world).await;
     let rule = world.fail(call, 2.., fault);
     let paused = app.sync().await.run;
     assert_eq!(paused.state, RunState::Paused, "{paused:?}");
     let wait = paused.resume_at.unwrap() - Clock::system().now();
     assert!((1..=5).contains(&wait.num_minutes()), "{wait}");
-    // Six attempts for each call in flight, and no more.
-    assert!((6..=6 * 16).contains(&world.struck(rule)), "{}", world.struck(rule));
+    // At most six attempts for each call in flight.
+    assert!((6..=6 * 16).contains(&world.hits(rule)), "{}", world.hits(rule));
     world.clear_faults();
     assert_eq!(app.sync_true(&world).await.id, paused.id);
 }
@@ -133,14 +133,14 @@ async fn fewer_calls_may_be_in_flight_after_a_burst_of_failures_and_more_again_l
     let world = Sandbox::start(options).await.unwrap();
     let toml = "[sync]\nprofile_api = 'info'\nconcurrency = 16";
     let app = TestApp::configured(&world, Backend::Sqlite, toml).await.unwrap();
-    // Sixteen at once fail, then eight, four and two; from one, 120 successes lead back to sixteen.
+    // 16 concurrent calls fail, then 8, 4 and 2. From a limit of 1, 120 successes lead back to 16.
     world.fail(Call::UserInfo, 300..=360, Fault::HttpStatus(502));
 
     let (concurrency, lowest) = (ConcurrencyLimit::new(16), Arc::new(AtomicUsize::new(16)));
-    let (watched, least) = (concurrency.clone(), lowest.clone());
+    let (watched, minimum) = (concurrency.clone(), lowest.clone());
     let watch = AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
-            least.fetch_min(watched.limit(), Ordering::SeqCst);
+            minimum.fetch_min(watched.limit(), Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }));
@@ -150,7 +150,7 @@ async fn fewer_calls_may_be_in_flight_after_a_burst_of_failures_and_more_again_l
     app.assert_mirrors(&world).await;
     assert_calls(&world, Call::UserInfo, 1_000 + 61, 0);
     let lowest = lowest.load(Ordering::SeqCst);
-    assert!(lowest <= 8, "{lowest} calls were let through at least");
+    assert!(lowest <= 8, "the limit never fell below {lowest}");
     assert_eq!(concurrency.limit(), 16);
     assert_eq!(world.stats().calls["user/info"].peak_in_flight, 16);
 }

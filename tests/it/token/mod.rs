@@ -1,4 +1,4 @@
-//! Access tokens: refreshed once for everybody.
+//! Access tokens: one refresh for all processes.
 
 mod refresh;
 mod refused;

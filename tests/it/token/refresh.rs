@@ -1,4 +1,4 @@
-//! Refreshing a token: for everybody, never backwards, and never at the cost of one that works.
+//! Token refresh: once for all processes, never back to an older token, never discarding a valid one.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use sea_orm::EntityTrait;
 use sea_orm::sea_query::Expr;
 use unionid_bridge::sandbox::{Call, Fault, Sandbox, When};
 
-use crate::harness::{Backend, TestApp, pages_of};
+use crate::harness::{Backend, TestApp, paged_world};
 
-/// Waits until the world has been asked that often.
-async fn asked(world: &Sandbox, call: Call, times: u64) {
+/// Waits until a call was made `times` times.
+async fn wait_for_calls(world: &Sandbox, call: Call, times: u64) {
     while world.requests(call) < times {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Has the stored token expire in `seconds`, as if it had been fetched long ago.
+/// Makes the stored token expire in `seconds`, as if it had been fetched long ago.
 async fn age_token(app: &TestApp, seconds: i64) {
     use entity::access_token::{Column, Entity};
     let now = app.app.store.now().await.unwrap();
@@ -37,17 +37,17 @@ async fn token(app: &TestApp) -> String {
 async fn of_two_refreshes_that_race_the_newest_token_stands(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let Some(slow) = TestApp::on(&world, backend).await else { return };
     let fast = slow.replica(&world).await;
     world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_millis(800)));
     let appid = slow.account.appid.clone();
     let (older, newer) = tokio::join!(
-        // WeChat grants its token at once, and the answer is under way for long.
+        // WeChat issues the token at once, but the answer is delayed.
         slow.app.tokens.show(&appid),
         async {
-            asked(&world, Call::StableToken, 1).await;
-            // The first process has been asleep for longer than its lease.
+            wait_for_calls(&world, Call::StableToken, 1).await;
+            // The first process has slept for longer than its lease.
             entity::lease::Entity::update_many()
                 .col_expr(entity::lease::Column::ExpiresAt, Expr::value(0_i64))
                 .exec(fast.app.store.writer())
@@ -72,7 +72,7 @@ async fn of_two_refreshes_that_race_the_newest_token_stands(
 #[case::with_a_page_of_html(Fault::Html)]
 #[tokio::test]
 async fn a_failed_renewal_throws_no_token_away_that_still_works(#[case] fault: Fault) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     let old = token(&first).await;
     age_token(&first, 200).await;
@@ -80,14 +80,14 @@ async fn a_failed_renewal_throws_no_token_away_that_still_works(#[case] fault: F
     let app = first.replica(&world).await;
     app.sync_true(&world).await;
     assert_eq!(token(&app).await, old);
-    // One attempt with its repetitions, then a pause: not one for each call of the run.
-    let asked = world.requests(Call::StableToken) - 1;
-    assert!((1..=6).contains(&asked), "{asked}");
+    // One attempt with its retries, then a pause: not one for each call of the run.
+    let refreshes = world.requests(Call::StableToken) - 1;
+    assert!((1..=6).contains(&refreshes), "{refreshes}");
 }
 
 #[tokio::test]
 async fn a_token_in_its_last_minutes_is_renewed_by_the_next_process_that_needs_it() {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     token(&first).await;
     age_token(&first, 200).await;
@@ -98,7 +98,7 @@ async fn a_token_in_its_last_minutes_is_renewed_by_the_next_process_that_needs_i
     assert_eq!(world.stats().errors(Call::UserGet, 40001), 0);
 }
 
-/// WeChat's answer to it is then for whoever comes next; where there is none, its end is.
+/// The next caller gets WeChat's answer, or refreshes after the timeout if there is none.
 #[rstest]
 #[case::slow(2, 1)]
 #[case::silent(30, 2)]
@@ -108,14 +108,14 @@ async fn a_refresh_goes_on_without_its_caller(
     #[case] calls: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let Some(app) = TestApp::on(&world, backend).await else { return };
     world.fail(Call::StableToken, 1, Fault::Stall(Duration::from_secs(stall_seconds)));
     tokio::select! {
-        token = token(&app) => panic!("{} came although WeChat is silent", token.len()),
-        () = asked(&world, Call::StableToken, 1) => {}
+        token = token(&app) => panic!("got a token without an answer: {} bytes", token.len()),
+        () = wait_for_calls(&world, Call::StableToken, 1) => {}
     }
-    // A question is given up after 10 s; the lease that its process holds would last for 20 s.
+    // A call times out after 10 s. The lease of its process would last 20 s.
     let next = tokio::time::timeout(Duration::from_secs(15), token(&app)).await;
     assert!(next.is_ok());
     app.sync_true(&world).await;
@@ -124,7 +124,7 @@ async fn a_refresh_goes_on_without_its_caller(
 
 #[tokio::test]
 async fn the_next_process_takes_the_token_from_the_database() {
-    let world = pages_of(500, 1_000).await;
+    let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     first.sync_true(&world).await;
     let next = first.replica(&world).await;

@@ -1,4 +1,4 @@
-//! A token that WeChat refuses is replaced once for everybody, and each call is repeated once.
+//! A token that WeChat refuses is replaced once for all processes, and each call is repeated once.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox, When};
 
 use crate::harness::{Backend, TestApp, assert_calls};
 
-/// Calls in flight on each of two replicas.
+/// The number of calls in flight on each of two replicas.
 const CALLERS: usize = 16;
 
-/// Every caller asks for a hundred profiles at the same moment; all must be answered.
-async fn ask_at_once(replicas: &[&TestApp], world: &Sandbox) {
+/// Fetches a hundred profiles in all callers at once; all calls must succeed.
+async fn fetch_at_once(replicas: &[&TestApp], world: &Sandbox) {
     let openids: Vec<OpenId> =
         world.main().followers().take(100).map(|person| person.openid.parse().unwrap()).collect();
-    let asking = replicas.iter().map(async |replica| {
+    let fetching = replicas.iter().map(async |replica| {
         let job = replica.job(CancellationToken::new()).await;
         let calls = (0..CALLERS).map(|_| job.wechat.profiles(&openids));
         for answer in join_all(calls).await {
             assert_eq!(answer.unwrap().len(), openids.len());
         }
     });
-    join_all(asking).await;
+    join_all(fetching).await;
 }
 
 async fn slow_world() -> Sandbox {
@@ -43,7 +43,7 @@ async fn replicas_that_start_at_once_get_by_with_one_token(
     let world = slow_world().await;
     let Some(first) = TestApp::on(&world, backend).await else { return };
     let second = first.replica(&world).await;
-    ask_at_once(&[&first, &second], &world).await;
+    fetch_at_once(&[&first, &second], &world).await;
     assert_eq!(world.requests(Call::StableToken), 1);
 }
 
@@ -66,9 +66,9 @@ async fn a_refusal_of_all_calls_in_flight_costs_one_refresh_and_one_repetition_e
     first.app.tokens.show(&first.account.appid).await.unwrap();
     world.reset_stats();
     let calls = 2 * CALLERS as u64;
-    // The refusals are answered after all calls have begun, so no repetition is refused.
+    // All calls have begun before the first refusal is answered, so no repetition is refused.
     world.fail(Call::UserInfoBatchget, 1..=calls, Fault::Errcode(errcode));
-    ask_at_once(&[&first, &second], &world).await;
+    fetch_at_once(&[&first, &second], &world).await;
     assert_eq!(world.requests(Call::StableToken), 1);
     assert_eq!(world.requests(Call::UserInfoBatchget), 2 * calls);
 }
@@ -85,8 +85,8 @@ async fn a_token_that_dies_in_a_run_is_replaced_once_for_both_replicas(
     world.reset_stats();
     let rule = world.fail(Call::UserInfoBatchget, 20, Fault::TokenDead);
     let others = [&second];
-    let (run, ()) = tokio::join!(first.sync_true(&world), ask_at_once(&others, &world));
-    assert_eq!(world.struck(rule), 1);
+    let (run, ()) = tokio::join!(first.sync_true(&world), fetch_at_once(&others, &world));
+    assert_eq!(world.hits(rule), 1);
     assert_eq!(run.counts.fetched, 3_000);
     assert_eq!(world.requests(Call::StableToken), 1);
     let refused = world.stats().errors(Call::UserInfoBatchget, 40001);
@@ -138,7 +138,7 @@ async fn a_token_that_is_refused_again_and_again_pauses_the_run_after_two_refres
     }
     assert!((1..=2).contains(&world.requests(Call::StableToken)));
 
-    // The other system has been found and stopped.
+    // The other system was found and stopped.
     world.clear_faults();
     world.main().invalidate_tokens();
     app.app.tokens.refresh(&app.account.appid, false).await.unwrap();

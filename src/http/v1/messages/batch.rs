@@ -116,8 +116,8 @@ async fn send(
     };
     let to_json = |results: &Vec<_>| serde_json::to_string(&respond(results)).unwrap_or_default();
     match push.accept(&requests, idempotent.as_ref(), to_json).await? {
-        Accepted::Now(results) => Ok(respond(&results)),
-        Accepted::Before(stored) => {
+        Accepted::New(results) => Ok(respond(&results)),
+        Accepted::Replayed(stored) => {
             serde_json::from_str(&stored).map_err(|error| Problem::internal(&error))
         }
     }

@@ -121,8 +121,8 @@ async fn send(
         _ => String::new(),
     });
     let mut results = match accepting.await? {
-        Accepted::Before(stored) => return repeat(&push, &stored).await,
-        Accepted::Now(results) => results,
+        Accepted::Replayed(stored) => return repeat(&push, &stored).await,
+        Accepted::New(results) => results,
     };
     // One request has one result.
     let id = results.swap_remove(0)?;
@@ -136,7 +136,7 @@ async fn send(
     if let Some(IdempotentRequest { request, .. }) = idempotent {
         let without_user = settled.map(|settled| Box::new(settled.without_user()));
         let stored = without_user.map_or_else(|| accepted(&id), Answer::Settled);
-        if let Err(error) = push.note_answer(&request, &to_json(&stored)).await {
+        if let Err(error) = push.record_answer(&request, &to_json(&stored)).await {
             tracing::warn!(message.id = %id, %error, "could not store a response for repetitions");
         }
     }

@@ -165,7 +165,7 @@ mod tests {
         assert_eq!([values("state"), values("trigger"), values("mode")], [6, 3, 2]);
         use model::{Mode, Trigger};
         for state in ["running", "paused", "held", "succeeded", "failed", "cancelled"] {
-            let state = RunState::from_word(state).unwrap();
+            let state = RunState::from_code(state).unwrap();
             for trigger in [Trigger::Manual, Trigger::Schedule, Trigger::CatchUp] {
                 for mode in [Mode::Incremental, Mode::Full] {
                     let run = run(state, trigger, mode);

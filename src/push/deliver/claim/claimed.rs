@@ -122,7 +122,7 @@ mod tests {
         };
         let claim = Claim { id, attempt: 1, due_at: NOW + 60_000 };
         let (tests_account, tests_template) = (false, false);
-        let (sends_at, clock) = (NOW, DatabaseClock::saying(NOW));
+        let (sends_at, clock) = (NOW, DatabaseClock::from_reading(NOW));
         Claimed {
             message,
             claim,

@@ -68,7 +68,7 @@ impl Push {
     ) -> Result<Batch, store::Error> {
         let transaction = self.store.begin().await?;
         let pace = push_pace::lock(&transaction, request.account).await?;
-        let clock = DatabaseClock::saying(store::now(&transaction).await?);
+        let clock = DatabaseClock::from_reading(store::now(&transaction).await?);
         if pace.held_until > clock.read_ms() {
             return Ok(Batch::default());
         }

@@ -81,13 +81,13 @@ impl<'a> Sorter<'a> {
 
     pub(super) fn sort(&mut self, due: Due) {
         let Bounds { now, expired_before, channel, .. } = self.bounds;
-        if due.in_doubt && !may_be_repeated(&due, channel, now) {
+        if due.outcome_unknown && !may_be_repeated(&due, channel, now) {
             if self.abandoned.len() < MAX_ABANDONED {
                 self.abandoned.push(due.id);
             }
             return;
         }
-        if due.in_doubt {
+        if due.outcome_unknown {
             // The window for sending it again may end before its template is allowed again.
             return self.send(due, None);
         }
@@ -149,7 +149,7 @@ mod tests {
             openid: openid.parse().unwrap(),
             template_id: template_id.parse().unwrap(),
             accepted_at: NOW,
-            in_doubt: false,
+            outcome_unknown: false,
             first_sent_at: None,
         }
     }
@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn what_is_in_doubt_leaves_where_wechat_would_suppress_a_copy_and_what_is_old_does_not() {
         let unknown = |number, ago: i64| {
-            let (in_doubt, first_sent_at) = (true, Some(NOW - ago));
+            let (outcome_unknown, first_sent_at) = (true, Some(NOW - ago));
             Due {
-                in_doubt,
+                outcome_unknown,
                 first_sent_at,
                 accepted_at: 0,
                 ..due(number, &format!("o{number}"), "t1")

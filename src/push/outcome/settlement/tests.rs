@@ -58,7 +58,7 @@ fn claimed(attempt: i32, may_have_arrived: bool) -> Claimed {
         passed_at: 0,
         sends_at: FIRST,
         send_by: FIRST + 5_000,
-        clock: DatabaseClock::saying(FIRST),
+        clock: DatabaseClock::from_reading(FIRST),
     }
 }
 

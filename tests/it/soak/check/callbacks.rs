@@ -1,34 +1,34 @@
-//! Whatever was answered `success` has had its effect.
+//! Every acknowledged event has taken effect.
 
 use std::collections::HashMap;
 
 use sea_orm::EntityTrait;
 use unionid_bridge::sandbox::PushState;
 
-use crate::soak::town::Town;
+use crate::soak::cluster::Cluster;
 
-impl Town {
-    /// The follower carries the mark of the event, or of a newer one.
+impl Cluster {
+    /// Asserts that each follower row has the time of its latest acknowledged event, or a later time.
     pub(super) async fn check_callbacks(&self) {
         let rows = entity::follower::Entity::find().all(self.store.reader()).await.unwrap();
-        let marks: HashMap<_, _> =
+        let event_times: HashMap<_, _> =
             rows.into_iter().map(|row| (row.openid, row.event_created_at)).collect();
         let states: HashMap<_, _> =
             self.world.pushes().into_iter().map(|push| (push.id, push.state)).collect();
         let follows = self.ledger.follows.lock().unwrap().clone();
-        let (mut taken, mut given_up) = (0, 0);
+        let (mut acknowledged, mut abandoned) = (0, 0);
         for follow in follows {
             if states[&follow.push] != PushState::Accepted {
-                given_up += 1;
+                abandoned += 1;
                 continue;
             }
-            taken += 1;
-            let mark = marks.get(&self.main().person(follow.person).openid);
-            let is_there = mark.is_some_and(|mark| *mark >= follow.created_at);
-            assert!(is_there, "{follow:?} was acknowledged, and the mark is {mark:?}");
+            acknowledged += 1;
+            let time = event_times.get(&self.main().person(follow.person).openid);
+            let is_applied = time.is_some_and(|time| *time >= follow.created_at);
+            assert!(is_applied, "{follow:?} was acknowledged, but the last event is from {time:?}");
         }
         println!(
-            "soak: {taken} events acknowledged, each in effect; {given_up} given up by WeChat"
+            "soak: {acknowledged} events acknowledged and applied, {abandoned} abandoned by WeChat"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Every message that was accepted has come to an end, and the end is true.
+//! Every accepted message has a final state, and the state is correct.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,20 +6,26 @@ use entity::message::{Entity, Model};
 use sea_orm::EntityTrait;
 use unionid_bridge::sandbox::{PushId, PushState};
 
-use crate::soak::life::order_of;
-use crate::soak::town::{RESIDENTS, Town};
+use crate::soak::cluster::{Cluster, PERMANENT_FOLLOWERS};
+use crate::soak::population::order_of;
 
-/// What WeChat knows of an order.
+/// What the sandbox knows about an order.
 #[derive(Debug, Default)]
 struct Truth {
-    /// Copies that reached it.
+    /// The number of copies that WeChat accepted.
     copies: usize,
-    /// What it told, and whether that was acknowledged; the latter is not known where it was given up.
-    told: Option<(bool, bool)>,
+    receipt: Option<Receipt>,
 }
 
-impl Town {
-    /// What is wrong, in words; receipts may still be on their way to their message.
+#[derive(Debug, Clone, Copy)]
+struct Receipt {
+    is_success: bool,
+    /// Whether the service answered `success`. Unknown if WeChat abandoned the push.
+    is_acknowledged: bool,
+}
+
+impl Cluster {
+    /// Describes every wrong message. Early receipts may still wait for their message.
     pub(super) async fn wrong_messages(&self) -> Vec<String> {
         let truths = self.truths();
         let rows = Entity::find().all(self.store.reader()).await.unwrap();
@@ -30,16 +36,16 @@ impl Town {
         let mut wrong = Vec::new();
         for (order, id) in self.ledger.accepted.lock().unwrap().iter() {
             if orders.get(order).is_none_or(|rows| rows.iter().all(|row| row.id != *id)) {
-                wrong.push(format!("{order} was accepted as {id}, which is not there"));
+                wrong.push(format!("{order} was accepted as {id}, which does not exist"));
             }
         }
         let ordered = self.ledger.ordered.lock().unwrap();
         for (order, rows) in &orders {
             if rows.len() > 1 {
-                wrong.push(format!("{order} is there {} times", rows.len()));
+                wrong.push(format!("{order} has {} messages", rows.len()));
             }
-            let (truth, is_resident) = (truths.get(order), ordered[order] < RESIDENTS);
-            wrong.extend(judge(&rows[0], truth.unwrap_or(&Truth::default()), is_resident));
+            let (truth, is_permanent) = (truths.get(order), ordered[order] < PERMANENT_FOLLOWERS);
+            wrong.extend(error_of(&rows[0], truth.unwrap_or(&Truth::default()), is_permanent));
         }
         wrong
     }
@@ -52,15 +58,15 @@ impl Town {
         let pushes = self.world.pushes();
         let states: HashMap<PushId, PushState> =
             pushes.into_iter().map(|push| (push.id, push.state)).collect();
-        for told in self.ledger.receipts.lock().unwrap().iter() {
-            let is_acknowledged = states[&told.push] == PushState::Accepted;
-            let truth = truths.entry(told.order.clone()).or_default();
-            truth.told = Some((told.is_success, is_acknowledged));
+        for receipt in self.ledger.receipts.lock().unwrap().iter() {
+            let is_acknowledged = states[&receipt.push] == PushState::Accepted;
+            let truth = truths.entry(receipt.order.clone()).or_default();
+            truth.receipt = Some(Receipt { is_success: receipt.is_success, is_acknowledged });
         }
         truths
     }
 
-    /// How many there are in each state.
+    /// Returns the number of messages in each state.
     pub(super) async fn count_messages(&self) -> BTreeMap<String, u64> {
         let rows = Entity::find().all(self.store.reader()).await.unwrap();
         let mut counts = BTreeMap::new();
@@ -75,22 +81,23 @@ fn order_in(row: &Model) -> String {
     value["value"].as_str().or(value.as_str()).unwrap().to_owned()
 }
 
-fn judge(row: &Model, truth: &Truth, is_resident: bool) -> Option<String> {
-    let why = match (row.state.as_str(), truth) {
-        (_, Truth { copies: 2.., .. }) => "it was sent twice",
-        ("delivered", Truth { told: Some((true, _)), .. }) => return None,
-        ("delivered", _) => "nobody said that it arrived",
-        ("failed", Truth { told: Some((false, _)), .. }) => return None,
-        ("failed", Truth { copies: 1, .. }) => "WeChat has it",
-        ("failed", _) if is_resident => "nothing keeps it from its person",
-        ("failed", _) => return None,
-        (_, Truth { told: Some((_, true)), .. }) => "its receipt was acknowledged",
-        ("sent", Truth { copies: 1, .. }) => return None,
-        ("unknown", _) => return None,
-        _ => "it has not come to its end",
+/// Returns what is wrong with the state of a message, if anything.
+fn error_of(row: &Model, truth: &Truth, is_permanent: bool) -> Option<String> {
+    let why = match (row.state.as_str(), truth.copies, truth.receipt) {
+        (_, 2.., _) => "it was sent twice",
+        ("delivered", _, Some(Receipt { is_success: true, .. })) => return None,
+        ("delivered", ..) => "there is no receipt of success",
+        ("failed", _, Some(Receipt { is_success: false, .. })) => return None,
+        ("failed", 1, _) => "WeChat accepted it",
+        ("failed", ..) if is_permanent => "its recipient can be reached",
+        ("failed", ..) => return None,
+        (_, _, Some(Receipt { is_acknowledged: true, .. })) => "its receipt was acknowledged",
+        ("sent", 1, _) => return None,
+        ("unknown", ..) => return None,
+        _ => "it is not finished",
     };
     let Model { id, channel, state, reason, attempts, msgid, .. } = row;
     Some(format!(
-        "{id} by {channel} is {state}: {why}; {truth:?}, number {msgid:?}, reason {reason:?}, {attempts:?}"
+        "{id} ({channel}) is {state}: {why}; {truth:?}, msgid {msgid:?}, reason {reason:?}, {attempts:?}"
     ))
 }

@@ -1,4 +1,4 @@
-//! What has to be true once everything has healed.
+//! What must be true after the cluster has recovered.
 
 mod callbacks;
 mod calls;
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::town::Town;
+use super::cluster::Cluster;
 use crate::harness::mirror;
 
-/// Receipts that came early find their message every few seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of the message check. Early receipts are matched to their messages every few seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-impl Town {
-    /// All of it. Ends the replicas.
+impl Cluster {
+    /// Runs all checks and stops the replicas.
     pub async fn check(&self) {
         self.check_mirror().await;
         self.check_callbacks().await;
@@ -29,15 +29,15 @@ impl Town {
                 break;
             }
             assert!(
-                began.elapsed() < PATIENCE,
-                "{} messages: {:#?}",
+                began.elapsed() < TIMEOUT,
+                "{} wrong messages: {:#?}",
                 wrong.len(),
                 &wrong[..3.min(wrong.len())]
             );
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        println!("soak: after {:?} each message has its true end", began.elapsed());
-        self.note_tokens().await;
+        println!("soak: all messages were correct after {:?}", began.elapsed());
+        self.keep_tokens().await;
         for replica in &self.replicas {
             replica.stop().await;
         }
@@ -46,8 +46,8 @@ impl Town {
         self.check_secrets();
     }
 
-    /// I1, I2, I3: exactly those who follow are followers, each with their unionid; of who left it may
-    /// never have been learnt.
+    /// Asserts that exactly the sandbox's followers are mirrored as subscribed, each with the right unionid
+    /// (I1, I2, I3). The unionid of a user who left may be missing.
     async fn check_mirror(&self) {
         let main = self.main();
         let mut mirror = mirror(&self.store, &main.appid().parse().unwrap()).await;

@@ -1,12 +1,12 @@
-//! No run is stuck, and none is worked on by nobody.
+//! No run is stuck, and no lease outlives its process.
 
 use sea_orm::{EntityTrait, QueryOrder};
 use std::collections::BTreeMap;
 
-use crate::soak::town::Town;
+use crate::soak::cluster::Cluster;
 
-impl Town {
-    /// Once all replicas have ended in order.
+impl Cluster {
+    /// Runs after all replicas have stopped.
     pub(super) async fn check_runs(&self) {
         use entity::sync_run::{Column, Entity};
         let (reader, now) = (self.store.reader(), self.store.now().await.unwrap());
@@ -14,11 +14,11 @@ impl Town {
         let (newest, older) = runs.split_last().unwrap();
         for run in older {
             let is_over = ["succeeded", "failed", "cancelled"].contains(&run.state.as_str());
-            assert!(is_over, "an older run is left: {run:?}");
+            assert!(is_over, "an older run is not finished: {run:?}");
         }
-        let goes_on = newest.state == "paused" && newest.resume_at.is_some_and(|at| at <= now);
-        let is_well = newest.state == "succeeded" || goes_on;
-        assert!(is_well, "the newest run does not go on: {newest:?}");
+        let will_resume = newest.state == "paused" && newest.resume_at.is_some_and(|at| at <= now);
+        let is_well = newest.state == "succeeded" || will_resume;
+        assert!(is_well, "the newest run will not resume: {newest:?}");
         for run in runs.iter().filter(|run| run.state == "succeeded") {
             let answered = run.known + run.fetched + run.quarantined + run.vanished;
             assert_eq!(run.listed, answered, "{run:?}");
@@ -27,8 +27,8 @@ impl Town {
             let is_free = !lease.name.starts_with("sync:") || lease.expires_at <= now;
             assert!(is_free, "{lease:?} outlives its process");
         }
-        let strange = self.count_lines(&["already a transaction in progress"]);
-        assert_eq!(strange, 0, "connections went from hand to hand inside a transaction");
+        let reused = self.count_lines(&["already a transaction in progress"]);
+        assert_eq!(reused, 0, "connections were returned to the pool inside a transaction");
         let mut states: BTreeMap<_, u64> = BTreeMap::new();
         runs.iter().for_each(|run| *states.entry(run.state.clone()).or_default() += 1);
         println!("soak: runs {states:?}, messages {:?}", self.count_messages().await);

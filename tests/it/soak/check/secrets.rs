@@ -1,12 +1,12 @@
-//! I4: nothing that was said holds a secret.
+//! No log contains a secret (I4).
 
 use unionid_bridge::sandbox::MINI_PROGRAM;
 
-use crate::soak::town::Town;
+use crate::soak::cluster::Cluster;
 
-impl Town {
-    /// The tokens of now are secrets too.
-    pub(super) async fn note_tokens(&self) {
+impl Cluster {
+    /// Adds the current access tokens to the secrets.
+    pub(super) async fn keep_tokens(&self) {
         for account in ["main", MINI_PROGRAM] {
             let shown = self.replicas[0].bridge.json(&["token", "show", account]).await;
             let token = shown["access_token"].as_str().unwrap().to_owned();
@@ -14,19 +14,19 @@ impl Town {
         }
     }
 
-    /// Once everything has been said.
+    /// Runs after all replicas have stopped.
     pub(super) fn check_secrets(&self) {
         let secrets = self.ledger.secrets.lock().unwrap().clone();
         let mut length = 0;
         for (number, replica) in self.replicas.iter().enumerate() {
-            let said = replica.said();
-            length += said.len();
+            let output = replica.output();
+            length += output.len();
             for secret in &secrets {
-                let line = said.lines().find(|line| line.contains(secret.as_str()));
-                assert_eq!(line, None, "replica {number} tells the secret {secret:?}");
+                let line = output.lines().find(|line| line.contains(secret.as_str()));
+                assert_eq!(line, None, "replica {number} logged the secret {secret:?}");
             }
         }
         assert!(length > 0);
-        println!("soak: {} secrets looked for in {length} bytes of logs", secrets.len());
+        println!("soak: searched {length} bytes of logs for {} secrets", secrets.len());
     }
 }

@@ -1,4 +1,4 @@
-//! The way to WeChat: names, certificates, clocks, and what a terminal shows.
+//! The network path to WeChat: DNS, certificates, and clocks; also the terminal output.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use unionid_bridge::doctor::{self, Name, State};
 use unionid_bridge::sandbox::{Call, Fault, Sandbox};
 
 use super::{BASE_URL, Report, synced};
-use crate::harness::talk;
+use crate::harness::stderr;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -31,8 +31,8 @@ fn certificate_of(host: &str) -> CertificateParams {
     params
 }
 
-/// A server with this certificate, signed by the authority or else by itself; its URL.
-async fn certified(params: CertificateParams, authority: Option<&Authority>) -> String {
+/// Starts a TLS server whose certificate is signed by the authority, or self-signed. Returns its URL.
+async fn tls_server(params: CertificateParams, authority: Option<&Authority>) -> String {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, authority).unwrap(),
@@ -51,7 +51,7 @@ async fn certified(params: CertificateParams, authority: Option<&Authority>) -> 
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Whether the client goes on is what the tests are about.
+            // The tests check whether the client accepts the certificate.
             drop(acceptor.accept(stream).await);
         }
     });
@@ -88,14 +88,14 @@ async fn a_certificate_that_is_not_to_be_trusted_is_told_with_why() {
     let mut old = certificate_of("127.0.0.1");
     old.not_after = date_time_ymd(2020, 1, 1);
     for (base_url, words) in [
-        (certified(old, Some(&root)).await, "has expired"),
-        (certified(certificate_of("wechat.example"), Some(&root)).await, "is for another host"),
-        (certified(certificate_of("127.0.0.1"), None).await, "is self-signed"),
+        (tls_server(old, Some(&root)).await, "has expired"),
+        (tls_server(certificate_of("wechat.example"), Some(&root)).await, "is for another host"),
+        (tls_server(certificate_of("127.0.0.1"), None).await, "is self-signed"),
     ] {
         bridge = bridge.with(BASE_URL, &base_url);
         Report::of(&bridge).await.assert("wechat-tls", "fail", &[words, "clock"]);
     }
-    let base_url = certified(certificate_of("127.0.0.1"), Some(&root)).await;
+    let base_url = tls_server(certificate_of("127.0.0.1"), Some(&root)).await;
     bridge = bridge.with(BASE_URL, &base_url);
     Report::of(&bridge).await.assert("wechat-tls", "ok", &[]);
 }
@@ -167,11 +167,11 @@ async fn a_terminal_shows_names_states_and_hints() {
     let output = bridge.run(&["doctor"]).await;
     assert_eq!(output.status.code(), Some(1));
     let shown = String::from_utf8(output.stdout.clone()).unwrap();
-    let place = shown.find("\nfail     access-token").unwrap();
-    let mut lines = shown[place..].lines().skip(1);
+    let start = shown.find("\nfail     access-token").unwrap();
+    let mut lines = shown[start..].lines().skip(1);
     assert!(lines.next().unwrap().contains("main: "), "{shown}");
     assert!(lines.next().unwrap().trim().starts_with("hint: add 127.0.0.1"), "{shown}");
-    assert!(talk(&output).contains("1 failed, 0 warn"), "{}", talk(&output));
+    assert!(stderr(&output).contains("1 failed, 0 warn"), "{}", stderr(&output));
 }
 
 #[tokio::test]
@@ -179,13 +179,13 @@ async fn nothing_secret_and_nobody_is_named() {
     let world = Sandbox::with_followers(30).await.unwrap();
     let bridge = synced(&world).await.with("UNIONID_BRIDGE__LOG__FILTER", "trace");
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();
-    let mut kept = vec![
+    let mut private = vec![
         token.as_str().unwrap().to_owned(),
         world.main().secret().to_owned(),
         world.mini_program().unwrap().secret().to_owned(),
     ];
     let main = world.main();
-    kept.extend(main.followers().flat_map(|person| [person.openid, person.unionid.unwrap()]));
+    private.extend(main.followers().flat_map(|person| [person.openid, person.unionid.unwrap()]));
     for errcode in [None, Some(40001), Some(40003), Some(48001)] {
         world.clear_faults();
         for call in Call::ALL {
@@ -196,8 +196,8 @@ async fn nothing_secret_and_nobody_is_named() {
             let output = bridge.run(arguments).await;
             for text in [&output.stdout, &output.stderr] {
                 let text = String::from_utf8_lossy(text);
-                let told: Vec<_> = kept.iter().filter(|kept| text.contains(*kept)).collect();
-                assert!(told.is_empty(), "{told:?}: {text}");
+                let leaked: Vec<_> = private.iter().filter(|it| text.contains(*it)).collect();
+                assert!(leaked.is_empty(), "{leaked:?}: {text}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The sandbox, the replicas on one database, and everybody who wants something of them.
+//! The sandbox, the replicas on one database, and the tasks that use them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::harness::{Backend, Balancer, Bridge, Proxy, TestDatabase};
 use crate::secrets::{ACCOUNT_SECRET, CALLBACK_TOKEN, CANARIES, ENCODING_AES_KEY, PROGRAM_SECRET};
 use crate::secrets_serve::url_with_canary;
 
-/// The followers who never leave: the people before this number.
-pub const RESIDENTS: u64 = 2_700;
+/// The number of followers who never leave: the people with lower numbers.
+pub const PERMANENT_FOLLOWERS: u64 = 2_700;
 
-/// The followers at first: those after the residents come and go.
-pub const FOLLOWERS: u64 = 3_000;
+/// The number of followers at the start. Those after the permanent ones may leave and rejoin.
+pub const INITIAL_FOLLOWERS: u64 = 3_000;
 
 const PAGE_SIZE: usize = 200;
 
@@ -35,52 +35,51 @@ lease_seconds = 3
 filter = 'debug'
 ";
 
-/// Where it all happens.
-pub struct Town {
+/// The sandbox, the replicas, and the tasks of one soak test.
+pub struct Cluster {
     pub world: Sandbox,
     pub replicas: Vec<Arc<Replica>>,
     pub balancer: Arc<Balancer>,
-    /// The test's own connections, on which nothing goes wrong.
+    /// The test's own connections, which faults do not affect.
     pub store: Store,
     _database: TestDatabase,
     pub key: String,
     pub ledger: Ledger,
-    /// Fires when callers are to leave, and nobody comes or goes any more.
-    pub dusk: CancellationToken,
-    /// Fires when no message is on its way to WeChat any more.
-    pub night: CancellationToken,
-    /// Everybody who is at something.
-    crowd: Mutex<JoinSet<()>>,
+    /// Stops callers and changes of the follower list.
+    pub stop_callers: CancellationToken,
+    /// Stops receipts. Fires after all messages were sent.
+    pub stop_messages: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
 }
 
-impl Town {
-    /// So many replicas, up and in step with the sandbox; `None` where there is no such database.
-    pub async fn open(backend: Backend, replicas: usize) -> Option<Arc<Self>> {
+impl Cluster {
+    /// Starts the replicas after a first sync. Returns `None` if there is no such test database.
+    pub async fn start(backend: Backend, replicas: usize) -> Option<Arc<Self>> {
         let database = TestDatabase::new(backend).await?;
         let store = database.store().await;
         let url = url_with_canary(&database, backend).await;
         let (world, balancer) = (world().await, Arc::new(Balancer::of(replicas).await));
-        let mut places = Vec::new();
+        let mut started = Vec::new();
         for number in 0..replicas {
             let proxy = match database.server_address() {
                 Some(server) => Some(Proxy::to(server).await),
                 None => None,
             };
-            let way = proxy.as_ref().map(|proxy| proxy.address);
-            let bridge = Bridge::on(&world, &url_by(&url, way), SETTINGS);
+            let address = proxy.as_ref().map(|proxy| proxy.address);
+            let bridge = Bridge::on(&world, &url_through(&url, address), SETTINGS);
             let bridge = bridge.with("UNIONID_BRIDGE__WECHAT__TIMEOUT_SECONDS", "2");
             let bridge = bridge.with("UNIONID_BRIDGE__DATABASE__MAX_CONNECTIONS", "6");
-            places.push(Arc::new(Replica::new(number, bridge, proxy, balancer.clone())));
+            started.push(Arc::new(Replica::new(number, bridge, proxy, balancer.clone())));
         }
-        let bridge = &places[0].bridge;
+        let replicas = started;
+        let bridge = &replicas[0].bridge;
         assert_eq!(bridge.run(&["sync"]).await.status.code(), Some(0));
         let key = bridge.key("login,resolve,push,sync").await;
         let url = format!("http://{}/v1/callbacks/{{appid}}", balancer.address);
         world.set_callback_url(&url).unwrap();
         world.push_receipts(false);
-        let (ledger, dusk, night, crowd) = Default::default();
-        let replicas = places;
-        let town = Self {
+        let (ledger, stop_callers, stop_messages, tasks) = Default::default();
+        let cluster = Self {
             world,
             replicas,
             balancer,
@@ -88,18 +87,18 @@ impl Town {
             _database: database,
             key,
             ledger,
-            dusk,
-            night,
-            crowd,
+            stop_callers,
+            stop_messages,
+            tasks,
         };
-        town.note_secrets();
-        for replica in &town.replicas {
+        cluster.keep_secrets();
+        for replica in &cluster.replicas {
             replica.start().await;
         }
-        Some(Arc::new(town))
+        Some(Arc::new(cluster))
     }
 
-    fn note_secrets(&self) {
+    fn keep_secrets(&self) {
         CANARIES.iter().for_each(|secret| self.ledger.keep_secret((*secret).to_owned()));
         let secret_part = self.key.rsplit('_').next().unwrap().to_owned();
         self.ledger.keep_secret(secret_part);
@@ -113,29 +112,29 @@ impl Town {
         self.world.mini_program().unwrap()
     }
 
-    /// In seconds.
-    pub fn now(&self) -> i64 {
+    pub fn now_seconds(&self) -> i64 {
         Clock::system().now().timestamp()
     }
 
-    /// Asks a replica with the key; the status and the answer, or nothing where none came.
-    pub async fn ask(
+    /// Sends an authenticated request to a replica. Returns the status and the JSON, or `None` without an
+    /// answer.
+    pub async fn request(
         &self,
         caller: &'static str,
         (method, path): (&str, &str),
-        (name, body): (Option<&str>, Option<Value>),
+        (idempotency_key, body): (Option<&str>, Option<Value>),
     ) -> Option<(u16, Value)> {
         let mut call = self.balancer.call(method, path).key(&self.key);
-        if let Some(name) = name {
-            call = call.header("idempotency-key", name);
+        if let Some(key) = idempotency_key {
+            call = call.header("idempotency-key", key);
         }
         if let Some(body) = body {
             call = call.json(body);
         }
         let answer = call.try_send().await.ok();
-        self.ledger.answered(caller, answer.as_ref().map_or(0, |answer| answer.status));
+        self.ledger.record_answer(caller, answer.as_ref().map_or(0, |answer| answer.status));
         let answer = answer?;
-        // A problem is whole, whatever goes wrong.
+        // Also checks that problems are complete, whatever fails.
         let code = answer.code();
         assert!(answer.status != 500 && answer.status != 401, "{caller}: {answer:?}");
         if answer.status == 503 {
@@ -145,37 +144,37 @@ impl Town {
         Some((answer.status, answer.json()))
     }
 
-    /// Has somebody be at something.
-    pub fn send_out(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.crowd.lock().unwrap().spawn(work);
+    /// Spawns a task.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap().spawn(task);
     }
 
-    /// Whether everybody has come home. Fails where somebody has met what must not be.
-    pub fn is_quiet(&self) -> bool {
-        let mut crowd = self.crowd.lock().unwrap();
-        while let Some(home) = crowd.try_join_next() {
-            home.unwrap();
+    /// Whether all tasks have finished. Panics if one has panicked.
+    pub fn is_idle(&self) -> bool {
+        let mut tasks = self.tasks.lock().unwrap();
+        while let Some(finished) = tasks.try_join_next() {
+            finished.unwrap();
         }
-        crowd.is_empty()
+        tasks.is_empty()
     }
 
-    /// Nobody is at anything any more, the replicas neither.
-    pub fn abandon(&self) {
-        // Whoever failed held it.
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-        self.replicas.iter().for_each(|replica| replica.abandon());
+    /// Aborts all tasks and kills all replicas.
+    pub fn abort(&self) {
+        // A failed task poisons the mutex.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.replicas.iter().for_each(|replica| replica.abort());
     }
 
-    /// Waits a little, or until dusk; whether it is day still.
-    pub async fn rests(&self, time: Duration) -> bool {
-        self.dusk.run_until_cancelled(tokio::time::sleep(time)).await.is_some()
+    /// Sleeps, or returns `false` as soon as callers are stopped.
+    pub async fn sleep(&self, time: Duration) -> bool {
+        self.stop_callers.run_until_cancelled(tokio::time::sleep(time)).await.is_some()
     }
 }
 
-/// Secrets that are found nowhere else, pages small enough that a run has some, calls that take a
-/// moment.
+/// A sandbox with unique secrets, several pages of followers, and some latency.
 async fn world() -> Sandbox {
-    let mut main = OfficialAccount::new("main", OFFICIAL_ACCOUNT, ACCOUNT_SECRET, FOLLOWERS);
+    let mut main =
+        OfficialAccount::new("main", OFFICIAL_ACCOUNT, ACCOUNT_SECRET, INITIAL_FOLLOWERS);
     main.callback = Some(Callback::safe("", CALLBACK_TOKEN, ENCODING_AES_KEY));
     let mut shop = MiniProgram::new("shop", MINI_PROGRAM, PROGRAM_SECRET);
     shop.callback = main.callback.clone();
@@ -191,11 +190,11 @@ async fn world() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// The same URL by a replica's own way.
-fn url_by(url: &str, way: Option<std::net::SocketAddr>) -> String {
-    let Some(way) = way else { return url.to_owned() };
+/// Returns the URL with the address of a replica's proxy, if it has one.
+fn url_through(url: &str, proxy: Option<std::net::SocketAddr>) -> String {
+    let Some(proxy) = proxy else { return url.to_owned() };
     let mut url = reqwest::Url::parse(url).unwrap();
-    url.set_host(Some(&way.ip().to_string())).unwrap();
-    url.set_port(Some(way.port())).unwrap();
+    url.set_host(Some(&proxy.ip().to_string())).unwrap();
+    url.set_port(Some(proxy.port())).unwrap();
     url.into()
 }
