@@ -5,8 +5,8 @@ use futures::StreamExt;
 use super::check::{merge, within};
 use super::tokens::{Granted, Tokens};
 use super::{Check, Context, NO_CLIENT, Name, State, quota};
-use crate::error_chain::error_chain;
 use crate::config::{OfficialAccount, ProfileApi};
+use crate::error_chain::error_chain;
 use crate::model::{OpenId, Profile};
 use crate::wechat::{self, Class, FollowerPage};
 

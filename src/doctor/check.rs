@@ -1,6 +1,5 @@
 //! The result of a check, and helpers to run one with a time limit.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 

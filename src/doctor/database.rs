@@ -8,10 +8,10 @@ use secrecy::ExposeSecret;
 
 use super::check::{merge, within};
 use super::{Check, DATABASE_TIMEOUT, Name, clocks};
-use crate::error_chain::error_chain;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error_chain::error_chain;
 use crate::store::{self, Store, schema, server};
 
 /// Below this, SQLite's next write may not fit, including its write-ahead log.

@@ -33,10 +33,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::error_chain::error_chain;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
+use crate::error_chain::error_chain;
 use crate::wechat::{Client, RetryPolicy};
 
 use database::Database;

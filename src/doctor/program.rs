@@ -2,8 +2,8 @@
 
 use super::check::{merge, within};
 use super::{Check, Context, NO_CLIENT, Name};
-use crate::error_chain::error_chain;
 use crate::config::MiniProgram;
+use crate::error_chain::error_chain;
 use crate::wechat::login::{InvalidLoginCode, LoginCode, LoginRefusal};
 use crate::wechat::{Class, Client, Error};
 
@@ -45,5 +45,9 @@ fn refused(error: &Error) -> Check {
         Class::Config => "compare appid and secret with the Mini Program's console in WeChat",
         _ => "check that WeChat is reachable, and try again in a minute",
     };
-    Check::fail(Name::LoginSecret, error_chain(error), error.hint().unwrap_or_else(|| hint.to_owned()))
+    Check::fail(
+        Name::LoginSecret,
+        error_chain(error),
+        error.hint().unwrap_or_else(|| hint.to_owned()),
+    )
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Context;
-use crate::error_chain::error_chain;
 use crate::app;
 use crate::config::OfficialAccount;
+use crate::error_chain::error_chain;
 use crate::model::AppId;
 use crate::token::Keeper;
 use crate::wechat::{self, AccessToken, Client, ConcurrencyLimit, TokenError, TokenSource};
@@ -50,14 +50,18 @@ impl<'a> Tokens<'a> {
         let (tokens, expires_in): (Arc<dyn TokenSource>, _) = match &self.keeper {
             Some(keeper) => {
                 let status = keeper.refresh(appid, false).await;
-                let status = status
-                    .map_err(|error| Refused { problem: error_chain(&error), hint: error.hint() })?;
+                let status = status.map_err(|error| Refused {
+                    problem: error_chain(&error),
+                    hint: error.hint(),
+                })?;
                 (keeper.clone(), Duration::from_secs(status.expires_in))
             }
             None => {
                 let granted = self.client.stable_token(appid, &account.secret, false).await;
-                let granted = granted
-                    .map_err(|error| Refused { problem: error_chain(&error), hint: error.hint() })?;
+                let granted = granted.map_err(|error| Refused {
+                    problem: error_chain(&error),
+                    hint: error.hint(),
+                })?;
                 (Arc::new(Single(granted.token)), granted.expires_in)
             }
         };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::attempts::{Shared, with_retries};
 use super::client::Link;
-use super::request::Request;
+use super::transport::attempts::{Shared, with_retries};
+use super::transport::request::Request;
 use super::{Class, Error, TokenSource};
 use crate::model::AppId;
 

@@ -7,12 +7,12 @@ use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 use secrecy::SecretString;
 
-use super::attempts::Shared;
-use super::counts::Counts;
 use super::options::check_base_url;
+use super::transport::attempts::Shared;
+use super::transport::counts::Counts;
 use super::{
     Account, BuildError, ConcurrencyLimit, Error, GrantedToken, Options, RetryPolicy, TokenSource,
-    tls, token,
+    token, transport::tls,
 };
 use crate::clock::Clock;
 use crate::model::AppId;

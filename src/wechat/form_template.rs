@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Done, Lines};
-use super::lenient::{Count, Integer};
-use super::request::{Call, Request};
+use super::decode::answer::{Done, Lines};
+use super::decode::lenient::{Count, Integer};
 use super::template::{Added, Removal, Row, Template};
+use super::transport::request::{Call, Request};
 use super::{Account, Error};
 use crate::model::{OpenId, TemplateId, Text};
 

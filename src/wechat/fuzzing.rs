@@ -4,8 +4,8 @@
 
 use serde::de::DeserializeOwned;
 
+use super::decode::json_repair::repair;
 use super::decode::{Decoded, decode};
-use super::json_repair::repair;
 use super::profile::Row;
 use super::{FollowerPage, Upstream, login, quota, subscribe, template, token, users};
 

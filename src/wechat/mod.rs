@@ -1,7 +1,7 @@
 //! The typed client of WeChat's server API: calls, their errors by what the caller can do, retries.
 //!
 //! A process has one [`Client`]. [`Client::account`] returns the calls of one account, which take their
-//! access token from a [`TokenSource`] and their permit from a [`ConcurrencyLimit`]. `send.rs` sends every
+//! access token from a [`TokenSource`] and their permit from a [`ConcurrencyLimit`]. `transport::send` sends every
 //! request. [`template`] sends an Official Account's messages, [`subscribe`] a Mini Program's, and
 //! [`form_template`] the kind that WeChat withdrew. [`login`] exchanges a Mini Program's login codes, and
 //! [`callback`] parses WeChat's callback requests. This module does not know the database, where tokens are
@@ -12,56 +12,34 @@
 //! lose the other 99 of the batch.
 
 mod account;
-mod answer;
-mod attempts;
-mod before_send;
 pub mod callback;
 mod cipher;
-mod class;
 mod client;
-mod concurrency;
-mod counts;
 mod decode;
 mod error;
-mod failure_kind;
 pub mod form_template;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod hint;
-mod json_repair;
-mod lenient;
 pub mod login;
 mod options;
 mod probe;
 mod profile;
 mod quota;
-mod redact;
-mod request;
-mod retry;
-mod send;
 pub mod subscribe;
 pub mod template;
-mod tls;
 mod token;
-mod transport_error;
-mod upstream;
+mod transport;
 mod users;
 
 #[cfg(test)]
 mod tests;
 
 pub use account::Account;
-pub use before_send::BeforeSend;
-pub use class::Class;
 pub use client::Client;
-pub use concurrency::ConcurrencyLimit;
-pub use error::Error;
-pub use failure_kind::FailureKind;
+pub use error::{Class, Error, FailureKind, TransportError, Upstream};
 pub use options::{BuildError, Options};
 pub use probe::{Probe, Resolved};
 pub use quota::{Quota, RateLimit, next_renewal};
-pub use retry::RetryPolicy;
 pub use token::{AccessToken, GrantedToken, TokenError, TokenSource};
-pub use transport_error::TransportError;
-pub use upstream::Upstream;
+pub use transport::{BeforeSend, ConcurrencyLimit, RetryPolicy};
 pub use users::FollowerPage;

@@ -11,8 +11,8 @@ use reqwest::header::DATE;
 use reqwest::{Response, Url};
 use serde::de::IgnoredAny;
 
-use super::request::{Call, Request};
-use super::{Client, Error, send};
+use super::transport::request::{Call, Request};
+use super::{Client, Error, transport::send};
 
 /// A call that the follower sync needs, so proxies must let it through.
 const LIST: Call = Call::with_token("/cgi-bin/user/get");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::lenient::{Integer, Integers, Text, absent};
+use super::decode::lenient::{Integer, Integers, Text, absent};
 use crate::model::Profile;
 
 /// A row of an answer; `None` if it is not a JSON object or has no valid openid.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Days, FixedOffset, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::lenient::Integer;
-use super::request::{Call, Request};
+use super::decode::lenient::Integer;
+use super::transport::request::{Call, Request};
 use super::{Account, Error};
 
 const QUOTA_GET: Call = Call::with_token("/cgi-bin/openapi/quota/get");

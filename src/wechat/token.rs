@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::client::Link;
-use super::lenient::Count;
-use super::request::{Call, Request};
-use super::{Class, Error, attempts};
+use super::decode::lenient::Count;
+use super::transport::request::{Call, Request};
+use super::{Class, Error, transport::attempts};
 use crate::model::AppId;
 
 /// An access token, valid for two hours at most. Two tokens are equal if their text is equal.

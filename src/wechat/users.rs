@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lenient::Count;
+use super::decode::lenient::Count;
 use super::profile::Row;
-use super::request::{Call, Request};
+use super::transport::request::{Call, Request};
 use super::{Account, Error};
 use crate::model::{OpenId, Profile};
 

@@ -28,7 +28,9 @@ impl Problem {
     ) -> Self {
         match failure_kind {
             FailureKind::Busy => Self::unavailable("wechat_busy", detail, BUSY_RETRY),
-            FailureKind::QuotaUsedUp => Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY),
+            FailureKind::QuotaUsedUp => {
+                Self::unavailable("wechat_quota_spent", detail, SPENT_RETRY)
+            }
             FailureKind::Timeout => Self::gateway_timeout("wechat_too_slow", detail),
             FailureKind::Undecodable => Self::bad_gateway("wechat_not_understood", detail),
             FailureKind::Misconfigured | FailureKind::Refused => {

@@ -127,7 +127,8 @@ async fn list_followers(
         let accounts = numbers.keys().copied().collect();
         let filter = Filter { accounts, subscribed, has_unionid };
         let (page, next) = followers::list_page(reader, &filter, after, limit).await?;
-        let with_appid = |shown: FollowerDetails| Some((numbers.get(&shown.account).copied()?, shown));
+        let with_appid =
+            |shown: FollowerDetails| Some((numbers.get(&shown.account).copied()?, shown));
         Ok((page.into_iter().filter_map(with_appid).collect(), next))
     });
     let (page, next) = listed.await?;

@@ -100,7 +100,9 @@ impl Push {
         };
         match store::in_time(find).await? {
             None => Ok(None),
-            Some((EarlierRequest { body, .. }, _)) if body != request.body => Err(Error::OtherRequest),
+            Some((EarlierRequest { body, .. }, _)) if body != request.body => {
+                Err(Error::OtherRequest)
+            }
             Some((before, now)) if now < before.in_flight_until => Err(Error::InFlight),
             Some((before, _)) => Ok(Some(before.answer)),
         }

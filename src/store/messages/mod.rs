@@ -22,8 +22,8 @@ pub use count::{Count, count};
 pub use list::{Filter, list};
 pub use progress::{Claim, Progress, delete_before, mark_sending, record, release, reroute};
 pub use queue::{
-    Due, QueueStatus, ClaimPeriod, claim, count_waiting, expire, expire_ids, list_due, lock_due, lock_ids,
-    queue_status, postpone,
+    ClaimPeriod, Due, QueueStatus, claim, count_waiting, expire, expire_ids, list_due, lock_due,
+    lock_ids, postpone, queue_status,
 };
 
 /// Well below every database's limit on bound values.

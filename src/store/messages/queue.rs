@@ -25,7 +25,10 @@ pub struct QueueStatus {
 }
 
 /// Returns a summary of the account's queue.
-pub async fn queue_status(connection: &impl Connection, account: AccountId) -> Result<QueueStatus, Error> {
+pub async fn queue_status(
+    connection: &impl Connection,
+    account: AccountId,
+) -> Result<QueueStatus, Error> {
     let mut sql = Sql::new(connection);
     let clock = sql.clock();
     sql.push("SELECT ").push(clock).push(" AS now_at, (SELECT due_at FROM message");
@@ -152,7 +155,11 @@ pub struct ClaimPeriod {
 /// Claims these messages. Messages whose last response never arrived become `unknown`, with the reason.
 ///
 /// Requires [`lock_due`] before, in the same transaction.
-pub async fn claim(transaction: &Transaction, ids: &[MessageId], term: ClaimPeriod) -> Result<(), Error> {
+pub async fn claim(
+    transaction: &Transaction,
+    ids: &[MessageId],
+    term: ClaimPeriod,
+) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -15,7 +15,8 @@ use super::{AccountId, Connection, Error, parsed};
 use crate::model::{MessageId, MessageState, OpenId};
 
 pub use unmatched::{
-    LostAnswer, Matched, delete, delete_before, insert_unmatched, list_matched, list_lost_answers, record_msgid, take_matching,
+    LostAnswer, Matched, delete, delete_before, insert_unmatched, list_lost_answers, list_matched,
+    record_msgid, take_matching,
 };
 
 /// WeChat's status of a delivered message.

@@ -111,7 +111,10 @@ pub async fn list_matched(
 /// Returns messages for which WeChat's response was lost, each with the only receipt stored since `since`
 /// (ms) that can belong to it: the receipt has the same recipient, it arrived within an hour after the send,
 /// and no other message without a msgid can have been sent to that recipient in that hour.
-pub async fn list_lost_answers(connection: &impl Connection, since: i64) -> Result<Vec<LostAnswer>, Error> {
+pub async fn list_lost_answers(
+    connection: &impl Connection,
+    since: i64,
+) -> Result<Vec<LostAnswer>, Error> {
     let mut sql = Sql::new(connection);
     sql.push("SELECT MIN(message.id), receipt.msgid FROM receipt JOIN message");
     sql.push(" ON message.account_id = receipt.account_id AND message.openid = receipt.openid");

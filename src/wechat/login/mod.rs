@@ -18,9 +18,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::client::Link;
-use super::lenient::Text;
-use super::request::{Call, Request};
-use super::{Client, Error, attempts};
+use super::decode::lenient::Text;
+use super::transport::request::{Call, Request};
+use super::{Client, Error, transport::attempts};
 use crate::model::{AppId, OpenId, UnionId};
 
 /// WeChat: <https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html>

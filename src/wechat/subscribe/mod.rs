@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::lenient::Integer;
-use super::request::{Call, Request};
+use super::decode::lenient::Integer;
+use super::transport::request::{Call, Request};
 use super::{Account, BeforeSend, Class, Error};
 use crate::model::{OpenId, TemplateId, Text};
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::TemplateId;
-use crate::wechat::answer::{Done, Id, Lines};
-use crate::wechat::lenient::{Count, Integer};
-use crate::wechat::request::{Call, Request};
+use crate::wechat::decode::answer::{Done, Id, Lines};
+use crate::wechat::decode::lenient::{Count, Integer};
 use crate::wechat::template::keys;
+use crate::wechat::transport::request::{Call, Request};
 use crate::wechat::{Account, Error};
 
 const LIST: Call = Call::with_token("/wxaapi/newtmpl/gettemplate");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Jump, OpenId, TemplateId, Text};
-use crate::wechat::lenient::Integer;
-use crate::wechat::request::{Call, Request};
+use crate::wechat::decode::lenient::Integer;
+use crate::wechat::transport::request::{Call, Request};
 use crate::wechat::{Account, BeforeSend, Class, Error};
 
 /// WeChat: <https://developers.weixin.qq.com/doc/service/api/notify/template/api_sendtemplatemessage>

@@ -9,8 +9,8 @@ pub use message::TemplateMessage;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Done, Id, Lines};
-use super::request::{Call, Request};
+use super::decode::answer::{Done, Id, Lines};
+use super::transport::request::{Call, Request};
 use super::{Account, Error};
 use crate::model::TemplateId;
 

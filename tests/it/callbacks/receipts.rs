@@ -150,7 +150,9 @@ async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
         assert_eq!(app.take_receipt(&main, &id, msgid).await, None);
         let (openid, status) = (openid_of(&main, person), "success".to_owned());
         let receipt = Receipt { account: number, msgid, openid, status };
-        receipts::insert_unmatched(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
+        receipts::insert_unmatched(store.writer(), &[receipt], store.now().await.unwrap())
+            .await
+            .unwrap();
         ids.push(id);
     }
     assert_eq!(

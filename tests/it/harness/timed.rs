@@ -85,7 +85,7 @@ impl Write for Lines {
 
 impl Telemetry {
     /// Starts capturing.
-    pub fn begin() -> Self {
+    pub fn capture() -> Self {
         let recorder: &'static PrometheusRecorder =
             Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
         let lines = Lines::default();

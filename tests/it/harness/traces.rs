@@ -24,7 +24,9 @@ impl TestApp {
         let msgid = 1_000 + person.cast_signed();
         let status = "success".to_owned();
         let receipt = Receipt { account: number, msgid, openid: openid.clone(), status };
-        receipts::insert_unmatched(store.writer(), &[receipt], store.now().await.unwrap()).await.unwrap();
+        receipts::insert_unmatched(store.writer(), &[receipt], store.now().await.unwrap())
+            .await
+            .unwrap();
         let template_id = "template-1".parse().unwrap();
         let consent = ConsentRecord { template_id, consent: Consent::Accept, changed_at: 1 };
         consents::record(store.writer(), number, &openid, &consent).await.unwrap();

@@ -190,7 +190,11 @@ async fn hostile_and_senseless_requests_are_refused_by_type() {
         format!("unionid=oA&unionid=oB&{to}"),
         format!("unionid=oA&limit=5&{to}"),
     ] {
-        assert_eq!(status_and_code(&setup.get(&query).await), (400, "invalid_query".into()), "{query}");
+        assert_eq!(
+            status_and_code(&setup.get(&query).await),
+            (400, "invalid_query".into()),
+            "{query}"
+        );
     }
     for users in [
         json!([{}]),

@@ -10,7 +10,7 @@ use unionid_bridge::sandbox::{Call, MINI_PROGRAM, OfficialAccount, Options, Sand
 use unionid_bridge::store::leases;
 use unionid_bridge::sync;
 
-use crate::harness::{Answer, Backend, Service, TestApp, paged_world, until, status_and_code};
+use crate::harness::{Answer, Backend, Service, TestApp, paged_world, status_and_code, until};
 
 /// The application, its API, and a key with the `sync` scope.
 struct Api {

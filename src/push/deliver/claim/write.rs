@@ -5,7 +5,7 @@ use chrono::DateTime;
 use super::Batch;
 use super::sort::{Bounds, Sorter};
 use crate::model::{Attempt, Channel, MessageId, MessageState, Reason};
-use crate::store::messages::{self, Claim, Message, Progress, ClaimPeriod};
+use crate::store::messages::{self, Claim, ClaimPeriod, Message, Progress};
 use crate::store::{self, AccountId, Transaction, template_stops};
 
 /// A claimed message to send.
@@ -68,7 +68,8 @@ impl Sorter<'_> {
         let Bounds { now, claim_until, channel, .. } = *self.bounds();
         let locked = messages::lock_due(transaction, &self.to_send, now).await?;
         let ids: Vec<MessageId> = locked.iter().map(|message| message.id.clone()).collect();
-        let term = ClaimPeriod { now, until: claim_until, is_sending: channel == Channel::Template };
+        let term =
+            ClaimPeriod { now, until: claim_until, is_sending: channel == Channel::Template };
         messages::claim(transaction, &ids, term).await?;
         let to_send = locked.into_iter().map(|message| ToSend {
             may_have_arrived: may_have_arrived(&message),

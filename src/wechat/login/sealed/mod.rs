@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::SessionKey;
 use crate::model::{AppId, OpenId, UnionId};
 use crate::wechat::cipher::{BASE64, BLOCK_BYTES, open_128};
-use crate::wechat::lenient::{Integer, Text};
+use crate::wechat::decode::lenient::{Integer, Text};
 
 /// The contents of encrypted user data.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,8 +31,7 @@ impl Cluster {
         let tokens = 2 * (1 + invalidated + processes) + hits(Call::StableToken);
         self.assert_at_most(Call::StableToken, tokens);
         let events = self.ledger.follows.lock().unwrap().len() as u64;
-        let single =
-            3 * events + BATCH_SIZE * hits(Call::UserInfoBatchget) + hits(Call::UserInfo);
+        let single = 3 * events + BATCH_SIZE * hits(Call::UserInfoBatchget) + hits(Call::UserInfo);
         self.assert_at_most(Call::UserInfo, single);
         assert_eq!(self.world.requests(Call::ClearQuota), 0);
     }

@@ -3,7 +3,7 @@
 use crate::wechat::{Class, Upstream};
 
 /// Returns the hint for this errcode; `None` if it does not concern messages.
-pub(super) fn of(class: Class, upstream: &Upstream) -> Option<String> {
+pub(in crate::wechat) fn of(class: Class, upstream: &Upstream) -> Option<String> {
     let errcode = upstream.errcode;
     if errcode == 47003 {
         return Some(for_value(upstream.field()));

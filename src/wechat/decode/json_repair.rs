@@ -5,7 +5,7 @@
 //! parse rejected. Valid JSON keeps its meaning.
 
 /// Returns the bytes as UTF-8 text in which strings are escaped as JSON requires.
-pub(super) fn repair(bytes: &[u8]) -> String {
+pub(in crate::wechat) fn repair(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut repairer = Repairer { rest: &text, out: String::with_capacity(text.len()) };
     while let Some(c) = repairer.next() {

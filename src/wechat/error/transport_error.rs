@@ -41,7 +41,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(in crate::wechat) fn of(error: &reqwest::Error) -> Self {
         if let Some(problem) = causes(error).find_map(tls_problem) {
             return Self::of_tls(problem, error.is_connect());
         }
@@ -65,7 +65,7 @@ impl TransportError {
     }
 
     /// Whether the request may have reached the server. All other errors occur before it is sent.
-    pub(super) fn may_follow_sending(&self) -> bool {
+    pub(in crate::wechat) fn may_follow_sending(&self) -> bool {
         matches!(self, Self::BrokenTls(_) | Self::Timeout | Self::Broken | Self::TooLong)
     }
 }

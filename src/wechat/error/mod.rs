@@ -1,6 +1,18 @@
 //! Why a call failed.
 
-use super::{Class, TokenError, TransportError, Upstream, hint};
+mod class;
+mod failure_kind;
+mod hint;
+mod redact;
+mod transport_error;
+mod upstream;
+
+use super::TokenError;
+
+pub use class::Class;
+pub use failure_kind::FailureKind;
+pub use transport_error::TransportError;
+pub use upstream::Upstream;
 
 /// Why a call failed, after all retries that its class allows.
 ///

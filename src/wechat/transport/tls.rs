@@ -9,13 +9,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::BuildError;
+use crate::wechat::BuildError;
 
 /// The TLS configuration of the client. `extra_root` is PEM with one or more certificates.
 ///
 /// Trusts the system roots, including `SSL_CERT_FILE`, so that a company's gateway works wherever its CA is
 /// installed. If the system has no roots, as in a minimal container, trusts Mozilla's roots instead.
-pub(super) fn config(extra_root: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
+pub(in crate::wechat) fn config(extra_root: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -38,7 +38,7 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), BuildError> {
 }
 
 /// The configuration for a server without TLS. Loads and trusts no roots.
-pub(super) fn none() -> Result<ClientConfig, BuildError> {
+pub(in crate::wechat) fn none() -> Result<ClientConfig, BuildError> {
     with_roots(RootCertStore::empty())
 }
 

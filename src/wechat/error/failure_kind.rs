@@ -1,6 +1,6 @@
 //! Why a request to WeChat failed, as our API reports it.
 
-use super::{Class, Error};
+use crate::wechat::{Class, Error};
 
 /// Why a request to WeChat failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,18 +4,18 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer};
 
-use super::lenient::{Integer, Text};
+use crate::wechat::decode::lenient::{Integer, Text};
 
 /// The answer of a call that returns no data. Requires `errcode`, since any server could answer `{}`.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct Done {
+pub(in crate::wechat) struct Done {
     #[serde(rename = "errcode")]
     _zero: Integer,
 }
 
 /// An owned text that keeps its line breaks; empty if the field is not a text.
 #[derive(Debug, Default)]
-pub(super) struct Lines(pub(super) String);
+pub(in crate::wechat) struct Lines(pub(in crate::wechat) String);
 
 impl<'de> Deserialize<'de> for Lines {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -28,7 +28,7 @@ impl<'de> Deserialize<'de> for Lines {
 
 /// An identifier; `None` if the text is not a valid one.
 #[derive(Debug)]
-pub(super) struct Id<T>(pub(super) Option<T>);
+pub(in crate::wechat) struct Id<T>(pub(in crate::wechat) Option<T>);
 
 impl<T> Default for Id<T> {
     fn default() -> Self {

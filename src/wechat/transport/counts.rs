@@ -5,15 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// Requests sent, retries included.
 #[derive(Debug, Default)]
-pub(super) struct Counts(Mutex<BTreeMap<&'static str, u64>>);
+pub(in crate::wechat) struct Counts(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Counts {
-    pub(super) fn add(&self, call: &'static str) {
+    pub(in crate::wechat) fn add(&self, call: &'static str) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(call).or_default() += 1;
     }
 
-    pub(super) fn all(&self) -> BTreeMap<String, u64> {
+    pub(in crate::wechat) fn all(&self) -> BTreeMap<String, u64> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(call, count)| ((*call).to_owned(), *count)).collect()
     }

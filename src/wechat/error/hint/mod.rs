@@ -2,7 +2,7 @@
 
 mod messages;
 
-use super::{Class, Error, TokenError, TransportError, Upstream};
+use crate::wechat::{Class, Error, TokenError, TransportError, Upstream};
 
 const CONTESTED: &str = "another system may be refreshing this AppID's token: let only one system \
      refresh it, or have the others use stable_token or get the token from this service";
@@ -11,7 +11,7 @@ const RESET_SECRET: &str = "compare appid and secret with WeChat's console (Sett
      Configuration; for a Mini Program: Development Management), or reset the AppSecret there";
 
 /// Returns the hint for this error; `None` if the error explains itself or an operator can do nothing.
-pub(super) fn of(error: &Error) -> Option<String> {
+pub(in crate::wechat) fn of(error: &Error) -> Option<String> {
     if let Some(refusal) = error.login_refusal() {
         return Some(refusal.hint().to_owned());
     }

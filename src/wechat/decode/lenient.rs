@@ -8,11 +8,11 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 /// A text. Borrowed from the answer if it has no escapes.
 #[derive(Debug, Default)]
-pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
+pub(in crate::wechat) struct Text<'a>(pub(in crate::wechat) Option<Cow<'a, str>>);
 
 impl Text<'_> {
     /// The text without control characters, as no database accepts all of them; `None` if nothing is left.
-    pub(super) fn into_printable(self) -> Option<String> {
+    pub(in crate::wechat) fn into_printable(self) -> Option<String> {
         let text = self.0?;
         let text = match text.bytes().any(|byte| byte.is_ascii_control()) {
             true => text.chars().filter(|c| !c.is_ascii_control()).collect(),
@@ -22,19 +22,19 @@ impl Text<'_> {
     }
 
     /// Parses the text as an identifier; `None` if it is not a valid one.
-    pub(super) fn parse<T: std::str::FromStr>(&self) -> Option<T> {
+    pub(in crate::wechat) fn parse<T: std::str::FromStr>(&self) -> Option<T> {
         self.0.as_deref()?.parse().ok()
     }
 }
 
 /// A whole number; also accepts a text, a flag, and a float without a fraction.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Integer(pub(super) Option<i64>);
+pub(in crate::wechat) struct Integer(pub(in crate::wechat) Option<i64>);
 
 /// A count or a number of seconds. Unlike the other types, it must be present and valid.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 #[serde(try_from = "Integer")]
-pub(super) struct Count(pub(super) u64);
+pub(in crate::wechat) struct Count(pub(in crate::wechat) u64);
 
 impl TryFrom<Integer> for Count {
     type Error = &'static str;
@@ -47,11 +47,11 @@ impl TryFrom<Integer> for Count {
 
 /// The whole numbers of an array. Elements that are not numbers are skipped.
 #[derive(Debug, Default)]
-pub(super) struct Integers(pub(super) Vec<i64>);
+pub(in crate::wechat) struct Integers(pub(in crate::wechat) Vec<i64>);
 
 /// Generates visitor methods that consume a value of these kinds and treat it as absent.
 macro_rules! absent {
-    ($($kind:ident)*) => { $($crate::wechat::lenient::absent!(@$kind);)* };
+    ($($kind:ident)*) => { $($crate::wechat::decode::lenient::absent!(@$kind);)* };
     (@bool) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok(Self::Value::default()) } };
     (@i64) => { fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok(Self::Value::default()) } };
     (@u64) => { fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok(Self::Value::default()) } };
@@ -72,7 +72,7 @@ macro_rules! absent {
         }
     };
 }
-pub(super) use absent;
+pub(in crate::wechat) use absent;
 
 struct TextVisitor;
 

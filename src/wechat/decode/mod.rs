@@ -2,12 +2,16 @@
 //!
 //! Valid JSON takes one strict pass. JSON that the strict pass rejects is repaired and parsed once more.
 
+pub(super) mod answer;
+pub(super) mod json_repair;
+pub(super) mod lenient;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::json_repair::repair;
-use super::lenient::{Integer, Text};
+use json_repair::repair;
+use lenient::{Integer, Text};
 
 /// The contents of an answer.
 #[derive(Debug)]

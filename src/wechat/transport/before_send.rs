@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-use super::attempts::once_with_permit;
-use super::request::Request;
-use super::{AccessToken, Account, Class, Error};
+use crate::wechat::transport::attempts::once_with_permit;
+use crate::wechat::transport::request::Request;
+use crate::wechat::{AccessToken, Account, Class, Error};
 
 /// Decides whether a request is sent, and until when it may wait.
 #[async_trait]
@@ -26,7 +26,7 @@ pub trait BeforeSend: Send + Sync {
 impl Account {
     /// Sends the request once, and a second time only if WeChat refused the token. After
     /// [`Error::NotSent`], WeChat has refused everything that was sent.
-    pub(super) async fn call_once<T: DeserializeOwned>(
+    pub(in crate::wechat) async fn call_once<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
         before_send: &dyn BeforeSend,

@@ -6,16 +6,16 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 
-use super::client::Link;
-use super::decode::{Decoded, decode};
-use super::request::Request;
-use super::{AccessToken, Error, TransportError, Upstream};
+use crate::wechat::client::Link;
+use crate::wechat::decode::{Decoded, decode};
+use crate::wechat::transport::request::Request;
+use crate::wechat::{AccessToken, Error, TransportError, Upstream};
 
 /// The maximum size of an answer in bytes. A full page of openids has 350 KB.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// Sends the request once and reads its answer.
-pub(super) async fn send<T: DeserializeOwned>(
+pub(in crate::wechat) async fn send<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -25,7 +25,7 @@ pub(super) async fn send<T: DeserializeOwned>(
 }
 
 /// Reads and decodes the answer.
-pub(super) async fn read_answer<T: DeserializeOwned>(
+pub(in crate::wechat) async fn read_answer<T: DeserializeOwned>(
     response: Response,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -54,7 +54,7 @@ pub(super) async fn read_answer<T: DeserializeOwned>(
     clippy::disallowed_methods,
     reason = "the only place that sends: removes the URL from errors"
 )]
-pub(super) async fn send_request(
+pub(in crate::wechat) async fn send_request(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,

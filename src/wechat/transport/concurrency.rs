@@ -27,7 +27,7 @@ struct State {
 
 /// What the outcome of a call implies about WeChat's load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(in crate::wechat) enum Signal {
     Success,
     Busy,
     Neutral,
@@ -35,7 +35,7 @@ pub(super) enum Signal {
 
 /// A permit for one call. Dropping it returns it to the semaphore.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(in crate::wechat) struct Permit {
     concurrency: ConcurrencyLimit,
     held: Option<OwnedSemaphorePermit>,
     halvings: u64,
@@ -55,7 +55,7 @@ impl ConcurrencyLimit {
     }
 
     /// Waits for a permit. Permits are granted in the order of the requests.
-    pub(super) async fn acquire(&self) -> Permit {
+    pub(in crate::wechat) async fn acquire(&self) -> Permit {
         // The semaphore is never closed. If it were, calls would continue without a limit.
         let held = Arc::clone(&self.permits).acquire_owned().await.ok();
         Permit { concurrency: self.clone(), held, halvings: self.state().halvings }
@@ -68,7 +68,7 @@ impl ConcurrencyLimit {
 
 impl Permit {
     /// Returns the permit and adapts the limit to how the call went.
-    pub(super) fn finish(self, signal: Signal) {
+    pub(in crate::wechat) fn finish(self, signal: Signal) {
         let mut state = self.concurrency.state();
         if self.halvings != state.halvings {
             return;

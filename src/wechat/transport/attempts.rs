@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::client::Link;
-use super::concurrency::{ConcurrencyLimit, Permit, Signal};
-use super::counts::Counts;
-use super::request::Request;
-use super::retry::Retries;
-use super::{AccessToken, Class, Error, send};
+use crate::wechat::client::Link;
+use crate::wechat::transport::concurrency::{ConcurrencyLimit, Permit, Signal};
+use crate::wechat::transport::counts::Counts;
+use crate::wechat::transport::request::Request;
+use crate::wechat::transport::retry::Retries;
+use crate::wechat::{AccessToken, Class, Error, transport::send};
 
 /// State that the calls of one account share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) concurrency: ConcurrencyLimit,
-    pub(super) counts: Counts,
+pub(in crate::wechat) struct Shared {
+    pub(in crate::wechat) concurrency: ConcurrencyLimit,
+    pub(in crate::wechat) counts: Counts,
 }
 
 /// Sends the request until it succeeds, fails with an error that a retry cannot fix, or the policy allows no
-/// more retries. Sends calls marked [`never_retried`](super::request::Call::never_retried) once.
-pub(super) async fn with_retries<T: DeserializeOwned>(
+/// more retries. Sends calls marked [`never_retried`](crate::wechat::transport::request::Call::never_retried) once.
+pub(in crate::wechat) async fn with_retries<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -46,7 +46,7 @@ pub(super) async fn with_retries<T: DeserializeOwned>(
 }
 
 /// Sends the request, and retries once if `can_retry` accepts the error.
-pub(super) async fn with_one_retry<T: DeserializeOwned>(
+pub(in crate::wechat) async fn with_one_retry<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     can_retry: impl Fn(&Error) -> bool,
@@ -67,7 +67,7 @@ pub(super) async fn with_one_retry<T: DeserializeOwned>(
 }
 
 /// Sends the request once.
-pub(super) async fn once<T: DeserializeOwned>(
+pub(in crate::wechat) async fn once<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,
@@ -89,7 +89,7 @@ async fn once_after_permit<T: DeserializeOwned>(
 }
 
 /// Sends the request once, holding `permit` until the answer arrives.
-pub(super) async fn once_with_permit<T: DeserializeOwned>(
+pub(in crate::wechat) async fn once_with_permit<T: DeserializeOwned>(
     link: &Link,
     request: &Request<'_>,
     token: Option<&AccessToken>,

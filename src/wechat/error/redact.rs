@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// The replacement for a redacted value.
-pub(super) const REDACTED: &str = "[…]";
+pub(in crate::wechat) const REDACTED: &str = "[…]";
 
 /// A value shorter than this number of bytes is redacted only where it is a whole word: messages contain
 /// values such as `1`, and redacting each `1` would make errmsgs unreadable.
@@ -15,7 +15,7 @@ const MAX_KEY_BYTES: usize = 30;
 
 /// Returns the text with these values redacted. Matches inside the path of a field are kept, as the name of a
 /// field does not reveal its value.
-pub(super) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
+pub(in crate::wechat) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
     let kept: Vec<Range<usize>> = fields(text).map(|(path, _)| path).collect();
     let is_kept = |found: &Range<usize>| {
         kept.iter().any(|path| path.start <= found.start && found.end <= path.end)
@@ -36,7 +36,7 @@ pub(super) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> S
 
 /// The message fields that the text mentions, as in `data.thing2.value invalid`. Returns the range of each
 /// path, and its key.
-pub(super) fn fields(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+pub(in crate::wechat) fn fields(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     const BEFORE: &str = "data.";
     const AFTER: &str = ".value";
     text.match_indices(BEFORE).filter_map(|(start, _)| {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
-use super::redact::{REDACTED, fields, redact};
+use crate::wechat::error::redact::{REDACTED, fields, redact};
 
 /// The error that WeChat returned, without the parts that vary from call to call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +28,7 @@ const MIN_IDENTIFIER_BYTES: usize = 20;
 impl Upstream {
     /// Parses an errmsg such as `invalid openid rid: 64f0a1b2-0c3d4e5f-11223344`. `redacted` are values of
     /// the request that must not be repeated.
-    pub(super) fn new<'a>(
+    pub(in crate::wechat) fn new<'a>(
         errcode: i64,
         errmsg: &str,
         redacted: impl Iterator<Item = &'a str>,
@@ -42,7 +42,7 @@ impl Upstream {
     }
 
     /// The key of the message value that the errmsg mentions, as the errmsg of 47003 does.
-    pub(super) fn field(&self) -> Option<&str> {
+    pub(in crate::wechat) fn field(&self) -> Option<&str> {
         fields(&self.errmsg).map(|(_, key)| key).next()
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::Class;
+use crate::wechat::Class;
 
 /// How often and after which pause failed calls are retried.
 ///
@@ -58,7 +58,7 @@ impl RetryPolicy {
 
 /// Counts the retries of one call.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(in crate::wechat) struct Retries {
     transient: u32,
     rate_limited: u32,
     unclear: u32,
@@ -67,7 +67,7 @@ pub(super) struct Retries {
 impl Retries {
     /// The pause before the next retry after a failure of this class; `None` if the call is not retried.
     /// `random` is between 0 and 1.
-    pub(super) fn pause(
+    pub(in crate::wechat) fn pause(
         &mut self,
         policy: &RetryPolicy,
         class: Class,
