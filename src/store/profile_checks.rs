@@ -134,7 +134,7 @@ fn if_unchanged(sql: &mut Sql, check: &Check) {
 }
 
 /// Schedules checks at `due_at` (ms) for all other followers of the account with this unionid whose profile
-/// was not fetched within [`RECENT_PROFILE_MS`].
+/// was not fetched within the last hour.
 pub async fn schedule_sharers(
     connection: &impl Connection,
     account: AccountId,

@@ -24,6 +24,8 @@ mod operator;
 mod plan;
 mod probe;
 mod profiles;
+
+mod recheck;
 mod reconcile;
 mod refresh;
 mod retry;

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::crawl::{Crawl, Refusals, Unionids, crawl};
 use super::erased::allowed_rows;
 use super::probe::probe;
+use super::recheck::recheck;
 use super::refresh::Window;
 use super::retry::with_retry;
-use super::sweep::{Departures, find_departures, reason_to_hold};
+use super::sweep::{Departures, find_departures, is_short, reason_to_hold};
 use super::{Error, Job, Request, finish, profiles, start};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
@@ -111,12 +112,18 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, usage: &Usage) -> R
         true => Departures::default(),
         false => with_retry(job, || find_departures(job, record)).await?,
     };
-    usage.update(job, record);
     let stored = with_retry(job, || count_stored(job, record)).await?;
-    match reason_to_hold(record, &departures, stored, job.settings.max_unfollow_ratio)? {
-        Some(reason) => finish::hold(job, record, reason).await,
-        None => finish::complete(job, record, &departures).await,
+    let max_ratio = job.settings.max_unfollow_ratio;
+    if let Some(reason) = reason_to_hold(record, &departures, stored, max_ratio)? {
+        usage.update(job, record);
+        return finish::hold(job, record, reason).await;
     }
+    let departures = match is_short(record, &departures, stored) {
+        true => unless_stopped(job, lease, recheck(&shared, &departures)).await?,
+        false => departures,
+    };
+    usage.update(job, record);
+    finish::complete(job, record, &departures).await
 }
 
 /// Counts the account's stored followers before the sweep. Erased users are included, because WeChat

@@ -95,6 +95,25 @@ pub async fn list_without_unionid(
     rows.iter().map(|row| parsed(row.try_get_by_index(0)?)).collect()
 }
 
+/// Returns the openids of the account's rows with these ids.
+pub async fn list_openids(
+    connection: &impl Connection,
+    account: AccountId,
+    ids: &[u64],
+) -> Result<Vec<(u64, OpenId)>, Error> {
+    let mut openids = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(Sql::bind_limit(connection) - 1) {
+        let mut sql = Sql::new(connection);
+        sql.push("SELECT id, openid FROM follower WHERE account_id = ").bind(account);
+        sql.push(" AND id IN ").bind_list(chunk.iter().map(|id| id.cast_signed()));
+        for row in connection.query_all_raw(sql.into_statement()).await? {
+            let id: i64 = row.try_get_by_index(0)?;
+            openids.push((id.cast_unsigned(), parsed(row.try_get_by_index(1)?)?));
+        }
+    }
+    Ok(openids)
+}
+
 /// The lowest and the highest row id of the account; `None` if it has no rows.
 pub async fn find_id_range(
     connection: &impl Connection,

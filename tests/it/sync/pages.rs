@@ -130,6 +130,27 @@ async fn openids_listed_twice_do_not_make_up_for_others_that_are_missing(
 }
 
 #[rstest]
+#[case::by_batches("")]
+#[case::one_by_one("[sync]\nprofile_api = 'info'")]
+#[tokio::test]
+async fn a_last_page_that_is_empty_twice_marks_only_followers_who_left(
+    #[case] settings: &str,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = paged_world(50, 330).await;
+    let Some(app) = TestApp::configured(&world, backend, settings).await else { return };
+    app.sync_true(&world).await;
+    world.main().leave(0..3);
+    world.reset_stats();
+    // 27 followers are on it.
+    world.fail(Call::UserGet, When::from(7..), Fault::Short(0));
+    let run = app.sync_true(&world).await;
+    assert_eq!((run.counts.listed, run.counts.unfollowed), (300, 3));
+    let fetched = world.requests(Call::UserInfoBatchget) + world.requests(Call::UserInfo);
+    assert!(fetched <= if settings.is_empty() { 2 } else { 40 }, "{fetched}");
+}
+
+#[rstest]
 #[tokio::test]
 async fn pages_that_are_always_cut_short_are_walked_to_their_end(
     #[values(1, 7, 99)] size: usize,
