@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn another_rate_counts_from_now_on_and_puts_nothing_in() {
+    async fn a_new_rate_applies_from_now_on_and_adds_no_tokens() {
         let mut bucket = Bucket::full(10.0);
         for _ in 0..10 {
             bucket.take();

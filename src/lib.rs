@@ -62,9 +62,10 @@
 //! 3. Fetch the profiles of the others, 100 per call (`user/info/batchget`).
 //! 4. Write the rows and the checkpoint in one transaction, guarded by the lease's fencing number.
 //!
-//! A crash therefore repeats only the pages in flight, at most three. Only after the list ended consistently does the run mark
-//! known followers that were not listed as having left. If there are suspiciously many of them, the run
-//! is *held* until an operator confirms it.
+//! A crash therefore repeats only the pages in flight, at most three. Known followers that were not listed
+//! are marked as having left, but only after the list ended consistently; if it was shorter than WeChat's own
+//! count, each of them is checked by profile first. If suspiciously many left, the run is *held* until an
+//! operator confirms it.
 //!
 //! # An access token
 //!

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_again_and_never_looks_the_same() {
+    fn sealing_round_trips_and_never_repeats_its_output() {
         let sealer = sealer("wx01", &[1]);
         let first = sealer.seal("access_token", &"plain".into()).unwrap();
         assert_ne!(first, sealer.seal("access_token", &"plain".into()).unwrap());
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_key_still_opens_and_the_newest_seals() {
+    fn the_newest_key_seals_and_older_keys_still_open() {
         let old = sealer("wx01", &[1]).seal("access_token", &"plain".into()).unwrap();
         let both = sealer("wx01", &[2, 1]);
         assert!(both.open("access_token", &old).is_ok());
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_sealed_for_another_account_or_purpose_does_not_open() {
+    fn text_sealed_for_another_account_or_purpose_does_not_open() {
         let sealed = sealer("wx01", &[1]).seal("access_token", &"plain".into()).unwrap();
         assert!(sealer("wx02", &[1]).open("access_token", &sealed).is_err());
         assert!(sealer("wx01", &[1]).open("session_key", &sealed).is_err());
     }
 
     #[test]
-    fn without_configured_keys_the_app_secret_makes_one() {
+    fn the_key_is_derived_from_the_appsecret_if_none_is_configured() {
         let sealed = sealer("wx01", &[]).seal("access_token", &"plain".into()).unwrap();
         assert!(sealer("wx01", &[]).open("access_token", &sealed).is_ok());
     }

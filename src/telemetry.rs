@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_a_line() {
+    fn json_logs_are_one_object_per_line() {
         let text = logged("unionid_bridge=info", LogFormat::Json, emit_events);
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
         assert_eq!((&line["message"], &line["page"]), (&"ours at info".into(), &3.into()));

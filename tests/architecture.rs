@@ -134,19 +134,19 @@ const HOMES: &[(&str, &[&str])] = &[
 const SOURCES: &[&str] = &["src", "entity/src", "migration/src"];
 
 #[test]
-fn every_arrow_is_an_allowed_one() {
+fn every_dependency_is_allowed() {
     let refused: Vec<String> = scan::read(SOURCES).iter().filter_map(rules::refuse).collect();
     assert!(refused.is_empty(), "\n{}\n", refused.join("\n"));
 }
 
 #[test]
-fn every_permission_is_used() {
+fn every_allowed_dependency_is_used() {
     let unused = rules::unused(&scan::read(SOURCES));
     assert!(unused.is_empty(), "remove these from the lists:\n{}\n", unused.join("\n"));
 }
 
 #[test]
-fn no_modules_use_one_another_in_a_circle() {
+fn modules_have_no_circular_dependencies() {
     let mut arrows = Vec::new();
     for (from, targets) in ARROWS {
         arrows.extend(targets.iter().map(|to| (*from, to.split("::").next().unwrap_or(to))));
@@ -159,7 +159,7 @@ fn no_modules_use_one_another_in_a_circle() {
 }
 
 #[test]
-fn the_reader_sees_the_code_at_all() {
+fn the_scanner_finds_known_dependencies() {
     let uses = scan::read(SOURCES);
     assert!(uses.iter().any(|found| found.arrow() == Some(("telemetry", "config"))));
     assert!(

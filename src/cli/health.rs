@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_on_every_address_is_reached_on_loopback() {
+    fn a_server_listening_on_all_addresses_is_checked_on_loopback() {
         for (listen, expected) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),

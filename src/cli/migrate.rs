@@ -36,11 +36,13 @@ impl Migrate {
         match self.command {
             MigrateCommand::Up => {
                 let applied = schema::migrate_up(&store).await?;
-                output::message(format_args!("{applied} migrations applied"));
+                output::message(format_args!("applied migrations: {applied}"));
             }
             MigrateCommand::Status => {}
             MigrateCommand::Down { yes: false, .. } => {
-                let error = anyhow::anyhow!("this would delete followers, runs and tokens");
+                let error = anyhow::anyhow!(
+                    "this would delete the data in the tables of the reverted migrations"
+                );
                 let hint = Some("add --yes to do it anyway".to_owned());
                 return Err(Failure::new(Exit::Failed, error, hint));
             }

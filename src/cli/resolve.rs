@@ -13,7 +13,7 @@ use crate::resolve::{self, Resolution, User};
 #[command(group = ArgGroup::new("user").required(true))]
 pub(super) struct Resolve {
     /// The Mini Program or Official Account that the openid belongs to, by name or AppID
-    #[arg(long, value_name = "APPID", requires = "openid")]
+    #[arg(long, value_name = "ACCOUNT", requires = "openid")]
     from: Option<String>,
     /// The user's openid in that account
     #[arg(long, group = "user", requires = "from", value_parser = parsed::<OpenId>)]
@@ -22,7 +22,7 @@ pub(super) struct Resolve {
     #[arg(long, group = "user", value_parser = parsed::<UnionId>)]
     unionid: Option<UnionId>,
     /// The Official Account to find the openid in, by name or AppID; optional if only one is configured
-    #[arg(long, value_name = "APPID")]
+    #[arg(long, value_name = "ACCOUNT")]
     to: Option<String>,
 }
 

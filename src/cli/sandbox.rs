@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_url_alone_makes_a_token_and_a_key_for_every_account() {
+    fn a_callback_url_alone_generates_a_token_and_key_for_each_account() {
         let options = options(&["--seed", "7"]);
         assert!(options.pushes_follows && options.receipts);
         let main = options.official_accounts[0].callback.clone().unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_a_key_can_be_given() {
+    fn a_callback_token_and_key_can_be_set() {
         let key = "k".repeat(43);
         let given = ["--callback-token", "bridgetoken", "--encoding-aes-key", &key];
         let callback = options(&given).mini_programs[0].callback.clone().unwrap();

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_may_hold_what_it_likes_and_a_key_is_needed() {
+    fn a_value_may_contain_any_text_and_the_key_is_required() {
         let read = |pair: &str| pair.parse::<Pair>().map(|pair| (pair.key, pair.text));
         assert_eq!(read("thing2=a=b "), Ok(("thing2".to_owned(), "a=b ".to_owned())));
         assert_eq!(read(" thing2 ="), Ok(("thing2".to_owned(), String::new())));

@@ -37,7 +37,7 @@ fn mistakes(text: &str) -> String {
 }
 
 #[test]
-fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
+fn the_defaults_alone_are_valid_with_a_warning() {
     let loaded = load(&Sources::defaults()).unwrap();
     assert_snapshot!(loaded.settings.to_table(), @r"
     database.url                          sqlite://unionid-bridge.db?mode=rwc  default
@@ -76,7 +76,7 @@ fn the_defaults_alone_are_a_legal_configuration_with_a_warning() {
 }
 
 #[test]
-fn the_file_lies_over_the_defaults_and_the_environment_over_the_file() {
+fn the_file_overrides_defaults_and_the_environment_overrides_the_file() {
     let text = format!("[sync]\nconcurrency = 4\nschedule = \"0 30 2 * * *\"\n{ACCOUNTS}");
     let loaded = load(&file(&text).with_environment([
         ("UNIONID_BRIDGE__SYNC__CONCURRENCY", "8"),
@@ -283,7 +283,7 @@ fn invalid_toml_is_reported_by_line_and_never_quoted() {
 }
 
 #[test]
-fn a_list_of_accounts_written_as_a_section_is_explained() {
+fn accounts_written_as_a_section_are_rejected_with_an_explanation() {
     assert_snapshot!(mistakes("[official_accounts]\nname = 'main'"), @r"
     the configuration has 1 mistake
     official_accounts (bridge.toml line 1): must be a list whose entries start with [[official_accounts]], not a table
@@ -310,7 +310,7 @@ fn schedules_that_never_occur_or_are_out_of_range_are_rejected() {
 }
 
 #[test]
-fn a_missing_file_that_was_named_is_a_mistake() {
+fn an_explicitly_named_missing_file_is_an_error() {
     let sources = Sources::of_process(Some("/nowhere/bridge.toml".into()));
     assert_snapshot!(load(&sources).unwrap_err(), @r"
     the configuration has 1 mistake
@@ -319,7 +319,7 @@ fn a_missing_file_that_was_named_is_a_mistake() {
 }
 
 #[test]
-fn secrets_may_be_in_files_of_their_own() {
+fn secrets_can_be_read_from_separate_files() {
     let mut secret = tempfile::NamedTempFile::new().unwrap();
     writeln!(secret, "canary-in-a-file").unwrap();
     let mut keys = tempfile::NamedTempFile::new().unwrap();
@@ -358,7 +358,7 @@ fn a_file_counts_as_secret_only_if_it_contains_a_secret() {
 }
 
 #[test]
-fn no_secret_is_in_debug_in_settings_or_in_json() {
+fn secrets_do_not_appear_in_debug_settings_or_json_output() {
     let text = format!(
         "[database]\nurl = 'mysql://root:canary@db/x'\n[security]\nencryption_keys = ['{KEY}']\n{ACCOUNTS}"
     );
@@ -383,7 +383,7 @@ fn a_password_that_breaks_its_url_is_not_shown() {
 }
 
 #[test]
-fn an_account_is_found_by_name_or_appid_and_otherwise_suggested() {
+fn an_account_is_found_by_name_or_appid_or_a_suggestion_is_given() {
     let config = load(&file(ACCOUNTS)).unwrap().config;
     assert_eq!(config.official_account("main").unwrap().appid.as_str(), "wx0a00000000000001");
     let second = config.official_account("wx0a00000000000002").unwrap();
@@ -417,7 +417,7 @@ fn every_key_is_documented_in_the_default_file() {
 }
 
 #[test]
-fn a_prefix_of_the_api_is_kept_when_paths_are_joined() {
+fn the_path_prefix_of_the_base_url_is_kept_when_joining() {
     let config = load(&file("[wechat]\nbase_url = 'https://proxy/wechat'")).unwrap().config;
     let joined = config.wechat.base_url.join("cgi-bin/token").unwrap();
     assert_eq!(joined.as_str(), "https://proxy/wechat/cgi-bin/token");
@@ -448,7 +448,7 @@ proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 
     #[test]
-    fn no_text_makes_reading_panic(
+    fn loading_any_text_does_not_panic(
         text in "(\\[{0,2}[a-z_.]{1,9}\\]{0,2}\n|[a-z_]{1,9} = ['\"\\[{0-9a-z.:-]{0,9}\n){0,8}",
         anything in ".{0,40}",
     ) {
@@ -457,7 +457,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_value_makes_reading_panic(value in "[0-9*/,LW#?@a-zA-Z:. -]{0,20}|.{0,20}") {
+    fn loading_any_value_does_not_panic(value in "[0-9*/,LW#?@a-zA-Z:. -]{0,20}|.{0,20}") {
         let loaded = load(&Sources::defaults());
         for setting in loaded.unwrap().settings.0 {
             let name = layers::variable(&setting.key);

@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_between_two_readings_agrees() {
+    fn a_clock_between_the_two_local_readings_is_ok() {
         for theirs in [-5, 0, 7, 15] {
             assert_eq!(evaluated(theirs, (0, 10)).0, State::Ok, "{theirs}");
         }
     }
 
     #[test]
-    fn a_larger_difference_is_worse() {
+    fn a_small_clock_difference_warns_and_a_large_one_fails() {
         for (theirs, state, words) in [
             (-6, State::Warn, "6 s ahead"),
             (70, State::Warn, "60 s behind"),

@@ -96,20 +96,20 @@ mod tests {
     };
 
     #[test]
-    fn a_night_costs_pages_new_followers_and_a_share_of_the_known_ones() {
+    fn a_nightly_sync_needs_pages_new_followers_and_due_refreshes() {
         let need = Need::of(KNOWN);
         assert_eq!(need, Need { pages: 101, profiles: 1_000 + 500 + 33_300 + 10 });
         assert_eq!(need.batches(), 349);
     }
 
     #[test]
-    fn the_first_sync_fetches_everybody() {
+    fn the_first_sync_fetches_every_profile() {
         let need = Need::of(Known { mirrored: None, ..KNOWN });
         assert_eq!((need.profiles, need.batches()), (1_000_000, 10_000));
     }
 
     #[test]
-    fn missed_nights_are_caught_up_and_nobody_is_fetched_twice() {
+    fn missed_nights_are_caught_up_without_fetching_anyone_twice() {
         let after = |nights| Need::of(Known { nights, missing: 0, ..KNOWN }).profiles;
         assert_eq!(after(3), 1_000 + 99_900 + 10);
         assert_eq!(after(400), 1_000 + 999_000 + 10);

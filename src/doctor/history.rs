@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_overdue_after_two_scheduled_times_and_not_after_one() {
+    fn a_run_is_overdue_only_after_two_missed_scheduled_times() {
         // 03:00 in Shanghai is 19:00 UTC the day before.
         let (sync, now) = (nightly(), at("2026-03-05T08:00:00Z"));
         for (since, overdue) in [
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_schedule_nothing_is_overdue() {
+    fn no_run_is_overdue_when_sync_is_disabled() {
         let sync = Sync { enabled: false, ..nightly() };
         assert!(!is_overdue(&sync, at("2020-01-01T00:00:00Z"), at("2026-03-05T08:00:00Z")));
     }

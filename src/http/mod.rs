@@ -1,7 +1,7 @@
 //! The HTTP side of `serve`: the API, health checks, metrics, and the OpenAPI document.
 //!
 //! Connections are served by our own loop on hyper-util, because `axum::serve` waits for ever on a
-//! client that sends half a request. Knows the application but not WeChat.
+//! client that sends half a request. Never calls WeChat.
 //!
 //! # How to add a route
 //!

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_id_is_taken_where_it_can_stand_in_a_log() {
+    fn a_callers_request_id_is_used_only_if_it_is_safe_to_log() {
         assert_eq!(id("job-7.a_B"), "job-7.a_B");
         let long: &'static str = Box::leak("x".repeat(65).into_boxed_str());
         for strange in ["", "a b", "a\"b", "a/b", long] {

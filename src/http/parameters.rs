@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_doubled_missing_and_wrong_parameters_are_refused() {
+    async fn unknown_duplicate_missing_and_invalid_parameters_are_rejected() {
         let read = parse("appid=wx1&limit=5").await.unwrap();
         assert_eq!((read.appid.as_str(), read.limit), ("wx1", Some(5)));
         for query in [

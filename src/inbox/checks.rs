@@ -52,6 +52,11 @@ impl Inbox {
         }
         let requested_at = self.store.now().await?;
         match followers.profile(&check.openid).await {
+            Ok(profile) if profile.openid != check.openid => {
+                tracing::warn!(app.id = %account.appid, "WeChat returned another follower's profile");
+                let retry_at = next_attempt_at(check, requested_at);
+                profile_checks::finish(self.store.writer(), check, retry_at).await.map(drop)
+            }
             Ok(profile) => self.record(check, profile, requested_at).await,
             Err(error) => self.retry_later(account, check, &error, requested_at).await,
         }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_less_than_its_part_leaves_the_rest_to_the_others() {
+    fn a_replica_that_needs_less_than_its_share_leaves_it_to_the_others() {
         assert_eq!(share(90.0, vec![]), 90.0);
         assert_eq!(share(90.0, vec![0.0, 0.0]), 90.0);
         assert_eq!(share(90.0, vec![500.0, 45.0]), 30.0);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_share_counts_at_once_and_another_share_gives_no_new_burst() {
+    async fn a_new_share_applies_at_once_and_allows_no_new_burst() {
         let limit = Limit::new(NonZeroU32::new(100).unwrap());
         assert_eq!(accepted(&limit), 100);
         limit.share_with(vec![1_000.0]);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn less_than_one_a_second_is_let_through_one_by_one() {
+    async fn a_share_below_one_per_second_admits_single_requests() {
         let limit = Limit::new(NonZeroU32::MIN);
         limit.share_with(vec![5.0, 5.0]);
         assert_eq!(accepted(&limit), 1);

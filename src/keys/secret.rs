@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawn_key_is_read_back_and_no_two_are_alike() {
+    fn a_generated_key_can_be_split_again_and_keys_differ() {
         let (one, other) = (generate(), generate());
         let (id, secret) = split(one.text.expose_secret()).unwrap();
         assert_eq!((id, digest(secret)), (one.id.as_str(), one.digest));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wrong_character_is_told_without_the_database() {
+    fn a_single_wrong_character_fails_the_checksum() {
         let generated = generate();
         let text = generated.text.expose_secret();
         for index in PREFIX.len()..text.len() {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_a_little_like_a_key_is_not_split() {
+    fn text_that_is_not_exactly_a_key_is_not_split() {
         let generated = generate();
         let text = generated.text.expose_secret();
         let strange = ["", "ubk_", "ubk__", "Bearer x", &text[1..], &text[..text.len() - 1]];

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_spent_budget_is_the_callers_own_and_comes_back() {
+    async fn an_exhausted_budget_blocks_only_its_caller_and_refills() {
         let budgets = Budgets::new(3);
         refuse(&budgets, 3);
         // Three per minute: one more after 20 s.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn good_codes_cost_nothing_however_many_are_under_way() {
+    async fn valid_codes_do_not_reduce_the_budget() {
         let budgets = Budgets::new(3);
         let many: Vec<_> = (0..100).map(|_| budgets.acquire("a").ok().unwrap()).collect();
         drop(many);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn once_it_runs_low_no_more_are_under_way_than_are_left() {
+    async fn concurrent_logins_do_not_exceed_the_remaining_budget() {
         let budgets = Budgets::new(4);
         refuse(&budgets, 3);
         let last = budgets.acquire("a").ok().unwrap();

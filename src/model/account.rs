@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_named_is_meant_or_the_only_one() {
+    fn the_named_account_or_the_only_account_is_chosen() {
         let (one, two) = (appids(&["wxa"]), appids(&["wxa", "wxb"]));
         let kind = AccountKind::OfficialAccount;
         assert_eq!(kind.choose(one.iter(), None, "to"), Ok(&one[0]));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_by_its_name() {
+    fn a_missing_or_unknown_account_is_reported_by_name() {
         let (none, two, other) = (appids(&[]), appids(&["wxa", "wxb"]), appids(&["wxc"]));
         let kind = AccountKind::OfficialAccount;
         let unnamed = kind.choose(two.iter(), None, "to").unwrap_err();

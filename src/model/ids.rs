@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn what_would_spoil_a_batch_is_refused() {
+    fn an_openid_that_would_break_a_batch_is_rejected() {
         for text in ["", "  ", "[oA", "o\r1", "o A", "o'--", &"o".repeat(65)] {
             assert!(text.parse::<OpenId>().is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn case_tells_two_people_apart() {
+    fn openids_are_case_sensitive() {
         assert_ne!("oAbc".parse::<OpenId>(), "oabc".parse::<OpenId>());
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scope_is_read_as_it_is_written() {
+    fn every_scope_round_trips_as_text() {
         for scope in Scope::ALL {
             assert_eq!(scope.to_string().parse(), Ok(scope));
         }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_comes_back() {
+    fn a_permutation_is_reversible() {
         for permutation in [Permutation::of_all(7), Permutation::covering(1000, 7)] {
             for number in (0..2000).chain([u64::MAX, u64::MAX - 1, 1 << 32]) {
                 assert_eq!(permutation.backward(permutation.forward(number)), number);

@@ -67,7 +67,7 @@ mod tests {
     const APPID: &str = "wx0123456789abcdef";
 
     #[test]
-    fn a_signature_is_the_one_on_the_vendors_page() {
+    fn a_signature_matches_wechats_documentation() {
         let signed = signature(["AAAAA", "1714036504", "1514711492"]);
         assert_eq!(signed, "f464b24fc39322e44b38aa78f5edd27bd1441696");
         let signed = signature(["AAAAA", "1714037059", "486452656"]);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_push_is_the_known_one() {
+    fn an_encrypted_push_matches_the_test_vector() {
         let message = "<xml><ToUserName>gh_0123456789ab</ToUserName><FromUserName>\
             oTESTopenid0000000000000001</FromUserName><CreateTime>1700000000</CreateTime>\
             <MsgType>event</MsgType><Event>unsubscribe</Event></xml>";
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aligned_message_is_padded_with_a_whole_block() {
+    fn an_aligned_message_is_padded_with_a_full_block() {
         let key = aes_key(KEY).unwrap();
         assert_eq!(
             encrypt_push(&key, [b'R'; 16], &[b'x'; 58], APPID),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_end_in_bits_that_stand_for_nothing() {
+    fn unused_trailing_bits_of_a_key_are_ignored() {
         let other_ending = format!("{}Z", &KEY[..42]);
         assert_eq!(aes_key(&other_ending), aes_key(KEY));
         for wrong in [&KEY[..42], "", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZ-Y"] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn user_data_is_the_known_one() {
+    fn encrypted_user_data_matches_the_test_vector() {
         let data = "{\"openId\":\"oTESTopenid0000000000000001\",\"unionId\":\
             \"oTESTunion00000000000000001\",\"watermark\":{\"timestamp\":1700000000,\"appid\":\
             \"wx0123456789abcdef\"}}";

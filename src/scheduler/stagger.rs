@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_took_an_account_lets_the_others_go_first() {
+    async fn a_process_that_claimed_an_account_delays_its_next_claim() {
         let (stagger, [one, two]) = (Stagger::default(), [1, 2].map(appid));
         assert_eq!(waited(&stagger, &one, true).await, Duration::ZERO);
         assert!(waited(&stagger, &two, true).await >= HEAD_START);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_try_that_failed_costs_nothing_and_neither_does_the_same_account_again() {
+    async fn a_failed_claim_or_the_same_account_again_adds_no_delay() {
         let (stagger, [one, two]) = (Stagger::default(), [1, 2].map(appid));
         for claim in [false, true, true] {
             assert_eq!(waited(&stagger, &one, claim).await, Duration::ZERO);

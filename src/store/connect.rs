@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::ConnectOptions;
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{Connection, Sqlite};
+use sea_orm::{ConnectOptions, DatabaseConnection};
+
+use tokio::time::{Instant, sleep};
 
 use super::Error;
 use super::connection_check::{Server, SessionStatements, with_checks};
@@ -46,6 +48,9 @@ const ROW_BUFFER: usize = 2_048;
 
 /// How long a write waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Delay between attempts to connect to a locked file.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Session statements for PostgreSQL.
 ///
@@ -126,15 +131,27 @@ pub(super) async fn connect_file(options: &Options) -> Result<(Connections, Conn
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, WRITER_CACHE_KIB))
         .map_sqlx_sqlite_pool_opts(without_lost_transactions);
     // The writer connects first: it creates the file and switches it to write-ahead logging.
-    let writer = sea_orm::Database::connect(writer).await?;
+    let writer = connect_when_unlocked(writer).await?;
     let mut readers = common;
     readers.test_before_acquire(false);
     readers
         .max_connections(options.max_connections.clamp(1, MAX_SQLITE_READERS))
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite, READER_CACHE_KIB));
-    let readers = sea_orm::Database::connect(readers).await?;
+    let readers = connect_when_unlocked(readers).await?;
     let connections = |inner| Connections { inner, usage: Arc::default() };
     Ok((connections(writer), connections(readers)))
+}
+
+/// Connects, and waits while another process switches a new file to write-ahead logging: SQLite answers
+/// "locked" at once then.
+async fn connect_when_unlocked(options: ConnectOptions) -> Result<DatabaseConnection, Error> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match sea_orm::Database::connect(options.clone()).await.map_err(Error::from) {
+            Err(Error::Contended(_)) if Instant::now() < deadline => sleep(RETRY_DELAY).await,
+            result => return result,
+        }
+    }
 }
 
 fn common(options: &Options) -> ConnectOptions {

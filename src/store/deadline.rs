@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_server_is_noticed_soon_and_a_large_table_counted_in_the_end() {
+    async fn the_timeout_grows_until_a_slow_query_succeeds() {
         let mut timeout = AdaptiveTimeout::default();
         for (seconds, succeeds) in [(60, false), (120, false), (200, true), (200, true)] {
             let began = Instant::now();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_that_fails_at_once_makes_nobody_more_patient() {
+    async fn immediate_failures_do_not_raise_the_timeout() {
         let mut timeout = AdaptiveTimeout::default();
         for _ in 0..10 {
             let unreachable = async { Err::<(), _>(Error::unexpected("unreachable")) };

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_busy_or_changes_hands_is_asked_again() {
+    fn a_busy_or_failing_over_database_is_a_temporary_error() {
         let unavailable = [
             ("53300", "sorry, too many clients already"),
             ("25006", "cannot execute INSERT in a read-only transaction"),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_passes_by_itself_says_what_happened() {
+    fn a_temporary_error_describes_what_happened() {
         let too_slow = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
         assert_eq!(too_slow.to_string(), "the database did not answer in time");
         let closed = Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_ends_before_it_begins_is_tried_again() {
+    fn a_protocol_error_while_connecting_is_temporary() {
         let protocol = || {
             let cause = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".into());
             RuntimeErr::SqlxError(cause.into())
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_a_refusal() {
+    fn a_full_disk_is_distinguished_from_a_rejected_statement() {
         let full = [
             ("13", "database or disk is full"),
             ("778", "disk I/O error"),

@@ -1,6 +1,6 @@
 //! The database, and the only place that knows SeaORM.
 //!
-//! Each module contains the functions of one table and uses the types of [`crate::model`]. Functions
+//! Most modules contain the functions of one table and uses the types of [`crate::model`]. Functions
 //! that write take `&impl Connection`, so that the caller opens a transaction with [`Store::begin`] and
 //! visibly commits it. All times are milliseconds since 1970 in *database* time ([`Store::now`]), because
 //! the clocks of replicas differ. Knows nothing of WeChat, features or HTTP.

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_of_sqlite_names_its_file() {
+    fn the_file_path_is_read_from_a_sqlite_url() {
         for (url, path) in [
             ("sqlite://bridge.db?mode=rwc", Some("bridge.db")),
             ("sqlite:///var/lib/a%20b.db", Some("/var/lib/a b.db")),

@@ -52,6 +52,8 @@ pub(super) struct Crawl {
     /// Whether the account had no stored followers before this run, so that there is nothing to compare
     /// with.
     pub(super) first_load: bool,
+    /// Whether no crawl of the account was ever completed.
+    pub(super) never_completed: bool,
     /// Whether to fetch every profile.
     pub(super) full: bool,
     /// Whether the account was bound to another Open Platform account. Then all unionids change, and a

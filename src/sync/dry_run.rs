@@ -82,9 +82,12 @@ pub async fn dry_run(job: &Job, full: bool) -> Result<Forecast, Error> {
     forecast.calls = job.wechat.calls();
     let probed = probe::count(job).await?;
     let mut batches = batched.div_ceil(BATCH as u64);
+    // The probe before the crawl, and the recheck of departures after it.
     match job.settings.profile_api {
-        ProfileApi::Batchget => batches += u64::from(probed > 0),
-        ProfileApi::Info => single += probed,
+        ProfileApi::Batchget => {
+            batches += u64::from(probed > 0) + forecast.departures.div_ceil(BATCH as u64);
+        }
+        ProfileApi::Info => single += probed + forecast.departures,
     }
     for (call, count) in [("user/info", single), ("user/info/batchget", batches)] {
         if count > 0 {
@@ -109,6 +112,7 @@ async fn prepare(job: &Job, full: bool) -> Result<Crawl, Error> {
         clock: DatabaseClock::from_reading(now),
         usage: Usage::none(),
         first_load: !followers::exists_before(slow_store.reader(), account, now).await?,
+        never_completed: crawled_at.is_none(),
         full,
         rebound: false,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),

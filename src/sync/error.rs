@@ -32,7 +32,7 @@ pub enum Error {
         source: wechat::Error,
     },
     /// A page points back to a page that the crawl already visited.
-    #[error("the follower list runs in a circle at page {page}")]
+    #[error("the follower list repeats an earlier cursor at page {page}")]
     Loop {
         /// The page number, counted from 1.
         page: u64,
@@ -54,7 +54,7 @@ pub enum Error {
         total: u64,
     },
     /// WeChat did not return the profiles of the sample that is checked before a crawl.
-    #[error("WeChat did not return the sample of profiles that is checked before the crawl")]
+    #[error("WeChat did not return the profiles that are sampled before a crawl")]
     Probe(#[source] wechat::Error),
     /// WeChat refused every follower of a page, which points to the account and not to the followers.
     #[error("WeChat refused all {requested} requested followers: {reason}")]
@@ -72,6 +72,9 @@ pub enum Error {
         /// Why the call failed.
         source: wechat::Error,
     },
+    /// WeChat did not return the profile of a follower that is checked separately.
+    #[error("WeChat did not return a follower's profile")]
+    Profile(#[source] wechat::Error),
     /// A database operation failed.
     #[error("could not read or write the follower data")]
     Store(#[from] store::Error),
@@ -112,6 +115,7 @@ impl Error {
             Self::Page { source, .. }
             | Self::Cursor { source, .. }
             | Self::Probe(source)
+            | Self::Profile(source)
             | Self::Profiles { source, .. } => Some(source),
             _ => None,
         }

@@ -44,8 +44,10 @@ pub(super) async fn hold(job: &Job, record: &mut Record, reason: String) -> Resu
     let mut held = record.clone();
     held.run.counts.missing_unionid = with_retry(job, count).await?;
     held.run.state = RunState::Held;
-    held.run.error =
-        Some(format!("{reason}; no follower was marked. If this is right: runs confirm {id}"));
+    held.run.error = Some(format!(
+        "{reason}; no follower was marked as having left: if they did leave, run \
+         `unionid-bridge runs confirm {id}`"
+    ));
     tracing::warn!(app.id = %record.run.appid, sync.run = id, doubt = reason, "the sweep is held");
     if !with_retry(job, || runs::save(job.store.writer(), &held)).await? {
         return Err(Error::LeaseLost(record.run.appid.clone()));
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_an_outage_lasts_the_longer_the_pauses() {
+    fn pauses_grow_with_the_length_of_an_outage() {
         let began = at("2026-03-01T19:00:00Z");
         let pause_after = |minutes| pause(began, began + Duration::minutes(minutes));
         assert_eq!(pause_after(1), MIN_PAUSE);

@@ -176,13 +176,14 @@ impl Walk {
                 true
             }
             (0, _) => return inconsistent("it is empty but has a next_openid".to_owned()),
-            // An empty next_openid and a repeated cursor both mark the end of a list, and both also
-            // occur by mistake: if followers are missing, the walk continues after the last openid.
+            // An empty next_openid is documented as the end, a repeated cursor has been seen there, and
+            // both also occur by mistake. If in doubt, the walk continues after the last openid.
             (_, next)
                 if next.is_empty() || next == cursor && so_far >= min_expected(page.total) =>
             {
+                let end = next.is_empty() && so_far >= page.total;
                 next_openid = openids.last().map(ToString::to_string).unwrap_or_default();
-                so_far >= page.total
+                end
             }
             (_, _) => false,
         };
@@ -199,6 +200,7 @@ impl Walk {
         self.path.push(Step { cursor: next_openid.clone(), listed });
         self.listed += listed;
         self.number += 1;
+        self.end_rechecked = false;
         Ok(ListedPage {
             number,
             listed_at,

@@ -1,7 +1,7 @@
 //! Follower sync: mirrors WeChat's follower list into our database.
 //!
 //! ```text
-//! start → list → plan → profiles → reconcile → write_page → sweep
+//! start → probe → list → plan → profiles → reconcile → write_page → recheck → sweep
 //! ```
 //!
 //! Pages of openids become profiles, profiles become rows. The stages run concurrently: while one

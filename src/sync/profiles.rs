@@ -53,7 +53,7 @@ struct Chunk {
 pub(super) fn spawn(crawl: Arc<Crawl>, pages: Stage<PlannedPage>) -> Stage<AnsweredPage> {
     let (sender, queue) = mpsc::channel(1);
     Stage::new(queue, async move {
-        // The client's gate bounds the calls in flight. Twice as many chunks keep the gate saturated
+        // The client's concurrency limit bounds the calls in flight. Twice as many chunks keep it saturated
         // while one slow answer holds up the chunks behind it.
         let ahead = crawl.job.settings.concurrency * 2;
         let mut answered = std::pin::pin!(
@@ -155,13 +155,12 @@ fn refused(crawl: &Crawl, lookup: &Lookup, error: wechat::Error) -> Result<Answe
 /// another follower's profile.
 pub(super) async fn fetch_profile(
     crawl: &Crawl,
-    page: u64,
     openid: &OpenId,
 ) -> Result<Option<Profile>, Error> {
     match crawl.job.wechat.profile(openid).await {
         Ok(profile) => Ok(Some(profile).filter(|profile| profile.openid == *openid)),
         Err(error) if is_about_openid(&error) => Ok(None),
-        Err(source) => Err(Error::Profiles { page, source }),
+        Err(error) => Err(Error::Profile(error)),
     }
 }
 

@@ -151,7 +151,6 @@ struct Corrections {
 /// this page or with a stored follower, each of them is fetched separately, until every collision
 /// involves only followers that were fetched this way.
 async fn correct_collisions(crawl: &Crawl, page: &mut AnsweredPage) -> Result<Corrections, Error> {
-    let number = page.planned.listed.number;
     let mut refetched = HashSet::new();
     let collisions = loop {
         let collisions = find_collisions(crawl, &page.answers).await?;
@@ -162,16 +161,16 @@ async fn correct_collisions(crawl: &Crawl, page: &mut AnsweredPage) -> Result<Co
         }
         for (lookup, answer) in &mut page.answers {
             if new.contains(&lookup.openid) {
-                *answer = refetch(crawl, number, &lookup.openid).await?;
+                *answer = refetch(crawl, &lookup.openid).await?;
             }
         }
         refetched.extend(new);
     };
-    correct_stored(crawl, number, collisions.stored).await
+    correct_stored(crawl, collisions.stored).await
 }
 
-async fn refetch(crawl: &Crawl, page: u64, openid: &OpenId) -> Result<Answer, Error> {
-    Ok(match fetch_profile(crawl, page, openid).await? {
+async fn refetch(crawl: &Crawl, openid: &OpenId) -> Result<Answer, Error> {
+    Ok(match fetch_profile(crawl, openid).await? {
         Some(profile) if !profile.subscribed => Answer::Left,
         Some(profile) => Answer::Follower { unionid_absent: profile.unionid.is_none(), profile },
         None => Answer::Refused("its unionid belongs to another follower".to_owned()),
@@ -182,12 +181,11 @@ async fn refetch(crawl: &Crawl, page: u64, openid: &OpenId) -> Result<Answer, Er
 /// request confirmed.
 async fn correct_stored(
     crawl: &Crawl,
-    page: u64,
     stored: HashMap<OpenId, UnionId>,
 ) -> Result<Corrections, Error> {
     let mut corrections = Corrections::default();
     for (openid, old) in stored {
-        let profile = fetch_profile(crawl, page, &openid).await?;
+        let profile = fetch_profile(crawl, &openid).await?;
         match profile.filter(|profile| profile.subscribed && profile.unionid.is_some()) {
             Some(profile) if profile.unionid.as_ref() == Some(&old) => {}
             Some(profile) => {

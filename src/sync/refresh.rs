@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_is_due_once_within_the_days() {
+    fn each_follower_is_due_once_per_refresh_period() {
         for id in 0..100 {
             let due =
                 |night: i64| Window::new(30, Some((night - 1) * DAY_MS), night * DAY_MS).is_due(id);
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_nights_are_made_up_for() {
+    fn followers_of_missed_nights_are_due_later() {
         let window = Window::new(30, Some(20_000 * DAY_MS), 20_003 * DAY_MS);
         assert_eq!((0..30).filter(|id| window.is_due(*id)).count(), 3);
         let after_a_long_time = Window::new(30, Some(0), 20_003 * DAY_MS);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_due_on_the_day_of_a_crawl() {
+    fn no_follower_is_due_on_the_day_of_the_last_sync() {
         let window = Window::new(30, Some(20_000 * DAY_MS), 20_000 * DAY_MS + 5);
         assert!(!(0..30).any(|id| window.is_due(id)));
     }

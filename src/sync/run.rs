@@ -1,6 +1,6 @@
 //! The execution of a run, from start to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,12 +12,12 @@ use super::probe::probe;
 use super::recheck::recheck;
 use super::refresh::Window;
 use super::retry::with_retry;
-use super::sweep::{Departures, find_departures, is_short, reason_to_hold};
+use super::sweep::{Departures, find_departures, reason_to_hold};
 use super::{Error, Job, Request, finish, profiles, start};
 use crate::clock::DatabaseClock;
 use crate::failpoint::failpoint;
 use crate::lease::Lease;
-use crate::model::{Mode, OpenId, Run};
+use crate::model::{Follower, Mode, OpenId, Run};
 use crate::store::followers::{self, Row};
 use crate::store::runs::{self, Record};
 use crate::store::{accounts, erasures, quarantine};
@@ -100,7 +100,7 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, usage: &Usage) -> R
     if !record.listed_all {
         crawl(&shared, record, &committed, lease).await?;
     }
-    if shared.first_load {
+    if shared.never_completed {
         followers::ensure_unionid_index(&job.store).await?;
         let check = check_shared_unionids(&shared, record.total_last);
         let corrections = unless_stopped(job, lease, check).await?;
@@ -118,12 +118,24 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, usage: &Usage) -> R
         usage.update(job, record);
         return finish::hold(job, record, reason).await;
     }
-    let departures = match is_short(record, &departures, stored) {
-        true => unless_stopped(job, lease, recheck(&shared, &departures)).await?,
-        false => departures,
-    };
+    let unlisted = departures.ids.len();
+    let departures = unless_stopped(job, lease, recheck(job, departures)).await?;
+    record_incomplete_list(record, unlisted - departures.ids.len());
     usage.update(job, record);
     finish::complete(job, record, &departures).await
+}
+
+/// Adds a warning if followers were missing from the list although they have not left.
+pub(super) fn record_incomplete_list(record: &mut Record, missing: u64) {
+    if missing == 0 {
+        return;
+    }
+    let warning = format!(
+        "WeChat's list left out {missing} followers that have not left, and possibly new ones too; the \
+         next run lists them again"
+    );
+    tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{warning}");
+    record.run.warning.get_or_insert(warning);
 }
 
 /// Counts the account's stored followers before the sweep. Erased users are included, because WeChat
@@ -182,6 +194,7 @@ async fn load(job: &Job, record: &Record, usage: &Usage) -> Result<Crawl, Error>
         clock: DatabaseClock::from_reading(now.max(started_at)),
         usage: usage.clone(),
         first_load,
+        never_completed: crawled_at.is_none(),
         full: record.run.mode == Mode::Full,
         rebound: false,
         window: Window::new(job.settings.refresh_after_days, crawled_at, now),
@@ -199,26 +212,35 @@ fn record_rebound(record: &mut Record) {
     }
 }
 
-const REBOUND: &str = "the unionids of known followers changed: the account was bound to another \
+pub(super) const REBOUND: &str = "the unionids of known followers changed: the account was bound to another \
                        Open Platform account, so all profiles are fetched again";
 
-/// Finds followers that share a unionid and fetches each of their profiles separately. Only the first
-/// load needs this check at its end, because it compares its pages with no stored followers. Returns
-/// the rows to write and the openids whose unionid to clear.
+/// Finds followers that share a unionid and fetches each of their profiles separately. Until the first
+/// complete crawl this check is needed at the end, because the pages of a first load are compared with no
+/// stored followers. Returns the rows to write and the openids whose unionid to clear: those that have no
+/// unionid of their own, while another follower was confirmed to have it.
 async fn check_shared_unionids(
     crawl: &Crawl,
     total: u64,
 ) -> Result<(Vec<Row>, Vec<OpenId>), Error> {
     let (store, account) = (crawl.job.store.for_rows(total), crawl.job.account);
-    let (mut rows, mut cleared) = (Vec::new(), Vec::new());
+    let (mut rows, mut without) = (Vec::new(), Vec::new());
     for openid in followers::list_sharing_a_unionid(store.reader(), account).await? {
-        match profiles::fetch_profile(crawl, 0, &openid).await? {
+        match profiles::fetch_profile(crawl, &openid).await? {
             Some(profile) if profile.unionid.is_some() => {
                 rows.push(Row { profile, unionid_absent: false });
             }
-            _ => cleared.push(openid),
+            Some(profile) if profile.subscribed => without.push(openid),
+            // A user that left or was refused: the stored unionid may be right.
+            _ => {}
         }
     }
+    let confirmed: HashSet<_> = rows.iter().filter_map(|row| row.profile.unionid.clone()).collect();
+    let stored = followers::list_by_openids(store.reader(), account, &without).await?;
+    let is_anothers = |follower: &Follower| {
+        follower.unionid.as_ref().is_some_and(|unionid| confirmed.contains(unionid))
+    };
+    let cleared = stored.into_iter().filter(is_anothers).map(|follower| follower.openid).collect();
     Ok((rows, cleared))
 }
 

@@ -6,14 +6,16 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::retry::with_retry;
+use super::run::REBOUND;
 use super::{Error, Job, Request};
 use crate::lease::Lease;
 use crate::model::{AppId, Mode, RunId, RunState};
 use crate::store::runs::{self, NewRun, Record};
 use crate::store::{self, Transaction, leases};
 
-/// An interrupted run older than this is cancelled instead of resumed: its first pages are outdated.
-const MAX_RESUMABLE_AGE: chrono::Duration = chrono::Duration::hours(48);
+/// An interrupted run older than this is cancelled instead of resumed: its first pages are outdated. An
+/// account whose list exceeds the daily quota of 500 pages needs several days, 50,000,000 followers ten.
+const MAX_RESUMABLE_AGE: chrono::Duration = chrono::Duration::days(14);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -151,10 +153,11 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
     {
         return Err(Error::TickTaken(job.wechat.appid().clone()));
     }
+    let rebound = is_rebound_unfinished(&transaction, job).await?;
     let new = NewRun {
         account: job.account,
         trigger: request.trigger,
-        mode: if request.full { Mode::Full } else { Mode::Incremental },
+        mode: if request.full || rebound { Mode::Full } else { Mode::Incremental },
         scheduled_at: request.scheduled_at,
         started_at,
         fence: lease.fence(),
@@ -173,10 +176,25 @@ async fn begin(job: &Job, request: &Request, lease: &Lease) -> Result<Record, Er
         held.fence = lease.fence();
         mark_cancelled(&transaction, held, &format!("replaced by run {id}")).await?;
     }
-    let record = runs::find(&transaction, id).await?.ok_or(Error::NoSuchRun(id))?;
+    let mut record = runs::find(&transaction, id).await?.ok_or(Error::NoSuchRun(id))?;
+    if rebound {
+        record.run.warning = Some(REBOUND.to_owned());
+        runs::save(&transaction, &record).await?;
+    }
     transaction.commit().await?;
     tracing::info!(app.id = %record.run.appid, sync.run = id, "follower sync begun");
     Ok(record)
+}
+
+/// Whether the account's latest run fetched all profiles because the account was bound to another Open
+/// Platform account, and did not complete that.
+async fn is_rebound_unfinished(transaction: &Transaction, job: &Job) -> Result<bool, Error> {
+    let ended = [RunState::Succeeded, RunState::Held, RunState::Failed, RunState::Cancelled];
+    let latest = runs::find_latest(transaction, job.account, &ended).await?;
+    Ok(latest.is_some_and(|latest| {
+        matches!(latest.run.state, RunState::Failed | RunState::Cancelled)
+            && latest.run.warning.as_deref() == Some(REBOUND)
+    }))
 }
 
 /// Cancels a run that this process has taken over.

@@ -90,11 +90,6 @@ pub(super) fn reason_to_hold(
     }))
 }
 
-/// Whether fewer followers were listed than WeChat counts.
-pub(super) fn is_short(record: &Record, departures: &Departures, stored: u64) -> bool {
-    count_distinct_listed(record, departures, stored) < record.total_last
-}
-
 /// Counts the distinct followers that were listed. The run's own count includes duplicates, for example
 /// from overlapping pages.
 fn count_distinct_listed(record: &Record, departures: &Departures, stored: u64) -> u64 {

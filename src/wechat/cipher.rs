@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_is_between_one_byte_and_a_block() {
+    fn padding_is_one_byte_to_one_block() {
         let padded = |text: usize, padding: u8| {
             [vec![b'x'; text], vec![padding; usize::from(padding)]].concat()
         };

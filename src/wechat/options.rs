@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_leaves_this_machine_never() {
+    fn plain_http_is_allowed_only_for_loopback() {
         for base_url in ["http://127.0.0.1:9000", "http://localhost", "http://[::1]:80/x/"] {
             assert!(check_base_url(base_url).is_ok(), "{base_url}");
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server_is_refused() {
+    fn an_invalid_base_url_is_rejected() {
         for base_url in
             ["", "api.weixin.qq.com", "ftp://a", "https://u:p@a", "https://a/?b", "https://a#c"]
         {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extra_root_that_is_none_is_refused() {
+    fn an_invalid_extra_root_certificate_is_rejected() {
         for pem in ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "secret"] {
             let options = Options { ca_file_pem: Some(pem.into()), ..Options::default() };
             assert!(matches!(Client::new(options), Err(BuildError::Root)), "{pem}");

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spent_quota_is_renewed_at_midnight_in_china() {
+    fn quotas_renew_at_midnight_in_china() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let morning_in_china = at("2026-03-01T23:30:00Z");
         assert_eq!(next_renewal(morning_in_china), at("2026-03-02T16:00:00Z"));

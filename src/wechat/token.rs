@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_longer_than_wechat_documents_is_not_believed() {
+    fn a_token_lifetime_is_capped_at_the_documented_maximum() {
         assert_eq!(granted("300").expires_in.as_secs(), 300);
         for seconds in ["7200", "7201", "9223372036854775807"] {
             assert_eq!(granted(seconds).expires_in.as_secs(), 7_200);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn planted_forbidden_arrows_are_found_however_they_are_written() {
+    fn forbidden_dependencies_are_found_in_every_notation() {
         for (file, text) in [
             ("src/wechat/users.rs", "use crate::store;"),
             ("src/wechat/users.rs", "use crate::store::followers as f;"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn planted_crates_away_from_home_are_found() {
+    fn crates_used_outside_their_modules_are_found() {
         for (file, text) in [
             ("src/sync/sink.rs", "use sea_orm::ConnectionTrait;"),
             ("src/sync/sink.rs", "use entity::follower;"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_arrows_and_what_only_looks_like_one_are_let_be() {
+    fn allowed_dependencies_and_lookalikes_are_accepted() {
         for (file, text) in [
             ("src/wechat/users.rs", "use crate::model::AppId;\nuse crate::clock::Clock;"),
             ("src/wechat/users.rs", "use super::store::x; // its own submodule"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_uses_is_found() {
+    fn unused_permissions_are_found() {
         let uses = scan("src/http/mod.rs", "use crate::wechat::callback;\nuse axum::Router;");
         let unused = unused(&uses);
         let has = |line: &str| unused.iter().any(|found| found == line);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_where_what_and_why() {
+    fn a_violation_names_its_line_dependency_and_rule() {
         assert_eq!(
             refused("src/store/mod.rs", "//! Doc.\n\nuse crate::wechat::Profile;"),
             [
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_circle_is_found() {
+    fn a_circular_dependency_is_found() {
         assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "d")]), None);
         assert_eq!(circle(&[("a", "b"), ("b", "c"), ("c", "b")]), Some(vec!["b", "c", "b"]));
     }

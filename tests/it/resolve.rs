@@ -82,7 +82,7 @@ fn resolved_openid(resolution: &Resolution) -> &OpenId {
 
 #[rstest]
 #[tokio::test]
-async fn each_user_is_resolved_or_the_reason_is_given(
+async fn each_user_is_resolved_or_a_reason_is_returned(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -126,7 +126,7 @@ async fn each_user_is_resolved_or_the_reason_is_given(
 
 #[rstest]
 #[tokio::test]
-async fn a_thousand_users_are_answered_in_the_order_asked(
+async fn a_thousand_users_are_resolved_in_request_order(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -165,7 +165,7 @@ async fn a_thousand_users_are_answered_in_the_order_asked(
 
 #[rstest]
 #[tokio::test]
-async fn look_ups_at_the_same_time_get_each_their_own_answer(
+async fn concurrent_lookups_each_get_their_own_result(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -187,7 +187,7 @@ async fn look_ups_at_the_same_time_get_each_their_own_answer(
 
 #[rstest]
 #[tokio::test]
-async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
+async fn an_unconfigured_or_missing_account_is_rejected_by_name(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -221,7 +221,7 @@ async fn accounts_that_are_not_configured_or_not_named_are_refused_by_name(
 
 #[rstest]
 #[tokio::test]
-async fn verified_at_is_when_wechat_last_said_so(
+async fn verified_at_is_the_time_of_the_newest_confirmation_by_wechat(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -252,7 +252,7 @@ async fn verified_at_is_when_wechat_last_said_so(
 
 #[rstest]
 #[tokio::test]
-async fn a_person_is_known_with_every_openid_of_the_configured_accounts(
+async fn a_user_is_found_with_its_openids_in_all_configured_accounts(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -281,7 +281,7 @@ async fn a_person_is_known_with_every_openid_of_the_configured_accounts(
 
 #[rstest]
 #[tokio::test]
-async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
+async fn a_unionid_is_never_cleared_and_a_change_is_recorded(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 100).await;
@@ -311,7 +311,7 @@ async fn a_unionid_is_never_blanked_and_a_changed_one_is_noted(
 
 #[rstest]
 #[tokio::test]
-async fn of_first_logins_at_once_exactly_one_is_new(
+async fn exactly_one_of_several_concurrent_first_logins_is_new(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 100).await;

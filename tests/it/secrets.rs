@@ -77,7 +77,7 @@ pub fn assert_files_are_sealed(database: &Path, secrets: &[&str]) {
 }
 
 #[tokio::test]
-async fn what_works_tells_no_secret() {
+async fn successful_commands_print_no_secrets() {
     let world = world().await;
     let bridge = verbose(Bridge::against(&world, ""));
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();
@@ -124,7 +124,7 @@ fn inject_failure(world: &Sandbox, how: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn what_fails_at_wechat_tells_no_secret(
+async fn wechat_failures_print_no_secrets(
     #[values(
         "40125",
         "40164",
@@ -150,7 +150,7 @@ async fn what_fails_at_wechat_tells_no_secret(
 }
 
 #[tokio::test]
-async fn what_fails_on_the_way_there_tells_no_secret() {
+async fn connection_failures_print_no_secrets() {
     let world = world().await;
     let tls = format!("https://{}", world.address());
     let fails = async |base_url: &str, arguments: &[&str]| {
@@ -172,7 +172,7 @@ async fn what_fails_on_the_way_there_tells_no_secret() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_wrong_is_told_without_its_secrets() {
+async fn configuration_errors_print_no_secrets() {
     let world = world().await;
     let bridge = verbose(Bridge::against(&world, ""))
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__SECRET", &format!("{ACCOUNT_SECRET}-short"))
@@ -192,7 +192,7 @@ async fn a_configuration_that_is_wrong_is_told_without_its_secrets() {
 #[case::postgres("postgres")]
 #[case::mysql("mysql")]
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_does_not_give_its_password_away(#[case] kind: &str) {
+async fn an_unreachable_database_does_not_reveal_its_password(#[case] kind: &str) {
     let world = world().await;
     let url = format!("{kind}://someone:{DATABASE_PASSWORD}@127.0.0.1:1/none");
     let bridge = verbose(Bridge::on(&world, &url, ""));
@@ -203,7 +203,7 @@ async fn a_database_that_cannot_be_reached_does_not_give_its_password_away(#[cas
 }
 
 #[tokio::test]
-async fn a_process_that_runs_and_is_killed_leaves_no_secret_behind() {
+async fn a_killed_process_leaves_no_secrets_behind() {
     let world = world().await;
     let bridge = verbose(Bridge::against(&world, SHORT_LEASE));
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();

@@ -41,7 +41,7 @@ async fn code(text: impl Into<Body>) -> &'static str {
 }
 
 #[tokio::test]
-async fn hostile_json_is_refused_by_what_is_wrong_with_it() {
+async fn invalid_json_is_rejected_with_a_matching_error_code() {
     assert_eq!(json(r#"{"name": "a", "many": [{"id": 1}]}"#).await.unwrap().name, "a");
     let deep = format!(r#"{{"name": "a", "any": {}"#, "[".repeat(8_000));
     for (text, expected) in [
@@ -63,7 +63,7 @@ async fn hostile_json_is_refused_by_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
-async fn the_place_of_a_mistake_is_named() {
+async fn a_body_error_names_the_path_of_the_invalid_value() {
     let refused = json(r#"{"name": "a", "many": [{"id": 1}, {"id": "x"}]}"#).await.unwrap_err();
     assert!(refused.cause().starts_with("at `many[1].id`: "), "{}", refused.cause());
     let refused = json(r#"{"name": "a", "many": "canary, expected"}"#).await.unwrap_err();
@@ -73,7 +73,7 @@ async fn the_place_of_a_mistake_is_named() {
 }
 
 #[tokio::test]
-async fn only_json_as_it_is_gets_in() {
+async fn only_uncompressed_json_is_accepted() {
     let text = r#"{"name": "a"}"#;
     for kind in ["application/json", "Application/JSON", "application/merge-patch+json"] {
         assert!(send(&[("content-type", kind)], text).await.is_ok(), "{kind}");
@@ -91,7 +91,7 @@ async fn only_json_as_it_is_gets_in() {
 }
 
 #[tokio::test]
-async fn a_body_that_may_be_left_out_is_refused_where_it_is_wrong() {
+async fn an_optional_body_may_be_absent_but_must_be_valid() {
     let read = async |kind: Option<&str>, text: &str| {
         let request = kind
             .into_iter()
@@ -112,7 +112,7 @@ async fn a_body_that_may_be_left_out_is_refused_where_it_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_body_too_large_is_refused_whatever_it_declares() {
+async fn an_oversized_body_is_rejected_regardless_of_its_declared_length() {
     assert_eq!(code(vec![b' '; SMALL + 1]).await, "body_too_large");
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"    ")));
     assert_eq!(code(Body::from_stream(endless)).await, "body_too_large");
@@ -124,7 +124,7 @@ async fn a_body_too_large_is_refused_whatever_it_declares() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_trickles_is_given_up_on() {
+async fn a_body_that_arrives_too_slowly_is_rejected() {
     let drops = stream::unfold((), async |()| {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_caller_sent_is_repeated_short_and_harmless() {
+    fn quoted_input_is_truncated_and_stripped_of_control_characters() {
         assert_eq!(sanitize("unknown field `nmae`"), "unknown field `nmae`");
         assert_eq!(sanitize("a\n\0\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
         let long = sanitize(&"é".repeat(10_000));

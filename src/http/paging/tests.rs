@@ -7,7 +7,7 @@ fn read(text: &str) -> Option<u64> {
 }
 
 #[test]
-fn only_what_a_page_gave_is_a_cursor() {
+fn only_a_correctly_encoded_cursor_is_accepted() {
     let text = String::from(Cursor::<'r'>::after(1_000_000));
     assert_eq!((text.as_str(), read(&text)), ("r00000000000f4240", Some(1_000_000)));
     assert_eq!(read("r7fffffffffffffff"), Some(i64::MAX as u64));
@@ -31,7 +31,7 @@ fn only_what_a_page_gave_is_a_cursor() {
 
 proptest! {
     #[test]
-    fn no_text_panics_and_what_is_read_is_what_was_written(text in ".*", row: u64) {
+    fn cursors_round_trip_and_no_text_panics(text in ".*", row: u64) {
         if let Some(row) = read(&text) {
             prop_assert_eq!(String::from(Cursor::<'r'>::after(row)), text);
         }
@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn the_cursor_of_messages_is_an_id_and_nothing_else() {
+fn a_message_cursor_contains_exactly_one_message_id() {
     let read = |text: &str| MessageCursor::try_from(text.to_owned());
     let id = MessageId::new(1_700_000_000_000, [7; 10]);
     let text = String::from(MessageCursor::after(id.clone()));
@@ -52,7 +52,7 @@ fn the_cursor_of_messages_is_an_id_and_nothing_else() {
 }
 
 #[test]
-fn a_list_in_memory_comes_whole_by_pages_of_any_size() {
+fn an_in_memory_list_is_paged_completely_at_any_page_size() {
     for size in 1..=6 {
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
@@ -72,7 +72,7 @@ fn a_list_in_memory_comes_whole_by_pages_of_any_size() {
 }
 
 #[test]
-fn a_page_has_at_least_one_entry_and_not_too_many() {
+fn a_page_limit_is_between_one_and_its_maximum() {
     let read = |limit| Limit::<100>::try_from(limit).ok().map(Limit::get);
     assert_eq!([0, 1, 100, 101].map(read), [None, Some(1), Some(100), None]);
 }

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_is_left_its_files_whatever_the_limit_is() {
+    fn the_connection_limit_reserves_files_for_the_database() {
         let connections = [64, 256, 1_024, 4_096, 1_000_000].map(connections_within);
         assert_eq!(connections, [32, 128, 512, 3_584, 8_192]);
     }

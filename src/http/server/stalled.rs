@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_nothing_is_given_up_and_who_reads_slowly_is_not() {
+    async fn a_client_that_stops_reading_times_out_and_a_slow_reader_does_not() {
         let (ours, mut theirs) = duplex(16);
         let mut ours = WriteTimeout::new(ours);
         let slow = tokio::spawn(async move {

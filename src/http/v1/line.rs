@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_short_and_reads_as_it_is_written() {
+    fn a_line_is_short_and_without_control_characters() {
         let read = |text: &str| Line::<4>::try_from(text.to_owned()).map(String::from).ok();
         assert_eq!(read("付款提醒").as_deref(), Some("付款提醒"));
         for text in ["", "12345", "a\nb", "a\0", "\u{202e}a", "\u{200f}a"] {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_may_stand_for_none_and_nothing_else_does() {
+    fn only_null_or_an_empty_text_is_read_as_none() {
         let read = |json: &str| {
             let line = none_if_empty::<4, _>(&mut serde_json::Deserializer::from_str(json));
             line.map(|line| line.map(String::from)).ok()

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_one_spelling() {
+    fn a_day_is_accepted_only_as_yyyy_mm_dd() {
         assert!(day("2026-01-31").is_some());
         for text in ["2026-02-30", "2026-1-31", "+026-01-31", "2026-01-3 ", "20260131", "", "\0"] {
             assert_eq!(day(text), None, "{text}");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_week_until_today_in_china_is_meant_where_nothing_is_said() {
+    fn the_default_range_is_the_week_until_today_in_china() {
         let at = |text: &str| Clock::manual(text.parse::<DateTime<chrono::Utc>>().unwrap());
         let range = |from, to, clock: &Clock| {
             let (first, last) = days(from, to, clock).map_err(|problem| problem.code())?;

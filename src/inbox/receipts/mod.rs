@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscribe_message_fails_in_the_words_of_a_template_message() {
+    fn subscribe_message_errors_are_written_like_template_statuses() {
         assert_eq!(status_of(0, "success"), "success");
         assert_eq!(status_of(0, ""), "success");
         assert_eq!(status_of(3, "user refuse"), "failed:user refuse (3)");

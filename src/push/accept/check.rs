@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_at_once() {
+    fn all_invalid_fields_are_reported_at_once() {
         let content = content_of(&[("thing2", " "), ("time3", "soon"), ("thnig4", "x")]);
         let found = checked(&["thing2", "time3", "amount5"], &content);
         assert_eq!(found, ["data.amount5", "data.thnig4", "data.thing2", "data.time3"]);
     }
 
     #[test]
-    fn what_fits_the_template_is_let_through_with_the_lines_of_old() {
+    fn legacy_first_and_remark_lines_are_optional() {
         let content = content_of(&[("first", ""), ("thing2", "雨伞"), ("remark", "thanks")]);
         assert_eq!(checked(&["thing2"], &content), [""; 0]);
         let content = content_of(&[("thing2", "雨伞")]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tap_leads_to_a_link_or_a_page() {
+    fn the_url_miniprogram_path_and_page_are_validated() {
         let appid: AppId = "wx3b00000000000001".parse().unwrap();
         let jump = |pagepath: &str| {
             Some(Jump { appid: appid.clone(), pagepath: Some(pagepath.to_owned()) })

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_wechat_takes_is_let_through() {
+    fn values_that_wechat_accepts_pass_the_check() {
         for (key, text) in [
             ("thing2", "一二三四五六七八九十一二三四五六七八九十"),
             ("thing2", "Umbrella ☂ 2x"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_wechat_answers_with_47003_is_not() {
+    fn values_that_wechat_rejects_with_47003_fail_the_check() {
         for (key, text) in [
             ("thing2", "一二三四五六七八九十一二三四五六七八九十一"),
             ("short_thing3", "一二三四五六"),

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_account_sends_at_once_and_then_at_its_rate() {
+    fn an_idle_account_sends_immediately_and_then_at_its_rate() {
         let slots = Slots::from(0, 5_000, 100, 32).unwrap();
         assert_eq!(
             (slots.count, slots.at(0), slots.at(1), slots.at(26)),
@@ -64,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_second_goes_on_where_the_first_ended() {
+    fn a_second_claim_continues_after_the_slots_of_the_first() {
         let first = Slots::from(0, 5_000, 100, 10).unwrap();
         let second = Slots::from(first.at(first.count), 5_001, 100, 10).unwrap();
         assert_eq!((second.count, second.at(0)), (10, 5_100));
     }
 
     #[test]
-    fn nothing_is_taken_up_long_before_its_time() {
+    fn no_slot_is_claimed_long_before_its_time() {
         assert_eq!(Slots::from(6_000, 5_000, 1, 10), Err(875));
         assert_eq!(Slots::from(5_126, 5_000, 1, 10), Err(1));
         let slots = Slots::from(5_125, 5_000, 1, 10).unwrap();
@@ -79,12 +79,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_does_not_stop_the_account() {
+    fn a_clock_set_back_does_not_stop_sending() {
         assert_eq!(Slots::from(3_600_000, 5_000, 100, 1).unwrap().at(0), 5_000);
     }
 
     #[test]
-    fn a_rate_that_does_not_divide_a_second_is_not_exceeded() {
+    fn slot_intervals_are_rounded_up_to_keep_the_rate() {
         let slots = Slots::from(0, 0, 3, 10).unwrap();
         assert_eq!([slots.at(1), slots.at(2), slots.at(3)], [334, 667, 1_000]);
     }

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_allows_what_the_vendors_table_does() {
+    fn each_keyword_kind_follows_wechats_value_rules() {
         for (kind, good, bad) in [
             ("thing", "二十个字以内 any", "123456789012345678901"),
             ("short_thing", "五个字以内", "五个字以外的"),

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_read_from_text() {
+    fn rules_are_parsed_from_text() {
         let second = (Some(Call::UserGet), When::Within(2..=2), Fault::Disconnect);
         assert_eq!(rule("user/get:2:disconnect"), second);
         let busy = (Some(Call::UserInfoBatchget), When::Chance(0.05), Fault::Errcode(-1));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn people_can_be_odd() {
+    fn a_rule_can_give_users_a_quirk() {
         let expected = FaultRule::People { appid: None, people: 17..=19, quirk: Quirk::Poison };
         assert_eq!("person:17-19:poison".parse(), Ok(expected));
         assert!(error("person:x:poison").contains("invalid people"));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_answered_with_what_would_be_right() {
+    fn a_parse_error_names_the_expected_form() {
         assert!(error("user/get").contains("CALL:WHEN:FAULT"));
         assert!(error("user/gte:1:cut").contains("user/get, user/info"));
         for when in ["0", "x", "5-2", "p1.5", "/0", ""] {

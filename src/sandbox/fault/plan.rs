@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_strike_when_they_say() {
+    fn rules_apply_to_the_specified_calls() {
         assert_eq!(hits(&plan(2.into()), 5), [2]);
         assert_eq!(hits(&plan((2..=3).into()), 5), [2, 3]);
         assert_eq!(hits(&plan((4..).into()), 6), [4, 5, 6]);
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_the_same_in_every_run() {
+    fn random_faults_are_reproducible() {
         let first = hits(&plan(When::Chance(0.1)), 10_000);
         assert_eq!(first, hits(&plan(When::Chance(0.1)), 10_000));
         assert!((800..1_200).contains(&first.len()), "{}", first.len());
     }
 
     #[test]
-    fn a_rule_for_one_account_leaves_the_others_alone() {
+    fn a_rule_for_one_account_does_not_affect_others() {
         let plan = Plan::new(7);
         let target = Target { call: None, appid: Some("wx01".to_owned()) };
         let id = plan.add(target, When::Always, Fault::Cut);

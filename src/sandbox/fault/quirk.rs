@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quirk_reads_back_as_it_is_written() {
+    fn every_quirk_round_trips_as_text() {
         let with_values = [
             Quirk::UnionidOf(7),
             Quirk::UnionidInBatchOf(8),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_quirk_is_answered_with_the_known_ones() {
+    fn the_error_for_an_unknown_quirk_lists_the_known_ones() {
         let error = "posion".parse::<Quirk>().unwrap_err().to_string();
         assert!(error.contains("\"posion\"") && error.contains("poison,"), "{error}");
     }

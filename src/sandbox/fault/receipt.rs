@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_reads_back_as_it_is_written() {
+    fn a_receipt_round_trips_as_text() {
         let late = Receipt::of(Outcome::FreqLimit).late(Duration::from_millis(1_500)).times(2);
         for (receipt, text) in [
             (Receipt::default(), "success"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_receipt_is_answered_with_some() {
+    fn the_error_for_an_invalid_receipt_gives_examples() {
         for text in ["", "x0", "none+early", "soon", "early+", "30"] {
             let error = text.parse::<Receipt>().unwrap_err().to_string();
             assert!(error.contains("user-block"), "{error}");

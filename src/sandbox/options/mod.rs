@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_is_toml_with_every_account() {
+    fn the_generated_configuration_is_toml_with_every_account() {
         let text = Options::default().config_toml("http://127.0.0.1:9");
         let config: toml::Table = text.parse().unwrap();
         assert_eq!(config["wechat"]["base_url"].as_str(), Some("http://127.0.0.1:9"));

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_callback_is_one_that_the_console_takes() {
+    fn a_generated_callback_is_valid() {
         let made = Callback::made("http://127.0.0.1:8080/v1/callbacks/{appid}", 1, APPID);
         let callback = made.for_account(Kind::Official, APPID).unwrap();
         assert_eq!(callback.url, format!("http://127.0.0.1:8080/v1/callbacks/{APPID}"));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_console_would_refuse_is_refused() {
+    fn an_invalid_callback_is_rejected() {
         let key = "x".repeat(43);
         for url in ["https://x/", "127.0.0.1:8080", "http:///x", "nonsense"] {
             let expected = InvalidCallback::Url(url.to_owned());

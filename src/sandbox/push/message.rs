@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn text_stands_in_sections_that_it_cannot_leave() {
+    fn text_is_escaped_in_cdata_sections() {
         let text = String::from_utf8(xml(&fields(1))).unwrap();
         let item = "<List><TemplateId><![CDATA[a]]]]><![CDATA[>b]]></TemplateId></List>";
         assert_eq!(text, format!("<xml><CreateTime>7</CreateTime><Popup>{item}</Popup></xml>"));
     }
 
     #[test]
-    fn a_list_of_one_is_an_object_in_json() {
+    fn a_list_of_one_item_is_an_object_in_json() {
         let parse = |items| serde_json::from_slice::<Json>(&json(&fields(items))).unwrap();
         assert_eq!(parse(1)["List"]["TemplateId"], "a]]>b");
         assert_eq!(parse(2)["List"][1]["TemplateId"], "a]]>b");

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_joins_the_one_that_a_url_has() {
+    fn a_query_is_appended_to_the_query_of_the_url() {
         for (url, expected) in [
             ("http://127.0.0.1:1", "/?a=b"),
             ("http://127.0.0.1:1/v1/x", "/v1/x?a=b"),

@@ -11,7 +11,7 @@ async fn raw_page(sandbox: &Sandbox, token: &str) -> std::io::Result<Response> {
 }
 
 #[tokio::test]
-async fn the_second_call_is_reset_and_the_others_are_not() {
+async fn a_fault_for_the_second_call_resets_only_that_call() {
     let (sandbox, token) = small_world(250).await;
     let rule = sandbox.fail(Call::UserGet, 2, Fault::Disconnect);
     assert!(raw_page(&sandbox, &token).await.is_ok());
@@ -23,7 +23,7 @@ async fn the_second_call_is_reset_and_the_others_are_not() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_cut_in_its_middle() {
+async fn a_response_can_be_cut_in_the_middle() {
     let (sandbox, token) = small_world(250).await;
     sandbox.fail(Call::UserGet, When::Always, Fault::Cut);
     let mut stream = TcpStream::connect(sandbox.address()).await.unwrap();
@@ -36,7 +36,7 @@ async fn an_answer_can_be_cut_in_its_middle() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_has_used_the_login_code_up() {
+async fn a_lost_response_still_consumes_the_login_code() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let code = program.mint_code(3);
@@ -52,7 +52,7 @@ async fn a_lost_answer_has_used_the_login_code_up() {
 }
 
 #[tokio::test]
-async fn bodies_can_be_spoilt() {
+async fn response_bodies_can_be_corrupted() {
     let (sandbox, token) = small_world(250).await;
     sandbox.fail(Call::UserGet, 1, Fault::HttpStatus(502));
     sandbox.fail(Call::UserGet, 2, Fault::Html);
@@ -71,7 +71,7 @@ async fn bodies_can_be_spoilt() {
 }
 
 #[tokio::test]
-async fn pages_can_contradict_themselves() {
+async fn pages_can_be_inconsistent() {
     let (sandbox, token) = small_world(250).await;
     let faults = [
         Fault::CountOff(-1),
@@ -117,7 +117,7 @@ async fn a_misaligned_batch_gives_each_openid_the_next_unionid() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_late_and_calls_in_flight_are_counted() {
+async fn responses_can_be_delayed_and_concurrent_calls_are_counted() {
     let options = Options::with_followers(10).latency(Call::UserGet, Duration::from_millis(80));
     let sandbox = Sandbox::start(options).await.unwrap();
     let token = stable_token(&sandbox, &sandbox.main()).await;
@@ -130,7 +130,7 @@ async fn an_answer_can_be_late_and_calls_in_flight_are_counted() {
 }
 
 #[tokio::test]
-async fn a_quota_is_spent_for_one_account_until_it_is_reset() {
+async fn an_exhausted_quota_refuses_calls_until_it_is_reset() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().set_quota(Call::UserGet, Some(1));
     assert!(page(&sandbox, &token, "").await["errcode"].is_null());
@@ -143,7 +143,7 @@ async fn a_quota_is_spent_for_one_account_until_it_is_reset() {
 }
 
 #[tokio::test]
-async fn a_fault_for_one_account_leaves_the_other_alone() {
+async fn a_fault_for_one_account_does_not_affect_another() {
     let (sandbox, token) = small_world(250).await;
     let appid = Some(sandbox.mini_program().unwrap().appid().to_owned());
     sandbox.fail(Target { call: None, appid }, When::Always, Fault::Errcode(-1));
@@ -162,7 +162,7 @@ async fn a_stopped_sandbox_frees_its_address() {
 }
 
 #[tokio::test]
-async fn rules_given_at_the_start_hold_from_the_first_call_on() {
+async fn rules_in_the_options_apply_from_the_first_call() {
     let faults = ["user/get:1-2:errcode-text=45011", "user/get:3:loop-back", "person:5:poison"];
     let faults = faults.map(|rule| rule.parse().unwrap()).to_vec();
     let options = Options { faults, page_size: 100, ..Options::with_followers(250) };
@@ -178,7 +178,7 @@ async fn rules_given_at_the_start_hold_from_the_first_call_on() {
 }
 
 #[tokio::test]
-async fn an_answer_can_pause_in_its_middle_and_is_whole_in_the_end() {
+async fn a_response_can_pause_in_the_middle_and_is_complete() {
     let (sandbox, token) = small_world(250).await;
     let whole = page(&sandbox, &token, "").await;
     sandbox.fail(Call::UserGet, 1, Fault::StallMid(Duration::from_millis(60)));
@@ -188,7 +188,7 @@ async fn an_answer_can_pause_in_its_middle_and_is_whole_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_rule_for_an_account_that_is_not_there_is_refused() {
+async fn a_rule_for_an_unknown_account_is_rejected() {
     let faults = vec!["person@wx00:5:poison".parse().unwrap()];
     let refused = Sandbox::start(Options { faults, ..Options::default() }).await.unwrap_err();
     assert_eq!(refused.to_string(), "no account of the sandbox has the AppID wx00");

@@ -18,7 +18,7 @@ async fn call((sandbox, token): &(Sandbox, String), name: &str, body: Value) -> 
 }
 
 #[tokio::test]
-async fn the_vendor_answers_that_it_is_retired() {
+async fn legacy_calls_are_refused_as_retired() {
     let world = world(false).await;
     for name in ["library/list", "library/get", "add", "list", "del"] {
         let refused = call(&world, &format!("wxopen/template/{name}"), json!({})).await;
@@ -34,7 +34,7 @@ async fn the_vendor_answers_that_it_is_retired() {
 }
 
 #[tokio::test]
-async fn an_old_gateway_lists_its_library_and_makes_templates_of_it() {
+async fn legacy_mode_lists_its_library_and_adds_templates() {
     let world = world(true).await;
     let library = call(&world, "wxopen/template/library/list", json!({"offset": 0, "count": 1}));
     let expected = json!({
@@ -66,7 +66,7 @@ async fn an_old_gateway_lists_its_library_and_makes_templates_of_it() {
 }
 
 #[tokio::test]
-async fn what_an_old_gateway_cannot_make_is_told_by_its_errcode() {
+async fn an_invalid_legacy_template_request_returns_its_errcode() {
     let world = world(true).await;
     for (name, body, expected) in [
         ("library/list", json!({}), 47001),
@@ -82,7 +82,7 @@ async fn what_an_old_gateway_cannot_make_is_told_by_its_errcode() {
 }
 
 #[tokio::test]
-async fn a_form_is_good_for_one_message() {
+async fn a_form_id_is_valid_for_one_message() {
     let world = world(true).await;
     let program = world.0.mini_program().unwrap();
     let addition = json!({"id": "AT0005", "keyword_id_list": [1, 2]});

@@ -28,7 +28,7 @@ fn decrypt(session_key: &str, (data, iv): &(String, String)) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn a_login_gives_the_persons_openid_and_unionid_as_plain_text() {
+async fn a_login_returns_openid_and_unionid_as_text_plain() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let path = login_path(&program, &program.mint_code(3));
@@ -45,7 +45,7 @@ async fn a_login_gives_the_persons_openid_and_unionid_as_plain_text() {
 }
 
 #[tokio::test]
-async fn a_login_can_be_refused() {
+async fn an_invalid_or_risky_login_is_refused() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     program.quirk([4], Quirk::HighRisk);
@@ -60,7 +60,7 @@ async fn a_login_can_be_refused() {
 }
 
 #[tokio::test]
-async fn a_code_of_another_mini_program_or_of_yesterday_is_invalid() {
+async fn an_expired_login_code_is_invalid() {
     let clock = Clock::manual(DateTime::UNIX_EPOCH);
     let options = Options { clock: clock.clone(), ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_code_of_another_mini_program_or_of_yesterday_is_invalid() {
 }
 
 #[tokio::test]
-async fn encrypted_data_opens_with_the_logins_session_key() {
+async fn encrypted_data_opens_with_the_session_key_of_the_login() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let login = get(&sandbox, &login_path(&program, &program.mint_code(3))).await;
@@ -83,7 +83,7 @@ async fn encrypted_data_opens_with_the_logins_session_key() {
 }
 
 #[tokio::test]
-async fn encrypted_data_can_be_wrong() {
+async fn encrypted_data_can_be_foreign_stale_or_without_a_unionid() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let key = program.session_key(3);
@@ -98,7 +98,7 @@ async fn encrypted_data_can_be_wrong() {
 }
 
 #[tokio::test]
-async fn a_unionid_can_be_missing_at_login_and_stand_in_the_encrypted_data() {
+async fn a_unionid_missing_at_login_can_be_in_the_encrypted_data() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let quirk = format!("person@{}:3:no-unionid-at-login", program.appid());
@@ -112,7 +112,7 @@ async fn a_unionid_can_be_missing_at_login_and_stand_in_the_encrypted_data() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_worlds_date() {
+async fn every_response_has_the_sandboxs_date() {
     let clock = Clock::manual(DateTime::from_timestamp_secs(784_111_777).unwrap());
     let options = Options { clock, ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();

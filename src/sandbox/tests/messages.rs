@@ -20,7 +20,7 @@ pub(super) fn message(sandbox: &Sandbox, person: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_message_to_a_follower_is_accepted_once() {
+async fn a_duplicate_message_to_a_follower_is_refused() {
     let (sandbox, token) = small_world(10).await;
     let path = format!("/cgi-bin/message/template/send?access_token={token}");
     let answer = post(&sandbox, &path, &message(&sandbox, 3)).await;
@@ -34,7 +34,7 @@ async fn a_message_to_a_follower_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
+async fn an_invalid_message_returns_its_errcode() {
     let (sandbox, token) = small_world(10).await;
     let path = format!("/cgi-bin/message/template/send?access_token={token}");
     let main = sandbox.main();
@@ -71,7 +71,7 @@ async fn a_message_that_cannot_be_sent_is_told_by_its_errcode() {
 }
 
 #[tokio::test]
-async fn a_ban_and_a_spent_quota_hold_until_they_are_lifted() {
+async fn a_ban_and_an_exhausted_quota_apply_until_they_are_lifted() {
     let (sandbox, token) = small_world(10).await;
     let path = format!("/cgi-bin/message/template/send?access_token={token}");
     let errcode = async || post(&sandbox, &path, &message(&sandbox, 3)).await["errcode"].clone();
@@ -88,7 +88,7 @@ async fn a_ban_and_a_spent_quota_hold_until_they_are_lifted() {
 }
 
 #[tokio::test]
-async fn the_control_routes_change_the_world() {
+async fn control_routes_change_the_sandbox() {
     let (sandbox, token) = small_world(10).await;
     let moved = post(&sandbox, "/sandbox/followers", &json!({"leave": [1, 2], "join": 5})).await;
     assert_eq!((&moved["left"], &moved["followers"]), (&json!(2), &json!(13)));

@@ -31,7 +31,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn the_library_leads_from_categories_to_keywords() {
+async fn the_library_lists_categories_titles_and_keywords() {
     let client = Client::start().await;
     let categories = client.get("getcategory", "").await;
     assert_eq!(categories["data"][1], json!({"id": 616, "name": "公交"}));
@@ -46,7 +46,7 @@ async fn the_library_leads_from_categories_to_keywords() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_wrong_is_told_by_its_errcode() {
+async fn an_invalid_parameter_returns_its_errcode() {
     let client = Client::start().await;
     for (query, expected) in [
         ("&start=0&limit=1", 200018),
@@ -73,7 +73,7 @@ async fn a_parameter_that_is_wrong_is_told_by_its_errcode() {
 }
 
 #[tokio::test]
-async fn a_template_is_added_as_json_or_as_a_form_and_taken_away() {
+async fn a_template_is_added_as_json_or_form_and_deleted() {
     let client = Client::start().await;
     let body = json!({"tid": 2001, "kidList": [3, 1], "sceneDesc": "付款"}).to_string();
     let added = client.post("addtemplate", &body).await;
@@ -101,7 +101,7 @@ async fn a_template_is_added_as_json_or_as_a_form_and_taken_away() {
 }
 
 #[tokio::test]
-async fn a_mini_program_has_room_for_twenty_five_templates() {
+async fn a_mini_program_holds_at_most_25_templates() {
     let client = Client::start().await;
     let mut errcodes = Vec::new();
     for _ in 0..24 {

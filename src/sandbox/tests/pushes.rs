@@ -34,7 +34,7 @@ pub(super) async fn world_of(callback: Callback) -> Sandbox {
 }
 
 #[tokio::test]
-async fn the_url_check_wants_the_echostr_and_nothing_else() {
+async fn the_url_check_accepts_only_the_echostr() {
     for (reaction, passes) in [
         (Reaction::Echo(""), true),
         (Reaction::Echo("\n"), false),
@@ -54,7 +54,7 @@ async fn the_url_check_wants_the_echostr_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_plain_push_is_the_vendors_xml() {
+async fn a_plain_push_is_in_wechats_xml_format() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
@@ -77,7 +77,7 @@ async fn a_plain_push_is_the_vendors_xml() {
 }
 
 #[tokio::test]
-async fn safe_mode_shows_the_receiver_and_nothing_of_the_message() {
+async fn safe_mode_encrypts_everything_but_the_receiver() {
     let receiver = Receiver::accepting().await;
     let world = safe_world(&receiver).await;
     let main = world.main();
@@ -93,7 +93,7 @@ async fn safe_mode_shows_the_receiver_and_nothing_of_the_message() {
 }
 
 #[tokio::test]
-async fn compatible_mode_has_the_message_in_the_clear_and_encrypted() {
+async fn compatible_mode_sends_the_message_in_plain_and_encrypted() {
     let receiver = Receiver::accepting().await;
     let mut callback = Callback::made(&receiver.url, 1, "any");
     callback.mode = CallbackMode::Compatible;
@@ -110,7 +110,7 @@ async fn compatible_mode_has_the_message_in_the_clear_and_encrypted() {
 }
 
 #[tokio::test]
-async fn a_mini_program_can_have_json() {
+async fn a_mini_program_can_receive_json() {
     let receiver = Receiver::accepting().await;
     let mut callback = Callback::made(&receiver.url, 1, "any");
     callback.format = CallbackFormat::Json;
@@ -132,7 +132,7 @@ async fn a_mini_program_can_have_json() {
 }
 
 #[tokio::test]
-async fn every_event_says_what_the_vendors_does() {
+async fn every_event_has_the_fields_of_wechats_event() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
@@ -179,7 +179,7 @@ async fn every_event_says_what_the_vendors_does() {
 }
 
 #[tokio::test]
-async fn a_push_is_tried_three_times_in_all() {
+async fn a_failed_push_is_attempted_three_times() {
     let receiver = Receiver::answering(&[Reaction::Answer(500, "broken")]).await;
     let world = safe_world(&receiver).await;
     let push = world.main().deliver(Event::subscribe(3)).await.unwrap();
@@ -209,7 +209,7 @@ async fn a_push_ends_with_the_first_success() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_success_is_no_reason_to_try_again() {
+async fn a_push_with_an_unexpected_response_body_is_not_retried() {
     let receiver = Receiver::answering(&[Reaction::Answer(200, "ok")]).await;
     let world = plain_world(&receiver).await;
     let push = world.main().deliver(Event::subscribe(3)).await.unwrap();
@@ -218,7 +218,7 @@ async fn an_answer_that_is_not_success_is_no_reason_to_try_again() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_tried_three_times() {
+async fn a_refused_connection_is_attempted_three_times() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -229,7 +229,7 @@ async fn nobody_there_is_tried_three_times() {
 }
 
 #[tokio::test]
-async fn an_envelope_can_be_sent_twice_and_altered() {
+async fn an_envelope_can_be_sent_twice_or_altered() {
     let receiver = Receiver::answering(&[Reaction::Answer(418, "teapot")]).await;
     let world = safe_world(&receiver).await;
     let main = world.main();
@@ -246,7 +246,7 @@ async fn an_envelope_can_be_sent_twice_and_altered() {
 }
 
 #[tokio::test]
-async fn who_comes_and_goes_is_pushed_where_the_world_is_told_to() {
+async fn joins_and_departures_are_pushed_if_enabled() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
@@ -289,7 +289,7 @@ async fn an_account_without_a_callback_pushes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stopped_sandbox_gives_its_pushes_up() {
+async fn a_stopped_sandbox_abandons_its_pushes() {
     let receiver = Receiver::answering(&[Reaction::Stall]).await;
     let world = plain_world(&receiver).await;
     let id = world.main().push(Event::subscribe(3)).unwrap();
@@ -299,7 +299,7 @@ async fn a_stopped_sandbox_gives_its_pushes_up() {
 }
 
 #[tokio::test]
-async fn the_configuration_names_the_callbacks_there_are_now() {
+async fn the_generated_configuration_contains_the_current_callbacks() {
     let receiver = Receiver::accepting().await;
     let world = safe_world(&receiver).await;
     let callback = world.main().callback().unwrap();
@@ -316,7 +316,7 @@ async fn the_configuration_names_the_callbacks_there_are_now() {
 }
 
 #[tokio::test]
-async fn callbacks_and_pushes_can_be_had_from_a_command_line() {
+async fn control_routes_set_callbacks_and_send_pushes() {
     let receiver = Receiver::accepting().await;
     let (world, _) = small_world(10).await;
     let body = json!({"url": receiver.url, "format": "json"});

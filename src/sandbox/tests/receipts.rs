@@ -32,7 +32,7 @@ fn receipts(receiver: &Receiver) -> Vec<(i64, String)> {
 }
 
 #[tokio::test]
-async fn a_message_has_a_receipt_and_its_duplicate_has_none() {
+async fn a_duplicate_message_has_no_second_receipt() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let answer = send_to(&world, 3).await;
@@ -45,7 +45,7 @@ async fn a_message_has_a_receipt_and_its_duplicate_has_none() {
 }
 
 #[tokio::test]
-async fn what_a_receipt_says_is_the_persons_or_the_faults() {
+async fn a_quirk_or_fault_sets_the_status_of_a_receipt() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let main = world.main();
@@ -64,7 +64,7 @@ async fn what_a_receipt_says_is_the_persons_or_the_faults() {
 }
 
 #[tokio::test]
-async fn an_early_receipt_has_come_before_the_answer() {
+async fn an_early_receipt_is_pushed_before_the_response() {
     let receiver = Receiver::answering(&[Reaction::Stall, Reaction::Answer(200, "success")]).await;
     let world = plain_world(&receiver).await;
     world.fail(Call::TemplateSend, 1, Fault::Receipt(Receipt::default().early()));
@@ -74,7 +74,7 @@ async fn an_early_receipt_has_come_before_the_answer() {
 }
 
 #[tokio::test]
-async fn a_receipt_does_not_wait_for_an_answer_that_stalls() {
+async fn a_receipt_does_not_wait_for_a_stalled_response() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.fail(Call::TemplateSend, 1, Fault::Stall(Duration::from_secs(600)));
@@ -91,7 +91,7 @@ async fn a_receipt_does_not_wait_for_an_answer_that_stalls() {
 }
 
 #[tokio::test]
-async fn a_receipt_can_be_late() {
+async fn a_receipt_can_be_delayed() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let late = |time| Quirk::Receipt(Receipt::default().late(time));
@@ -107,7 +107,7 @@ async fn a_receipt_can_be_late() {
 }
 
 #[tokio::test]
-async fn a_receipt_can_come_three_times() {
+async fn a_receipt_can_be_pushed_three_times() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.main().quirk([3], Quirk::Receipt(Receipt::default().times(3)));
@@ -117,7 +117,7 @@ async fn a_receipt_can_come_three_times() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_has_sent_the_message_and_has_a_receipt() {
+async fn a_message_with_a_lost_response_is_sent_and_has_a_receipt() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.fail(Call::TemplateSend, 1, Fault::AnswerLost);
@@ -132,7 +132,7 @@ async fn a_lost_answer_has_sent_the_message_and_has_a_receipt() {
 }
 
 #[tokio::test]
-async fn receipts_can_be_off_and_need_somewhere_to_go() {
+async fn no_receipts_are_pushed_if_disabled_or_without_a_callback_url() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     world.push_receipts(false);

@@ -32,7 +32,7 @@ async fn send_message(sandbox: &Sandbox, message: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_consent_is_good_for_one_message() {
+async fn each_consent_allows_one_message() {
     let (sandbox, _) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let template = &program.template_ids()[0];
@@ -57,7 +57,7 @@ async fn each_consent_is_good_for_one_message() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_sent_uses_no_consent_up() {
+async fn a_refused_message_does_not_consume_a_consent() {
     let (sandbox, token) = small_world(10).await;
     let program = sandbox.mini_program().unwrap();
     let template = &program.template_ids()[0];
@@ -95,7 +95,7 @@ async fn a_message_that_cannot_be_sent_uses_no_consent_up() {
 }
 
 #[tokio::test]
-async fn what_became_of_a_message_is_pushed_to_the_mini_program() {
+async fn the_result_of_a_message_is_pushed_to_the_mini_program() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let program = world.mini_program().unwrap();
@@ -119,7 +119,7 @@ async fn what_became_of_a_message_is_pushed_to_the_mini_program() {
 }
 
 #[tokio::test]
-async fn who_answers_a_prompt_is_pushed_each_time_and_at_a_time_of_its_own() {
+async fn each_prompt_answer_is_pushed_with_its_own_timestamp() {
     let receiver = Receiver::accepting().await;
     let world = plain_world(&receiver).await;
     let program = world.mini_program().unwrap();
@@ -144,7 +144,7 @@ async fn who_answers_a_prompt_is_pushed_each_time_and_at_a_time_of_its_own() {
 }
 
 #[tokio::test]
-async fn consents_can_be_had_from_a_command_line() {
+async fn a_control_route_grants_consents() {
     let options =
         Options { clock: Clock::manual(DateTime::UNIX_EPOCH), ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();

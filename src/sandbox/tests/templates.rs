@@ -13,7 +13,7 @@ fn path(token: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn templates_can_be_added_and_taken_away() {
+async fn templates_can_be_added_and_deleted() {
     let (sandbox, token) = small_world(10).await;
     let path = |name| path(&token, name);
     let body = json!({"template_id_short": "42", "keyword_name_list": ["订单编号", "支付金额"]});
@@ -35,7 +35,7 @@ async fn templates_can_be_added_and_taken_away() {
 }
 
 #[tokio::test]
-async fn a_template_that_cannot_be_added_is_told_by_its_errcode() {
+async fn a_template_that_cannot_be_added_returns_its_errcode() {
     let (sandbox, token) = small_world(10).await;
     let add = async |id: &str, names: &[&str]| {
         let body = json!({"template_id_short": id, "keyword_name_list": names});
@@ -57,7 +57,7 @@ async fn a_template_that_cannot_be_added_is_told_by_its_errcode() {
 }
 
 #[tokio::test]
-async fn industries_are_set_once_a_month() {
+async fn industries_can_be_changed_once_a_month() {
     let clock = Clock::manual(DateTime::from_timestamp_secs(1_767_225_600).unwrap());
     let options = Options { clock: clock.clone(), ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();

@@ -13,7 +13,7 @@ async fn errcode(sandbox: &Sandbox, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_expires_by_the_worlds_clock() {
+async fn a_token_expires_according_to_the_sandboxs_clock() {
     let clock = Clock::manual(DateTime::UNIX_EPOCH);
     let options = Options { clock: clock.clone(), ..Options::with_followers(10) };
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -24,7 +24,7 @@ async fn a_token_expires_by_the_worlds_clock() {
 }
 
 #[tokio::test]
-async fn a_bad_credential_is_told_by_its_errcode() {
+async fn an_invalid_credential_returns_its_errcode() {
     let (sandbox, token) = small_world(10).await;
     let token_url = "/cgi-bin/token?grant_type=client_credential";
     let main = sandbox.main();
@@ -48,7 +48,7 @@ async fn a_bad_credential_is_told_by_its_errcode() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_listed_is_named_in_both_forms() {
+async fn a_blocked_ip_address_is_named_as_ipv4_and_ipv6() {
     let (sandbox, _) = small_world(10).await;
     sandbox.main().refuse_address(true);
     let body = serde_json::json!({
@@ -63,14 +63,14 @@ async fn an_address_that_is_not_listed_is_named_in_both_forms() {
 }
 
 #[tokio::test]
-async fn a_mini_program_may_not_ask_for_followers() {
+async fn a_mini_program_may_not_list_followers() {
     let (sandbox, _) = small_world(10).await;
     let token = stable_token(&sandbox, &sandbox.mini_program().unwrap()).await;
     assert_eq!(page(&sandbox, &token, "").await["errcode"], 48001);
 }
 
 #[tokio::test]
-async fn a_token_that_died_is_replaced_by_the_next_refresh() {
+async fn an_invalidated_token_is_replaced_by_the_next_refresh() {
     let (sandbox, token) = small_world(10).await;
     sandbox.fail(Call::UserGet, 1, Fault::TokenDead);
     for _ in 0..2 {
@@ -93,7 +93,7 @@ async fn a_chunked_body_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_quota_can_be_asked_for_and_cleared() {
+async fn a_quota_can_be_read_and_cleared() {
     let (sandbox, token) = small_world(10).await;
     sandbox.main().set_quota(Call::UserGet, Some(5));
     page(&sandbox, &token, "").await;

@@ -21,7 +21,7 @@ async fn crawl(sandbox: &Sandbox, token: &str) -> (Vec<String>, u32) {
 }
 
 #[tokio::test]
-async fn a_crawl_meets_every_follower_once_however_the_list_ends() {
+async fn each_follower_is_listed_once_however_the_list_ends() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().leave(0..20);
     let (seen, pages) = crawl(&sandbox, &token).await;
@@ -35,14 +35,14 @@ async fn a_crawl_meets_every_follower_once_however_the_list_ends() {
 }
 
 #[tokio::test]
-async fn an_empty_account_answers_without_data() {
+async fn the_page_of_an_empty_account_has_no_data() {
     let (sandbox, token) = small_world(0).await;
     let page = page(&sandbox, &token, "").await;
     assert_eq!(page, serde_json::json!({"total": 0, "count": 0, "next_openid": ""}));
 }
 
 #[tokio::test]
-async fn a_foreign_cursor_is_refused_and_a_departed_one_only_when_told_so() {
+async fn a_foreign_cursor_is_refused_and_a_departed_one_only_if_enabled() {
     let (sandbox, token) = small_world(250).await;
     let foreign = sandbox.mini_program().unwrap().person(1).openid;
     assert_eq!(page(&sandbox, &token, &foreign).await["errcode"], 40003);
@@ -54,7 +54,7 @@ async fn a_foreign_cursor_is_refused_and_a_departed_one_only_when_told_so() {
 }
 
 #[tokio::test]
-async fn followers_drift_while_they_are_listed() {
+async fn followers_can_join_and_leave_during_listing() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().set_drift(Drift { leave: 3, join: 5, cursor_leaves: true });
     let first = page(&sandbox, &token, "").await;
@@ -63,7 +63,7 @@ async fn followers_drift_while_they_are_listed() {
 }
 
 #[tokio::test]
-async fn a_profile_has_the_vendors_fields_and_no_errcode() {
+async fn a_profile_has_wechats_fields_and_no_errcode() {
     let (sandbox, token) = small_world(50).await;
     let person = sandbox.main().person(7);
     let path = format!("/cgi-bin/user/info?access_token={token}&openid={}", person.openid);
@@ -79,7 +79,7 @@ async fn a_profile_has_the_vendors_fields_and_no_errcode() {
 }
 
 #[tokio::test]
-async fn a_stranger_has_a_profile_without_a_unionid() {
+async fn a_non_followers_profile_has_no_unionid() {
     let (sandbox, token) = small_world(50).await;
     sandbox.main().leave([7]);
     let rows = batch(&sandbox, &token, &openids(&sandbox, 6..9)).await;
@@ -91,7 +91,7 @@ async fn a_stranger_has_a_profile_without_a_unionid() {
 }
 
 #[tokio::test]
-async fn one_person_has_one_unionid_in_all_bound_accounts() {
+async fn a_user_has_one_unionid_in_all_bound_accounts() {
     let mut options = Options::with_followers(50);
     let second = OfficialAccount::new("second", "wx0a00000000000002", "secret", 10);
     options.official_accounts.push(second);
@@ -110,7 +110,7 @@ async fn one_person_has_one_unionid_in_all_bound_accounts() {
 }
 
 #[tokio::test]
-async fn one_poisonous_openid_fails_its_whole_batch() {
+async fn one_invalid_openid_fails_the_whole_batch() {
     let (sandbox, token) = small_world(250).await;
     sandbox.main().quirk([42], Quirk::Poison);
     let poisoned = batch(&sandbox, &token, &openids(&sandbox, 0..100)).await;
@@ -126,7 +126,7 @@ async fn one_poisonous_openid_fails_its_whole_batch() {
 }
 
 #[tokio::test]
-async fn a_batch_is_of_one_to_a_hundred() {
+async fn a_batch_has_one_to_a_hundred_openids() {
     let (sandbox, token) = small_world(250).await;
     for people in [0..0, 0..101] {
         let refused = batch(&sandbox, &token, &openids(&sandbox, people)).await;
@@ -137,7 +137,7 @@ async fn a_batch_is_of_one_to_a_hundred() {
 }
 
 #[tokio::test]
-async fn unionids_can_be_missing_in_a_batch_and_there_alone() {
+async fn unionids_can_be_missing_only_in_batches() {
     let (sandbox, token) = small_world(50).await;
     let main = sandbox.main();
     main.without_unionid([1]);
@@ -155,7 +155,7 @@ async fn unionids_can_be_missing_in_a_batch_and_there_alone() {
 }
 
 #[tokio::test]
-async fn a_note_can_make_a_body_hard_to_read() {
+async fn a_remark_can_make_a_body_invalid_json() {
     use crate::sandbox::Dirt::*;
     for dirt in [ControlCharacters, InvalidUtf8, BareQuote, StrayBackslash] {
         let (sandbox, token) = small_world(50).await;
@@ -168,7 +168,7 @@ async fn a_note_can_make_a_body_hard_to_read() {
 }
 
 #[tokio::test]
-async fn numbers_can_come_as_texts() {
+async fn numbers_can_be_sent_as_strings() {
     let (sandbox, token) = small_world(50).await;
     sandbox.main().quirk([5], Quirk::NumericStrings);
     let rows = batch(&sandbox, &token, &openids(&sandbox, 5..6)).await;
@@ -176,7 +176,7 @@ async fn numbers_can_come_as_texts() {
 }
 
 #[tokio::test]
-async fn who_leaves_can_be_chosen_by_asking_the_account_itself() {
+async fn followers_of_an_account_can_be_selected_to_leave() {
     let (sandbox, _) = small_world(50).await;
     let main = sandbox.main();
     let odd_numbers = main.followers().map(|person| person.number).filter(|number| number % 2 == 1);
@@ -192,7 +192,7 @@ async fn who_leaves_can_be_chosen_by_asking_the_account_itself() {
 }
 
 #[tokio::test]
-async fn equal_seeds_make_equal_worlds() {
+async fn equal_seeds_produce_equal_sandboxes() {
     let world = async |seed| Sandbox::start(Options { seed, ..Options::default() }).await.unwrap();
     let [a, b, c] = [world(7).await, world(7).await, world(8).await];
     let first = |sandbox: &Sandbox| sandbox.main().followers().next().unwrap();

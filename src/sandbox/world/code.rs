@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_good_for_one_use_in_its_own_mini_program() {
+    fn a_code_is_valid_once_in_its_own_mini_program() {
         let codes = Codes::new(LOGIN, 7);
         let code = codes.mint(1, 42, 0);
         assert_eq!(codes.redeem(&code, 2, None, 1), Err(Refusal::of(40029)));
@@ -139,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_over_after_five_minutes() {
+    fn a_code_expires_after_five_minutes() {
         let codes = Codes::new(LOGIN, 7);
         let code = codes.mint(1, 42, 0);
         assert_eq!(codes.redeem(&code, 1, None, LOGIN.lifetime_millis), Err(Refusal::of(40029)));
     }
 
     #[test]
-    fn anybody_can_write_a_code() {
+    fn a_handwritten_code_is_valid_once() {
         let codes = Codes::new(LOGIN, 7);
         assert_eq!(codes.redeem("code-any-thing-7", 1, None, 0), Ok(7));
         assert_eq!(codes.redeem("code-any-thing-7", 1, None, 0), Err(Refusal::of(40163)));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_good_for_its_own_person_within_seven_days() {
+    fn a_form_id_is_valid_for_its_own_user_for_seven_days() {
         let forms = Codes::new(FORM, 7);
         let form = forms.mint(1, 42, 0);
         assert_eq!(forms.redeem(&form, 1, Some(7), 1), Err(Refusal::of(41028)));

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_accepted_prompt_is_good_for_one_message() {
+    fn each_accepted_prompt_allows_one_message() {
         let consents = Consents::default();
         let take = || consents.take(0, 7, "template");
         assert!(!take());
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_permission_holds_until_it_is_taken_back() {
+    fn a_permanent_permission_lasts_until_it_is_revoked() {
         let consents = Consents::default();
         consents.grant(0, 7, "template", Permission::Always);
         consents.grant(0, 7, "template", 1.into());

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_openid_leads_back_to_its_person() {
+    fn an_openid_decodes_to_its_user() {
         let ids = Ids::new(7, "wx0a00000000000001");
         for person in (0..10_000).chain([u64::MAX, 1 << 40]) {
             let id = ids.encode(person);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_openid_looks_like_the_vendors() {
+    fn an_openid_has_wechats_format() {
         let id = Ids::new(7, "wx0a00000000000001").encode(1);
         assert_eq!(id.as_str().len(), 28);
         assert!(id.as_str().starts_with('o'));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_altered_or_foreign_openid_is_nobodys() {
+    fn an_altered_or_foreign_openid_does_not_decode() {
         let ids = Ids::new(7, "wx0a00000000000001");
         let id = ids.encode(41);
         for index in 0..ID_LENGTH {

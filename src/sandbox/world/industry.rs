@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn industries_change_once_a_month_of_chinas() {
+    fn industries_change_once_per_calendar_month_in_china() {
         let industries = Industries::new(1);
         let set = |ids: [&str; 2], now: &str| {
             let now = DateTime::parse_from_rfc3339(now).unwrap().timestamp_millis();

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_over_the_pages_meets_everybody_once() {
+    fn the_pages_list_every_follower_once() {
         let mut population = Population::new(1, "wx0a00000000000001", 2_500);
         population.leave(100..200);
         population.join(5_000, 1_700_000_000);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_not_in_the_order_in_which_they_followed() {
+    fn the_list_is_not_in_follow_order() {
         let population = Population::new(1, "wx0a00000000000001", 100);
         let times: Vec<_> = population.after(None).map(|p| population.followed_at(p)).collect();
         assert!(!times.is_sorted());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_goes_on_after_somebody_who_left() {
+    fn the_list_continues_after_a_departed_follower() {
         let mut population = Population::new(1, "wx0a00000000000001", 30);
         let first = population.page(None, 10);
         let rest: Vec<_> = population.after(first.people.last().copied()).collect();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_has_followed_since_then() {
+    fn a_returning_follower_gets_a_new_follow_time() {
         let mut population = Population::new(1, "wx0a00000000000001", 10);
         assert!(population.followed_at(3) < 1_700_000_000);
         assert_eq!(population.leave([3, 3, 11]), 1);

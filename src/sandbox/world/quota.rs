@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spent_quota_comes_back_at_midnight_in_china() {
+    fn an_exhausted_quota_is_renewed_at_midnight_in_china() {
         let quotas = Quotas::new(BTreeMap::from([(Call::UserGet, 2)]));
         let late = DAY_MILLIS - 8 * 3_600_000 - 1;
         assert!(quotas.charge(Call::UserGet, late).is_ok());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_resets_are_all_there_are() {
+    fn a_quota_can_be_cleared_ten_times_a_month() {
         let quotas = Quotas::new(BTreeMap::from([(Call::UserGet, 0)]));
         assert!((0..10).all(|_| quotas.clear(0).is_ok()));
         assert_eq!(quotas.clear(0), Err(Refusal::of(48006)));

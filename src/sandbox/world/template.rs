@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_written_in_lines() {
+    fn a_templates_content_has_one_line_per_keyword() {
         let templates = Templates::new(1);
         let lines = vec![line("thing1"), line("time2")];
         let id = templates.add(0, TemplateKind::Subscribe, ("title", false), lines).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shelf_has_room_for_twenty_five() {
+    fn an_account_holds_at_most_25_templates_of_a_kind() {
         let templates = Templates::new(1);
         let add = |kind| templates.add(0, kind, ("title", false), Vec::new());
         let ids: std::collections::HashSet<_> =
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_of_one_accounts_template_and_can_be_lifted() {
+    fn a_ban_affects_one_accounts_template_and_can_be_lifted() {
         let templates = Templates::new(1);
         let id = templates.add(0, TemplateKind::Official, ("title", false), Vec::new()).unwrap();
         let errcode =

@@ -147,19 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_event_stands() {
+    fn the_newest_event_wins() {
         assert_eq!(evaluate(false, 999, 0), Recorded::Applied);
         assert_eq!(evaluate(false, 1_001, 0), Recorded::Stale);
     }
 
     #[test]
-    fn of_two_events_in_one_second_none_is_believed() {
+    fn two_different_events_in_one_second_are_contradictory() {
         assert_eq!(evaluate(false, 1_000, 0), Recorded::Contradictory);
         assert_eq!(evaluate(true, 1_000, 0), Recorded::Stale);
     }
 
     #[test]
-    fn an_event_long_before_the_profile_is_not_believed() {
+    fn an_event_long_before_the_profile_is_contradictory() {
         assert_eq!(evaluate(false, 0, 1_000_000 + PROFILE_MARGIN_MS), Recorded::Applied);
         assert_eq!(evaluate(false, 0, 1_000_001 + PROFILE_MARGIN_MS), Recorded::Contradictory);
     }

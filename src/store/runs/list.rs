@@ -42,8 +42,9 @@ pub async fn list_page(
     if let Some(before) = before {
         query = query.filter(sync_run::Column::Id.lt(before));
     }
+    // The accounts come second: the account of a run exists before the run.
+    let runs = query.all(connection).await?;
     let accounts = account::Entity::find().all(connection).await?;
     let appid = |id| accounts.iter().find(|account| account.id == id).map(|found| &*found.appid);
-    let runs = query.all(connection).await?;
     runs.into_iter().map(|run| shown(appid(run.account_id), &run)).collect()
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_read_decoded() {
+    fn query_parameters_are_percent_decoded() {
         let query: Query =
             "signature=ab&timestamp=1&nonce=%32&openid=o&echostr=a%2Bb&msg_signature="
                 .parse()
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_given_twice_or_as_an_array_is_refused() {
+    fn a_duplicate_or_array_parameter_is_rejected() {
         let long = format!("nonce={}", "1".repeat(MAX_BYTES));
         for text in [
             "signature=a&signature=a",
@@ -113,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text: String) {
+        fn parsing_any_text_does_not_panic(text: String) {
             let _ = text.parse::<Query>();
         }
     }

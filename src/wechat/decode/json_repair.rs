@@ -219,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn proper_json_keeps_its_meaning(value in json()) {
+        fn valid_json_keeps_its_meaning(value in json()) {
             for text in [value.to_string(), format!("{value:#}")] {
                 let repaired: Value = serde_json::from_str(&repair(text.as_bytes())).unwrap();
                 prop_assert_eq!(&repaired, &value);
@@ -227,12 +227,12 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn repairing_any_bytes_does_not_panic(bytes: Vec<u8>) {
             repair(&bytes);
         }
 
         #[test]
-        fn no_broken_json_makes_it_panic(text in r#"[\\",:\[\]{}a ud89cDf]*"#) {
+        fn repairing_broken_json_does_not_panic(text in r#"[\\",:\[\]{}a ud89cDf]*"#) {
             repair(text.as_bytes());
         }
     }

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_read_in_each_form_it_comes_in() {
+    fn an_integer_is_read_from_every_representation() {
         for (json, number) in [
             ("1", Some(1)),
             ("-3", Some(-3)),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_read_and_control_characters_dropped() {
+    fn escapes_are_decoded_and_control_characters_dropped() {
         let text: Text<'_> = serde_json::from_str(r#""a\u4e2d\u0000\tb""#).unwrap();
         assert_eq!(text.into_printable().as_deref(), Some("a中b"));
     }

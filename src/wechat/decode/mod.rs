@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_with_and_without_an_errcode_of_zero() {
+    fn a_response_is_decoded_with_or_without_errcode_zero() {
         for json in [
             r#"{"total":3}"#,
             r#"{"errcode":0,"errmsg":"ok","total":3}"#,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_seen_in_each_form() {
+    fn a_nonzero_errcode_is_recognized_in_every_format() {
         for json in [
             r#"{"errcode":40003,"errmsg":"bad"}"#,
             r#"{"errmsg":"bad","errcode":"40003","total":3}"#,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_described_and_not_quoted() {
+    fn an_undecodable_body_is_described_and_not_quoted() {
         for (body, problem) in [
             ("", "it is empty"),
             (" \n", "it is empty"),

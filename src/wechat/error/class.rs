@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_errcode_has_its_class() {
+    fn each_errcode_has_its_class() {
         for (errcode, class) in [
             (-1, Class::Transient),
             (42001, Class::Token),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stops_one_message_stops_no_account() {
+    fn an_errcode_of_one_message_is_not_an_account_error() {
         for (errcode, class) in [
             (-1, Class::Transient),
             (45011, Class::RateLimited),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_not_taken_for_a_stale_token() {
+    fn a_wrong_secret_is_distinguished_from_a_stale_token() {
         assert_eq!(Class::of(40001), Class::Token);
         assert_eq!(Class::of_secret_endpoint(40001), Class::Config);
     }

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_may_have_arrived_are_told_from_those_that_cannot_have() {
+    fn each_error_reports_whether_the_request_may_have_arrived() {
         let text = String::new;
         let token_refused = Upstream::new(40001, "no", std::iter::empty());
         let no_token = || TokenError::Wechat(Box::new(transport(TransportError::Timeout)));

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_out_wherever_they_are() {
+    fn values_are_redacted_anywhere_in_the_text() {
         for (text, values, left) in [
             ("invalid 张三, ok", ["张三", "", ""], "invalid […], ok"),
             ("no 13800138000.", ["1380", "13800138000", "x"], "no […]."),
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_value_does_not_take_the_words_apart() {
+    fn a_short_value_is_redacted_only_as_a_whole_word() {
         let errmsg = "argument invalid! data.thing1.value invalid rid: 1a-1-1";
         assert_eq!(shown(errmsg, &["i", "al", "id"]), errmsg);
         assert_eq!(shown("value 1 is not 11 or 中1", &["1"]), "value […] is not 11 or 中[…]");
     }
 
     #[test]
-    fn the_path_of_a_field_stays_whatever_the_values_are() {
+    fn a_field_path_is_kept_even_if_it_contains_a_value() {
         let errmsg = "argument invalid! data.thing2.value invalid";
         let values = ["data", "thing2", "value", "thing2.value", "data.thing2.value"];
         assert_eq!(shown(errmsg, &values), errmsg);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_a_field_is_taken_for_one() {
+    fn only_a_complete_field_path_is_recognized() {
         let keys = |text| fields(text).map(|(_, key)| key).collect::<Vec<_>>();
         assert_eq!(keys("data.a.value or data.phone_number6.value"), ["a", "phone_number6"]);
         let long = format!("data.{}.value", "k".repeat(31));

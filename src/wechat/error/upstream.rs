@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_is_cut_and_the_rid_is_kept() {
+    fn the_errmsg_suffix_is_removed_and_its_rid_kept() {
         let seen = upstream("invalid openid rid: 64f0a1b2-0c3d4e5f-11223344");
         assert_eq!(seen.errmsg, "invalid openid");
         assert_eq!(seen.rid.as_deref(), Some("64f0a1b2-0c3d4e5f-11223344"));
     }
 
     #[test]
-    fn older_tails_are_cut_too() {
+    fn older_errmsg_suffixes_are_removed() {
         assert_eq!(
             upstream("invalid weapp pagepath hint: [aB_CD0123efgh4]").errmsg,
             "invalid weapp pagepath"
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_that_is_wrong_is_found_before_and_behind_the_tail() {
+    fn the_invalid_field_is_found_before_and_after_the_suffix() {
         for errmsg in [
             "argument invalid! data.thing1.value is empty rid: 5f325159-44411d21-1eb8b6c3",
             "argument invalid! hint: [IWJsFA00994126] data.thing1.value is empty",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_to_allow_is_found_in_its_short_form() {
+    fn the_address_to_allow_is_reported_as_ipv4() {
         for errmsg in [
             "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 1-2-3",
             "invalid ip ::ffff:203.0.113.9, not in whitelist",
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_identifiers_are_not_repeated() {
+    fn links_identifiers_and_secrets_are_redacted() {
         let seen = upstream("invalid oTESTopenid0000000000000001, see https://example.com/x?a=b");
         assert_eq!(seen.errmsg, "invalid […] see [link]");
         let redacted = ["s3cret"];

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_wechat_could_not_have_given_is_no_code() {
+    fn a_malformed_login_code_is_rejected() {
         use InvalidLoginCode::{Characters, Empty, TooLong};
         let long = "0".repeat(MAX_CHARS + 1);
         for (text, problem) in [
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_taken_as_it_is_and_not_shown() {
+    fn a_login_code_is_kept_unchanged_and_hidden_from_debug() {
         let code: LoginCode = "0b3CanaryGa1-x_Y".parse().unwrap();
         assert_eq!(code.expose(), "0b3CanaryGa1-x_Y");
         assert!(!format!("{code:?}").contains("Canary"));

@@ -17,7 +17,7 @@ async fn batch(body: &[u8]) -> Vec<Profile> {
 }
 
 #[tokio::test]
-async fn a_page_of_followers_is_read_as_sent() {
+async fn a_page_of_followers_is_decoded() {
     let page = list(
         r#"{"total":3,"count":"3","data":{"openid":["", " oA1 ","oB2"]},"next_openid":"oB2","errcode":0}"#,
     );
@@ -27,7 +27,7 @@ async fn a_page_of_followers_is_read_as_sent() {
 }
 
 #[tokio::test]
-async fn a_page_without_data_has_no_list() {
+async fn a_page_without_data_has_no_openids() {
     for body in [
         r#"{"total":3,"count":0,"next_openid":""}"#,
         r#"{"total":3,"count":0}"#,
@@ -40,7 +40,7 @@ async fn a_page_without_data_has_no_list() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_an_empty_account_is_not_taken_for_one() {
+async fn a_malformed_page_is_not_an_empty_account() {
     for body in ["{}", "[]", r#"{"total":3,"count":3,"data":{"openid":"oA1"}}"#, r#"{"total":-1}"#]
     {
         assert_eq!(list(body).await.unwrap_err(), Class::Undecodable, "{body}");
@@ -48,7 +48,7 @@ async fn what_only_looks_like_an_empty_account_is_not_taken_for_one() {
 }
 
 #[tokio::test]
-async fn the_cursor_is_sent_where_there_is_one() {
+async fn the_cursor_is_sent_only_if_it_is_not_empty() {
     let server = Server::answering([json(r#"{"total":0,"count":0}"#)]).await;
     let account = account(&server.base_url);
     account.list_followers(Some("oA_1-")).await.unwrap();
@@ -59,7 +59,7 @@ async fn the_cursor_is_sent_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_person_is_read_with_old_and_new_fields() {
+async fn a_profile_is_decoded_with_old_and_new_fields() {
     let body = r#"{"subscribe":1,"openid":"oTESTopenid01","nickname":"某","sex":"1","language":"zh_CN",
         "city":"","headimgurl":"http:\/\/example.com\/0","subscribe_time":1700000000,
         "unionid":" uTESTunion01","remark":"常客","groupid":0,"tagid_list":[128,2],
@@ -83,7 +83,7 @@ async fn a_person_is_read_with_old_and_new_fields() {
 }
 
 #[tokio::test]
-async fn odd_fields_cost_themselves_and_not_the_person() {
+async fn an_invalid_profile_field_is_dropped_and_the_profile_kept() {
     let rows = batch(
         br#"{"user_info_list":[
             {"openid":"oA","subscribe":true,"unionid":"","remark":5,"subscribe_time":"1700000000","tagid_list":null,"qr_scene":"0"},
@@ -102,7 +102,7 @@ async fn odd_fields_cost_themselves_and_not_the_person() {
 }
 
 #[tokio::test]
-async fn one_broken_remark_does_not_lose_the_others() {
+async fn one_broken_remark_does_not_lose_the_other_profiles() {
     let rows = batch(
         b"{\"user_info_list\":[{\"openid\":\"oA\",\"remark\":\"a\x07\xff\\d\\\",\"subscribe\":1},\
           {\"openid\":\"oB\",\"unionid\":\"uB\"}]}",
@@ -113,12 +113,12 @@ async fn one_broken_remark_does_not_lose_the_others() {
 }
 
 #[tokio::test]
-async fn nobody_asked_for_is_no_call() {
+async fn an_empty_profile_batch_makes_no_call() {
     assert!(account("http://127.0.0.1:1").profiles(&[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_quota_is_read_as_far_as_wechat_tells_it() {
+async fn a_quota_is_decoded_with_missing_fields() {
     let body = r#"{"errcode":0,"errmsg":"ok","quota":{"daily_limit":500,"used":"3","remain":497},
         "rate_limit":{"call_count":100,"refresh_second":60},"component_rate_limit":{}}"#;
     let server = Server::answering([json(body), json(r#"{"errcode":0}"#)]).await;

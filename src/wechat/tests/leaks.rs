@@ -102,7 +102,7 @@ async fn errors_of_messages(account: &Account) -> Vec<Error> {
 }
 
 #[tokio::test]
-async fn no_error_tells_a_secret() {
+async fn no_error_contains_a_secret() {
     for reply in failures() {
         let server = Server::answering([reply]).await;
         for error in errors_of(&server.base_url).await {
@@ -115,7 +115,7 @@ async fn no_error_tells_a_secret() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_what_a_message_holds() {
+async fn no_error_contains_message_values() {
     let echo = format!("{TEXT} {OPENID} {TEXT}{TEXT}");
     for errmsg in [
         format!("argument invalid! {echo} data.thing2.value invalid"),
@@ -139,7 +139,7 @@ async fn no_error_repeats_what_a_message_holds() {
 }
 
 #[tokio::test]
-async fn what_holds_a_secret_does_not_show_it() {
+async fn debug_output_of_secret_types_hides_the_secret() {
     let token = super::AccessToken::new(TOKEN);
     let granted =
         super::super::GrantedToken { token: token.clone(), expires_in: Default::default() };
@@ -177,7 +177,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 #[tokio::test]
-async fn no_log_line_tells_a_secret_even_at_trace_level() {
+async fn no_log_line_contains_a_secret_even_at_trace_level() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

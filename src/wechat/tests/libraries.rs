@@ -6,7 +6,7 @@ use super::server::json;
 use super::templates::{ID, OK, at, id, request_to, template};
 
 #[tokio::test]
-async fn the_library_of_subscribe_templates_is_read() {
+async fn the_subscribe_template_library_is_decoded() {
     let (account, server) =
         at([json(r#"{"errcode":0,"data":[{"id":616,"name":"公交"},{"name":"?"}]}"#)]).await;
     let category = Category { id: 616, name: "公交".to_owned() };
@@ -31,7 +31,7 @@ async fn the_library_of_subscribe_templates_is_read() {
 }
 
 #[tokio::test]
-async fn a_mini_programs_templates_are_changed_as_asked() {
+async fn mini_program_templates_are_added_and_deleted() {
     let (account, server) =
         at([json(format!(r#"{{"errcode":0,"errmsg":"ok","priTmplId":"{ID}"}}"#))]).await;
     assert_eq!(account.add_subscribe_template("401", &[1, 2], "测试数据").await.unwrap(), id());
@@ -46,7 +46,7 @@ async fn a_mini_programs_templates_are_changed_as_asked() {
 }
 
 #[tokio::test]
-async fn the_library_of_form_id_templates_is_read() {
+async fn the_form_id_template_library_is_decoded() {
     let titles = r#"{"errcode":0,"errmsg":"ok","list":[{"id":"AT0002","title":"购买成功通知"}],"total_count":599}"#;
     let (account, server) = at([json(titles)]).await;
     let title = LegacyTitle { id: "AT0002".to_owned(), title: "购买成功通知".to_owned() };
@@ -69,7 +69,7 @@ async fn the_library_of_form_id_templates_is_read() {
 }
 
 #[tokio::test]
-async fn form_id_templates_are_listed_and_changed_as_asked() {
+async fn form_id_templates_are_added_listed_and_deleted() {
     let (account, server) =
         at([json(format!(r#"{{"errcode":0,"errmsg":"ok","template_id":"{ID}"}}"#))]).await;
     assert_eq!(account.add_legacy_template("AT0002", &[3, 4, 5]).await.unwrap(), id());

@@ -27,7 +27,7 @@ fn refusal(errcode: i64) -> Reply {
 }
 
 #[tokio::test]
-async fn a_code_is_exchanged_for_a_person_and_a_key() {
+async fn a_code_is_exchanged_for_an_openid_and_session_key() {
     let (outcome, requests) = log_in([json(GRANTED)]).await;
     let session = outcome.unwrap();
     assert_eq!(session.openid.as_str(), "oTESTopenid01");
@@ -44,7 +44,7 @@ async fn a_code_is_exchanged_for_a_person_and_a_key() {
 }
 
 #[tokio::test]
-async fn a_mini_program_that_is_not_bound_gives_no_unionid() {
+async fn an_unbound_mini_program_returns_no_unionid() {
     for unionid in ["", r#","unionid":"""#, r#","unionid":null"#] {
         let body = format!(r#"{{"errcode":0,"openid":"o1","session_key":"k"{unionid}}}"#);
         let (outcome, _) = log_in([json(body)]).await;
@@ -53,7 +53,7 @@ async fn a_mini_program_that_is_not_bound_gives_no_unionid() {
 }
 
 #[tokio::test]
-async fn an_answer_that_names_nobody_is_no_login() {
+async fn a_login_response_without_openid_or_key_is_rejected() {
     for body in
         [r#"{"session_key":"k"}"#, r#"{"openid":"o 1","session_key":"k"}"#, r#"{"openid":"o1"}"#]
     {
@@ -67,7 +67,7 @@ async fn an_answer_that_names_nobody_is_no_login() {
 }
 
 #[tokio::test]
-async fn a_busy_wechat_is_asked_once_more_with_the_same_code() {
+async fn a_busy_response_is_retried_once_with_the_same_code() {
     let (outcome, requests) = log_in([refusal(-1), json(GRANTED)]).await;
     assert!(outcome.is_ok());
     assert_eq!(requests[0], requests[1]);
@@ -78,7 +78,7 @@ async fn a_busy_wechat_is_asked_once_more_with_the_same_code() {
 }
 
 #[tokio::test]
-async fn a_code_whose_bytes_left_is_never_sent_again() {
+async fn a_code_that_may_have_arrived_is_never_resent() {
     let half = ok("text/plain", GRANTED.as_bytes())[..120].to_vec();
     for reply in [
         Reply::Bytes(Vec::new()),
@@ -99,7 +99,7 @@ async fn a_code_whose_bytes_left_is_never_sent_again() {
 }
 
 #[tokio::test]
-async fn a_code_that_never_left_is_tried_again() {
+async fn a_code_that_was_not_sent_is_retried() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -120,7 +120,7 @@ async fn a_code_that_never_left_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_held_against_a_login_is_told_apart_and_comes_with_a_hint() {
+async fn each_login_refusal_is_distinguished_and_has_a_hint() {
     for (errcode, refused) in [
         (40029, LoginRefusal::InvalidCode),
         (40163, LoginRefusal::UsedCode),
@@ -137,7 +137,7 @@ async fn what_is_held_against_a_login_is_told_apart_and_comes_with_a_hint() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_the_operators_business() {
+async fn a_wrong_secret_is_a_configuration_error() {
     for errcode in [40001, 40013, 40125] {
         let (outcome, requests) = log_in([refusal(errcode)]).await;
         let error = outcome.unwrap_err();

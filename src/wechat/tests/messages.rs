@@ -84,7 +84,7 @@ pub(super) fn body(request: &str) -> &str {
 }
 
 #[tokio::test]
-async fn a_message_goes_out_byte_for_byte_and_without_what_it_has_not() {
+async fn a_message_is_sent_byte_for_byte_without_absent_fields() {
     const DATA: &str = r##""data":{"first":{"value":"您好","color":"#173177"},"thing1":{"value":"巧克力 \"甜\""}}"##;
     const BARE: &str = r#""data":{"first":{"value":"您好"},"thing1":{"value":"巧克力 \"甜\""}}"#;
     const TO: &str =
@@ -103,7 +103,7 @@ async fn a_message_goes_out_byte_for_byte_and_without_what_it_has_not() {
 }
 
 #[tokio::test]
-async fn what_a_message_opens_goes_out_with_it() {
+async fn link_page_and_mini_program_fields_are_sent() {
     let server = Server::answering([json(SENT)]).await;
     let account = account(&server.base_url);
     let (touser, template_id, data) = (&touser(), &template_id(), &BTreeMap::new());
@@ -136,7 +136,7 @@ async fn what_a_message_opens_goes_out_with_it() {
 }
 
 #[tokio::test]
-async fn the_number_of_a_message_is_read_to_its_last_digit() {
+async fn a_msgid_is_read_without_losing_digits() {
     for (kind, number, msgid) in [
         (Send::Template, r#","msgid":3600000000000000123"#, Some(3_600_000_000_000_000_123)),
         (Send::Template, r#","msgid":"3600000000000000123""#, Some(3_600_000_000_000_000_123)),
@@ -152,7 +152,7 @@ async fn the_number_of_a_message_is_read_to_its_last_digit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_say_that_it_was_taken_is_not_understood() {
+async fn a_send_response_without_confirmation_is_undecodable() {
     for (kind, answer) in [
         (Send::Template, r#"{"errcode":0,"errmsg":"ok"}"#),
         (Send::Template, r#"{"errcode":0,"msgid":0}"#),
@@ -171,7 +171,7 @@ async fn an_answer_that_does_not_say_that_it_was_taken_is_not_understood() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_which_value_it_is_about_whatever_the_values_are() {
+async fn a_refusal_names_the_invalid_field_whatever_the_values_are() {
     let errmsg = "argument invalid! data.thing1.value invalid rid: 64f0a1b2-0c3d4e5f-11223344";
     let (touser, template_id) = (&touser(), &template_id());
     for text in ["thing1", "value", "data", "1", "i", "thing1.value", "argument", "id: 6", ""] {
@@ -188,7 +188,7 @@ async fn a_refusal_says_which_value_it_is_about_whatever_the_values_are() {
 }
 
 #[tokio::test]
-async fn what_an_errcode_means_depends_on_what_is_sent() {
+async fn an_errcodes_class_depends_on_the_message_kind() {
     for (kind, errcode, class) in [
         (Send::Template, 40013, Class::Caller),
         (Send::Subscribe, 40013, Class::Config),

@@ -12,7 +12,7 @@ fn dated(date: &str, body: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn whoever_refuses_a_call_without_a_token_is_wechat() {
+async fn a_server_that_refuses_a_missing_token_is_recognized_as_wechat() {
     let server = Server::answering([json(REFUSAL)]).await;
     let probe = client(&server.base_url).probe().await;
     assert!(probe.answer.is_ok(), "{probe:?}");
@@ -21,7 +21,7 @@ async fn whoever_refuses_a_call_without_a_token_is_wechat() {
 }
 
 #[tokio::test]
-async fn whoever_answers_otherwise_is_not() {
+async fn a_server_with_any_other_response_is_not_wechat() {
     for (reply, class) in [
         (json("<html>Sign in to the hotel's network</html>"), Class::Undecodable),
         (status("404 Not Found"), Class::Config),
@@ -35,7 +35,7 @@ async fn whoever_answers_otherwise_is_not() {
 }
 
 #[tokio::test]
-async fn the_servers_clock_is_read_from_any_answer() {
+async fn the_server_time_is_read_from_any_response() {
     let date = "Sun, 22 Nov 2026 03:13:58 GMT";
     for reply in [dated(date, REFUSAL), dated(date, "no JSON")] {
         let server = Server::answering([reply]).await;
@@ -47,7 +47,7 @@ async fn the_servers_clock_is_read_from_any_answer() {
 }
 
 #[tokio::test]
-async fn a_name_leads_to_addresses_and_an_address_is_no_name() {
+async fn only_a_host_name_is_resolved_to_addresses() {
     let resolved = client("http://localhost:9").resolve().await.unwrap();
     assert_eq!(resolved.name, "localhost");
     assert!(resolved.addresses.unwrap().iter().all(|address| address.is_loopback()));
@@ -56,7 +56,7 @@ async fn a_name_leads_to_addresses_and_an_address_is_no_name() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_an_outage() {
+async fn a_refused_connection_is_reported_by_the_probe() {
     let probe = client("http://127.0.0.1:1").probe().await;
     let Err(Error::Transport { fault, .. }) = probe.answer else { panic!("{probe:?}") };
     assert_eq!(fault.to_string(), "the connection was refused");

@@ -19,7 +19,7 @@ use crate::model::AppId;
 const STALE: &str = r#"{"errcode":42001,"errmsg":"access_token expired"}"#;
 
 #[tokio::test]
-async fn a_message_is_sent_once_whatever_becomes_of_it() {
+async fn a_failed_send_is_never_repeated() {
     let half = ok("text/plain", SENT.as_bytes())[..120].to_vec();
     for (reply, may_have_arrived) in [
         (json(r#"{"errcode":-1,"errmsg":"system error"}"#), false),
@@ -45,7 +45,7 @@ async fn a_message_is_sent_once_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_replaced_once_and_the_message_sent_once_more() {
+async fn a_refused_token_is_replaced_once_and_the_message_resent() {
     for (kind, call) in SENDS {
         let server = Server::answering([json(STALE), json(SENT)]).await;
         let account = account_of(
@@ -71,7 +71,7 @@ async fn a_refused_token_is_replaced_once_and_the_message_sent_once_more() {
 }
 
 #[tokio::test]
-async fn a_busy_wechat_gets_fewer_messages_at_once() {
+async fn a_busy_response_reduces_concurrency() {
     let server = Server::answering([status("503 Busy")]).await;
     let concurrency = ConcurrencyLimit::new(16);
     let tokens = Tokens::starting_with("token");
@@ -81,7 +81,7 @@ async fn a_busy_wechat_gets_fewer_messages_at_once() {
 }
 
 #[tokio::test]
-async fn two_messages_to_one_person_at_once_say_nothing_of_how_busy_wechat_is() {
+async fn a_concurrent_send_error_does_not_reduce_concurrency() {
     let refused = json(r#"{"errcode":43108,"errmsg":"concurrent send"}"#);
     let server = Server::answering([refused]).await;
     let concurrency = ConcurrencyLimit::new(16);
@@ -120,7 +120,7 @@ impl TokenSource for NoReplacement {
 }
 
 #[tokio::test]
-async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
+async fn a_message_that_misses_its_deadline_is_reported_as_not_sent() {
     let (touser, template_id) = ("oA".parse().unwrap(), "T1".parse().unwrap());
     let data = BTreeMap::new();
     let (url, miniprogram, client_msg_id) = (None, None, None);
@@ -156,7 +156,7 @@ async fn what_has_to_wait_too_long_before_it_leaves_was_not_sent() {
 }
 
 #[tokio::test]
-async fn a_message_that_never_left_cannot_have_arrived() {
+async fn a_message_without_a_connection_cannot_have_arrived() {
     for base_url in ["http://127.0.0.1:1", "https://wechat.invalid"] {
         let error = send(Send::Template, &account(base_url)).await.unwrap_err();
         assert!(!error.may_have_arrived(), "{error:?}");

@@ -35,7 +35,7 @@ pub(super) fn template(content: &str) -> Template {
 }
 
 #[tokio::test]
-async fn templates_are_read_with_their_lines() {
+async fn templates_are_decoded_with_their_content() {
     let answer = format!(
         r#"{{"template_list":[{{"template_id":"{ID}","title":"领取奖金提醒","primary_industry":"IT科技",
         "content":"{{{{result.DATA}}}}\n\n领奖金额:{{{{withdrawMoney.DATA}}}}","example":"a\n\u0007b"}},
@@ -55,7 +55,7 @@ async fn templates_are_read_with_their_lines() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_no_templates_is_not_taken_for_it() {
+async fn a_malformed_template_list_is_not_an_empty_list() {
     for answer in ["{}", "[]", OK, r#"{"template_list":null}"#, r#"{"template_list":"x"}"#] {
         let (account, _server) = at([json(answer)]).await;
         let error = account.templates().await.unwrap_err();
@@ -66,7 +66,7 @@ async fn what_only_looks_like_no_templates_is_not_taken_for_it() {
 }
 
 #[test]
-fn the_keys_of_a_template_are_found_in_their_order() {
+fn template_keys_are_found_in_order() {
     for (content, keys) in [
         (
             "{{first.DATA}}\n订单:{{keyword1.DATA}}\n{{remark.DATA}}",
@@ -89,7 +89,7 @@ fn the_keys_of_a_template_are_found_in_their_order() {
 }
 
 #[tokio::test]
-async fn industries_are_read_where_they_are_set() {
+async fn industries_are_decoded_if_they_are_set() {
     let industry = |first: &str, second: &str| {
         Some(Industry { first_class: first.to_owned(), second_class: second.to_owned() })
     };
@@ -110,7 +110,7 @@ async fn industries_are_read_where_they_are_set() {
 }
 
 #[tokio::test]
-async fn an_official_accounts_templates_and_industries_are_changed_as_asked() {
+async fn official_account_templates_and_industries_are_changed() {
     let added = format!(r#"{{"errcode":0,"errmsg":"ok","template_id":"{ID}"}}"#);
     for (keywords, body) in [
         (vec![], r#"{"template_id_short":"TM00015"}"#),
@@ -138,7 +138,7 @@ async fn an_official_accounts_templates_and_industries_are_changed_as_asked() {
 }
 
 #[tokio::test]
-async fn a_mini_programs_templates_are_read_even_where_wechat_hides_their_lines() {
+async fn mini_program_templates_are_decoded_even_without_content() {
     let answer = format!(
         r#"{{"errcode":0,"errmsg":"ok","data":[
         {{"priTmplId":"{ID}","title":"报名结果通知","content":"会议时间:{{{{date2.DATA}}}}\n","example":"会议时间:2016年\n",
@@ -164,7 +164,7 @@ async fn a_mini_programs_templates_are_read_even_where_wechat_hides_their_lines(
 }
 
 #[tokio::test]
-async fn what_was_read_is_asked_for_again_and_what_was_changed_is_not() {
+async fn a_failed_read_is_retried_and_a_failed_change_is_not() {
     let bad = || status("502 Bad Gateway");
     let (account, server) = at([bad(), json(r#"{"template_list":[]}"#)]).await;
     account.templates().await.unwrap();
@@ -187,7 +187,7 @@ async fn what_was_read_is_asked_for_again_and_what_was_changed_is_not() {
 }
 
 #[tokio::test]
-async fn a_retired_call_says_what_took_its_place() {
+async fn a_retired_call_names_its_replacement() {
     for errcode in [45103, 46101, 45109] {
         let refusal = format!(r#"{{"errcode":{errcode},"errmsg":"unsupported"}}"#);
         let (account, _server) = at([json(refusal)]).await;

@@ -87,7 +87,7 @@ fn assert_refused(outcome: Result<u64, Error>, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_certificate_of_a_known_authority_is_trusted() {
+async fn a_certificate_from_a_trusted_authority_is_accepted() {
     let (root, key) = (authority(), KeyPair::generate().unwrap());
     let certificate = params("127.0.0.1").signed_by(&key, &root).unwrap();
     assert_eq!(list(certificate.into(), &key, &root).await.unwrap(), 7);
@@ -127,7 +127,7 @@ async fn a_self_signed_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn an_authority_that_vouches_for_itself_is_refused() {
+async fn a_self_signed_ca_certificate_is_refused() {
     let (root, key) = (authority(), KeyPair::generate().unwrap());
     let mut params = params("127.0.0.1");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -137,7 +137,7 @@ async fn an_authority_that_vouches_for_itself_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_wants_to_know_us_may_have_heard_the_request() {
+async fn a_server_requiring_a_client_certificate_may_have_received_it() {
     let (root, key) = (authority(), KeyPair::generate().unwrap());
     let certificate = params("127.0.0.1").signed_by(&key, &root).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -158,7 +158,7 @@ async fn a_server_that_wants_to_know_us_may_have_heard_the_request() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_has_heard_nothing() {
+async fn a_server_without_tls_cannot_have_received_the_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

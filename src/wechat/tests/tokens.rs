@@ -26,7 +26,7 @@ async fn stable_token(
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_with_the_secret_in_the_body() {
+async fn a_token_request_sends_the_secret_in_the_body() {
     let reply = json(r#"{"access_token":"70_aBc-dEf","expires_in":7200}"#);
     let (outcome, requests) = stable_token(reply, false).await;
     let granted = outcome.unwrap();
@@ -41,7 +41,7 @@ async fn a_token_is_asked_for_with_the_secret_in_the_body() {
 }
 
 #[tokio::test]
-async fn a_grant_without_a_token_is_no_grant() {
+async fn a_token_response_without_a_valid_token_is_rejected() {
     for body in [
         "{}",
         r#"{"access_token":" ","expires_in":7200}"#,
@@ -53,7 +53,7 @@ async fn a_grant_without_a_token_is_no_grant() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_stops_at_once_and_says_where_to_reset_it() {
+async fn a_wrong_secret_is_not_retried_and_hints_at_a_reset() {
     for errcode in [40001, 40125] {
         let reply = json(format!(r#"{{"errcode":{errcode},"errmsg":"invalid appsecret"}}"#));
         let (outcome, requests) = stable_token(reply, false).await;
@@ -64,7 +64,7 @@ async fn a_wrong_secret_stops_at_once_and_says_where_to_reset_it() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_allowed_is_named() {
+async fn a_blocked_ip_address_is_named_in_the_hint() {
     let reply = json(
         r#"{"errcode":40164,"errmsg":"invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 64f0a1b2-0c3d4e5f-11223344"}"#,
     );
@@ -75,7 +75,7 @@ async fn an_address_that_is_not_allowed_is_named() {
 }
 
 #[tokio::test]
-async fn a_forced_refresh_is_never_repeated() {
+async fn a_forced_refresh_is_never_retried() {
     let busy = json(r#"{"errcode":-1,"errmsg":"system error"}"#);
     let (outcome, requests) = stable_token(busy.clone(), true).await;
     assert_eq!((outcome.unwrap_err().class(), requests.len()), (Class::Transient, 1));
@@ -84,7 +84,7 @@ async fn a_forced_refresh_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_replaced_and_the_call_repeated() {
+async fn a_refused_token_is_replaced_and_the_call_retried() {
     let server = Server::answering([json(STALE), json(EMPTY)]).await;
     let tokens = Tokens::starting_with("a");
     let account = account_of(client(&server.base_url), tokens, ConcurrencyLimit::new(1));
@@ -109,7 +109,7 @@ async fn calls_refused_together_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_always_refused_ends_after_one_replacement() {
+async fn a_token_that_is_always_refused_is_replaced_only_once() {
     let server = Server::answering([json(STALE)]).await;
     let tokens = Tokens::starting_with("a");
     let account = account_of(client(&server.base_url), tokens, ConcurrencyLimit::new(1));

@@ -20,7 +20,7 @@ async fn list(replies: impl IntoIterator<Item = Reply>) -> (Result<u64, Error>, 
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_in_the_middle_of_an_answer_is_tried_again() {
+async fn a_connection_that_breaks_during_a_response_is_retried() {
     let half = ok("application/json", PAGE.as_bytes())[..150].to_vec();
     for broken in [Reply::Bytes(half.clone()), Reply::Reset(half), Reply::Reset(Vec::new())] {
         let (outcome, requests) = list([broken, json(PAGE)]).await;
@@ -29,13 +29,13 @@ async fn a_connection_that_breaks_in_the_middle_of_an_answer_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_answer_in_single_bytes_is_read() {
+async fn a_response_sent_byte_by_byte_is_read() {
     let (outcome, requests) = list([Reply::Slowly(ok("application/json", PAGE.as_bytes()))]).await;
     assert_eq!((outcome.unwrap(), requests), (1, 1));
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_read() {
+async fn a_compressed_response_is_read() {
     // {"total":0,"count":0,"next_openid":""}
     let body = [
         31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 42, 201, 47, 73, 204, 81, 178, 50, 208, 81, 74,
@@ -52,7 +52,7 @@ async fn a_compressed_answer_is_read() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_asked_for_once_more() {
+async fn a_response_that_is_not_json_is_retried_once() {
     for body in [&PAGE[..40], "<html>busy</html>", ""] {
         let (outcome, requests) = list([json(body)]).await;
         let error = outcome.unwrap_err();
@@ -64,21 +64,21 @@ async fn what_is_no_json_is_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn an_oversized_response_is_not_read_to_its_end() {
     let (outcome, _) = list([json(vec![b' '; 9 * 1024 * 1024])]).await;
     let error = outcome.unwrap_err();
     assert!(matches!(error, Error::Transport { fault: TransportError::TooLong, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_gateway_that_fails_for_a_while_is_waited_for() {
+async fn temporary_gateway_failures_are_retried() {
     let bad = || status("502 Bad Gateway");
     let (outcome, requests) = list([bad(), bad(), bad(), json(PAGE)]).await;
     assert_eq!((outcome.unwrap(), requests), (1, 4));
 }
 
 #[tokio::test]
-async fn a_busy_wechat_is_given_up_after_five_repetitions_and_gets_fewer_calls_at_once() {
+async fn a_busy_response_is_retried_five_times_and_reduces_concurrency() {
     for busy in [json(r#"{"errcode":-1,"errmsg":"system error"}"#), status("503 Busy")] {
         let server = Server::answering([busy]).await;
         let concurrency = ConcurrencyLimit::new(16);
@@ -91,7 +91,7 @@ async fn a_busy_wechat_is_given_up_after_five_repetitions_and_gets_fewer_calls_a
 }
 
 #[tokio::test]
-async fn the_limit_per_minute_is_waited_out() {
+async fn a_minute_rate_limit_is_retried() {
     let limited = json(r#"{"errcode":45011,"errmsg":"api minute-quota reach limit"}"#);
     let (outcome, requests) = list([limited.clone(), json(PAGE)]).await;
     assert_eq!((outcome.unwrap(), requests), (1, 2));
@@ -100,7 +100,7 @@ async fn the_limit_per_minute_is_waited_out() {
 }
 
 #[tokio::test]
-async fn what_no_repetition_mends_is_not_repeated() {
+async fn permanent_errors_are_not_retried() {
     for (reply, class) in [
         (json(r#"{"errcode":45009,"errmsg":"reach max api daily quota limit"}"#), Class::Quota),
         (json(r#"{"errcode":48001,"errmsg":"api unauthorized rid: 1a-2b-3c"}"#), Class::Config),
@@ -114,7 +114,7 @@ async fn what_no_repetition_mends_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn silence_ends_at_the_deadline() {
+async fn a_missing_response_times_out() {
     let server = Server::answering([Reply::Silence]).await;
     let mut options = super::options(&server.base_url);
     options.timeout = Duration::from_millis(50);
@@ -127,7 +127,7 @@ async fn silence_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_keeps_us_from_the_server_is_said_in_words() {
+async fn a_connection_failure_is_described_with_a_hint() {
     for (base_url, reason) in [
         ("http://127.0.0.1:1", "the connection was refused"),
         ("https://wechat.invalid", "the server's name could not be resolved"),
@@ -139,7 +139,7 @@ async fn what_keeps_us_from_the_server_is_said_in_words() {
 }
 
 #[tokio::test]
-async fn a_body_goes_out_whole_and_with_its_length() {
+async fn a_request_body_is_sent_with_its_content_length() {
     let server = Server::answering([json(r#"{"user_info_list":[]}"#)]).await;
     let base_url = format!("{}/gateway/", server.base_url);
     let openid = "oTESTopenid01".parse().unwrap();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn permits_come_back_one_by_one_after_successes() {
+    async fn permits_are_restored_one_by_one_after_successes() {
         let concurrency = ConcurrencyLimit::new(4);
         concurrency.acquire().await.finish(Signal::Busy);
         assert_eq!(concurrency.limit(), 2);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn permits_in_use_when_the_limit_is_halved_are_discarded_when_their_calls_end() {
+    async fn excess_permits_are_discarded_when_their_calls_end() {
         let concurrency = ConcurrencyLimit::new(4);
         let mut taken = permits(&concurrency, 4).await;
         taken.remove(0).finish(Signal::Busy);

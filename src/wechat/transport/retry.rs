@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_and_end() {
+    fn pauses_double_and_are_limited_in_number() {
         assert_eq!(pauses(Class::Transient, 1.0), [200, 400, 800, 1600, 3200]);
         assert_eq!(pauses(Class::Transient, 0.0), [0; 5]);
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_chance_is_repeated_once_and_what_is_not_never() {
+    fn undecodable_responses_are_retried_once_and_permanent_errors_never() {
         assert_eq!(pauses(Class::Undecodable, 1.0), [200]);
         assert_eq!(pauses(Class::Unknown, 1.0), [200]);
         for class in [Class::Token, Class::Quota, Class::Config, Class::Caller, Class::Person] {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_per_minute_is_waited_out() {
+    fn a_rate_limited_call_waits_for_the_next_minute() {
         let policy = RetryPolicy::default();
         assert_eq!(policy.next_minute(at(1_700_000_045), 0.0), Duration::from_secs(55));
         assert_eq!(policy.next_minute(at(1_700_000_045), 1.0), Duration::from_secs(61));

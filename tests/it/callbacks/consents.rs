@@ -34,7 +34,7 @@ impl TestApp {
 
 #[rstest]
 #[tokio::test]
-async fn answers_and_changes_are_kept_by_account_person_and_template(
+async fn consents_are_stored_by_account_user_and_template(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(CallbackFormat::Xml, CallbackFormat::Json)] format: CallbackFormat,
     #[values(true, false)] in_mini_program: bool,
@@ -65,7 +65,7 @@ async fn answers_and_changes_are_kept_by_account_person_and_template(
 
 #[rstest]
 #[tokio::test]
-async fn a_late_or_repeated_word_does_not_undo_a_newer_one(
+async fn a_late_or_repeated_consent_event_does_not_replace_a_newer_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -83,7 +83,7 @@ async fn a_late_or_repeated_word_does_not_undo_a_newer_one(
 
 #[rstest]
 #[tokio::test]
-async fn who_was_erased_is_back_once_they_answer_and_not_by_an_old_answer_or_a_setting(
+async fn an_erased_user_is_readmitted_only_by_a_new_consent_answer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

@@ -23,7 +23,7 @@ fn stranger(world: &Sandbox) -> (u64, String) {
 
 #[rstest]
 #[tokio::test]
-async fn who_follows_is_known_with_their_unionid_at_once(
+async fn a_new_follower_is_stored_with_its_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -39,7 +39,7 @@ async fn who_follows_is_known_with_their_unionid_at_once(
 
 #[rstest]
 #[tokio::test]
-async fn who_leaves_is_marked_and_keeps_the_unionid(
+async fn an_unfollow_event_marks_the_follower_and_keeps_the_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -82,7 +82,7 @@ async fn an_event_is_handled_once_by_all_replicas_and_after_a_restart(
 
 #[rstest]
 #[tokio::test]
-async fn a_late_event_does_not_undo_a_newer_one(
+async fn a_late_event_does_not_replace_a_newer_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -96,7 +96,7 @@ async fn a_late_event_does_not_undo_a_newer_one(
 
 #[rstest]
 #[tokio::test]
-async fn of_a_follow_and_a_departure_in_one_second_wechat_knows_the_last(
+async fn a_follow_and_unfollow_in_one_second_are_resolved_by_profile(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -112,7 +112,7 @@ async fn of_a_follow_and_a_departure_in_one_second_wechat_knows_the_last(
 
 #[rstest]
 #[tokio::test]
-async fn an_event_during_a_crawl_wins_over_the_page(
+async fn an_event_during_a_sync_takes_precedence_over_the_page(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -131,7 +131,7 @@ async fn an_event_during_a_crawl_wins_over_the_page(
 }
 
 #[tokio::test]
-async fn who_is_said_not_to_follow_right_after_following_is_not_taken_for_gone() {
+async fn an_unsubscribed_profile_right_after_a_follow_is_checked_again() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let _checks = app.run_profile_checks();
@@ -150,7 +150,7 @@ async fn who_is_said_not_to_follow_right_after_following_is_not_taken_for_gone()
 }
 
 #[tokio::test]
-async fn a_unionid_that_comes_late_is_asked_for_again() {
+async fn a_missing_unionid_is_fetched_again_later() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let (person, openid) = stranger(&world);
@@ -178,7 +178,7 @@ async fn make_due(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn a_profile_that_wechat_is_too_busy_for_is_asked_again() {
+async fn a_profile_check_is_retried_while_wechat_is_busy() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let (person, openid) = stranger(&world);
@@ -197,7 +197,7 @@ async fn a_profile_that_wechat_is_too_busy_for_is_asked_again() {
 
 #[rstest]
 #[tokio::test]
-async fn who_withdraws_is_forgotten_in_every_account_and_not_brought_back_by_a_crawl(
+async fn a_withdrawal_erases_the_user_in_all_accounts_despite_syncs(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(true, false)] cancels: bool,
 ) {
@@ -235,7 +235,7 @@ fn cancelled(openid: &str, unionid: &str, appid: &str) -> Event {
 
 #[rstest]
 #[tokio::test]
-async fn who_withdraws_is_looked_for_in_the_account_that_the_event_names(
+async fn a_withdrawal_applies_to_the_account_named_in_the_event(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -251,7 +251,7 @@ async fn who_withdraws_is_looked_for_in_the_account_that_the_event_names(
 
 #[rstest]
 #[tokio::test]
-async fn who_withdrew_under_two_names_is_back_under_both_once_they_act_under_one(
+async fn activity_readmits_an_erased_user_under_openid_and_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -268,7 +268,7 @@ async fn who_withdrew_under_two_names_is_back_under_both_once_they_act_under_one
 }
 
 #[tokio::test]
-async fn an_event_from_before_the_erasure_brings_nobody_back() {
+async fn an_event_older_than_the_erasure_does_not_readmit_the_user() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -282,7 +282,7 @@ async fn an_event_from_before_the_erasure_brings_nobody_back() {
 
 #[rstest]
 #[tokio::test]
-async fn many_events_of_one_person_at_once_are_all_taken(
+async fn many_concurrent_events_of_one_user_are_all_handled(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -313,7 +313,7 @@ async fn many_events_of_one_person_at_once_are_all_taken(
 }
 
 #[tokio::test]
-async fn an_event_of_no_moment_is_refused() {
+async fn an_event_without_a_valid_time_is_rejected() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let envelope = world.main().envelope(Event::unsubscribe(3).at(i64::MAX)).unwrap();
@@ -322,7 +322,7 @@ async fn an_event_of_no_moment_is_refused() {
 }
 
 #[tokio::test]
-async fn a_message_of_somebody_unknown_has_them_looked_up() {
+async fn a_message_from_an_unknown_user_triggers_a_profile_check() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let _checks = app.run_profile_checks();
@@ -332,7 +332,7 @@ async fn a_message_of_somebody_unknown_has_them_looked_up() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_knows_is_acknowledged() {
+async fn an_unknown_event_or_receipt_is_acknowledged() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     app.receive_event(&world.main(), Event::named(3, "brand_new_event")).await;
@@ -341,7 +341,7 @@ async fn an_event_that_nobody_knows_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_letter_for_another_account_is_a_forgery() {
+async fn an_altered_push_or_one_for_another_account_is_rejected() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let envelope = world.main().envelope(Event::unsubscribe(3)).unwrap();

@@ -26,7 +26,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_never_understood_is_left_to_the_nightly_crawl() {
+async fn a_profile_that_stays_undecodable_is_left_to_the_nightly_sync() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let person = world.main().join(1).start;
@@ -44,7 +44,7 @@ async fn an_answer_that_is_never_understood_is_left_to_the_nightly_crawl() {
 }
 
 #[tokio::test]
-async fn while_wechat_refuses_every_call_the_others_are_not_tried() {
+async fn profile_checks_stop_while_the_quota_is_exhausted() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let quota = world.fail(Call::UserInfo, When::Always, Fault::Errcode(45009));
@@ -59,7 +59,7 @@ async fn while_wechat_refuses_every_call_the_others_are_not_tried() {
 }
 
 #[tokio::test]
-async fn one_account_that_waits_for_wechat_does_not_keep_the_others_waiting() {
+async fn a_slow_profile_check_does_not_block_other_accounts() {
     let second = "wx0a00000000000002";
     let mut options = Options::with_followers(10);
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -85,7 +85,7 @@ async fn one_account_that_waits_for_wechat_does_not_keep_the_others_waiting() {
 
 #[rstest]
 #[tokio::test]
-async fn who_writes_a_lot_is_not_asked_for_each_time(
+async fn repeated_messages_from_one_user_cause_one_profile_check(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

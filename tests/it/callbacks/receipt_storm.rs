@@ -39,7 +39,7 @@ async fn is_delivered(store: &Store, id: &MessageId) -> bool {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_at_once_each_is_committed_before_it_is_acknowledged(
+async fn concurrent_receipts_are_committed_before_they_are_acknowledged(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -63,7 +63,7 @@ async fn of_many_at_once_each_is_committed_before_it_is_acknowledged(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledged(
+async fn a_database_outage_loses_no_acknowledged_receipt(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(ProxyMode::Close, ProxyMode::Blackhole)] how: ProxyMode,
 ) {
@@ -106,7 +106,7 @@ async fn a_database_that_goes_away_amid_the_storm_loses_none_that_was_acknowledg
 
 #[rstest]
 #[tokio::test]
-async fn where_one_part_cannot_be_written_none_is_and_all_are_told_so(
+async fn a_partly_failed_receipt_is_rolled_back_and_not_acknowledged(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

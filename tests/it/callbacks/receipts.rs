@@ -41,11 +41,11 @@ impl TestApp {
 #[rstest]
 #[case::delivered("success", Delivered, None)]
 #[case::blocked("failed:user block", Failed, Some("failed:user block"))]
-#[case::with_a_blank("failed: system failed", Failed, Some("failed:system failed"))]
-#[case::limited("failed:freq limit", Failed, Some("failed:freq limit"))]
-#[case::new("cancelled", Failed, Some("cancelled"))]
+#[case::with_a_space("failed: system failed", Failed, Some("failed:system failed"))]
+#[case::frequency_limited("failed:freq limit", Failed, Some("failed:freq limit"))]
+#[case::unknown_status("cancelled", Failed, Some("cancelled"))]
 #[tokio::test]
-async fn a_receipt_ends_its_message_and_says_nothing_of_following(
+async fn a_receipt_ends_its_message_and_leaves_the_follower_unchanged(
     #[case] status: &str,
     #[case] state: MessageState,
     #[case] reason: Option<&str>,
@@ -71,7 +71,7 @@ async fn a_receipt_ends_its_message_and_says_nothing_of_following(
 
 #[rstest]
 #[tokio::test]
-async fn the_first_receipt_stands_and_repetitions_change_nothing(
+async fn the_first_receipt_is_final(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -93,7 +93,7 @@ async fn the_first_receipt_stands_and_repetitions_change_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn a_receipt_before_the_answer_is_kept_and_taken_by_the_sender_however_often_it_came(
+async fn an_early_receipt_is_kept_and_taken_once_by_the_sender(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -117,7 +117,7 @@ async fn a_receipt_before_the_answer_is_kept_and_taken_by_the_sender_however_oft
 
 #[rstest]
 #[tokio::test]
-async fn a_message_still_queued_is_ended_too_and_not_sent_again(
+async fn a_receipt_ends_a_queued_message_and_prevents_its_retry(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -132,7 +132,7 @@ async fn a_message_still_queued_is_ended_too_and_not_sent_again(
 
 #[rstest]
 #[tokio::test]
-async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
+async fn unmatched_receipts_are_matched_to_messages_later(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -170,7 +170,7 @@ async fn receipts_and_sends_that_pass_each_other_are_joined_afterwards(
 /// Not on SQLite, where one transaction waits for the other.
 #[rstest]
 #[tokio::test]
-async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afterwards(
+async fn a_receipt_during_the_commit_of_its_message_is_matched_later(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -197,7 +197,7 @@ async fn a_receipt_that_comes_while_the_answer_is_being_committed_is_joined_afte
 
 #[rstest]
 #[tokio::test]
-async fn a_message_whose_answer_was_lost_gets_the_receipt_that_can_be_no_others(
+async fn a_message_without_msgid_gets_only_an_unambiguous_receipt(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(20).await;
@@ -241,7 +241,7 @@ async fn a_message_whose_answer_was_lost_gets_the_receipt_that_can_be_no_others(
 }
 
 #[tokio::test]
-async fn a_receipt_of_days_ago_changes_nothing() {
+async fn a_receipt_older_than_two_days_is_ignored() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let main = world.main();
@@ -258,7 +258,7 @@ async fn a_receipt_of_days_ago_changes_nothing() {
 
 #[rstest]
 #[tokio::test]
-async fn receipts_of_other_systems_messages_are_forgotten_after_three_days(
+async fn unmatched_receipts_are_deleted_after_three_days(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -275,7 +275,7 @@ async fn receipts_of_other_systems_messages_are_forgotten_after_three_days(
 
 #[rstest]
 #[tokio::test]
-async fn subscribe_messages_are_ended_in_the_same_way(
+async fn subscribe_message_receipts_end_their_messages(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(true, false)] by_mini_program: bool,
 ) {
@@ -296,7 +296,7 @@ async fn subscribe_messages_are_ended_in_the_same_way(
 
 #[rstest]
 #[tokio::test]
-async fn nothing_is_kept_of_who_was_erased(
+async fn no_receipt_of_an_erased_user_is_kept(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

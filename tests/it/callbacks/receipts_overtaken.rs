@@ -14,7 +14,7 @@ const MSGID: i64 = 4_000_000_000_000_000_001;
 /// Not on SQLite, where nothing is committed while another transaction writes.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_committed_receipt_is_acknowledged_though_joining_it_has_to_wait(
+async fn a_committed_receipt_is_acknowledged_even_if_matching_is_blocked(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

@@ -61,7 +61,7 @@ async fn wait_for_mirror(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_replayed_a_thousand_times_is_handled_once_and_always_acknowledged(
+async fn a_push_replayed_a_thousand_times_is_handled_once_and_acknowledged(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -103,7 +103,7 @@ async fn a_push_replayed_a_thousand_times_is_handled_once_and_always_acknowledge
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_replayed_a_thousand_times_ends_its_message_once_and_is_always_acknowledged(
+async fn a_receipt_replayed_a_thousand_times_ends_its_message_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

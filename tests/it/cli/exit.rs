@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::Value;
 use unionid_bridge::sandbox::{Call, Sandbox};
 
-use crate::harness::{Bridge, run_sync, stderr, world_of_pages};
+use crate::harness::{Bridge, eventually, run_sync, stderr, world_of_pages};
 
 /// Runs a command that must exit with `code`. Returns its stderr.
 async fn stderr_of(bridge: &Bridge, arguments: &[&str], code: i32) -> String {
@@ -20,7 +20,7 @@ fn assert_contains(text: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_spent_quota_pauses_with_75_and_the_run_goes_on_after_the_reset() {
+async fn an_exhausted_quota_exits_with_75_and_the_run_resumes_after_the_reset() {
     let world = world_of_pages(4, 500).await;
     world.main().set_quota(Call::UserInfoBatchget, Some(12));
     let bridge = Bridge::against(&world, "");
@@ -42,13 +42,13 @@ async fn a_spent_quota_pauses_with_75_and_the_run_goes_on_after_the_reset() {
 }
 
 #[tokio::test]
-async fn another_process_at_work_is_left_alone_with_75() {
+async fn sync_exits_with_75_while_another_process_syncs_the_account() {
     let world = world_of_pages(4, 500).await;
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 1");
     let mut first = bridge.command(&["sync"]);
     first.env("FAILPOINTS", "sync.listed=sleep(2500)");
     let mut first = first.spawn().unwrap();
-    while bridge.json(&["runs", "list"]).await[0]["pages"] != 4 {}
+    eventually("four pages", async || bridge.json(&["runs", "list"]).await[0]["pages"] == 4).await;
     let text = stderr_of(&bridge, &["sync"], 75).await;
     assert_contains(&text, &["another process is syncing wx0a00000000000001", "hint:"]);
     assert_eq!(first.wait().await.unwrap().code(), Some(0));
@@ -57,7 +57,7 @@ async fn another_process_at_work_is_left_alone_with_75() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_a_matter_of_configuration() {
+async fn a_wrong_secret_exits_with_78_and_a_hint() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "")
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__SECRET", "0123456789abcdef0123456789abcdef");
@@ -67,7 +67,7 @@ async fn a_wrong_secret_is_a_matter_of_configuration() {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_printed_for_the_whitelist() {
+async fn a_rejected_ip_address_is_printed_for_the_whitelist() {
     let world = Sandbox::with_followers(100).await.unwrap();
     world.main().refuse_address(true);
     let bridge = Bridge::against(&world, "");
@@ -76,7 +76,7 @@ async fn a_refused_address_is_printed_for_the_whitelist() {
 }
 
 #[tokio::test]
-async fn a_missing_permission_fails_the_run_and_loses_nothing() {
+async fn a_missing_permission_fails_the_run_and_keeps_the_mirror() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = Bridge::against(&world, "");
     run_sync(&bridge).await;
@@ -89,7 +89,7 @@ async fn a_missing_permission_fails_the_run_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_account_is_answered_with_the_one_probably_meant() {
+async fn an_unknown_account_name_gets_a_suggestion() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for arguments in [&["sync", "mian"][..], &["token", "show", "mian"]] {
@@ -99,7 +99,7 @@ async fn an_unknown_account_is_answered_with_the_one_probably_meant() {
 }
 
 #[tokio::test]
-async fn all_mistakes_in_the_configuration_are_told_at_once() {
+async fn all_configuration_errors_are_reported_at_once() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "[sync]\nschedule = 'at night'\nconcurency = 4")
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__APPID", "gh_notanappid");
@@ -130,7 +130,7 @@ async fn an_unreachable_database_fails_with_a_hint(#[case] url: &str) {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_2() {
+async fn wrong_usage_exits_with_2() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for arguments in [

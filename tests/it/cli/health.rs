@@ -22,7 +22,7 @@ fn code_and_line(output: &Output) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn a_serve_that_is_well_is_found_where_the_configuration_says_that_it_listens() {
+async fn health_finds_a_healthy_serve_at_the_configured_address() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let serving = ServeProcess::start(&bridge).await;
@@ -38,7 +38,7 @@ async fn a_serve_that_is_well_is_found_where_the_configuration_says_that_it_list
 
 #[rstest]
 #[tokio::test]
-async fn without_its_database_a_serve_lives_and_is_not_well(
+async fn serve_without_its_database_is_live_but_unhealthy(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -56,7 +56,7 @@ async fn without_its_database_a_serve_lives_and_is_not_well(
 }
 
 #[tokio::test]
-async fn where_nobody_answers_or_somebody_else_does_it_fails() {
+async fn health_fails_without_an_answer_or_with_one_from_another_server() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -29,7 +29,7 @@ use crate::harness::Bridge;
 #[case("config")]
 #[case("completions")]
 #[tokio::test]
-async fn help_reads_as_before(#[case] command: &str) {
+async fn help_matches_its_snapshot(#[case] command: &str) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();

@@ -48,7 +48,7 @@ async fn a_key_is_shown_once_and_stored_as_a_digest(
 }
 
 #[tokio::test]
-async fn stdout_is_the_key_alone_so_that_a_script_can_take_it() {
+async fn keys_create_prints_only_the_key_on_stdout() {
     let bridge = bridge().await;
     let output = bridge.run(&["keys", "create", "--name", "n", "--scope", "read"]).await;
     let text = String::from_utf8(output.stdout.clone()).unwrap();
@@ -58,7 +58,7 @@ async fn stdout_is_the_key_alone_so_that_a_script_can_take_it() {
 
 #[rstest]
 #[tokio::test]
-async fn accounts_limit_and_end_are_as_asked_for(
+async fn a_key_has_the_requested_accounts_limit_and_expiry(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some((bridge, _database)) = on(backend).await else { return };
@@ -75,7 +75,7 @@ async fn accounts_limit_and_end_are_as_asked_for(
 
 #[rstest]
 #[tokio::test]
-async fn a_key_is_revoked_and_rolled_by_its_public_part(
+async fn a_key_is_revoked_and_rolled_by_its_id(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some((bridge, _database)) = on(backend).await else { return };
@@ -97,7 +97,7 @@ async fn a_key_is_revoked_and_rolled_by_its_public_part(
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_wrong_usage() {
+async fn invalid_key_options_are_rejected_and_create_no_key() {
     let bridge = bridge().await;
     for arguments in [
         &["keys", "create", "--name", "n"][..],
@@ -116,7 +116,7 @@ async fn what_makes_no_sense_is_wrong_usage() {
 }
 
 #[tokio::test]
-async fn the_document_is_printed_without_a_configuration() {
+async fn the_openapi_document_is_printed_without_a_configuration() {
     let bridge = bridge().await;
     std::fs::remove_file(bridge.folder().join("unionid-bridge.toml")).unwrap();
     let output = bridge.run(&["openapi"]).await;

@@ -13,7 +13,7 @@ fn words(owned: &[String]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_templates_of_old_say_that_they_are_withdrawn_and_what_took_their_place() {
+async fn legacy_template_commands_report_the_withdrawal_and_the_replacement() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for command in [&["list"][..], &["library"], &["keywords", "AT0002"], &["delete", "T1"]] {
@@ -58,7 +58,7 @@ async fn request(base_url: &str, method: &str, path: &str, body: Value) -> Value
 }
 
 #[tokio::test]
-async fn a_gateway_that_still_serves_the_templates_of_old_is_used_to_the_full() {
+async fn legacy_templates_work_end_to_end_with_a_gateway_that_serves_them() {
     let elsewhere = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&elsewhere, "");
     let (_child, base_url, toml) = legacy_world(&bridge).await;

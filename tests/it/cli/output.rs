@@ -10,7 +10,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn the_demo_needs_nothing_and_shows_openids_with_their_unionids() {
+async fn the_demo_needs_no_configuration_and_shows_openids_with_unionids() {
     let world = Sandbox::with_followers(10).await.unwrap();
     // The demo ignores the operator's configuration, even an invalid one.
     let bridge = Bridge::against(&world, "").with("UNIONID_BRIDGE__SYNC__SCHEDULE", "never");
@@ -95,7 +95,7 @@ async fn a_mini_program_has_a_token_too() {
 }
 
 #[tokio::test]
-async fn a_failed_refresh_keeps_the_token_that_works() {
+async fn a_failed_refresh_keeps_the_current_token() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let shown = bridge.json(&["token", "show", "main"]).await;
@@ -133,7 +133,7 @@ async fn the_configuration_is_shown_with_origins_and_without_secrets() {
 }
 
 #[tokio::test]
-async fn the_defaults_are_a_configuration_to_begin_with() {
+async fn the_default_configuration_passes_config_check() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let defaults = bridge.run(&["config", "default"]).await;

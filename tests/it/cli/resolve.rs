@@ -38,7 +38,7 @@ async fn resolve_prints_the_openid_or_the_reason() {
 }
 
 #[tokio::test]
-async fn resolve_refuses_what_names_nobody() {
+async fn resolve_rejects_invalid_arguments_with_a_hint() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for (arguments, exit, hint) in [

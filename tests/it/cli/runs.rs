@@ -17,7 +17,7 @@ async fn held(bridge: &Bridge, world: &Sandbox) -> Value {
 }
 
 #[tokio::test]
-async fn the_history_has_the_newest_run_first_and_each_as_sync_gave_it() {
+async fn runs_are_listed_newest_first_as_sync_printed_them() {
     let world = Sandbox::with_followers(200).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let (first, second) = (run_sync(&bridge).await, run_sync(&bridge).await);
@@ -36,7 +36,7 @@ async fn the_history_has_the_newest_run_first_and_each_as_sync_gave_it() {
 }
 
 #[tokio::test]
-async fn a_held_run_says_how_to_confirm_it_and_confirmed_marks_who_left() {
+async fn a_held_run_names_its_confirm_command_which_marks_the_departed() {
     let world = Sandbox::with_followers(400).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let held = held(&bridge, &world).await;
@@ -50,7 +50,7 @@ async fn a_held_run_says_how_to_confirm_it_and_confirmed_marks_who_left() {
 }
 
 #[tokio::test]
-async fn a_cancelled_run_marks_nobody_and_is_not_resumed() {
+async fn a_cancelled_run_marks_nobody_and_cannot_be_confirmed() {
     let world = Sandbox::with_followers(400).await.unwrap();
     let bridge = Bridge::against(&world, "");
     held(&bridge, &world).await;
@@ -62,7 +62,7 @@ async fn a_cancelled_run_marks_nobody_and_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_can_be_cancelled_and_the_next_one_begins_anew() {
+async fn an_interrupted_run_can_be_cancelled_and_the_next_starts_at_page_one() {
     let world = world_of_pages(4, 100).await;
     let bridge = Bridge::against(&world, SHORT_LEASE);
     crash(&bridge, "sync.page_committed=1*off->return").await;
@@ -73,7 +73,7 @@ async fn an_interrupted_run_can_be_cancelled_and_the_next_one_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_refused_decision_does_not_block_the_account() {
+async fn a_rejected_confirm_or_cancel_does_not_block_the_account() {
     let world = Sandbox::with_followers(100).await.unwrap();
     // A lease that is not released would last ten minutes.
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 600");
@@ -85,7 +85,7 @@ async fn a_refused_decision_does_not_block_the_account() {
 }
 
 #[tokio::test]
-async fn a_run_that_there_is_not_is_answered_with_where_to_look() {
+async fn an_unknown_run_id_fails_with_a_hint() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for command in ["show", "confirm", "cancel"] {

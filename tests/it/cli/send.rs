@@ -26,7 +26,7 @@ fn words(owned: &[String]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn send_has_the_official_account_write_and_says_so() {
+async fn send_sends_a_template_message_and_reports_its_msgid() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let mut arguments = to_follower(&world, 3);
@@ -46,7 +46,7 @@ async fn send_has_the_official_account_write_and_says_so() {
 }
 
 #[tokio::test]
-async fn send_tells_who_cannot_be_reached_and_what_is_wrong_before_it_sends() {
+async fn send_reports_invalid_data_and_unknown_users_without_sending() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let mut wrong = to_follower(&world, 3);
@@ -68,7 +68,7 @@ async fn send_tells_who_cannot_be_reached_and_what_is_wrong_before_it_sends() {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_or_waits_is_told_by_the_exit_code() {
+async fn the_exit_code_distinguishes_failed_and_queued_messages() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     world.main().quirk([4], Quirk::RefusesTemplates);
@@ -85,7 +85,7 @@ async fn a_message_that_fails_or_waits_is_told_by_the_exit_code() {
 }
 
 #[tokio::test]
-async fn a_message_that_may_have_arrived_has_ended_only_where_it_is_not_sent_again() {
+async fn send_exits_with_75_only_if_retries_leave_the_outcome_unknown() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     world.fail(Call::TemplateSend, 1, Fault::HttpStatus(502));
@@ -103,7 +103,7 @@ async fn a_message_that_may_have_arrived_has_ended_only_where_it_is_not_sent_aga
 }
 
 #[tokio::test]
-async fn what_a_message_would_leave_without_a_word_is_wrong_usage() {
+async fn send_rejects_options_that_the_message_would_ignore() {
     let world = Sandbox::with_followers(20).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for (added, option) in [

@@ -22,7 +22,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_answers_health_and_ends_with_0_on_sigterm() {
+async fn serve_answers_health_checks_and_exits_with_0_on_sigterm() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let ServeProcess { mut child, address, .. } = ServeProcess::start(&bridge).await;
@@ -38,7 +38,7 @@ async fn it_answers_health_and_ends_with_0_on_sigterm() {
 }
 
 #[tokio::test]
-async fn it_resumes_an_interrupted_run_by_itself() {
+async fn serve_resumes_an_interrupted_run_by_itself() {
     let world = world_of_pages(4, 500).await;
     let bridge = Bridge::against(&world, SHORT_LEASE);
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
@@ -57,7 +57,7 @@ async fn it_resumes_an_interrupted_run_by_itself() {
 }
 
 #[tokio::test]
-async fn sigterm_under_a_run_and_a_slow_client_still_ends_in_time_with_a_checkpoint() {
+async fn sigterm_during_a_run_with_a_slow_client_pauses_the_run_in_time() {
     let options = Options { page_size: 500, ..Options::with_followers(10_000) };
     let options = options.latency(Call::UserGet, Duration::from_millis(200));
     let world = Sandbox::start(options).await.unwrap();
@@ -79,7 +79,7 @@ async fn sigterm_under_a_run_and_a_slow_client_still_ends_in_time_with_a_checkpo
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_fails_with_a_hint() {
+async fn an_address_in_use_fails_with_a_hint() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let taken = world.address().to_string();

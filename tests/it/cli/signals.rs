@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use unionid_bridge::sandbox::{Call, Fault, Options, Sandbox};
 
-use crate::harness::{Bridge, latest, run_sync, signal, stderr, until};
+use crate::harness::{Bridge, eventually, latest, run_sync, signal, stderr, until};
 
 const PAGES: u64 = 8;
 
@@ -20,7 +20,7 @@ async fn slow_world() -> Sandbox {
 #[case::ctrl_c("INT")]
 #[case::terminated("TERM")]
 #[tokio::test]
-async fn a_stopped_sync_checkpoints_exits_75_and_goes_on(#[case] name: &str) {
+async fn a_stopped_sync_exits_with_75_and_resumes_at_the_next_page(#[case] name: &str) {
     let world = slow_world().await;
     // A lease that is not released would last ten minutes.
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 600");
@@ -53,13 +53,13 @@ async fn a_stop_does_not_wait_for_wechat() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_whatever_it_is_doing() {
+async fn a_second_signal_ends_the_process_at_once() {
     let world = Sandbox::with_followers(500).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let mut sync = bridge.command(&["sync"]);
     sync.env("FAILPOINTS", "sync.listed=sleep(60000)");
     let mut sync = sync.spawn().unwrap();
-    while latest(&bridge).await["pages"] != 1 {}
+    eventually("the page to be committed", async || latest(&bridge).await["pages"] == 1).await;
     signal(&sync, "INT");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(sync.try_wait().unwrap().is_none(), "the first signal ended the command");

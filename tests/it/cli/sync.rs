@@ -43,7 +43,7 @@ fn appids(runs: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn its_json_is_an_array_of_runs_with_every_promised_member() {
+async fn sync_json_is_an_array_of_runs_with_every_documented_member() {
     let world = world_of_pages(3, 200).await;
     let bridge = Bridge::against(&world, "");
     let run = run_sync(&bridge).await;
@@ -65,7 +65,7 @@ async fn its_json_is_an_array_of_runs_with_every_promised_member() {
 }
 
 #[tokio::test]
-async fn stdout_is_data_and_stderr_has_a_line_a_page() {
+async fn sync_prints_json_on_stdout_and_one_line_per_page_on_stderr() {
     let world = world_of_pages(3, 200).await;
     let bridge = Bridge::against(&world, "[log]\nfilter = 'trace'");
     let output = bridge.run(&["sync", "--json"]).await;
@@ -79,7 +79,7 @@ async fn stdout_is_data_and_stderr_has_a_line_a_page() {
 }
 
 #[tokio::test]
-async fn an_account_is_named_by_name_or_appid_and_all_are_synced_where_none_is() {
+async fn accounts_are_selected_by_name_or_appid_and_default_to_all() {
     let world = two_accounts().await;
     let bridge = Bridge::against(&world, "");
     let main = world.main().appid().to_owned();
@@ -90,7 +90,7 @@ async fn an_account_is_named_by_name_or_appid_and_all_are_synced_where_none_is()
 }
 
 #[tokio::test]
-async fn a_dry_run_says_what_would_change_and_writes_nothing() {
+async fn a_dry_run_reports_what_would_change_and_writes_nothing() {
     let world = Sandbox::with_followers(1_000).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let before = bridge.json(&["sync", "--dry-run"]).await;
@@ -114,7 +114,7 @@ async fn a_dry_run_says_what_would_change_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn full_asks_for_everybody_again_and_writes_only_what_changed() {
+async fn a_full_sync_fetches_every_profile_and_writes_only_changes() {
     let world = Sandbox::with_followers(500).await.unwrap();
     let bridge = Bridge::against(&world, "");
     run_sync(&bridge).await;
@@ -125,7 +125,7 @@ async fn full_asks_for_everybody_again_and_writes_only_what_changed() {
 }
 
 #[tokio::test]
-async fn restart_gives_an_interrupted_run_up_and_begins_anew() {
+async fn restart_cancels_an_interrupted_run_and_starts_a_new_one() {
     let world = world_of_pages(4, 100).await;
     let bridge = Bridge::against(&world, "[sync]\nlease_seconds = 1");
     let open = crash(&bridge, "sync.page_committed=1*off->return").await;
@@ -139,7 +139,7 @@ async fn restart_gives_an_interrupted_run_up_and_begins_anew() {
 }
 
 #[tokio::test]
-async fn one_account_that_fails_does_not_keep_the_others_from_their_sync() {
+async fn a_failing_account_does_not_stop_the_sync_of_the_others() {
     let world = two_accounts().await;
     world.main().set_unauthorized(true);
     let bridge = Bridge::against(&world, "");

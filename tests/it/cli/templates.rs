@@ -27,7 +27,7 @@ async fn templates_of_both_kinds_of_account_are_listed_added_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_listed_as_json_is_what_the_api_lists() {
+async fn template_json_matches_the_http_api() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let key = bridge.key("templates").await;
@@ -66,7 +66,7 @@ async fn what_is_listed_as_json_is_what_the_api_lists() {
 }
 
 #[tokio::test]
-async fn options_that_a_kind_of_template_has_not_are_wrong_usage() {
+async fn options_of_another_template_kind_are_wrong_usage() {
     let mut options = Options::with_followers(1);
     options.legacy_templates = true;
     let world = Sandbox::start(options).await.unwrap();
@@ -93,7 +93,7 @@ async fn options_that_a_kind_of_template_has_not_are_wrong_usage() {
 }
 
 #[tokio::test]
-async fn the_templates_of_old_have_the_same_members() {
+async fn legacy_templates_have_the_same_json_members() {
     let mut options = Options::with_followers(1);
     options.legacy_templates = true;
     let world = Sandbox::start(options).await.unwrap();

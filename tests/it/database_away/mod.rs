@@ -27,7 +27,7 @@ const SHORT: Duration = Duration::from_secs(1);
 #[case::restarted(ProxyMode::Close, SHORT)]
 #[case::lost(ProxyMode::Blackhole, SHORT)]
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_database_is_away_callers_are_told_so_and_it_is_taken_up_again_by_itself(
+async fn requests_get_503_during_a_database_outage_and_recover_by_themselves(
     #[case] how: ProxyMode,
     #[case] away: Duration,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,

@@ -52,7 +52,7 @@ async fn run(serving: &ServeProcess, key: &str, id: &Value) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_started_again_is_taken_up_by_callers_and_by_the_run_under_way(
+async fn requests_and_the_current_run_recover_when_the_server_restarts(
     #[values(Ending::Killed, Ending::Stopped)] ending: Ending,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

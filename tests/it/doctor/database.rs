@@ -7,7 +7,7 @@ use super::{Report, private, synced};
 use crate::harness::{Backend, Bridge, TestDatabase};
 
 #[tokio::test]
-async fn a_schema_that_is_behind_is_left_as_it_is() {
+async fn doctor_reports_missing_migrations_without_applying_them() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = synced(&world).await;
     bridge.run(&["migrate", "down", "--yes"]).await;
@@ -21,11 +21,11 @@ async fn a_schema_that_is_behind_is_left_as_it_is() {
 }
 
 #[rstest]
-#[case::another_database("postgres://nobody:canary@127.0.0.1:1/none")]
-#[case::another_kind("mysql://nobody:canary@127.0.0.1:1/none")]
-#[case::a_folder_that_is_not_there("sqlite:///nowhere/at/all/bridge.db?mode=rw")]
+#[case::postgres("postgres://nobody:canary@127.0.0.1:1/none")]
+#[case::mysql("mysql://nobody:canary@127.0.0.1:1/none")]
+#[case::sqlite_in_a_missing_folder("sqlite:///nowhere/at/all/bridge.db?mode=rw")]
 #[tokio::test]
-async fn without_its_database_all_the_rest_is_examined(#[case] url: &str) {
+async fn every_other_check_runs_without_the_database(#[case] url: &str) {
     let world = Sandbox::with_followers(300).await.unwrap();
     let report = Report::of(&private(Bridge::on(&world, url, ""))).await;
     report.assert("database", "fail", &["database.url"]);
@@ -37,7 +37,7 @@ async fn without_its_database_all_the_rest_is_examined(#[case] url: &str) {
 }
 
 #[tokio::test]
-async fn a_file_that_takes_no_more_is_told() {
+async fn an_unwritable_database_file_is_reported() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let url = "sqlite:///proc/bridge.db?mode=rwc";
     let report = Report::of(&private(Bridge::on(&world, url, ""))).await;
@@ -45,7 +45,7 @@ async fn a_file_that_takes_no_more_is_told() {
 }
 
 #[tokio::test]
-async fn shared_databases_want_keys_and_room() {
+async fn a_shared_database_needs_encryption_keys_and_free_connections() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let Some(database) = TestDatabase::new(Backend::Postgres).await else { return };
     let bridge = private(Bridge::on(&world, &database.url, "max_connections = 1000"));

@@ -23,7 +23,7 @@ async fn set_runs<V: Into<Expr>>(bridge: &Bridge, column: entity::sync_run::Colu
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[tokio::test]
-async fn the_first_sync_is_asked_for() {
+async fn doctor_recommends_the_first_sync() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = private(Bridge::against(&world, ""));
     bridge.run(&["migrate", "up"]).await;
@@ -31,7 +31,7 @@ async fn the_first_sync_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_sync_that_is_long_ago_is_told_once_two_ticks_went_by() {
+async fn an_old_sync_is_reported_after_two_missed_ticks() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     for (days, state) in [(1, "ok"), (3, "warn")] {
@@ -44,7 +44,7 @@ async fn a_sync_that_is_long_ago_is_told_once_two_ticks_went_by() {
 }
 
 #[tokio::test]
-async fn a_sync_that_failed_since_is_told_beside_the_good_one() {
+async fn a_failed_sync_is_reported_with_the_latest_successful_one() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     let refusal = world.fail(Call::UserInfoBatchget, 1.., Fault::Errcode(48001));
@@ -56,7 +56,7 @@ async fn a_sync_that_failed_since_is_told_beside_the_good_one() {
 }
 
 #[tokio::test]
-async fn a_held_run_is_told_with_the_command_that_lets_it_go_on() {
+async fn a_held_run_is_reported_with_the_command_that_confirms_it() {
     let world = Sandbox::with_followers(400).await.unwrap();
     let bridge = synced(&world).await;
     world.main().leave(0..100);
@@ -73,7 +73,7 @@ async fn a_held_run_is_told_with_the_command_that_lets_it_go_on() {
 #[case::on_postgres(Backend::Postgres)]
 #[case::on_mysql(Backend::Mysql)]
 #[tokio::test]
-async fn unionids_that_changed_are_news_for_a_week(#[case] backend: Backend) {
+async fn changed_unionids_are_reported_for_a_week(#[case] backend: Backend) {
     let world = Sandbox::with_followers(30).await.unwrap();
     let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = private(Bridge::on(&world, &database.url, ""));
@@ -88,7 +88,7 @@ async fn unionids_that_changed_are_news_for_a_week(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn a_unionid_that_a_login_found_changed_is_news_too() {
+async fn a_unionid_change_found_by_a_login_is_reported() {
     let world = Sandbox::with_followers(30).await.unwrap();
     let bridge = synced(&world).await;
     let store = bridge.store().await;
@@ -111,7 +111,7 @@ async fn a_unionid_that_a_login_found_changed_is_news_too() {
 }
 
 #[tokio::test]
-async fn callbacks_that_never_came_are_told_with_the_url_to_enter() {
+async fn missing_callbacks_are_reported_with_the_url_to_configure() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     Report::of(&bridge).await.assert("callbacks", "skipped", &["callback_token is not set"]);
@@ -133,7 +133,7 @@ fn strangers(count: u64) -> impl Iterator<Item = String> {
 #[case::on_postgres(Backend::Postgres)]
 #[case::on_mysql(Backend::Mysql)]
 #[tokio::test]
-async fn sides_that_are_bound_apart_are_told_once_there_are_many(#[case] backend: Backend) {
+async fn accounts_without_shared_unionids_are_reported_given_many_users(#[case] backend: Backend) {
     let world = Sandbox::with_followers(150).await.unwrap();
     let Some(database) = TestDatabase::new(backend).await else { return };
     let bridge = private(Bridge::on(&world, &database.url, ""));

@@ -105,7 +105,7 @@ pub(super) async fn receive_callback(store: &Store) {
 
 #[rstest]
 #[tokio::test]
-async fn a_healthy_world_is_told_so(
+async fn a_healthy_setup_is_reported_as_ok(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(300).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_healthy_world_is_told_so(
 }
 
 #[tokio::test]
-async fn a_new_installation_is_examined_without_making_a_database() {
+async fn a_new_installation_is_checked_without_creating_a_database() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = private(Bridge::against(&world, ""));
     let report = Report::of(&bridge).await;

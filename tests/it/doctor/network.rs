@@ -59,7 +59,7 @@ async fn tls_server(params: CertificateParams, authority: Option<&Authority>) ->
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_way_there_is_told_at_its_first_step() {
+async fn a_connection_problem_is_reported_at_its_first_step() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let no_tls = format!("https://{}", world.address());
     let mut bridge = synced(&world).await;
@@ -78,7 +78,7 @@ async fn what_is_wrong_with_the_way_there_is_told_at_its_first_step() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_to_be_trusted_is_told_with_why() {
+async fn an_untrusted_certificate_is_reported_with_the_reason() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     let root = authority();
@@ -101,7 +101,7 @@ async fn a_certificate_that_is_not_to_be_trusted_is_told_with_why() {
 }
 
 #[tokio::test]
-async fn where_calls_cannot_be_prepared_the_rest_is_examined() {
+async fn an_invalid_ca_file_skips_only_the_wechat_checks() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     let file = bridge.folder().join("root.pem");
@@ -119,7 +119,7 @@ async fn where_calls_cannot_be_prepared_the_rest_is_examined() {
 }
 
 #[tokio::test]
-async fn a_captive_portal_is_not_taken_for_wechat() {
+async fn a_captive_portal_is_not_mistaken_for_wechat() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     world.fail(Call::UserGet, 1.., Fault::Html);
@@ -127,7 +127,7 @@ async fn a_captive_portal_is_not_taken_for_wechat() {
 }
 
 #[tokio::test]
-async fn clocks_that_disagree_are_told() {
+async fn clocks_that_disagree_are_reported() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("bridge.db").display());
@@ -147,7 +147,7 @@ async fn clocks_that_disagree_are_told() {
 }
 
 #[tokio::test]
-async fn a_wechat_that_is_silent_keeps_nobody_waiting() {
+async fn a_wechat_that_does_not_respond_fails_the_checks_in_time() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await.with("UNIONID_BRIDGE__WECHAT__TIMEOUT_SECONDS", "1");
     for call in Call::ALL {
@@ -160,7 +160,7 @@ async fn a_wechat_that_is_silent_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn a_terminal_shows_names_states_and_hints() {
+async fn the_terminal_output_shows_names_states_and_hints() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = synced(&world).await;
     world.main().refuse_address(true);
@@ -175,7 +175,7 @@ async fn a_terminal_shows_names_states_and_hints() {
 }
 
 #[tokio::test]
-async fn nothing_secret_and_nobody_is_named() {
+async fn doctor_prints_no_secrets_and_no_user_ids() {
     let world = Sandbox::with_followers(30).await.unwrap();
     let bridge = synced(&world).await.with("UNIONID_BRIDGE__LOG__FILTER", "trace");
     let token = bridge.json(&["token", "show", "main"]).await["access_token"].clone();

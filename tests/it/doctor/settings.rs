@@ -9,7 +9,7 @@ use super::{Report, private};
 use crate::harness::Bridge;
 
 #[tokio::test]
-async fn mistakes_in_the_configuration_are_told_and_the_rest_is_skipped() {
+async fn configuration_errors_are_reported_and_all_other_checks_skipped() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "[sync]\nschedule = 'at night'\nconcurency = 4")
         .with("UNIONID_BRIDGE__OFFICIAL_ACCOUNTS__0__ENCODING_AES_KEY", &"x".repeat(43));
@@ -24,7 +24,7 @@ async fn mistakes_in_the_configuration_are_told_and_the_rest_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_configuration_with_little_in_it_is_examined_too() {
+async fn a_minimal_configuration_is_checked() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = Bridge::against(&world, "");
     let base_url = world.base_url();
@@ -40,7 +40,7 @@ async fn a_configuration_with_little_in_it_is_examined_too() {
 }
 
 #[tokio::test]
-async fn files_with_secrets_that_others_may_read_are_told() {
+async fn secret_files_readable_by_others_are_reported() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let bridge = private(Bridge::against(&world, ""));
     let secret = bridge.folder().join("main-secret");

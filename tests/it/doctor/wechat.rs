@@ -65,7 +65,7 @@ fn broken(world: &Sandbox, how: &str) -> (&'static str, &'static [&'static str])
 
 #[rstest]
 #[tokio::test]
-async fn what_wechat_refuses_fails_with_what_to_do(
+async fn a_wechat_error_fails_its_check_with_a_hint(
     #[values(
         "address",
         "appid",
@@ -92,7 +92,7 @@ async fn what_wechat_refuses_fails_with_what_to_do(
 }
 
 #[tokio::test]
-async fn a_secret_that_was_changed_is_noticed_although_the_token_still_works() {
+async fn a_changed_secret_is_noticed_although_the_token_still_works() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = synced(&world).await.with(SECRET, OTHER_SECRET);
     let report = Report::of(&bridge).await;
@@ -101,7 +101,7 @@ async fn a_secret_that_was_changed_is_noticed_although_the_token_still_works() {
 }
 
 #[tokio::test]
-async fn tokens_are_never_forced() {
+async fn doctor_does_not_force_a_token_refresh() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = synced(&world).await;
     let before = bridge.json(&["token", "show", "main"]).await;
@@ -113,7 +113,7 @@ async fn tokens_are_never_forced() {
 }
 
 #[tokio::test]
-async fn calls_that_are_spent_for_today_are_no_failure() {
+async fn an_exhausted_quota_is_a_warning_and_not_a_failure() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let bridge = synced(&world).await;
     // The sync made three calls; the next sync needs one.

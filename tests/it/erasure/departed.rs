@@ -25,7 +25,7 @@ async fn set_left_days_ago(app: &TestApp, openids: Vec<String>, days: i64) {
 
 #[rstest]
 #[tokio::test]
-async fn who_left_long_ago_is_forgotten_once_a_day_and_mirrored_when_they_return(
+async fn departed_followers_are_erased_daily_and_mirrored_if_they_return(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -53,7 +53,7 @@ async fn who_left_long_ago_is_forgotten_once_a_day_and_mirrored_when_they_return
 
 #[rstest]
 #[tokio::test]
-async fn what_was_sent_to_who_left_long_ago_and_what_they_said_goes_with_them(
+async fn messages_and_consents_of_departed_followers_are_erased_too(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -74,7 +74,7 @@ async fn what_was_sent_to_who_left_long_ago_and_what_they_said_goes_with_them(
 }
 
 #[tokio::test]
-async fn the_schedule_forgets_and_by_default_keeps() {
+async fn the_scheduler_erases_departed_followers_only_if_configured() {
     let world = paged_world(100, 300).await;
     for (toml, left) in [(AFTER_30_DAYS, 290), ("", 300)] {
         let app = TestApp::configured(&world, Backend::Sqlite, toml).await.unwrap();
@@ -90,7 +90,7 @@ async fn the_schedule_forgets_and_by_default_keeps() {
 }
 
 #[tokio::test]
-async fn a_long_list_is_forgotten_in_small_transactions_that_can_be_stopped() {
+async fn erasing_many_departed_followers_can_be_stopped() {
     let world = paged_world(5_000, 5_000).await;
     let app = TestApp::configured(
         &world,

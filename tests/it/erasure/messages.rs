@@ -36,7 +36,7 @@ fn unionid(account: &Account, person: u64) -> UnionId {
 
 #[rstest]
 #[tokio::test]
-async fn who_is_erased_by_unionid_leaves_nothing_in_any_account(
+async fn erasing_a_unionid_deletes_all_data_in_every_account(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -49,7 +49,7 @@ async fn who_is_erased_by_unionid_leaves_nothing_in_any_account(
 
 #[rstest]
 #[tokio::test]
-async fn who_withdraws_leaves_nothing_in_any_account(
+async fn a_withdrawal_deletes_all_data_in_every_account(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(true, false)] at_mini_program: bool,
 ) {
@@ -63,7 +63,7 @@ async fn who_withdraws_leaves_nothing_in_any_account(
 
 #[rstest]
 #[tokio::test]
-async fn a_message_that_alone_names_the_person_goes_too_before_it_is_sent(
+async fn an_erasure_deletes_a_queued_message_to_an_otherwise_unknown_user(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -77,7 +77,7 @@ async fn a_message_that_alone_names_the_person_goes_too_before_it_is_sent(
 
 #[rstest]
 #[tokio::test]
-async fn a_receipt_of_an_erased_message_is_acknowledged_and_leaves_nothing(
+async fn a_receipt_of_an_erased_message_is_acknowledged_and_not_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -91,7 +91,7 @@ async fn a_receipt_of_an_erased_message_is_acknowledged_and_leaves_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn nobody_is_written_to_who_was_erased_until_they_act(
+async fn messages_to_an_erased_user_are_refused_until_the_user_acts(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

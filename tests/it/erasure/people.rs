@@ -48,7 +48,7 @@ fn unionid(world: &Sandbox, person: u64) -> UnionId {
 
 #[rstest]
 #[tokio::test]
-async fn who_was_erased_stays_forgotten_until_they_act_again(
+async fn an_erased_follower_stays_erased_until_acting_again(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(false, true)] by_openid: bool,
 ) {
@@ -80,7 +80,7 @@ async fn who_was_erased_stays_forgotten_until_they_act_again(
 
 #[rstest]
 #[tokio::test]
-async fn who_is_known_by_unionid_alone_is_asked_for_once_and_not_stored(
+async fn a_follower_erased_by_unionid_is_fetched_once_and_not_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -105,7 +105,7 @@ async fn who_is_known_by_unionid_alone_is_asked_for_once_and_not_stored(
 
 #[rstest]
 #[tokio::test]
-async fn who_is_erased_between_answer_and_commit_is_not_stored(
+async fn a_follower_erased_between_fetch_and_commit_is_not_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(false, true)] came_back: bool,
 ) {
@@ -134,7 +134,7 @@ async fn who_is_erased_between_answer_and_commit_is_not_stored(
 
 #[rstest]
 #[tokio::test]
-async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
+async fn an_erasure_waits_for_an_open_page_transaction_and_covers_it(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 20).await;
@@ -160,7 +160,7 @@ async fn an_erasure_waits_for_a_page_that_is_being_written_and_then_covers_it(
 }
 
 #[tokio::test]
-async fn however_many_were_erased_no_run_is_held_for_them() {
+async fn erased_followers_do_not_cause_a_run_to_be_held() {
     let world = paged_world(100, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -177,7 +177,7 @@ async fn however_many_were_erased_no_run_is_held_for_them() {
 
 #[rstest]
 #[tokio::test]
-async fn who_follows_after_the_erasure_is_back_even_where_only_the_unionid_was_erased(
+async fn a_follow_event_readmits_a_follower_erased_by_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -195,7 +195,7 @@ async fn who_follows_after_the_erasure_is_back_even_where_only_the_unionid_was_e
 
 #[rstest]
 #[tokio::test]
-async fn a_row_without_a_unionid_goes_once_it_turns_out_to_be_an_erased_person(
+async fn a_follower_is_deleted_once_its_unionid_is_known_to_be_erased(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -212,7 +212,7 @@ async fn a_row_without_a_unionid_goes_once_it_turns_out_to_be_an_erased_person(
 }
 
 #[tokio::test]
-async fn an_erased_openid_that_wechat_refuses_is_not_set_aside_again() {
+async fn an_erased_invalid_openid_is_not_quarantined_again() {
     let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     world.main().quirk([7], Quirk::Poison);

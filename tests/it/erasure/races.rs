@@ -68,7 +68,7 @@ fn unionid(account: &Account, person: u64) -> UnionId {
 
 #[rstest]
 #[tokio::test]
-async fn a_profile_that_is_being_written_during_an_erasure_does_not_outlast_it(
+async fn a_profile_written_during_an_erasure_is_erased_too(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -96,7 +96,7 @@ async fn a_profile_that_is_being_written_during_an_erasure_does_not_outlast_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_follow_during_an_erasure_counts_as_before_it_or_as_after_it(
+async fn a_follow_during_an_erasure_is_either_erased_or_readmitted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -127,7 +127,7 @@ async fn a_follow_during_an_erasure_counts_as_before_it_or_as_after_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_login_that_waited_for_an_erasure_is_stored(
+async fn a_login_during_an_erasure_is_either_erased_or_readmitted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -153,7 +153,7 @@ async fn a_login_that_waited_for_an_erasure_is_stored(
 
 #[rstest]
 #[tokio::test]
-async fn first_logins_during_erasures_count_as_before_them_or_as_after_them(
+async fn first_logins_during_erasures_are_either_erased_or_readmitted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(100).await;

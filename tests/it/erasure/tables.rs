@@ -34,7 +34,7 @@ fn columns(backend: DbBackend) -> Statement {
 
 #[rstest]
 #[tokio::test]
-async fn every_table_with_an_openid_or_a_unionid_is_on_the_list(
+async fn every_table_with_an_openid_or_unionid_is_covered_by_erasure(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -57,7 +57,7 @@ async fn every_table_with_an_openid_or_a_unionid_is_on_the_list(
 
 #[rstest]
 #[tokio::test]
-async fn no_run_that_has_ended_names_a_follower(
+async fn a_finished_run_contains_no_openid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;

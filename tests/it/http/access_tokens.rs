@@ -50,7 +50,7 @@ fn token(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn tokens_are_not_given_out_unless_that_is_switched_on() {
+async fn tokens_are_not_served_unless_the_token_api_is_enabled() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::new(TestApp::against(&world).await).await;
     for answer in [api.read().await, api.refresh("x").await] {
@@ -62,7 +62,7 @@ async fn tokens_are_not_given_out_unless_that_is_switched_on() {
 
 #[rstest]
 #[tokio::test]
-async fn a_token_reads_as_on_the_command_line_and_every_read_is_in_the_trail(
+async fn a_token_has_the_members_of_the_cli_and_every_read_is_audited(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_token_reads_as_on_the_command_line_and_every_read_is_in_the_trail(
 
 #[rstest]
 #[tokio::test]
-async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
+async fn all_callers_with_a_stale_token_share_one_refresh(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -131,7 +131,7 @@ async fn everybody_who_saw_a_token_refused_gets_the_next_one_by_one_refresh(
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_another_process_replaced_is_served_here_too_within_seconds(
+async fn a_token_replaced_by_another_process_is_served_within_seconds(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_token_that_another_process_replaced_is_served_here_too_within_seconds
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_the_token_at_hand_is_served_at_once() {
+async fn the_cached_token_is_served_at_once_while_the_database_is_unreachable() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
     let appid = &app.account.appid;
@@ -176,7 +176,7 @@ async fn while_the_database_is_away_the_token_at_hand_is_served_at_once() {
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale(
+async fn a_valid_token_reported_as_stale_is_refreshed_at_most_twice(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_token_that_works_costs_two_refreshes_at_most_whoever_calls_it_stale(
 }
 
 #[tokio::test]
-async fn the_old_token_is_served_while_wechat_is_slow_to_give_the_next() {
+async fn the_old_token_is_served_while_its_renewal_is_slow() {
     let options = Options { token_lifetime: Duration::from_secs(6), ..Options::with_followers(1) };
     let world = Sandbox::start(options).await.unwrap();
     let api = Api::on(&world, "").await;
@@ -222,7 +222,7 @@ async fn the_old_token_is_served_while_wechat_is_slow_to_give_the_next() {
 }
 
 #[tokio::test]
-async fn what_wechat_says_no_with_decides_the_answer() {
+async fn each_wechat_failure_has_its_own_status_and_code() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::on(&world, "").await;
     for (fault, status, code) in [
@@ -252,7 +252,7 @@ async fn what_wechat_says_no_with_decides_the_answer() {
 }
 
 #[tokio::test]
-async fn a_wechat_that_does_not_answer_is_waited_for_with_an_end() {
+async fn a_wechat_that_does_not_answer_ends_in_a_504() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::on(&world, "").await;
     world.fail(Call::StableToken, When::Always, Fault::Stall(Duration::from_secs(60)));
@@ -264,7 +264,7 @@ async fn a_wechat_that_does_not_answer_is_waited_for_with_an_end() {
 }
 
 #[tokio::test]
-async fn accounts_that_are_unknown_or_not_the_keys_are_refused_and_strange_tokens_too() {
+async fn unknown_or_disallowed_accounts_and_malformed_tokens_are_rejected() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::on(&world, "").await;
     let get = async |appid: &str, key: &str| {
@@ -292,7 +292,7 @@ async fn accounts_that_are_unknown_or_not_the_keys_are_refused_and_strange_token
 
 #[rstest]
 #[tokio::test]
-async fn no_token_is_given_that_could_not_be_written_down(
+async fn no_token_is_served_if_the_read_cannot_be_audited(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();

@@ -26,7 +26,7 @@ fn guarded() -> Vec<(Operation, Scope)> {
 }
 
 #[tokio::test]
-async fn every_route_with_a_scope_refuses_whoever_has_not_that_very_scope() {
+async fn every_scoped_route_rejects_keys_without_its_scope() {
     let service = service().await;
     let mut seen = Vec::new();
     for (operation, scope) in guarded() {
@@ -48,7 +48,7 @@ async fn every_route_with_a_scope_refuses_whoever_has_not_that_very_scope() {
 }
 
 #[tokio::test]
-async fn every_route_with_a_scope_refuses_whoever_has_no_good_key() {
+async fn every_scoped_route_rejects_missing_and_invalid_keys() {
     let service = service().await;
     let (gone, old) = (service.key(&Scope::ALL).await, expired(&service, &Scope::ALL).await);
     service.app.keys.revoke(id(&gone), "test").await.unwrap();
@@ -78,7 +78,7 @@ async fn expired(service: &Service, scopes: &[Scope]) -> String {
 }
 
 #[tokio::test]
-async fn garbage_unknown_revoked_and_expired_keys_are_told_apart_by_code_only() {
+async fn malformed_unknown_revoked_and_expired_keys_differ_only_by_code() {
     let service = service().await;
     let (good, gone, old) = (
         service.key(&[Scope::Metrics]).await,
@@ -116,7 +116,7 @@ fn id(key: &str) -> &str {
 }
 
 #[tokio::test]
-async fn a_key_in_the_query_string_is_refused_even_beside_a_good_header() {
+async fn a_key_in_the_query_is_rejected_even_with_a_valid_header() {
     let service = service().await;
     let key = service.key(&[Scope::Metrics]).await;
     for query in [format!("x={key}"), format!("access_token={key}"), "key=1".to_owned()] {
@@ -127,7 +127,7 @@ async fn a_key_in_the_query_string_is_refused_even_beside_a_good_header() {
 }
 
 #[tokio::test]
-async fn a_keys_own_limit_holds_without_harming_others() {
+async fn a_keys_rate_limit_does_not_affect_other_keys() {
     let service = service().await;
     let limited =
         NewKey { scopes: vec![Scope::Metrics], requests_per_second: Some(2), ..NewKey::default() };
@@ -150,7 +150,7 @@ async fn a_keys_own_limit_holds_without_harming_others() {
 
 #[rstest]
 #[tokio::test]
-async fn a_key_made_or_revoked_elsewhere_counts_within_five_seconds(
+async fn a_key_change_in_another_process_applies_within_five_seconds(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -174,7 +174,7 @@ async fn within_five_seconds(holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_once_the_keys_could_not_be_read_for_long() {
+async fn requests_are_rejected_once_the_cached_keys_have_expired() {
     let service = service().await;
     let key = service.key(&[Scope::Metrics]).await;
     service.app.store.clone().close().await.unwrap();
@@ -188,7 +188,7 @@ async fn nobody_is_let_in_once_the_keys_could_not_be_read_for_long() {
 
 #[rstest]
 #[tokio::test]
-async fn a_roll_keeps_both_keys_good_for_the_overlap(
+async fn both_keys_are_valid_during_the_overlap_of_a_roll(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -223,7 +223,7 @@ async fn trail(app: &TestApp) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn the_last_use_is_written_down_soon_and_not_for_every_request(
+async fn the_last_use_is_stored_soon_but_not_for_every_request(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();

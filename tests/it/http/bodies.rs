@@ -84,7 +84,7 @@ fn status(answer: &str) -> &str {
 }
 
 #[tokio::test]
-async fn a_bomb_is_refused_before_it_is_unpacked() {
+async fn a_compressed_body_is_rejected_without_decompressing_it() {
     let target = Target::start().await;
     // Within the body limit of a login, but far beyond every limit once unpacked.
     let (small, large) = (bomb(10), bomb(64));
@@ -110,7 +110,7 @@ async fn a_bomb_is_refused_before_it_is_unpacked() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_size_than_it_declares_is_refused() {
+async fn a_body_with_a_wrong_or_ambiguous_length_is_rejected() {
     let target = Target::start().await;
     let address = target.address();
     for head in target.heads() {
@@ -143,7 +143,7 @@ async fn a_body_of_another_size_than_it_declares_is_refused() {
 }
 
 #[tokio::test]
-async fn bodies_without_end_are_refused_and_take_no_memory() {
+async fn endless_bodies_are_rejected_and_use_no_memory() {
     let target = Target::start().await;
     let address = target.address();
     // The first request of each kind allocates caches.
@@ -163,7 +163,7 @@ async fn bodies_without_end_are_refused_and_take_no_memory() {
 }
 
 #[tokio::test]
-async fn who_cannot_sign_has_no_body_read() {
+async fn the_body_of_an_unsigned_callback_is_not_read() {
     let target = Target::start().await;
     let head = callback_head("wx0a00000000000001", "signature=0&timestamp=1&nonce=2");
     let before = target.peak_memory_kib();

@@ -25,7 +25,7 @@ async fn post(service: &Service, account: &Account, query: &str, body: Vec<u8>) 
 
 #[rstest]
 #[tokio::test]
-async fn an_event_is_pushed_once_and_has_its_effect(
+async fn an_event_is_accepted_at_the_first_push_and_updates_the_mirror(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -41,7 +41,7 @@ async fn an_event_is_pushed_once_and_has_its_effect(
 }
 
 #[tokio::test]
-async fn wechats_check_of_the_url_is_answered() {
+async fn wechats_url_check_is_answered() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let service = start_service(&world, &app).await;
@@ -57,7 +57,7 @@ async fn wechats_check_of_the_url_is_answered() {
 
 #[rstest]
 #[tokio::test]
-async fn every_mode_is_understood(
+async fn every_callback_mode_is_accepted(
     #[values(CallbackMode::Plain, CallbackMode::Compatible, CallbackMode::Safe)] mode: CallbackMode,
 ) {
     let options = Options::with_followers(10).callbacks(|appid, _| {
@@ -76,7 +76,7 @@ async fn every_mode_is_understood(
 }
 
 #[tokio::test]
-async fn what_wechat_did_not_sign_is_refused_before_it_is_read() {
+async fn a_callback_without_a_valid_signature_is_rejected() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let service = start_service(&world, &app).await;
@@ -104,7 +104,7 @@ async fn what_wechat_did_not_sign_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn plain_is_refused_where_secure_is_required() {
+async fn a_plain_callback_is_rejected_if_safe_mode_is_configured() {
     let world = calling_back(10).await;
     let app = TestApp::against(&world).await;
     let service = start_service(&world, &app).await;
@@ -127,7 +127,7 @@ async fn plain() -> (Sandbox, TestApp, Service) {
 }
 
 #[tokio::test]
-async fn a_hostile_body_is_refused_and_nothing_is_fetched_for_it() {
+async fn a_malicious_body_is_rejected_and_its_entities_are_not_fetched() {
     let (world, _app, service) = plain().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -160,7 +160,7 @@ async fn a_hostile_body_is_refused_and_nothing_is_fetched_for_it() {
 
 /// T29: a body of any depth is refused quickly, also on a busy machine.
 #[tokio::test]
-async fn depth_costs_nothing() {
+async fn a_deeply_nested_body_is_rejected_within_10_ms() {
     let (world, _app, service) = plain().await;
     let query = world.main().envelope(Event::unsubscribe(3)).unwrap().query;
     let xml = |levels: usize| "<a>".repeat(levels).into_bytes();
@@ -201,7 +201,7 @@ async fn a_body_over_64_kib_is_refused() {
 /// is accepted.
 #[rstest]
 #[tokio::test]
-async fn success_is_never_said_before_the_commit(
+async fn success_is_not_answered_before_the_commit(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;

@@ -14,7 +14,7 @@ async fn app() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_end_is_announced_before_connections_are_refused() {
+async fn readiness_fails_before_new_connections_are_refused() {
     let service = Service::with_grace(app().await.app, Duration::from_millis(500)).await;
     let idle = send_partial(service.address, "").await;
     service.request_stop();
@@ -29,7 +29,7 @@ async fn an_end_is_announced_before_connections_are_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ends_its_head_cannot_hold_the_end_up() {
+async fn a_client_with_an_endless_head_does_not_delay_shutdown() {
     let service = Service::start(&app().await).await;
     let slow = send_partial(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -40,7 +40,7 @@ async fn a_client_that_never_ends_its_head_cannot_hold_the_end_up() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_refused() {
+async fn an_oversized_head_is_rejected() {
     let service = Service::start(&app().await).await;
     let mut stream =
         send_partial(service.address, "GET /livez HTTP/1.1\r\nHost: here\r\nX-Long: ").await;

@@ -13,7 +13,7 @@ async fn service() -> Service {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods_are_problems() {
+async fn unknown_paths_and_wrong_methods_get_problem_responses() {
     let service = service().await;
     for path in ["/nothing", "/v1", "/v1/nothing", "/%FF"] {
         let answer = service.get(path).send().await;
@@ -40,7 +40,7 @@ async fn head_is_answered_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_its_callers_id_or_gets_one() {
+async fn a_valid_request_id_is_kept_and_an_invalid_one_replaced() {
     let service = service().await;
     let answer = service.get("/nothing").header("x-request-id", "job-7.a_B").send().await;
     assert_eq!(answer.json()["request_id"], "job-7.a_B");
@@ -52,7 +52,7 @@ async fn a_request_keeps_its_callers_id_or_gets_one() {
 }
 
 #[tokio::test]
-async fn a_misspelt_or_doubled_parameter_is_refused_on_every_route() {
+async fn misspelt_and_duplicate_parameters_are_rejected_on_every_route() {
     let service = service().await;
     let key = service.key(&Scope::ALL).await;
     let document: Value = serde_json::from_str(&http::document()).unwrap();
@@ -75,7 +75,7 @@ async fn a_misspelt_or_doubled_parameter_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn metrics_count_by_route_and_name_nobody() {
+async fn metrics_count_by_route_and_contain_no_identifiers() {
     let service = service().await;
     let key = service.key(&[Scope::Metrics]).await;
     service.get("/v1/canary-person?openid=canary-openid").key(&key).send().await;
@@ -95,7 +95,7 @@ async fn metrics_count_by_route_and_name_nobody() {
 }
 
 #[tokio::test]
-async fn the_database_being_away_makes_it_unready_and_says_so() {
+async fn readiness_fails_and_reports_the_unreachable_database() {
     let service = service().await;
     let well = service.get("/readyz?verbose").send().await.json();
     assert_eq!((&well["status"], well["checks"].as_array().unwrap().len()), (&"ok".into(), 3));
@@ -109,7 +109,7 @@ async fn the_database_being_away_makes_it_unready_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_document_reads_as_before_and_is_served_with_its_page() {
+async fn the_openapi_document_matches_its_snapshot_and_is_served() {
     insta::assert_snapshot!("openapi", http::document());
     let service = service().await;
     let answer = service.get("/openapi.json").send().await;
@@ -124,7 +124,7 @@ async fn the_document_reads_as_before_and_is_served_with_its_page() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own() {
+fn every_operation_id_is_unique() {
     let document: Value = serde_json::from_str(&http::document()).unwrap();
     let items = document["paths"].as_object().unwrap().values();
     let operations = items.flat_map(|item| item.as_object().unwrap().values());

@@ -58,7 +58,7 @@ async fn two_accounts() -> Sandbox {
 
 #[rstest]
 #[tokio::test]
-async fn everybody_is_on_one_page_or_another_once_and_as_mirrored(
+async fn the_pages_list_every_follower_once_as_mirrored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(250).await.unwrap();
@@ -108,7 +108,7 @@ async fn everybody_is_on_one_page_or_another_once_and_as_mirrored(
 
 #[rstest]
 #[tokio::test]
-async fn accounts_are_told_apart_and_a_key_sees_its_own_only(
+async fn followers_are_filtered_by_account_and_by_the_accounts_of_the_key(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -146,7 +146,7 @@ async fn fill(app: &TestApp, rows: u64) {
 }
 
 #[tokio::test]
-async fn where_few_match_a_page_ends_early_and_says_where_to_go_on() {
+async fn a_page_with_few_matches_ends_early_with_a_cursor() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::new(TestApp::against(&world).await).await;
     fill(&api.app, 500_000).await;
@@ -163,7 +163,7 @@ async fn where_few_match_a_page_ends_early_and_says_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn strange_filters_and_cursors_are_refused() {
+async fn invalid_filters_and_cursors_are_rejected() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let api = Api::new(TestApp::against(&world).await).await;
     let long = "f".repeat(10_000);
@@ -197,7 +197,7 @@ async fn strange_filters_and_cursors_are_refused() {
 
 #[rstest]
 #[tokio::test]
-async fn stats_count_everybody_by_account_and_say_when(
+async fn stats_count_users_by_account_and_are_cached_briefly(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;

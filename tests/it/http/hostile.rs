@@ -16,7 +16,7 @@ async fn service(backend: Backend) -> Option<(Sandbox, Service, String)> {
 }
 
 #[tokio::test]
-async fn json_made_to_hurt_is_refused_on_every_route_that_takes_json() {
+async fn malicious_json_is_rejected_on_every_route_that_takes_json() {
     let (_world, service, key) = service(Backend::Sqlite).await.unwrap();
     let deep = format!("{{\"users\": {}", "[".repeat(100_000));
     let shallow = format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200));
@@ -61,7 +61,7 @@ async fn json_made_to_hurt_is_refused_on_every_route_that_takes_json() {
 
 #[rstest]
 #[tokio::test]
-async fn strange_values_in_any_parameter_are_refused_by_their_type(
+async fn malformed_values_of_any_parameter_are_rejected(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let telemetry = Telemetry::capture();
@@ -172,7 +172,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
 
 #[rstest]
 #[tokio::test]
-async fn no_text_of_any_body_gets_a_nul_to_the_database(
+async fn a_nul_in_any_text_of_a_body_is_rejected(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let telemetry = Telemetry::capture();
@@ -201,7 +201,7 @@ async fn no_text_of_any_body_gets_a_nul_to_the_database(
 }
 
 #[tokio::test]
-async fn a_megabyte_where_a_word_should_be_is_refused_before_it_is_looked_at() {
+async fn a_megabyte_in_the_request_line_is_rejected() {
     let (_world, service, key) = service(Backend::Sqlite).await.unwrap();
     let megabyte = "f".repeat(1_000_000);
     for path in [

@@ -32,7 +32,7 @@ impl Sender {
 
 #[rstest]
 #[tokio::test]
-async fn fifty_at_once_with_one_key_are_one_message(
+async fn fifty_concurrent_requests_with_one_idempotency_key_send_one_message(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -59,7 +59,7 @@ async fn fifty_at_once_with_one_key_are_one_message(
 
 #[rstest]
 #[tokio::test]
-async fn a_key_names_one_request_of_one_caller(
+async fn an_idempotency_key_identifies_one_request_of_one_caller(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -98,7 +98,7 @@ async fn a_key_names_one_request_of_one_caller(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_refused_may_be_asked_again_with_its_key(
+async fn a_rejected_request_may_be_repeated_with_its_idempotency_key(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -119,7 +119,7 @@ async fn what_was_refused_may_be_asked_again_with_its_key(
 
 #[rstest]
 #[tokio::test]
-async fn a_key_in_flight_is_told_so_and_then_answered_the_same_by_any_replica(
+async fn a_repeat_in_flight_gets_409_and_later_the_same_answer_on_any_replica(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = slow(backend).await else { return };
@@ -164,7 +164,7 @@ async fn a_key_in_flight_is_told_so_and_then_answered_the_same_by_any_replica(
 
 #[rstest]
 #[tokio::test]
-async fn a_caller_who_hangs_up_finds_the_answer_afterwards(
+async fn a_caller_that_disconnects_gets_the_answer_on_a_retry(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = slow(backend).await else { return };
@@ -190,7 +190,7 @@ async fn a_caller_who_hangs_up_finds_the_answer_afterwards(
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_is_told_that_it_will_be_sent() {
+async fn a_wait_that_times_out_answers_202_and_the_message_is_sent_later() {
     let sender = Sender::on(Backend::Sqlite).await.unwrap();
     // No worker runs.
     let message = sender.message(sender.user(FOLLOWER));
@@ -206,7 +206,7 @@ async fn who_waits_in_vain_is_told_that_it_will_be_sent() {
 }
 
 #[tokio::test]
-async fn an_end_waits_for_those_who_wait() {
+async fn shutdown_waits_for_callers_that_wait_for_a_message() {
     let sender = slow(Backend::Sqlite).await.unwrap();
     let _worker = sender.app.worker();
     let message = sender.message(sender.user(FOLLOWER));
@@ -221,7 +221,7 @@ async fn an_end_waits_for_those_who_wait() {
 
 #[rstest]
 #[tokio::test]
-async fn a_rolled_key_gets_the_answers_of_the_one_before(
+async fn a_rolled_api_key_gets_the_stored_answers_of_the_old_key(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -245,7 +245,7 @@ async fn a_rolled_key_gets_the_answers_of_the_one_before(
 
 #[rstest]
 #[tokio::test]
-async fn an_answer_that_was_lost_is_not_the_end_where_the_message_is_sent_again(
+async fn a_waiting_caller_gets_the_outcome_of_the_retry_after_a_lost_answer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };

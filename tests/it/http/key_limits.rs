@@ -110,7 +110,7 @@ async fn rate(callers: &[&Caller], seconds: u32) -> f64 {
 
 #[rstest]
 #[tokio::test]
-async fn two_replicas_together_let_the_limit_through_also_when_they_cannot_tell_each_other(
+async fn two_replicas_share_a_keys_limit_even_if_they_cannot_exchange_usage(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(replicas) = Replicas::two(backend).await else { return };
@@ -123,7 +123,7 @@ async fn two_replicas_together_let_the_limit_through_also_when_they_cannot_tell_
 
 #[rstest]
 #[tokio::test]
-async fn a_caller_of_one_replica_has_what_the_others_callers_leave(
+async fn a_caller_of_one_replica_gets_the_rate_unused_on_the_other(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(replicas) = Replicas::two(backend).await else { return };
@@ -139,7 +139,7 @@ async fn a_caller_of_one_replica_has_what_the_others_callers_leave(
 
 #[rstest]
 #[tokio::test]
-async fn what_a_replica_that_is_gone_let_through_falls_to_the_others(
+async fn the_rate_of_a_stopped_or_dead_replica_becomes_available_to_others(
     #[values(true, false)] dies: bool,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

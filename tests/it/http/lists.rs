@@ -24,7 +24,7 @@ fn lists() -> Vec<Operation> {
 }
 
 #[test]
-fn the_document_has_one_envelope_for_every_list() {
+fn every_list_is_documented_with_limit_cursor_and_next_cursor() {
     let lists = lists();
     assert!(lists.len() >= 9, "{lists:?}");
     for list in lists {
@@ -41,7 +41,7 @@ fn the_document_has_one_envelope_for_every_list() {
 
 #[rstest]
 #[tokio::test]
-async fn every_list_that_is_whole_in_memory_comes_by_pages(
+async fn every_in_memory_list_is_paged_by_limit_and_cursor(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let options = Options::with_followers(30);

@@ -69,7 +69,7 @@ impl Setup {
 
 #[rstest]
 #[tokio::test]
-async fn a_login_links_the_user_and_tells_every_openid_known(
+async fn a_login_links_the_user_and_returns_every_known_openid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -102,7 +102,7 @@ async fn a_login_links_the_user_and_tells_every_openid_known(
 
 #[rstest]
 #[tokio::test]
-async fn fifty_at_once_with_one_code_are_one_exchange_and_one_answer(
+async fn fifty_concurrent_logins_with_one_code_make_one_exchange(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -122,7 +122,7 @@ async fn fifty_at_once_with_one_code_are_one_exchange_and_one_answer(
 }
 
 #[tokio::test]
-async fn each_refusal_of_wechats_has_a_code_and_its_words() {
+async fn each_wechat_rejection_has_its_own_code_and_the_errcode() {
     let setup = Setup::on_sqlite().await;
     let program = setup.program();
     program.quirk([8], Quirk::HighRisk);
@@ -158,7 +158,7 @@ async fn each_refusal_of_wechats_has_a_code_and_its_words() {
 #[case::gateway(Fault::HttpStatus(502), 503, "wechat_busy")]
 #[case::lost(Fault::AnswerLost, 503, "wechat_busy")]
 #[tokio::test]
-async fn whatever_wechat_does_is_no_fault_of_who_logs_in(
+async fn a_wechat_failure_answers_5xx_and_the_code_is_not_sent_again(
     #[case] fault: Fault,
     #[case] status: u16,
     #[case] expected: &str,
@@ -177,7 +177,7 @@ async fn whatever_wechat_does_is_no_fault_of_who_logs_in(
 }
 
 #[tokio::test]
-async fn a_busy_wechat_leaves_the_code_good() {
+async fn a_code_can_be_retried_after_wechat_was_busy() {
     let setup = Setup::on_sqlite().await;
     setup.world.fail(Call::Jscode2session, 1..=2, Fault::Errcode(-1));
     let code = setup.program().mint_code(7);
@@ -187,7 +187,7 @@ async fn a_busy_wechat_leaves_the_code_good() {
 }
 
 #[tokio::test]
-async fn requests_that_make_no_sense_do_not_reach_wechat() {
+async fn an_invalid_login_request_is_rejected_without_calling_wechat() {
     let setup = Setup::on_sqlite().await;
     let long = "x".repeat(129);
     for (body, status, expected) in [
@@ -214,7 +214,7 @@ async fn requests_that_make_no_sense_do_not_reach_wechat() {
 }
 
 #[tokio::test]
-async fn where_several_mini_programs_are_configured_one_has_to_be_named() {
+async fn the_mini_program_is_required_if_several_are_configured() {
     let mut options = Options { page_size: 100, ..Options::with_followers(100) };
     let (second, secret) = ("wx3b00000000000002", "5a5d0b0c0a11ce0000000000000000b2");
     options.mini_programs.push(MiniProgram::new("game", second, secret));
@@ -232,7 +232,7 @@ async fn where_several_mini_programs_are_configured_one_has_to_be_named() {
 }
 
 #[tokio::test]
-async fn a_key_for_some_accounts_names_no_other_and_is_told_of_no_other() {
+async fn a_key_for_some_accounts_cannot_use_or_see_other_accounts() {
     let mut options = Options { page_size: 100, ..Options::with_followers(100) };
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
     options.official_accounts.push(OfficialAccount::new("news", "wx0a00000000000002", secret, 50));
@@ -261,7 +261,7 @@ async fn a_key_for_some_accounts_names_no_other_and_is_told_of_no_other() {
 
 #[rstest]
 #[tokio::test]
-async fn ten_thousand_guesses_are_stopped_and_other_keys_unharmed(
+async fn ten_thousand_guessed_codes_are_rate_limited_for_their_key_only(
     #[values(1, 200)] at_once: usize,
 ) {
     let toml = "[login]\nrefused_codes_per_minute = 20";
@@ -295,7 +295,7 @@ async fn ten_thousand_guesses_are_stopped_and_other_keys_unharmed(
 
 #[rstest]
 #[tokio::test]
-async fn encrypted_data_tells_the_unionid_that_the_login_does_not(
+async fn encrypted_data_provides_the_unionid_that_the_login_lacks(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -329,7 +329,7 @@ async fn encrypted_data_tells_the_unionid_that_the_login_does_not(
 
 /// T23: the clock of one replica is off by an hour.
 #[tokio::test]
-async fn encrypted_data_is_not_old_for_a_replica_whose_clock_is_wrong() {
+async fn encrypted_data_is_accepted_by_a_replica_with_a_wrong_clock() {
     let setup = Setup::on_sqlite().await;
     let program = setup.program();
     program.quirk([7], Quirk::NoUnionidAtLogin);
@@ -345,7 +345,7 @@ async fn encrypted_data_is_not_old_for_a_replica_whose_clock_is_wrong() {
 }
 
 #[tokio::test]
-async fn encrypted_data_that_does_not_open_leaves_the_code_good() {
+async fn a_code_can_be_reused_after_invalid_encrypted_data() {
     let setup = Setup::on_sqlite().await;
     let program = setup.program();
     program.quirk([7], Quirk::NoUnionidAtLogin);
@@ -358,7 +358,7 @@ async fn encrypted_data_that_does_not_open_leaves_the_code_good() {
 
 #[rstest]
 #[tokio::test]
-async fn a_session_key_is_kept_only_where_that_is_wanted_and_then_encrypted(
+async fn a_session_key_is_stored_only_if_enabled_and_then_encrypted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(false, true)] enabled: bool,
 ) {
@@ -375,7 +375,7 @@ async fn a_session_key_is_kept_only_where_that_is_wanted_and_then_encrypted(
 /// T17 for logins: 504 at the deadline, and the exchange continues.
 #[rstest]
 #[tokio::test]
-async fn a_slow_wechat_is_given_up_on_and_its_answer_kept(
+async fn a_slow_login_times_out_and_a_retry_gets_its_answer(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let toml = "[login]\ntimeout_seconds = 1";
@@ -394,7 +394,7 @@ async fn a_slow_wechat_is_given_up_on_and_its_answer_kept(
 }
 
 #[tokio::test]
-async fn who_goes_away_does_not_take_the_answer_along() {
+async fn a_caller_that_disconnects_gets_the_login_on_a_retry() {
     let setup = Setup::on_sqlite().await;
     let stall = Fault::Stall(Duration::from_millis(400));
     setup.world.fail(Call::Jscode2session, 1, stall);
@@ -409,7 +409,7 @@ async fn who_goes_away_does_not_take_the_answer_along() {
 /// T17: two hundred slow logins with a pool of five connections do not slow down look-ups.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_slow_logins_hold_no_connection(
+async fn two_hundred_slow_logins_hold_no_database_connection(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let toml = "[login]\ntimeout_seconds = 2";

@@ -44,7 +44,7 @@ impl Setup {
 #[case::as_text(Fault::ErrcodeAsText(45011), 429, "login_rate_limited", "60", json!(45011))]
 #[case::gateway(Fault::HttpStatus(502), 503, "wechat_busy", "5", Value::Null)]
 #[tokio::test]
-async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
+async fn a_busy_wechat_is_reported_with_its_errcode_and_retry_after(
     #[case] fault: Fault,
     #[case] status: u16,
     #[case] code: &str,
@@ -73,7 +73,7 @@ async fn a_busy_wechat_is_told_with_its_words_and_a_time_to_come_back(
 
 #[rstest]
 #[tokio::test]
-async fn a_crawl_out_of_quota_does_not_harm_who_logs_in_or_resolves(
+async fn a_sync_without_quota_does_not_affect_logins_and_look_ups(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };

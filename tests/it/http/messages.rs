@@ -23,7 +23,7 @@ fn two_of_each() -> Options {
 
 #[rstest]
 #[tokio::test]
-async fn a_message_reaches_whom_it_is_for_however_they_are_named(
+async fn a_recipient_can_be_named_by_openid_or_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -84,7 +84,7 @@ async fn a_message_reaches_whom_it_is_for_however_they_are_named(
 
 #[rstest]
 #[tokio::test]
-async fn who_cannot_be_reached_is_told_by_code_and_nothing_is_kept(
+async fn an_unreachable_recipient_is_rejected_by_code_and_nothing_is_stored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -129,7 +129,7 @@ async fn who_cannot_be_reached_is_told_by_code_and_nothing_is_kept(
 
 #[rstest]
 #[tokio::test]
-async fn what_wechat_would_not_take_is_named_field_by_field(
+async fn data_that_wechat_would_reject_is_reported_field_by_field(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -166,7 +166,7 @@ async fn what_wechat_would_not_take_is_named_field_by_field(
 
 #[rstest]
 #[tokio::test]
-async fn whoever_does_not_want_a_template_is_not_asked_for_it_again(
+async fn a_user_who_refused_a_template_is_not_sent_it_again(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -197,7 +197,7 @@ async fn whoever_does_not_want_a_template_is_not_asked_for_it_again(
 
 #[rstest]
 #[tokio::test]
-async fn a_fallback_goes_to_whoever_does_not_follow_and_to_nobody_else(
+async fn a_fallback_is_sent_only_to_users_who_do_not_follow(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -237,7 +237,7 @@ async fn a_fallback_goes_to_whoever_does_not_follow_and_to_nobody_else(
 }
 
 #[tokio::test]
-async fn requests_that_make_no_sense_are_refused_where_they_make_none() {
+async fn an_invalid_request_is_rejected_with_the_invalid_field() {
     let sender = Sender::on(Backend::Sqlite).await.unwrap();
     let good = sender.message(sender.user(FOLLOWER));
     let with = |member: &str, value: Value| {
@@ -295,7 +295,7 @@ async fn requests_that_make_no_sense_are_refused_where_they_make_none() {
 }
 
 #[tokio::test]
-async fn accounts_are_named_where_there_are_several_and_those_of_the_key() {
+async fn a_message_needs_a_named_account_that_the_key_allows() {
     let sender = Sender::in_world(two_of_each(), Backend::Sqlite).await.unwrap();
     let (main, program) = (sender.world.main(), sender.program());
     let follower = by_openid(&main, FOLLOWER);

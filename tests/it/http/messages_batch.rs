@@ -33,7 +33,7 @@ fn statuses(results: &[Value]) -> Vec<&str> {
 
 #[rstest]
 #[tokio::test]
-async fn each_target_is_judged_alone_and_answered_in_its_order(
+async fn batch_targets_are_validated_independently_and_answered_in_order(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -102,7 +102,7 @@ async fn each_target_is_judged_alone_and_answered_in_its_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_thousand_are_taken_at_once_and_not_one_more(
+async fn a_batch_accepts_a_thousand_targets_and_no_more(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -131,7 +131,7 @@ async fn a_thousand_are_taken_at_once_and_not_one_more(
 
 #[rstest]
 #[tokio::test]
-async fn subscribe_messages_go_to_many_too(
+async fn subscribe_messages_can_be_sent_in_batches(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -148,7 +148,7 @@ async fn subscribe_messages_go_to_many_too(
 
 #[rstest]
 #[tokio::test]
-async fn a_named_batch_is_sent_once_and_answered_the_same(
+async fn a_batch_with_an_idempotency_key_is_sent_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -174,7 +174,7 @@ async fn a_named_batch_is_sent_once_and_answered_the_same(
 }
 
 #[tokio::test]
-async fn a_batch_that_makes_no_sense_is_refused_where_it_makes_none() {
+async fn an_invalid_batch_is_rejected_with_the_invalid_field() {
     let sender = Sender::on(Backend::Sqlite).await.unwrap();
     let good = json!([{ "to": sender.user(FOLLOWER) }]);
     let with = |member: &str, value: Value| {

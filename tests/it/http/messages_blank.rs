@@ -7,7 +7,7 @@ use crate::harness::{Backend, FOLLOWER, Sender, status_and_code, until};
 
 #[rstest]
 #[tokio::test]
-async fn a_blank_link_page_or_colour_is_none_and_a_colour_may_be_any_text(
+async fn blank_links_pages_and_colours_are_omitted_and_colours_are_free_text(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };

@@ -12,7 +12,7 @@ use crate::harness::{
 
 #[rstest]
 #[tokio::test]
-async fn pages_hold_every_message_once_the_newest_first(
+async fn the_pages_list_every_message_once_newest_first(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -67,7 +67,7 @@ async fn pages_hold_every_message_once_the_newest_first(
 
 #[rstest]
 #[tokio::test]
-async fn a_list_is_narrowed_by_account_state_template_and_person_and_counted_by_day(
+async fn messages_are_filtered_by_account_state_template_and_user_and_counted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };

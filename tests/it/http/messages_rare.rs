@@ -92,7 +92,7 @@ async fn uses(sender: &Sender, index: &str) -> i64 {
 /// for every state.
 #[rstest]
 #[tokio::test]
-async fn what_is_rare_among_many_messages_is_found_without_looking_at_all_of_them(
+async fn rare_messages_are_found_without_a_full_scan(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };

@@ -81,7 +81,7 @@ fn named(account: &Account, person: u64) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn a_user_is_resolved_or_the_reason_is_the_code(
+async fn a_user_is_resolved_or_the_code_states_the_reason(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -118,7 +118,7 @@ async fn a_user_is_resolved_or_the_reason_is_the_code(
 
 #[rstest]
 #[tokio::test]
-async fn many_users_are_answered_in_their_order_whatever_became_of_each(
+async fn many_users_are_resolved_in_request_order(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -154,7 +154,7 @@ async fn many_users_are_answered_in_their_order_whatever_became_of_each(
 
 /// T33, and other invalid requests.
 #[tokio::test]
-async fn hostile_and_senseless_requests_are_refused_by_type() {
+async fn malicious_and_invalid_requests_are_rejected() {
     let setup = Setup::on(Backend::Sqlite).await.unwrap();
     let (main, program) = (setup.world.main(), setup.program());
     let to = format!("to={}", main.appid());
@@ -218,7 +218,7 @@ async fn hostile_and_senseless_requests_are_refused_by_type() {
 }
 
 #[tokio::test]
-async fn accounts_are_named_where_there_are_several_and_known_ones() {
+async fn the_account_is_required_if_there_are_several_and_must_be_known() {
     let setup = Setup::on(Backend::Sqlite).await.unwrap();
     let main = setup.world.main();
     let refused = setup.get("unionid=oA").await;
@@ -255,7 +255,7 @@ async fn accounts_are_named_where_there_are_several_and_known_ones() {
 
 #[rstest]
 #[tokio::test]
-async fn a_person_is_shown_and_forgotten_everywhere_until_they_log_in(
+async fn an_identity_is_shown_and_stays_erased_until_the_next_login(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -300,7 +300,7 @@ async fn a_person_is_shown_and_forgotten_everywhere_until_they_log_in(
 
 #[rstest]
 #[tokio::test]
-async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
+async fn an_erasure_is_idempotent_and_audited_without_the_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     use sea_orm::EntityTrait;
@@ -337,7 +337,7 @@ async fn an_erasure_is_repeatable_and_accounted_for_without_the_unionid(
 /// T20: without a free connection, callers get an error within a second, and a login's code is not lost.
 #[rstest]
 #[tokio::test]
-async fn an_exhausted_pool_is_answered_within_the_second(
+async fn an_exhausted_pool_is_answered_with_503_within_a_second(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(20).await.unwrap();

@@ -82,7 +82,7 @@ async fn stop_under_load(world: &Sandbox, key: &str, serving: ServeProcess) -> I
 }
 
 #[tokio::test]
-async fn sigterm_under_load_is_announced_answers_logins_and_puts_the_run_down() {
+async fn sigterm_under_load_is_announced_answers_logins_and_pauses_the_run() {
     let world = world().await;
     let bridge = Bridge::against(&world, EACH_SECOND);
     let key = bridge.key("login").await;
@@ -96,7 +96,7 @@ async fn sigterm_under_load_is_announced_answers_logins_and_puts_the_run_down() 
 
 #[rstest]
 #[tokio::test]
-async fn sigterm_under_load_hands_the_run_to_a_peer_within_five_seconds(
+async fn sigterm_under_load_lets_another_replica_resume_within_five_seconds(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

@@ -19,7 +19,7 @@ async fn service() -> Service {
 }
 
 #[tokio::test]
-async fn slow_heads_and_slow_bodies_are_given_up_while_others_are_served() {
+async fn slow_heads_and_bodies_time_out_while_other_clients_are_served() {
     let service = service().await;
     let key = service.key(&[Scope::Login, Scope::Resolve]).await;
     let head = "GET /livez HTTP/1.1\r\nHost: here\r\nX-Slow: ";
@@ -69,7 +69,7 @@ async fn narrow(service: &Service) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_and_never_reads_is_given_up() {
+async fn a_client_that_never_reads_its_answers_is_disconnected() {
     let service = service().await;
     let mut stream = narrow(&service).await;
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: here\r\n\r\n";

@@ -61,7 +61,7 @@ async fn slow_world(page: Duration) -> Sandbox {
 
 #[rstest]
 #[tokio::test]
-async fn a_run_asked_for_is_known_at_once_and_done_in_the_background(
+async fn a_requested_run_is_returned_at_once_and_runs_in_the_background(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = slow_world(Duration::from_millis(50)).await;
@@ -83,7 +83,7 @@ async fn a_run_asked_for_is_known_at_once_and_done_in_the_background(
 
 #[rstest]
 #[tokio::test]
-async fn while_a_run_is_worked_no_other_begins_and_it_is_named(
+async fn a_second_run_is_rejected_with_the_id_of_the_running_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = slow_world(Duration::from_millis(150)).await;
@@ -109,7 +109,7 @@ async fn while_a_run_is_worked_no_other_begins_and_it_is_named(
 }
 
 #[tokio::test]
-async fn of_many_who_ask_at_once_one_starts_the_run() {
+async fn one_of_many_concurrent_requests_starts_the_run() {
     let world = slow_world(Duration::from_millis(100)).await;
     let api = Api::new(TestApp::against(&world).await).await;
     let requests = (0..20).map(|_| api.post("", json!({})));
@@ -121,7 +121,7 @@ async fn of_many_who_ask_at_once_one_starts_the_run() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_goes_on_unless_it_is_given_up() {
+async fn an_interrupted_run_resumes_unless_restart_is_requested() {
     let world = paged_world(100, 600).await;
     let api = Api::new(TestApp::against(&world).await).await;
     let stopped = api.app.sync_stopped_after(2).await.run;
@@ -138,7 +138,7 @@ async fn an_interrupted_run_goes_on_unless_it_is_given_up() {
 
 #[rstest]
 #[tokio::test]
-async fn a_held_run_is_confirmed_or_cancelled_and_others_are_refused(
+async fn a_held_run_can_be_confirmed_or_cancelled_but_a_finished_one_cannot(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 600).await;
@@ -166,7 +166,7 @@ async fn a_held_run_is_confirmed_or_cancelled_and_others_are_refused(
 
 #[rstest]
 #[tokio::test]
-async fn the_history_comes_by_pages_each_run_as_the_command_line_gives_it(
+async fn runs_are_listed_in_pages_as_the_command_line_shows_them(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(100).await.unwrap();
@@ -192,7 +192,7 @@ async fn the_history_comes_by_pages_each_run_as_the_command_line_gives_it(
 }
 
 #[tokio::test]
-async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
+async fn a_key_for_one_account_sees_and_starts_only_its_runs() {
     let mut options = Options::with_followers(100);
     let other = "wx0a00000000000002";
     let secret = "5a5d0b0c0a11ce0000000000000000a2";
@@ -237,7 +237,7 @@ async fn a_key_for_one_account_sees_and_starts_the_runs_of_that_account_only() {
 
 #[rstest]
 #[tokio::test]
-async fn without_a_body_a_run_of_every_account_begins_and_those_at_work_are_let_be(
+async fn a_request_without_a_body_starts_a_run_of_every_idle_account(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let mut options = Options { page_size: 10, ..Options::with_followers(100) };
@@ -276,7 +276,7 @@ async fn without_a_body_a_run_of_every_account_begins_and_those_at_work_are_let_
 }
 
 #[tokio::test]
-async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
+async fn invalid_run_ids_accounts_and_cursors_are_rejected_by_code() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let api = Api::new(TestApp::against(&world).await).await;
     for id in ["1", "0", "-1", "9223372036854775807"] {
@@ -328,7 +328,7 @@ async fn what_is_no_run_account_or_cursor_is_refused_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_run_in_the_background_is_put_down_when_the_process_ends() {
+async fn a_background_run_is_paused_when_the_process_stops() {
     let world = slow_world(Duration::from_millis(200)).await;
     let app = TestApp::against(&world).await;
     let peer = app.replica(&world).await;
@@ -349,7 +349,7 @@ async fn a_run_in_the_background_is_put_down_when_the_process_ends() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_about_to_end_begins_no_run() {
+async fn a_stopping_process_starts_no_run() {
     let world = Sandbox::with_followers(10).await.unwrap();
     let app = TestApp::against(&world).await;
     let service = Service::with_grace(app.app.clone(), Duration::from_millis(500)).await;

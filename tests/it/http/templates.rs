@@ -91,7 +91,7 @@ async fn industries_are_shown_and_set() {
 
 #[rstest]
 #[tokio::test]
-async fn a_mini_programs_templates_are_made_of_wechats_library(
+async fn mini_program_templates_are_added_from_wechats_library(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(sender) = Sender::on(backend).await else { return };
@@ -164,7 +164,7 @@ async fn a_mini_programs_templates_are_made_of_wechats_library(
 }
 
 #[tokio::test]
-async fn what_wechat_refuses_is_told_with_its_own_words() {
+async fn a_wechat_rejection_is_returned_with_its_errcode_and_rid() {
     let sender = Sender::on(Backend::Sqlite).await.unwrap();
     let (templates, programs) = (sender.official("templates"), sender.mini("templates"));
     let no_keywords = json!({ "template_id_short": "43216" });

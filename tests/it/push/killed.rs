@@ -54,7 +54,7 @@ impl Restart {
 
 #[rstest]
 #[tokio::test]
-async fn a_message_that_its_process_took_along_is_unknown_by_itself_and_then_known_to_be_sent(
+async fn a_message_of_a_killed_process_becomes_unknown_and_then_sent(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(restart) = Restart::on(backend, "").await else { return };
@@ -101,7 +101,7 @@ async fn a_message_that_its_process_took_along_is_unknown_by_itself_and_then_kno
 
 #[rstest]
 #[tokio::test]
-async fn a_request_repeated_after_the_death_is_in_flight_and_then_answered_and_sends_once(
+async fn a_request_repeated_after_a_kill_conflicts_and_then_sends_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(restart) = Restart::on(backend, "").await else { return };
@@ -148,7 +148,7 @@ async fn a_request_repeated_after_the_death_is_in_flight_and_then_answered_and_s
 
 #[rstest]
 #[tokio::test]
-async fn of_subscribe_messages_only_those_that_had_left_are_in_doubt(
+async fn after_a_kill_only_sent_subscribe_messages_become_unknown(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     // Both are claimed together, and the second would be sent after the first.

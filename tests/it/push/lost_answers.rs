@@ -19,7 +19,7 @@ fn lost() -> Option<String> {
 
 #[rstest]
 #[tokio::test]
-async fn killed_between_the_answer_and_its_commit_a_message_is_unknown_until_it_is_known_to_be_sent(
+async fn a_message_is_unknown_after_a_kill_before_commit_until_resent(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -75,9 +75,9 @@ async fn abandon_claims(app: &TestApp, seconds: i64) {
 
 #[rstest]
 #[case::within_the_window(530, 1)]
-#[case::after_it(550, 0)]
+#[case::after_the_window(550, 0)]
 #[tokio::test]
-async fn what_may_have_left_is_sent_again_only_while_wechat_suppresses_a_second_copy(
+async fn a_message_is_resent_only_within_wechats_duplicate_window(
     #[case] seconds: i64,
     #[case] sends: usize,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -101,7 +101,7 @@ async fn what_may_have_left_is_sent_again_only_while_wechat_suppresses_a_second_
 
 #[rstest]
 #[tokio::test]
-async fn a_subscribe_message_that_may_have_left_is_never_sent_again(
+async fn a_subscribe_message_that_may_have_arrived_is_never_resent(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -124,13 +124,13 @@ async fn a_subscribe_message_that_may_have_left_is_never_sent_again(
 }
 
 #[rstest]
-#[case::reset(Fault::AnswerLost)]
-#[case::cut(Fault::Cut)]
-#[case::truncated(Fault::Truncated)]
+#[case::connection_reset(Fault::AnswerLost)]
+#[case::response_cut(Fault::Cut)]
+#[case::truncated_json(Fault::Truncated)]
 #[case::html(Fault::Html)]
-#[case::empty(Fault::EmptyBody)]
+#[case::empty_body(Fault::EmptyBody)]
 #[tokio::test]
-async fn a_message_whose_answer_is_lost_is_sent_once_all_the_same(
+async fn a_message_with_a_lost_response_is_delivered_once(
     #[case] fault: Fault,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -140,7 +140,7 @@ async fn a_message_whose_answer_is_lost_is_sent_once_all_the_same(
 }
 
 #[tokio::test]
-async fn a_message_whose_answer_comes_too_late_is_sent_once_all_the_same() {
+async fn a_message_with_a_late_response_is_delivered_once() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
     assert_sent_once_despite(&app, &world, Fault::Stall(Duration::from_secs(11))).await;
@@ -159,7 +159,7 @@ async fn assert_sent_once_despite(app: &TestApp, world: &Sandbox, fault: Fault) 
 }
 
 #[tokio::test]
-async fn what_may_have_arrived_does_not_go_by_its_other_way_too() {
+async fn a_message_that_may_have_arrived_is_not_sent_to_its_fallback() {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
     let (main, program) = (world.main(), world.mini_program().unwrap());
@@ -177,7 +177,7 @@ async fn what_may_have_arrived_does_not_go_by_its_other_way_too() {
 
 #[rstest]
 #[tokio::test]
-async fn a_number_that_is_known_stays_when_wechat_says_no_more_than_that_it_has_the_message(
+async fn a_known_msgid_is_kept_when_wechat_reports_a_duplicate(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -197,7 +197,7 @@ async fn a_number_that_is_known_stays_when_wechat_says_no_more_than_that_it_has_
 /// tried again, whether it is a template or a subscribe message.
 #[rstest]
 #[tokio::test]
-async fn what_was_refused_for_its_token_is_not_in_doubt_however_long_the_next_one_takes(
+async fn a_message_refused_for_its_token_is_retried_and_not_unknown(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();

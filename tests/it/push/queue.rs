@@ -43,7 +43,7 @@ async fn each_message_is_sent_once_by_one_of_two_replicas(
 
 #[rstest]
 #[tokio::test]
-async fn two_replicas_keep_the_pace_together(
+async fn two_replicas_share_the_send_rate(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const INTERVAL_MS: i64 = 20;
@@ -72,7 +72,7 @@ async fn two_replicas_keep_the_pace_together(
 
 #[rstest]
 #[tokio::test]
-async fn what_one_process_has_taken_up_no_other_takes_until_the_claim_ends(
+async fn a_claimed_message_is_not_claimed_again_until_the_claim_ends(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = sandbox_with(2).await;
@@ -97,7 +97,7 @@ async fn what_one_process_has_taken_up_no_other_takes_until_the_claim_ends(
 
 #[rstest]
 #[tokio::test]
-async fn who_lost_a_claim_notes_nothing(
+async fn a_process_that_lost_its_claim_records_nothing(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let options = Options::with_followers(1);
@@ -117,7 +117,7 @@ async fn who_lost_a_claim_notes_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
+async fn a_stopping_worker_finishes_its_sends_and_releases_its_claims(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let options = Options::with_followers(10);
@@ -149,7 +149,7 @@ async fn a_process_that_ends_finishes_what_it_began_and_gives_the_rest_back(
 
 #[rstest]
 #[tokio::test]
-async fn messages_requests_and_stops_are_kept_so_long_and_no_longer(
+async fn old_messages_requests_and_template_stops_are_deleted(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = sandbox_with(2).await;

@@ -46,7 +46,7 @@ async fn by_another_template(store: &Store, account: &Account, person: u64) -> N
 
 #[rstest]
 #[tokio::test]
-async fn what_could_not_be_sent_in_time_is_given_up_in_parts_and_what_is_younger_is_sent(
+async fn expired_messages_fail_in_batches_and_newer_ones_are_sent(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const MANY: u64 = 2_300;
@@ -76,7 +76,7 @@ async fn what_could_not_be_sent_in_time_is_given_up_in_parts_and_what_is_younger
 
 #[rstest]
 #[tokio::test]
-async fn a_stopped_template_does_not_stand_in_front_of_the_others(
+async fn a_stopped_template_does_not_block_other_templates(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const MANY: u64 = 9_000;
@@ -112,7 +112,7 @@ async fn a_stopped_template_does_not_stand_in_front_of_the_others(
 
 #[rstest]
 #[tokio::test]
-async fn messages_to_one_person_leave_one_after_the_other_and_hold_up_nobody(
+async fn messages_to_one_user_are_sent_in_sequence_without_blocking_others(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const LATENCY_MS: i64 = 300;
@@ -138,7 +138,7 @@ async fn messages_to_one_person_leave_one_after_the_other_and_hold_up_nobody(
 
 #[rstest]
 #[tokio::test]
-async fn a_message_that_alone_is_refused_as_an_account_holds_the_others_for_a_while_only(
+async fn a_message_alone_refused_as_misconfigured_holds_others_briefly(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(30).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_message_that_alone_is_refused_as_an_account_holds_the_others_for_a_wh
 
 #[rstest]
 #[tokio::test]
-async fn a_template_that_wechat_does_not_know_is_stopped_and_does_not_fail_the_whole_queue(
+async fn an_unknown_template_is_stopped_without_failing_the_queue(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(30).await.unwrap();

@@ -73,7 +73,7 @@ fn subscribe(account: &Account, person: u64) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_comes(
+async fn early_late_and_repeated_receipts_end_a_message_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -119,7 +119,7 @@ async fn a_message_is_ended_once_by_its_receipt_whenever_and_however_often_that_
 
 #[rstest]
 #[tokio::test]
-async fn a_receipt_tells_what_became_of_a_message_whose_answer_was_lost(
+async fn a_receipt_resolves_a_message_with_a_lost_response(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };

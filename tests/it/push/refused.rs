@@ -19,7 +19,7 @@ async fn consents_of(
 
 #[rstest]
 #[tokio::test]
-async fn who_does_not_follow_is_known_not_to_and_the_message_fails(
+async fn a_message_to_a_non_follower_fails_and_marks_the_follower(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -42,7 +42,7 @@ async fn who_does_not_follow_is_known_not_to_and_the_message_fails(
 
 #[rstest]
 #[tokio::test]
-async fn a_follower_of_whom_wechat_is_mistaken_is_a_follower_again_soon(
+async fn a_follower_wrongly_reported_as_unfollowed_is_restored(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -60,7 +60,7 @@ async fn a_follower_of_whom_wechat_is_mistaken_is_a_follower_again_soon(
 
 #[rstest]
 #[tokio::test]
-async fn a_refusal_does_not_overrule_an_event_that_is_newer(
+async fn an_unfollowed_refusal_does_not_override_a_newer_event(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = calling_back(10).await;
@@ -77,10 +77,10 @@ async fn a_refusal_does_not_overrule_an_event_that_is_newer(
 }
 
 #[rstest]
-#[case::left(false)]
-#[case::switched_off(true)]
+#[case::unfollowed(false)]
+#[case::templates_refused(true)]
 #[tokio::test]
-async fn who_cannot_be_reached_gets_the_message_by_its_other_way(
+async fn an_unreachable_user_gets_the_message_by_its_fallback(
     #[case] refuses: bool,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -111,7 +111,7 @@ async fn who_cannot_be_reached_gets_the_message_by_its_other_way(
 
 #[rstest]
 #[tokio::test]
-async fn what_a_person_does_not_want_is_remembered_for_its_template(
+async fn a_refusal_by_the_user_is_recorded_for_the_template(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(10).await.unwrap();
@@ -137,7 +137,7 @@ async fn what_a_person_does_not_want_is_remembered_for_its_template(
 
 #[rstest]
 #[tokio::test]
-async fn a_template_that_is_banned_stops_alone_until_one_message_of_it_passes(
+async fn a_banned_template_is_stopped_alone_until_one_message_succeeds(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(20).await.unwrap();
@@ -187,7 +187,7 @@ async fn a_template_that_is_banned_stops_alone_until_one_message_of_it_passes(
 }
 
 #[rstest]
-#[case::data(
+#[case::invalid_data(
     Quirk::Remark(unionid_bridge::sandbox::Dirt::BareQuote),
     "一一一一一一一一一一一一一一一一一一一一一",
     "data_invalid",
@@ -195,9 +195,9 @@ async fn a_template_that_is_banned_stops_alone_until_one_message_of_it_passes(
     1
 )]
 #[case::blacklisted(Quirk::Blacklisted, "雨伞", "user_blocked", 43019, 1)]
-#[case::openid(Quirk::Poison, "雨伞", "openid_unknown", 40003, 2)]
+#[case::invalid_openid(Quirk::Poison, "雨伞", "openid_unknown", 40003, 2)]
 #[tokio::test]
-async fn a_refusal_names_its_reason(
+async fn a_refused_message_fails_with_its_reason(
     #[case] quirk: Quirk,
     #[case] thing: &str,
     #[case] reason: &str,
@@ -228,7 +228,7 @@ async fn a_refusal_names_its_reason(
 #[case(1_119_003, "tried_once_more")]
 #[case(43108, "wechat_busy")]
 #[tokio::test]
-async fn what_may_pass_is_waited_for(#[case] errcode: i64, #[case] reason: &str) {
+async fn a_temporary_refusal_is_retried(#[case] errcode: i64, #[case] reason: &str) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
     world.fail(Call::TemplateSend, 1, Fault::Errcode(errcode));
@@ -244,7 +244,7 @@ async fn what_may_pass_is_waited_for(#[case] errcode: i64, #[case] reason: &str)
 #[case(46101)]
 #[case(45109)]
 #[tokio::test]
-async fn a_way_that_wechat_has_withdrawn_is_said_to_be(#[case] errcode: i64) {
+async fn a_retired_api_fails_the_message_as_retired(#[case] errcode: i64) {
     let world = Sandbox::with_followers(1).await.unwrap();
     let app = TestApp::against(&world).await;
     world.fail(Call::TemplateSend, 1, Fault::Errcode(errcode));
@@ -257,7 +257,7 @@ async fn a_way_that_wechat_has_withdrawn_is_said_to_be(#[case] errcode: i64) {
 }
 
 #[tokio::test]
-async fn an_erased_person_gets_nothing_and_holds_nobody_up() {
+async fn a_deleted_message_is_not_sent_and_blocks_no_other() {
     let world = Sandbox::with_followers(2).await.unwrap();
     let app = TestApp::against(&world).await;
     let ids = app.queue(&world.main(), 0..2).await;

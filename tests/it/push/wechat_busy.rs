@@ -51,12 +51,12 @@ async fn wait_for_hold(app: &TestApp, is_held: bool) -> Pace {
 
 #[rstest]
 #[case::busy(Fault::Errcode(-1), 0.5)]
-#[case::too_many_a_minute(Fault::Errcode(45011), 0.3)]
-#[case::a_gateway_in_between(Fault::HttpStatus(502), 0.5)]
-#[case::reset_before(Fault::Disconnect, 0.5)]
-#[case::reset_after(Fault::AnswerLost, 0.5)]
+#[case::rate_limited(Fault::Errcode(45011), 0.3)]
+#[case::failing_gateway(Fault::HttpStatus(502), 0.5)]
+#[case::reset_before_processing(Fault::Disconnect, 0.5)]
+#[case::reset_after_processing(Fault::AnswerLost, 0.5)]
 #[tokio::test]
-async fn through_bursts_of_trouble_every_message_is_sent_once(
+async fn every_message_is_sent_once_despite_failures(
     #[case] fault: Fault,
     #[case] chance: f64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -80,7 +80,7 @@ async fn through_bursts_of_trouble_every_message_is_sent_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_spent_quota_holds_the_account_until_midnight_in_china_and_no_other(
+async fn an_exhausted_quota_holds_only_its_account_until_midnight_in_china(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -120,7 +120,7 @@ async fn a_spent_quota_holds_the_account_until_midnight_in_china_and_no_other(
 
 #[rstest]
 #[tokio::test]
-async fn an_account_that_wechat_refuses_is_tried_with_one_message_now_and_then(
+async fn a_refused_account_is_tested_with_one_message_at_a_time(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(20).await.unwrap();
@@ -144,7 +144,7 @@ async fn an_account_that_wechat_refuses_is_tried_with_one_message_now_and_then(
 
 #[rstest]
 #[tokio::test]
-async fn without_a_token_nothing_leaves_and_nothing_is_in_doubt(
+async fn a_message_is_not_sent_and_not_unknown_without_a_token(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(1).await.unwrap();
@@ -163,7 +163,7 @@ async fn without_a_token_nothing_leaves_and_nothing_is_in_doubt(
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_died_is_replaced_and_the_message_is_sent(
+async fn an_invalidated_token_is_replaced_and_the_message_sent(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(2).await.unwrap();

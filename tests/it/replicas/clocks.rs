@@ -44,7 +44,7 @@ async fn assert_clock_is_wrong(bridge: &Bridge) {
 #[case::a_day_ahead("+1d", Backend::Mysql)]
 #[case::a_day_behind("-1d", Backend::Postgres)]
 #[tokio::test]
-async fn a_replica_whose_clock_is_wrong_runs_the_ticks_of_the_database(
+async fn a_replica_with_a_wrong_clock_runs_ticks_in_database_time(
     #[case] offset: &str,
     #[case] backend: Backend,
 ) {
@@ -89,7 +89,7 @@ async fn a_replica_whose_clock_is_wrong_runs_the_ticks_of_the_database(
 #[case::ahead("+0", "+1d")]
 #[case::back("+1d", "+0")]
 #[tokio::test]
-async fn the_schedule_goes_on_when_the_clock_is_set(#[case] first: &str, #[case] then: &str) {
+async fn the_schedule_continues_when_the_clock_is_set(#[case] first: &str, #[case] then: &str) {
     let Some(database) = TestDatabase::new(Backend::Postgres).await else { return };
     let world = Sandbox::with_followers(200).await.unwrap();
     let bridge = Bridge::on(&world, &database.url, EACH_SECOND);
@@ -116,7 +116,7 @@ async fn the_schedule_goes_on_when_the_clock_is_set(#[case] first: &str, #[case]
 #[case::a_day_ahead("+1d")]
 #[case::a_day_behind("-1d")]
 #[tokio::test]
-async fn no_lease_is_taken_early_and_a_run_that_was_put_down_goes_on_at_once(
+async fn a_wrong_clock_neither_takes_leases_early_nor_delays_paused_runs(
     #[case] offset: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -153,7 +153,7 @@ async fn no_lease_is_taken_early_and_a_run_that_was_put_down_goes_on_at_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_run_that_waits_for_its_quota_is_not_resumed_by_a_replica_that_thinks_it_is_tomorrow(
+async fn a_replica_with_a_fast_clock_does_not_resume_a_quota_pause_early(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -183,7 +183,7 @@ async fn a_run_that_waits_for_its_quota_is_not_resumed_by_a_replica_that_thinks_
 #[case::a_day_ahead("+1d", Backend::Mysql)]
 #[case::a_day_behind("-1d", Backend::Postgres)]
 #[tokio::test]
-async fn logins_look_ups_callbacks_and_messages_are_as_right_as_ever(
+async fn logins_look_ups_callbacks_and_messages_work_with_a_wrong_clock(
     #[case] offset: &str,
     #[case] backend: Backend,
 ) {
@@ -228,7 +228,7 @@ async fn logins_look_ups_callbacks_and_messages_are_as_right_as_ever(
 
 #[rstest]
 #[tokio::test]
-async fn a_token_is_renewed_before_its_end_and_no_oftener_whatever_the_clock_says(
+async fn a_wrong_clock_does_not_change_how_often_a_token_is_renewed(
     #[values("+1d", "-1d")] offset: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

@@ -63,7 +63,7 @@ fn runs_by_tick(newest_first: &[Run]) -> BTreeMap<Tick, usize> {
 
 #[rstest]
 #[tokio::test]
-async fn of_five_services_one_runs_at_each_tick_and_the_others_skip_it(
+async fn one_of_five_services_runs_each_tick_and_the_others_skip_it(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

@@ -75,7 +75,7 @@ async fn assert_writes_nothing_after_lease(backend: Backend, failpoint: &str) {
 #[case::listed("sync.listed=1*return(stop)")]
 #[case::before_the_sweep("sync.before_sweep=1*return(stop)")]
 #[tokio::test]
-async fn who_slept_through_its_lease_writes_nothing_once_it_wakes(
+async fn a_process_resumed_after_its_lease_expired_writes_nothing(
     #[case] failpoint: &str,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -89,7 +89,7 @@ async fn who_slept_through_its_lease_writes_nothing_once_it_wakes(
 #[case::in_the_sweep("sync.half_swept=1*return(stop)")]
 #[case::at_the_end_of_the_sweep("sync.before_close=1*return(stop)")]
 #[tokio::test]
-async fn who_is_stopped_in_a_transaction_does_not_keep_the_next_from_taking_over(
+async fn a_process_stopped_in_a_transaction_does_not_block_a_takeover(
     #[case] failpoint: &str,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -98,7 +98,7 @@ async fn who_is_stopped_in_a_transaction_does_not_keep_the_next_from_taking_over
 
 #[rstest]
 #[tokio::test]
-async fn a_service_that_slept_through_its_lease_says_so_and_serves_on(
+async fn a_service_resumed_after_its_lease_expired_logs_it_and_continues(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

@@ -121,7 +121,7 @@ fn refuse_all_in_flight(world: &Sandbox, errcode: i64) -> [RuleId; 2] {
 
 #[rstest]
 #[tokio::test]
-async fn a_refusal_of_all_calls_in_flight_on_both_costs_one_refresh_and_one_repetition_each(
+async fn a_rejection_of_all_calls_in_flight_costs_one_refresh_and_a_retry_each(
     #[values(40001, 42001)] errcode: i64,
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -148,7 +148,7 @@ async fn a_refusal_of_all_calls_in_flight_on_both_costs_one_refresh_and_one_repe
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_dies_while_both_are_at_work_is_replaced_once(
+async fn a_token_that_becomes_invalid_under_load_is_replaced_once(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -182,7 +182,7 @@ async fn a_token_that_dies_while_both_are_at_work_is_replaced_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_is_always_refused_costs_two_refreshes_in_all_and_then_both_wait(
+async fn an_always_rejected_token_is_refreshed_at_most_twice_by_both_replicas(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -233,7 +233,7 @@ async fn stopped_refresh(bridge: &Bridge, world: &Sandbox, store: &Store) -> Chi
 
 #[rstest]
 #[tokio::test]
-async fn of_two_refreshes_in_two_processes_the_newest_token_stands_for_everybody(
+async fn the_newest_token_of_two_concurrent_refreshes_is_used_everywhere(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

@@ -14,7 +14,7 @@ use crate::harness::{
 
 #[rstest]
 #[tokio::test]
-async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubles_it(
+async fn a_run_paused_by_its_quota_resumes_once_after_the_reset(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock, telemetry) =
@@ -53,7 +53,7 @@ async fn a_run_paused_by_a_spent_quota_goes_on_after_the_reset_and_no_tick_doubl
 
 #[rstest]
 #[tokio::test]
-async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
+async fn a_run_of_a_dead_process_is_resumed_after_its_lease_expires(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = world_of_pages(4, 500).await;
@@ -77,7 +77,7 @@ async fn a_run_whose_process_died_is_rescued_once_its_lease_has_ended(
 
 #[rstest]
 #[tokio::test]
-async fn two_replicas_that_find_the_same_interrupted_run_make_no_second_one(
+async fn two_replicas_resume_an_interrupted_run_only_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = world_of_pages(4, 500).await;

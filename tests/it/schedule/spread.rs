@@ -110,7 +110,7 @@ async fn all_done(app: &TestApp, world: &Sandbox) -> Vec<Run> {
 
 #[rstest]
 #[tokio::test]
-async fn at_a_tick_two_replicas_take_half_of_the_accounts_each(
+async fn two_replicas_each_sync_half_of_the_accounts_at_a_tick(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock) = (world().await, stopped_clock());
@@ -133,7 +133,7 @@ async fn at_a_tick_two_replicas_take_half_of_the_accounts_each(
 
 #[rstest]
 #[tokio::test]
-async fn a_process_alone_takes_all_accounts_one_after_the_other_and_soon(
+async fn a_single_process_starts_all_accounts_one_by_one_within_seconds(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock) = (world().await, stopped_clock());
@@ -154,7 +154,7 @@ async fn a_process_alone_takes_all_accounts_one_after_the_other_and_soon(
 
 #[rstest]
 #[tokio::test]
-async fn a_process_that_ends_leaves_its_accounts_to_the_others(
+async fn a_stopping_process_leaves_its_accounts_to_the_others(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock) = (world().await, stopped_clock());

@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schedule_ends_at_once_though_it_is_being_read(
+async fn the_scheduler_stops_at_once_while_the_database_does_not_respond(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 10).await;

@@ -14,7 +14,7 @@ const DAY: chrono::Duration = chrono::Duration::days(1);
 
 #[rstest]
 #[tokio::test]
-async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once(
+async fn a_new_account_waits_for_its_first_tick_and_then_runs_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock, telemetry) =
@@ -41,7 +41,7 @@ async fn a_fresh_account_waits_for_its_first_tick_and_then_runs_once(
 #[case(1)]
 #[case(5)]
 #[tokio::test]
-async fn however_many_ticks_were_missed_one_run_catches_up(
+async fn one_run_catches_up_on_any_number_of_missed_ticks(
     #[case] missed: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -66,7 +66,7 @@ async fn however_many_ticks_were_missed_one_run_catches_up(
 
 #[rstest]
 #[tokio::test]
-async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reason(
+async fn a_tick_is_skipped_and_logged_while_the_previous_run_continues(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let options = Options::with_followers(200).latency(Call::UserGet, Duration::from_millis(400));
@@ -90,7 +90,7 @@ async fn a_run_that_outlasts_its_interval_makes_the_next_tick_skip_with_its_reas
 
 #[rstest]
 #[tokio::test]
-async fn a_tick_at_which_the_database_fails_is_run_at_the_next_beat(
+async fn a_tick_missed_by_a_database_error_runs_at_the_next_beat(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, clock) = (Sandbox::with_followers(200).await.unwrap(), stopped_clock());
@@ -115,7 +115,7 @@ async fn a_tick_at_which_the_database_fails_is_run_at_the_next_beat(
 
 #[rstest]
 #[tokio::test]
-async fn of_two_replicas_one_runs_at_each_tick(
+async fn one_of_two_replicas_runs_each_tick(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     const TICKS: usize = 3;

@@ -341,7 +341,7 @@ fn above_debug(output: &[u8]) -> String {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_at_trace_tells_no_secret_whatever_comes(
+async fn a_service_with_trace_logging_reveals_no_secrets(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

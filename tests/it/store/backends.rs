@@ -8,8 +8,8 @@ use unionid_bridge::store::schema;
 use crate::harness::{Backend, TestDatabase};
 
 #[test]
-fn a_database_that_is_missing_is_told_and_where_it_is_required_a_failure() {
-    let test = "store::backends::migrating_twice_changes_nothing_and_down_takes_all_back";
+fn a_missing_test_database_is_reported_and_fails_if_required() {
+    let test = "store::backends::migrating_twice_changes_nothing_and_down_reverts_everything";
     let run = |required: &str| {
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", &format!("{test}::backend_2_Backend__Postgres"), "--nocapture"]);
@@ -31,7 +31,7 @@ fn a_database_that_is_missing_is_told_and_where_it_is_required_a_failure() {
 
 #[rstest]
 #[tokio::test]
-async fn migrating_twice_changes_nothing_and_down_takes_all_back(
+async fn migrating_twice_changes_nothing_and_down_reverts_everything(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

@@ -23,7 +23,7 @@ async fn store_with_limit(url: String, max_connections: u32, statement_limit: Du
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_given_up_while_it_begins_is_nobody_elses(
+async fn a_transaction_cancelled_while_it_begins_is_not_reused(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -41,7 +41,7 @@ async fn a_transaction_given_up_while_it_begins_is_nobody_elses(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_whose_beginning_took_too_long_is_nobody_elses(
+async fn a_transaction_that_times_out_while_it_begins_is_not_reused(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -65,7 +65,7 @@ async fn a_transaction_whose_beginning_took_too_long_is_nobody_elses(
 /// While all connections are in use, none is replaced and the limit on their number holds.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_merely_in_use_are_not_replaced(
+async fn connections_in_use_are_not_replaced(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -85,7 +85,7 @@ async fn connections_that_are_merely_in_use_are_not_replaced(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_fell_silent_leave_their_places_to_others(
+async fn connections_that_stop_responding_are_replaced(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -113,7 +113,7 @@ async fn connections_that_fell_silent_leave_their_places_to_others(
 /// connection each are queried all the time, so that this happens to one of them.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn places_held_by_connections_that_are_never_heard_of_again_are_had_again(
+async fn pool_permits_of_dead_connections_are_recovered(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

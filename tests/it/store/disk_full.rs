@@ -57,7 +57,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk_pauses_the_run_and_space_lets_it_go_on() {
+async fn a_full_disk_pauses_the_run_and_free_space_lets_it_resume() {
     let Some(disk) = SmallDisk::mount() else { return };
     let world = world_of_pages(10, 1_000).await;
     let bridge = disk.bridge(&world);
@@ -77,7 +77,7 @@ async fn a_full_disk_pauses_the_run_and_space_lets_it_go_on() {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_from_the_start_loses_nothing_that_was_mirrored() {
+async fn a_disk_that_is_full_at_the_start_does_not_lose_mirrored_followers() {
     let Some(disk) = SmallDisk::mount() else { return };
     let world = world_of_pages(4, 1_000).await;
     let bridge = disk.bridge(&world);
@@ -97,7 +97,7 @@ async fn a_disk_that_is_full_from_the_start_loses_nothing_that_was_mirrored() {
 }
 
 #[tokio::test]
-async fn a_service_on_a_full_disk_refuses_what_it_cannot_keep_and_recovers_by_itself() {
+async fn a_service_on_a_full_disk_rejects_writes_and_recovers_by_itself() {
     let Some(disk) = SmallDisk::mount() else { return };
     let world = world_of_pages(10, 1_000).await;
     let (bridge, program) = (disk.bridge(&world), world.mini_program().unwrap());

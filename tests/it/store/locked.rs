@@ -56,7 +56,7 @@ async fn count(observer: &DatabaseConnection, name: &str) -> i64 {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_given_up_while_they_wait_for_a_lock_do_not_pile_up_on_the_server(
+async fn statements_cancelled_during_a_lock_wait_do_not_pile_up_on_the_server(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

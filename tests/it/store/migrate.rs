@@ -10,13 +10,17 @@ use crate::harness::{Backend, Bridge, TestDatabase, run_sync, signal, stderr};
 
 /// Returns the number of migrations that the command reports as applied.
 fn applied(stderr: &str) -> usize {
-    let line = stderr.lines().find(|line| line.ends_with("migrations applied")).unwrap();
-    line.split(' ').next().unwrap().parse().unwrap()
+    stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("applied migrations: "))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[rstest]
 #[tokio::test]
-async fn of_three_processes_that_migrate_at_once_one_does_it_and_none_fails(
+async fn one_of_three_concurrent_migrations_applies_the_steps_and_none_fails(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -39,7 +43,7 @@ async fn of_three_processes_that_migrate_at_once_one_does_it_and_none_fails(
 
 #[rstest]
 #[tokio::test]
-async fn killed_in_a_migration_the_next_one_ends_well(
+async fn a_migration_succeeds_after_the_previous_one_was_killed(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     // Kill times from before the first statement until after the last, on a machine of any speed.
@@ -68,7 +72,7 @@ async fn killed_in_a_migration_the_next_one_ends_well(
 }
 
 #[tokio::test]
-async fn down_wants_to_be_meant_and_status_tells_what_is_missing() {
+async fn migrate_down_requires_yes_and_reverts_every_step() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
     run_sync(&bridge).await;
@@ -85,7 +89,7 @@ async fn down_wants_to_be_meant_and_status_tells_what_is_missing() {
 }
 
 #[tokio::test]
-async fn told_not_to_migrate_serve_and_sync_name_the_command_that_does() {
+async fn serve_and_sync_with_no_migrate_name_the_migrate_command() {
     let world = Sandbox::with_followers(100).await.unwrap();
     let bridge = Bridge::against(&world, "");
     for command in ["sync", "serve"] {

@@ -114,7 +114,7 @@ impl Setup {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn with_every_connection_taken_all_is_refused_soon_and_well_afterwards(
+async fn an_exhausted_pool_fails_requests_quickly_and_recovers(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(setup) = Setup::on(backend).await else { return };
@@ -148,7 +148,7 @@ async fn with_every_connection_taken_all_is_refused_soon_and_well_afterwards(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_only_reads_does_not_wait_for_sqlites_one_writer() {
+async fn reads_do_not_wait_for_sqlites_only_writer() {
     let setup = Setup::on(Backend::Sqlite).await.unwrap();
     let code = setup.program().mint_code(8);
     setup.world.main().leave([3]);

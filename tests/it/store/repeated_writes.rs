@@ -8,7 +8,7 @@ use crate::harness::{Backend, TestApp, paged_world};
 
 #[rstest]
 #[tokio::test]
-async fn a_page_written_again_replaces_itself(
+async fn a_page_written_twice_is_stored_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 10).await;
@@ -29,7 +29,7 @@ async fn a_page_written_again_replaces_itself(
 
 #[rstest]
 #[tokio::test]
-async fn a_changed_unionid_recorded_again_by_the_same_run_stands_there_once(
+async fn a_unionid_conflict_recorded_twice_by_a_run_is_stored_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 10).await;

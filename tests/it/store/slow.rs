@@ -49,7 +49,7 @@ async fn lock_table(store: &Store, backend: Backend, table: &str) -> AbortOnDrop
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn departed_followers_are_forgotten_and_a_sync_is_forecast_however_long_the_walk(
+async fn erasure_of_departed_followers_and_dry_runs_may_exceed_the_time_limit(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 50).await;
@@ -65,7 +65,7 @@ async fn departed_followers_are_forgotten_and_a_sync_is_forecast_however_long_th
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_slow_before_a_crawl_costs_no_call_to_wechat(
+async fn a_slow_database_before_a_sync_costs_no_extra_wechat_calls(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 50).await;

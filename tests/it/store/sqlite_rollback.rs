@@ -10,7 +10,7 @@ async fn accounts(store: &Store) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_committed_after_a_full_disk_is_there() {
+async fn transactions_committed_after_a_full_disk_are_stored() {
     let database = TestDatabase::new(Backend::Sqlite).await.unwrap();
     let store = database.store().await;
     // The database cannot grow.

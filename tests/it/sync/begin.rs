@@ -13,7 +13,7 @@ use unionid_bridge::sync::{self, Request};
 use crate::harness::{Backend, TestApp, full, manual, paged_world};
 
 #[tokio::test]
-async fn asking_for_everybody_begins_an_interrupted_run_anew() {
+async fn a_full_run_replaces_an_interrupted_run() {
     let world = paged_world(100, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -28,7 +28,7 @@ async fn asking_for_everybody_begins_an_interrupted_run_anew() {
 }
 
 #[tokio::test]
-async fn another_binding_noticed_when_a_run_is_resumed_asks_everybody() {
+async fn a_resumed_run_fetches_all_profiles_if_the_binding_changed() {
     let world = paged_world(100, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -40,9 +40,9 @@ async fn another_binding_noticed_when_a_run_is_resumed_asks_everybody() {
 
 #[rstest]
 #[case::the_same_tick(0)]
-#[case::a_tick_before_its_time(1)]
+#[case::a_tick_before_its_resume_time(1)]
 #[tokio::test]
-async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
+async fn a_paused_run_waits_for_its_resume_time_or_an_operator(
     #[case] minutes_later: i64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -72,7 +72,7 @@ async fn a_run_paused_until_later_waits_until_then_or_for_an_operator(
 
 #[rstest]
 #[tokio::test]
-async fn a_run_that_was_resumed_at_a_later_tick_answers_its_own_tick_too(
+async fn a_run_resumed_at_a_later_tick_also_covers_its_first_tick(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 600).await;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use rstest::rstest;
-use unionid_bridge::model::Profile;
+use unionid_bridge::model::{Profile, RunState};
 use unionid_bridge::sandbox::{Call, Quirk};
 use unionid_bridge::store::accounts;
 use unionid_bridge::store::followers::{self, Row};
+use unionid_bridge::sync::Request;
 
-use crate::harness::{Backend, TestApp, assert_calls, paged_world};
+use crate::harness::{Backend, TestApp, assert_calls, manual, paged_world, person_at};
 
 fn row(openid: &str, unionid: &str) -> Row {
     let profile = Profile {
@@ -28,7 +29,7 @@ fn row(openid: &str, unionid: &str) -> Row {
 
 #[rstest]
 #[tokio::test]
-async fn followers_of_another_account_who_share_a_unionid_are_not_this_accounts_matter(
+async fn a_unionid_shared_with_another_account_is_not_a_collision(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 300).await;
@@ -48,7 +49,7 @@ async fn followers_of_another_account_who_share_a_unionid_are_not_this_accounts_
 }
 
 #[tokio::test]
-async fn unionids_shifted_by_one_that_end_in_a_hole_are_stored_right() {
+async fn shifted_unionids_ending_in_a_gap_are_stored_correctly() {
     let world = paged_world(500, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -60,8 +61,24 @@ async fn unionids_shifted_by_one_that_end_in_a_hole_are_stored_right() {
     assert_eq!(app.conflicts().await, []);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_first_load_whose_unionids_are_shifted_and_end_in_a_hole_is_stored_right() {
+async fn a_unionid_of_another_page_is_corrected_although_the_first_load_was_cancelled(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = paged_world(100, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let (first, last) = (person_at(&world, 5), person_at(&world, 195));
+    world.main().quirk([first], Quirk::UnionidInBatchOf(last));
+    app.sync_stopped_after(2).await;
+    let restart = Request { restart: true, ..manual() };
+    let run = app.try_sync(restart).await.unwrap().run;
+    assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+    app.assert_mirrors(&world).await;
+}
+
+#[tokio::test]
+async fn shifted_unionids_in_a_first_sync_are_stored_correctly() {
     let world = paged_world(500, 3).await;
     world.main().quirk([0], Quirk::UnionidInBatchOf(1));
     world.main().quirk([1], Quirk::UnionidInBatchOf(2));
@@ -72,7 +89,7 @@ async fn a_first_load_whose_unionids_are_shifted_and_end_in_a_hole_is_stored_rig
 
 #[rstest]
 #[tokio::test]
-async fn a_holder_whose_unionid_turns_out_to_be_a_newcomers_is_recorded_as_a_conflict(
+async fn a_unionid_that_moves_to_a_new_follower_is_recorded_as_a_conflict(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 300).await;
@@ -90,12 +107,10 @@ async fn a_holder_whose_unionid_turns_out_to_be_a_newcomers_is_recorded_as_a_con
 
 #[rstest]
 #[case::is_refused(Quirk::Poison)]
-#[case::has_none_any_more(Quirk::NoUnionid)]
-#[case::is_gone(Quirk::ListedButGone)]
+#[case::has_no_unionid(Quirk::NoUnionid)]
+#[case::has_unfollowed(Quirk::ListedButGone)]
 #[tokio::test]
-async fn a_holder_who_cannot_be_asked_never_shares_its_unionid_with_a_newcomer(
-    #[case] quirk: Quirk,
-) {
+async fn an_unverifiable_follower_shares_no_unionid_with_a_new_one(#[case] quirk: Quirk) {
     let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(300));
     let app = TestApp::against(&world).await;

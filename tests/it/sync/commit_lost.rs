@@ -19,7 +19,7 @@ const BEFORE_COMMIT_OF_A_PAGE: &str = "sync.page_written=1*off->1*sleep(3000)->o
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_last_commit_went_through_unheard_has_succeeded(
+async fn a_run_succeeds_if_the_response_to_its_last_commit_is_lost(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = world_of_pages(3, 50).await;
@@ -55,7 +55,7 @@ async fn a_run_whose_last_commit_went_through_unheard_has_succeeded(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_stops_while_a_pages_commit_is_in_doubt_goes_on_after_that_page(
+async fn a_run_stopped_during_an_unconfirmed_commit_resumes_after_that_page(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = world_of_pages(4, 500).await;

@@ -47,7 +47,7 @@ fn assert_calls_within_bounds(world: &Sandbox, page_size: usize, crashes: u64) {
 #[case::committed("sync.page_committed=2*off->return", 3)]
 #[case::all_listed("sync.listed=return", PAGES)]
 #[tokio::test]
-async fn a_killed_run_goes_on_after_its_last_committed_page(
+async fn a_killed_run_resumes_after_its_last_committed_page(
     #[case] failpoint: &str,
     #[case] committed: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -74,7 +74,7 @@ async fn a_killed_run_goes_on_after_its_last_committed_page(
 #[case::half_written("sync.page_half_written=2*off->return", 2)]
 #[case::committed("sync.page_committed=2*off->return", 3)]
 #[tokio::test]
-async fn a_run_whose_service_was_killed_goes_on_in_a_peer_by_itself(
+async fn another_replica_resumes_the_run_of_a_killed_service(
     #[case] failpoint: &str,
     #[case] committed: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -107,7 +107,7 @@ async fn a_run_whose_service_was_killed_goes_on_in_a_peer_by_itself(
 /// Checks the promise of the handbook with the default lease.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_run_whose_service_was_killed_goes_on_in_a_peer_within_half_a_minute(
+async fn another_replica_resumes_a_killed_run_within_30_seconds(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };
@@ -138,7 +138,7 @@ async fn a_long_run_whose_service_was_killed_goes_on_in_a_peer_within_half_a_min
 
 #[rstest]
 #[tokio::test]
-async fn killed_again_and_again_at_random_moments_a_run_still_ends_true(
+async fn a_run_killed_repeatedly_at_random_times_ends_correctly(
     #[values(1, 2)] seed: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

@@ -33,12 +33,12 @@ async fn followers(store: &Store) -> u64 {
 }
 
 #[rstest]
-#[case::listed("sync.listed=return")]
-#[case::before("sync.before_sweep=return")]
-#[case::half("sync.half_swept=return")]
-#[case::before_close("sync.before_close=return")]
+#[case::after_the_list("sync.listed=return")]
+#[case::before_the_sweep("sync.before_sweep=return")]
+#[case::during_the_sweep("sync.half_swept=return")]
+#[case::before_the_run_is_closed("sync.before_close=return")]
 #[tokio::test]
-async fn a_kill_around_the_sweep_leaves_all_of_it_to_the_next_start(
+async fn a_kill_around_the_sweep_leaves_it_uncommitted_for_the_next_start(
     #[case] failpoint: &str,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -59,7 +59,7 @@ async fn a_kill_around_the_sweep_leaves_all_of_it_to_the_next_start(
 
 #[rstest]
 #[tokio::test]
-async fn readers_see_the_sweep_as_a_whole_or_not_at_all(
+async fn the_sweep_becomes_visible_atomically(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let Some(database) = TestDatabase::new(backend).await else { return };

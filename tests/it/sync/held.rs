@@ -58,7 +58,7 @@ async fn a_held_run_is_cancelled_when_a_newer_run_begins(
 }
 
 #[tokio::test]
-async fn no_newer_run_begins_where_the_held_one_cannot_be_cancelled() {
+async fn no_newer_run_begins_if_the_held_run_cannot_be_cancelled() {
     let world = paged_world(100, 600).await;
     let (app, run) = held(&world, Backend::Sqlite).await.unwrap();
     let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF state ON sync_run \
@@ -75,7 +75,7 @@ async fn no_newer_run_begins_where_the_held_one_cannot_be_cancelled() {
 #[case::less_than_half(60, 15)]
 #[case::nobody(40, 0)]
 #[tokio::test]
-async fn the_rest_of_a_small_account_has_not_left_because_part_of_it_was_listed(
+async fn a_partial_list_of_a_small_account_marks_nobody_as_unfollowed(
     #[case] followers: u64,
     #[case] listed: usize,
 ) {

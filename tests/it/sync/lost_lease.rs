@@ -18,7 +18,7 @@ use crate::harness::{Backend, TestApp, manual, paged_world, take_over};
 #[case::that_ends_a_run(48001)]
 #[case::that_pauses_a_run(45009)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_met_after_the_lease_was_lost_changes_neither_the_run_nor_its_pages(
+async fn an_error_after_losing_the_lease_does_not_change_the_run(
     #[case] errcode: i64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -62,7 +62,7 @@ async fn lose_page(store: &Store, run: RunId, page: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_some_of_whose_pages_are_gone_does_not_sweep() {
+async fn a_run_with_missing_pages_does_not_sweep() {
     let world = paged_world(10, 60).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -85,7 +85,7 @@ async fn a_run_some_of_whose_pages_are_gone_does_not_sweep() {
 #[case::one_in_the_middle(2)]
 #[case::the_last(4)]
 #[tokio::test]
-async fn a_resumed_run_one_of_whose_pages_is_gone_marks_nobody(#[case] page: i64) {
+async fn a_resumed_run_with_a_missing_page_marks_nobody(#[case] page: i64) {
     let world = paged_world(10, 60).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;

@@ -18,7 +18,7 @@ const LIST_WITH_NUL: &str = r#"{"total":3,"count":3,"data":{"openid":
 
 #[rstest]
 #[tokio::test]
-async fn an_openid_with_a_nul_in_it_is_set_aside(
+async fn an_openid_with_a_nul_character_is_quarantined(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 1).await;
@@ -38,14 +38,14 @@ async fn an_openid_with_a_nul_in_it_is_set_aside(
 }
 
 #[rstest]
-#[case::with_a_blank(
+#[case::with_a_space(
     r#"{"total":2,"count":1,"data":{"openid":["oFirst"]},"next_openid":"no openid"}"#
 )]
 #[case::with_a_nul(
     r#"{"total":2,"count":1,"data":{"openid":["oFirst"]},"next_openid":"a\u0000b"}"#
 )]
 #[tokio::test]
-async fn a_next_openid_that_is_no_openid_makes_the_page_inconsistent(
+async fn an_invalid_next_openid_makes_the_page_inconsistent(
     #[case] list: &'static str,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

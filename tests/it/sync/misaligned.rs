@@ -7,7 +7,7 @@ use crate::harness::{Backend, TestApp, assert_calls, full, paged_world, person_a
 
 #[rstest]
 #[tokio::test]
-async fn a_batch_with_its_unionids_shifted_is_asked_again_one_by_one(
+async fn a_batch_with_shifted_unionids_is_fetched_again_one_by_one(
     #[values(0, 1, 50, 98)] row: usize,
     #[values(false, true)] known: bool,
 ) {
@@ -29,7 +29,7 @@ async fn a_batch_with_its_unionids_shifted_is_asked_again_one_by_one(
 
 #[rstest]
 #[tokio::test]
-async fn batches_that_are_always_shifted_are_never_believed(
+async fn batches_that_are_always_shifted_store_no_wrong_unionid(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 300).await;
@@ -46,9 +46,9 @@ async fn batches_that_are_always_shifted_are_never_believed(
 #[case::in_one_batch(3, 70)]
 #[case::in_two_batches(3, 270)]
 #[case::on_two_pages(3, 570)]
-#[case::on_two_pages_the_other_way(570, 3)]
+#[case::on_two_pages_in_reverse_order(570, 3)]
 #[tokio::test]
-async fn a_row_with_the_unionid_of_another_follower_is_put_right(
+async fn a_row_with_the_unionid_of_another_follower_is_corrected(
     #[case] wrong: usize,
     #[case] right: usize,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -64,7 +64,7 @@ async fn a_row_with_the_unionid_of_another_follower_is_put_right(
 
 #[rstest]
 #[tokio::test]
-async fn a_newcomer_with_the_unionid_of_a_known_follower_is_put_right(
+async fn a_new_follower_with_the_unionid_of_another_is_corrected(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 900).await;
@@ -80,7 +80,7 @@ async fn a_newcomer_with_the_unionid_of_a_known_follower_is_put_right(
 }
 
 #[tokio::test]
-async fn rows_left_out_of_a_batch_are_asked_for_one_by_one() {
+async fn rows_missing_from_a_batch_are_fetched_one_by_one() {
     let world = paged_world(500, 600).await;
     world.fail(Call::UserInfoBatchget, 2, Fault::RowsMissing(4));
     world.fail(Call::UserInfoBatchget, 3, Fault::RowsBlank(3));
@@ -92,7 +92,7 @@ async fn rows_left_out_of_a_batch_are_asked_for_one_by_one() {
 
 /// WeChat consistently returns the same unionid for two people, so it is stored for both.
 #[tokio::test]
-async fn a_unionid_that_wechat_gives_to_two_is_as_wechat_says() {
+async fn a_unionid_that_wechat_returns_for_two_users_is_stored_for_both() {
     let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(8));
     let app = TestApp::against(&world).await;

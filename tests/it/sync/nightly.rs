@@ -7,7 +7,7 @@ use crate::harness::{Backend, TestApp};
 
 #[rstest]
 #[tokio::test]
-async fn the_first_sync_mirrors_everybody_and_the_next_costs_what_changed(
+async fn the_first_sync_fetches_everyone_and_the_next_only_changes(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = Sandbox::with_followers(25_000).await.unwrap();
@@ -24,13 +24,13 @@ async fn the_first_sync_mirrors_everybody_and_the_next_costs_what_changed(
     assert_eq!(second.counts.fetched, 30);
     assert_eq!(second.counts.unfollowed, 20);
     assert_eq!(second.counts.upserted, 30);
-    // One batch for the new followers of all pages, and one for the nightly probe.
-    assert_eq!(world.requests(Call::UserInfoBatchget), 2);
+    // One batch each for the new followers of all pages, the nightly probe, and the departures.
+    assert_eq!(world.requests(Call::UserInfoBatchget), 3);
     assert_eq!(world.requests(Call::UserInfo), 0);
 }
 
 #[tokio::test]
-async fn who_comes_back_is_a_follower_again_with_the_same_unionid() {
+async fn a_returning_follower_is_mirrored_with_the_same_unionid() {
     let world = Sandbox::with_followers(300).await.unwrap();
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;

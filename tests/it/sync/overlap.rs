@@ -10,7 +10,7 @@ use crate::harness::{Backend, TestApp, paged_world, person_at, until};
 
 #[rstest]
 #[tokio::test]
-async fn a_newcomer_put_off_and_then_listed_again_is_counted_and_stored_once(
+async fn a_postponed_follower_listed_again_is_counted_and_stored_once(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 600).await;

@@ -22,18 +22,18 @@ async fn mirrored_world(last_page: LastPage, backend: Backend) -> Option<(Sandbo
 #[case::truncated_json(Fault::Truncated)]
 #[case::html(Fault::Html)]
 #[case::an_empty_body(Fault::EmptyBody)]
-#[case::too_high_a_count(Fault::CountOff(1))]
-#[case::too_low_a_count(Fault::CountOff(-1))]
+#[case::count_too_high(Fault::CountOff(1))]
+#[case::count_too_low(Fault::CountOff(-1))]
 #[case::no_data(Fault::NoData)]
-#[case::a_list_that_goes_in_a_circle(Fault::Loop)]
-#[case::a_list_that_leads_back(Fault::LoopBack)]
+#[case::cursor_of_the_same_page(Fault::Loop)]
+#[case::cursor_of_an_earlier_page(Fault::LoopBack)]
 #[case::a_list_that_ends_early(Fault::Short(20))]
-#[case::a_page_that_is_nearly_whole(Fault::Short(30))]
+#[case::a_nearly_complete_page(Fault::Short(30))]
 #[case::an_empty_page(Fault::Short(0))]
 #[case::a_blank_openid(Fault::BlankOpenid)]
 #[case::half_the_total(Fault::Total(150))]
 #[tokio::test]
-async fn a_page_that_is_broken_once_is_asked_for_again(
+async fn a_page_that_is_invalid_once_is_fetched_again(
     #[case] fault: Fault,
     #[values(1, 3, 6, 7)] page: u64,
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
@@ -44,7 +44,8 @@ async fn a_page_that_is_broken_once_is_asked_for_again(
     let run = app.sync_true(&world).await;
     assert_eq!(run.counts.unfollowed, 10);
     assert_calls(&world, Call::UserGet, 6, 4);
-    assert_calls(&world, Call::UserInfoBatchget, 1, 0);
+    // One call for the probe, and one for the departures.
+    assert_calls(&world, Call::UserInfoBatchget, 2, 0);
 }
 
 async fn assert_fails_safe(world: &Sandbox, app: &TestApp) -> Run {
@@ -63,14 +64,14 @@ async fn assert_fails_safe(world: &Sandbox, app: &TestApp) -> Run {
 #[case::truncated_json(Fault::Truncated, "ends early")]
 #[case::html(Fault::Html, "HTML")]
 #[case::an_empty_body(Fault::EmptyBody, "empty")]
-#[case::too_high_a_count(Fault::CountOff(1), "it counts")]
-#[case::too_low_a_count(Fault::CountOff(-1), "it counts")]
+#[case::count_too_high(Fault::CountOff(1), "it counts")]
+#[case::count_too_low(Fault::CountOff(-1), "it counts")]
 #[case::no_data(Fault::NoData, "it counts")]
-#[case::a_list_that_goes_in_a_circle(Fault::Loop, "circle")]
-#[case::a_list_that_leads_back(Fault::LoopBack, "circle")]
+#[case::cursor_of_the_same_page(Fault::Loop, "repeats an earlier cursor")]
+#[case::cursor_of_an_earlier_page(Fault::LoopBack, "repeats an earlier cursor")]
 #[case::an_empty_page(Fault::Short(0), "290")]
 #[tokio::test]
-async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
+async fn a_page_that_stays_invalid_ends_the_run_without_a_sweep(
     #[case] fault: Fault,
     #[case] reason: &str,
     #[values(1, 4)] from: u64,
@@ -84,7 +85,7 @@ async fn a_page_that_stays_broken_ends_the_run_and_sweeps_nobody(
 
 #[rstest]
 #[tokio::test]
-async fn a_circle_over_a_small_account_is_no_end_of_its_list(
+async fn a_repeated_cursor_does_not_end_the_list_of_a_small_account(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 900).await;
@@ -99,7 +100,7 @@ async fn a_circle_over_a_small_account_is_no_end_of_its_list(
 
 #[rstest]
 #[tokio::test]
-async fn a_circle_on_the_page_before_the_last_does_not_hide_the_last(
+async fn a_repeated_cursor_does_not_hide_the_last_page(
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -115,7 +116,7 @@ async fn a_circle_on_the_page_before_the_last_does_not_hide_the_last(
 
 #[rstest]
 #[tokio::test]
-async fn openids_listed_twice_do_not_make_up_for_others_that_are_missing(
+async fn duplicate_openids_do_not_compensate_for_missing_ones(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(50, 300).await;
@@ -130,7 +131,7 @@ async fn openids_listed_twice_do_not_make_up_for_others_that_are_missing(
 }
 
 #[rstest]
-#[case::by_batches("")]
+#[case::in_batches("")]
 #[case::one_by_one("[sync]\nprofile_api = 'info'")]
 #[tokio::test]
 async fn a_last_page_that_is_empty_twice_marks_only_followers_who_left(
@@ -152,7 +153,46 @@ async fn a_last_page_that_is_empty_twice_marks_only_followers_who_left(
 
 #[rstest]
 #[tokio::test]
-async fn pages_that_are_always_cut_short_are_walked_to_their_end(
+async fn followers_who_leave_during_the_crawl_do_not_hide_a_lost_last_page(
+    #[values(Fault::Loop, Fault::Short(50))] fault: Fault,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = paged_world(50, 303).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    world.reset_stats();
+    // As if three followers of an earlier page had left since it was listed.
+    world.main().misreport_total(Some(300));
+    world.fail(Call::UserGet, 6, fault);
+    let run = app.sync().await.run;
+    assert_eq!((run.state, run.counts.unfollowed), (RunState::Succeeded, 0), "{run:?}");
+    world.main().misreport_total(None);
+    app.sync_true(&world).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn departures_without_a_usable_profile_wait_for_a_later_run(
+    #[values(Fault::Html, Fault::Errcode(99_999))] fault: Fault,
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = paged_world(50, 300).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    world.main().leave(0..3);
+    world.reset_stats();
+    // The first call is the probe.
+    world.fail(Call::UserInfoBatchget, When::from(2..), fault.clone());
+    world.fail(Call::UserInfo, When::Always, fault);
+    let run = app.sync().await.run;
+    assert_eq!((run.state, run.counts.unfollowed), (RunState::Succeeded, 0), "{run:?}");
+    world.clear_faults();
+    assert_eq!(app.sync_true(&world).await.counts.unfollowed, 3);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_list_of_short_pages_is_read_to_its_end(
     #[values(1, 7, 99)] size: usize,
     #[values(90, 600)] followers: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -167,7 +207,7 @@ async fn pages_that_are_always_cut_short_are_walked_to_their_end(
 
 #[rstest]
 #[tokio::test]
-async fn blank_openids_on_every_page_are_passed_over(
+async fn blank_openids_are_skipped(
     #[values(LastPage::NamesNext, LastPage::EndsTheList)] last_page: LastPage,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

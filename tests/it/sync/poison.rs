@@ -7,7 +7,7 @@ use crate::harness::{Backend, TestApp, assert_calls, full, paged_world};
 
 #[rstest]
 #[tokio::test]
-async fn a_poisonous_openid_is_set_aside_and_asked_alone_from_then_on(
+async fn an_invalid_openid_is_quarantined_and_then_fetched_alone(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 1_000).await;
@@ -39,7 +39,7 @@ async fn a_poisonous_openid_is_set_aside_and_asked_alone_from_then_on(
 }
 
 #[tokio::test]
-async fn a_mirrored_follower_who_turns_poisonous_stays_a_follower() {
+async fn a_mirrored_follower_whose_openid_becomes_invalid_is_kept() {
     let world = paged_world(500, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -57,7 +57,7 @@ async fn a_mirrored_follower_who_turns_poisonous_stays_a_follower() {
 #[case(Dirt::BareQuote)]
 #[case(Dirt::StrayBackslash)]
 #[tokio::test]
-async fn a_note_that_spoils_its_answer_costs_that_follower_at_most(
+async fn a_remark_that_breaks_json_affects_only_its_follower(
     #[case] dirt: Dirt,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -79,7 +79,7 @@ async fn a_note_that_spoils_its_answer_costs_that_follower_at_most(
 }
 
 #[tokio::test]
-async fn numbers_written_as_texts_are_read() {
+async fn numbers_sent_as_strings_are_accepted() {
     let world = paged_world(500, 300).await;
     world.main().quirk(0..300, Quirk::NumericStrings);
     let app = TestApp::against(&world).await;
@@ -89,7 +89,7 @@ async fn numbers_written_as_texts_are_read() {
 }
 
 #[tokio::test]
-async fn somebody_listed_who_is_gone_when_asked_counts_as_vanished() {
+async fn a_listed_user_without_a_profile_counts_as_vanished() {
     let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::ListedButGone);
     let app = TestApp::against(&world).await;
@@ -100,7 +100,7 @@ async fn somebody_listed_who_is_gone_when_asked_counts_as_vanished() {
 }
 
 #[tokio::test]
-async fn openids_of_another_account_are_not_set_aside_by_the_thousand() {
+async fn a_run_with_only_invalid_openids_fails_with_a_bounded_quarantine() {
     let world = paged_world(500, 1_000).await;
     world.main().quirk(0..1_000, Quirk::Poison);
     let app = TestApp::against(&world).await;

@@ -1,13 +1,14 @@
 //! The nightly probe of a few known followers must not fail the run.
 
 use rstest::rstest;
-use unionid_bridge::model::RunState;
+use unionid_bridge::model::{Mode, RunState};
 use unionid_bridge::sandbox::{Call, Fault, When};
+use unionid_bridge::sync::Request;
 
-use crate::harness::{Backend, TestApp, paged_world};
+use crate::harness::{Backend, TestApp, manual, paged_world};
 
 #[tokio::test]
-async fn an_account_that_is_refused_batches_is_synced_one_by_one_night_after_night() {
+async fn an_account_without_the_batch_api_is_synced_by_single_calls() {
     let world = paged_world(500, 300).await;
     world.fail(Call::UserInfoBatchget, When::Always, Fault::Errcode(48001));
     let toml = "[sync]\nprofile_api = 'info'\n";
@@ -22,7 +23,7 @@ async fn an_account_that_is_refused_batches_is_synced_one_by_one_night_after_nig
 }
 
 #[tokio::test]
-async fn an_account_that_is_refused_batches_notices_that_it_was_bound_elsewhere() {
+async fn a_binding_change_is_detected_without_the_batch_api() {
     let world = paged_world(500, 100).await;
     world.fail(Call::UserInfoBatchget, When::Always, Fault::Errcode(48001));
     let toml = "[sync]\nprofile_api = 'info'\n";
@@ -33,10 +34,10 @@ async fn an_account_that_is_refused_batches_notices_that_it_was_bound_elsewhere(
 }
 
 #[rstest]
-#[case::of_the_handful(1..=2)]
-#[case::of_all(1..=100)]
+#[case::for_the_probe(1..=2)]
+#[case::for_all_batches(1..=100)]
 #[tokio::test]
-async fn an_unknown_errcode_for_the_handful_does_not_fail_a_quiet_night(
+async fn an_unknown_errcode_in_the_probe_does_not_fail_the_run(
     #[case] calls: std::ops::RangeInclusive<u64>,
 ) {
     let world = paged_world(500, 300).await;
@@ -49,7 +50,7 @@ async fn an_unknown_errcode_for_the_handful_does_not_fail_a_quiet_night(
 }
 
 #[tokio::test]
-async fn an_unknown_errcode_for_one_of_the_handful_hides_no_other_binding() {
+async fn an_unknown_errcode_in_the_probe_does_not_hide_a_binding_change() {
     let world = paged_world(500, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -57,4 +58,22 @@ async fn an_unknown_errcode_for_one_of_the_handful_hides_no_other_binding() {
     // Twice: an unknown errcode is retried once.
     world.fail(Call::UserInfo, When::from(1..=2), Fault::Errcode(99_999));
     assert_eq!(app.sync_true(&world).await.mode.as_str(), "full");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rebind_is_completed_by_the_next_run_if_its_own_run_was_cancelled(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = paged_world(100, 1_000).await;
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    app.sync_true(&world).await;
+    world.main().rebind();
+    // Only a few followers still have their old unionid, so the next probe hardly ever sees one.
+    let stopped = app.sync_stopped_after(9).await.run;
+    let restart = Request { restart: true, ..manual() };
+    let run = app.try_sync(restart).await.unwrap().run;
+    assert!(run.id != stopped.id && run.state == RunState::Succeeded, "{run:?}");
+    assert_eq!((run.mode, run.counts.conflicts), (Mode::Full, 100), "{run:?}");
+    app.assert_mirrors(&world).await;
 }

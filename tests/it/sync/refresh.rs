@@ -25,7 +25,7 @@ async fn let_days_pass(app: &TestApp, days: i64) {
 
 #[rstest]
 #[tokio::test]
-async fn the_nights_share_is_asked_again_and_nothing_unchanged_is_written(
+async fn due_profiles_are_refreshed_and_unchanged_ones_not_written(
     #[values((1, 20), (3, 60), (40, 600))] (days, share): (i64, u64),
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -43,7 +43,7 @@ async fn the_nights_share_is_asked_again_and_nothing_unchanged_is_written(
 }
 
 #[tokio::test]
-async fn what_changed_since_is_written_when_its_night_has_come() {
+async fn a_changed_profile_is_written_when_its_refresh_is_due() {
     let world = paged_world(500, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -72,11 +72,11 @@ async fn dry_run(app: &TestApp, world: &Sandbox, whole: bool) -> Forecast {
 
 #[rstest]
 #[case::of_a_first_sync(0, 0, false)]
-#[case::of_a_quiet_night(1, 0, false)]
+#[case::of_a_night_without_refreshes(1, 0, false)]
 #[case::of_a_night_after_three_days(1, 3, false)]
 #[case::of_a_full_run(1, 0, true)]
 #[tokio::test]
-async fn a_dry_run_foretells_the_calls_and_changes_and_writes_nothing(
+async fn a_dry_run_predicts_calls_and_changes_and_writes_nothing(
     #[case] syncs: usize,
     #[case] days: i64,
     #[case] whole: bool,

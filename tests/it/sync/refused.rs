@@ -7,7 +7,7 @@ use unionid_bridge::sandbox::{Call, Fault, Quirk, When};
 use crate::harness::{TestApp, paged_world};
 
 #[tokio::test]
-async fn many_who_were_set_aside_before_do_not_fail_a_quiet_night() {
+async fn many_quarantined_followers_do_not_fail_a_run() {
     let world = paged_world(500, 3_000).await;
     let poisoned: Vec<u64> = (0..150).map(|n| n * 20).collect();
     world.main().quirk(poisoned.clone(), Quirk::Poison);
@@ -26,9 +26,7 @@ async fn many_who_were_set_aside_before_do_not_fail_a_quiet_night() {
 #[case(60)]
 #[case(100)]
 #[tokio::test]
-async fn a_small_account_that_is_refused_as_a_whole_fails_and_sets_nobody_aside(
-    #[case] followers: u64,
-) {
+async fn a_fully_refused_small_account_fails_without_a_quarantine(#[case] followers: u64) {
     let world = paged_world(500, followers).await;
     world.main().quirk(0..followers, Quirk::Poison);
     let app = TestApp::against(&world).await;
@@ -41,7 +39,7 @@ async fn a_small_account_that_is_refused_as_a_whole_fails_and_sets_nobody_aside(
 }
 
 #[tokio::test]
-async fn a_gateways_pages_in_place_of_every_profile_set_nobody_aside() {
+async fn html_instead_of_every_profile_quarantines_nobody() {
     let world = paged_world(500, 60).await;
     world.fail(Call::UserInfoBatchget, When::Always, Fault::Html);
     world.fail(Call::UserInfo, When::Always, Fault::Html);

@@ -16,7 +16,7 @@ use crate::harness::{Backend, TestApp, assert_calls, manual, paged_world, take_o
 
 #[rstest]
 #[tokio::test]
-async fn a_first_run_stopped_between_pages_goes_on_at_the_next_page(
+async fn a_first_run_stopped_between_pages_resumes_at_the_next_page(
     #[values(1, 9)] pages: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -37,7 +37,7 @@ async fn a_first_run_stopped_between_pages_goes_on_at_the_next_page(
 
 #[rstest]
 #[tokio::test]
-async fn followers_put_off_to_a_later_page_are_not_forgotten_by_a_stop(
+async fn followers_postponed_to_a_later_page_are_kept_across_a_stop(
     #[values(4, 10)] pages: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -59,7 +59,7 @@ async fn followers_put_off_to_a_later_page_are_not_forgotten_by_a_stop(
 }
 
 #[tokio::test]
-async fn a_run_stopped_after_every_page_ends_all_the_same() {
+async fn a_run_stopped_after_every_page_still_succeeds() {
     let world = paged_world(100, 500).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -87,10 +87,10 @@ async fn let_hours_pass(app: &TestApp, hours: i64) {
 }
 
 #[rstest]
-#[case::of_yesterday(47, true)]
-#[case::of_the_day_before(49, false)]
+#[case::after_13_days(13 * 24, true)]
+#[case::after_15_days(15 * 24, false)]
 #[tokio::test]
-async fn a_run_older_than_two_days_is_begun_anew(
+async fn a_run_older_than_two_weeks_is_not_resumed(
     #[case] hours: i64,
     #[case] is_resumed: bool,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -114,7 +114,7 @@ async fn a_run_older_than_two_days_is_begun_anew(
 }
 
 #[tokio::test]
-async fn a_restart_gives_the_interrupted_run_up() {
+async fn a_restart_replaces_the_interrupted_run() {
     let world = paged_world(100, 500).await;
     let app = TestApp::against(&world).await;
     let stopped = app.sync_stopped_after(2).await.run;
@@ -126,7 +126,7 @@ async fn a_restart_gives_the_interrupted_run_up() {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_that_another_process_took_over_writes_nothing_more(
+async fn a_run_taken_over_by_another_process_writes_nothing_more(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 600).await;

@@ -7,15 +7,15 @@ use unionid_bridge::sandbox::{Call, LastPage, OfficialAccount, Options, Sandbox}
 use crate::harness::{Backend, Bridge, TestApp, assert_calls, full, manual, paged_world};
 
 #[rstest]
-#[case::nobody(0, 1, 0)]
-#[case::one(1, 2, 1)]
-#[case::a_batch(100, 2, 1)]
-#[case::a_batch_and_one(101, 2, 2)]
-#[case::a_page(500, 2, 5)]
-#[case::a_page_and_one(501, 3, 6)]
+#[case::no_followers(0, 1, 0)]
+#[case::one_follower(1, 2, 1)]
+#[case::one_batch(100, 2, 1)]
+#[case::one_batch_plus_one(101, 2, 2)]
+#[case::one_page(500, 2, 5)]
+#[case::one_page_plus_one(501, 3, 6)]
 #[case::two_pages(1_000, 3, 10)]
 #[tokio::test]
-async fn an_account_of_any_size_costs_its_pages_and_its_batches(
+async fn an_account_of_any_size_needs_only_its_pages_and_batches(
     #[case] followers: u64,
     #[case] pages: u64,
     #[case] batches: u64,
@@ -43,7 +43,7 @@ async fn an_account_of_any_size_costs_its_pages_and_its_batches(
 
 #[rstest]
 #[tokio::test]
-async fn profiles_can_be_asked_for_one_by_one(
+async fn profiles_can_be_fetched_one_by_one(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(100, 350).await;
@@ -57,14 +57,14 @@ async fn profiles_can_be_asked_for_one_by_one(
     world.reset_stats();
     let run = app.sync_true(&world).await;
     assert_eq!((run.counts.fetched, run.counts.unfollowed), (7, 5));
-    // The nightly probe, and the new followers.
-    assert_calls(&world, Call::UserInfo, 10 + 7, 0);
+    // The nightly probe, the new followers, and the departures.
+    assert_calls(&world, Call::UserInfo, 10 + 7 + 5, 0);
     assert_calls(&world, Call::UserInfoBatchget, 0, 0);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_full_run_asks_for_everybody_and_writes_nothing_that_is_known(
+async fn a_full_run_fetches_everyone_and_writes_only_changes(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 1_000).await;
@@ -94,7 +94,7 @@ async fn two_accounts() -> Sandbox {
 
 #[rstest]
 #[tokio::test]
-async fn an_account_in_trouble_does_not_stop_another_on_the_same_database(
+async fn a_failing_account_does_not_stop_another_on_the_same_database(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = two_accounts().await;
@@ -114,7 +114,7 @@ async fn an_account_in_trouble_does_not_stop_another_on_the_same_database(
 }
 
 #[tokio::test]
-async fn the_command_goes_on_to_the_next_account_after_one_in_trouble() {
+async fn the_sync_command_continues_after_a_failing_account() {
     let world = two_accounts().await;
     let bridge = Bridge::against(&world, "");
     let runs = bridge.json(&["sync"]).await;

@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_database_falls_silent_goes_on_once_another_has_taken_its_place(
+async fn a_run_continues_after_its_database_stopped_responding(
     #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
     #[values(2, 5)] silent_after: u64,
 ) {

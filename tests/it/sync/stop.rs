@@ -33,10 +33,10 @@ async fn assert_stops_during(app: &TestApp, world: &Sandbox, call: Call) {
 }
 
 #[rstest]
-#[case::the_handful_is_asked_again(Call::UserInfoBatchget)]
-#[case::the_list_is_walked(Call::UserGet)]
+#[case::the_nightly_probe(Call::UserInfoBatchget)]
+#[case::the_follower_list(Call::UserGet)]
 #[tokio::test]
-async fn a_run_ends_within_a_second_while(#[case] call: Call) {
+async fn a_run_stops_within_a_second_during(#[case] call: Call) {
     let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -44,7 +44,7 @@ async fn a_run_ends_within_a_second_while(#[case] call: Call) {
 }
 
 #[tokio::test]
-async fn a_run_ends_within_a_second_while_changed_unionids_are_confirmed() {
+async fn a_run_stops_within_a_second_while_confirming_changed_unionids() {
     let world = paged_world(100, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -53,7 +53,7 @@ async fn a_run_ends_within_a_second_while_changed_unionids_are_confirmed() {
 }
 
 #[tokio::test]
-async fn a_run_ends_within_a_second_while_a_newcomer_and_a_holder_are_told_apart() {
+async fn a_run_stops_within_a_second_while_checking_a_unionid_conflict() {
     let world = paged_world(500, 300).await;
     world.main().quirk([7], Quirk::UnionidOf(300));
     let app = TestApp::against(&world).await;
@@ -65,11 +65,9 @@ async fn a_run_ends_within_a_second_while_a_newcomer_and_a_holder_are_told_apart
 
 #[rstest]
 #[case::on_one_page(8)]
-#[case::on_pages_apart(250)]
+#[case::on_different_pages(250)]
 #[tokio::test]
-async fn a_first_load_ends_within_a_second_while_a_shared_unionid_is_looked_into(
-    #[case] index: usize,
-) {
+async fn a_first_sync_stops_within_a_second_while_checking_a_unionid(#[case] index: usize) {
     let world = paged_world(100, 300).await;
     let other = person_at(&world, index);
     world.main().quirk([person_at(&world, 7)], Quirk::UnionidInBatchOf(other));

@@ -9,7 +9,7 @@ use unionid_bridge::sandbox::{Call, Quirk};
 use crate::harness::{Backend, TestApp, assert_calls, full, paged_world};
 
 #[tokio::test]
-async fn unionids_that_a_batch_leaves_out_are_asked_for_one_by_one() {
+async fn unionids_missing_from_a_batch_are_fetched_one_by_one() {
     let world = paged_world(500, 1_000).await;
     world.main().quirk(10..15, Quirk::NoUnionidInBatch);
     let app = TestApp::against(&world).await;
@@ -23,7 +23,7 @@ async fn unionids_that_a_batch_leaves_out_are_asked_for_one_by_one() {
 
 #[rstest]
 #[tokio::test]
-async fn an_account_without_unionids_is_told_to_be_bound_and_costs_no_call_per_follower(
+async fn an_unbound_account_gets_a_warning_and_no_call_per_follower(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 1_000).await;
@@ -50,7 +50,7 @@ async fn an_account_without_unionids_is_told_to_be_bound_and_costs_no_call_per_f
 
 #[rstest]
 #[tokio::test]
-async fn a_known_unionid_outlives_answers_without_it(
+async fn a_known_unionid_is_kept_if_responses_lack_it(
     #[values(Quirk::NoUnionid, Quirk::NoUnionidInBatch)] quirk: Quirk,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
@@ -76,7 +76,7 @@ async fn a_known_unionid_outlives_answers_without_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_changed_unionid_is_confirmed_alone_and_recorded(
+async fn a_changed_unionid_is_confirmed_by_a_single_call_and_recorded(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 600).await;
@@ -101,7 +101,7 @@ async fn a_changed_unionid_is_confirmed_alone_and_recorded(
 }
 
 #[tokio::test]
-async fn a_unionid_that_only_a_batch_changes_is_left_as_it_is() {
+async fn a_unionid_changed_only_in_a_batch_is_not_updated() {
     let world = paged_world(500, 600).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -114,7 +114,7 @@ async fn a_unionid_that_only_a_batch_changes_is_left_as_it_is() {
 
 #[rstest]
 #[tokio::test]
-async fn an_account_that_was_bound_elsewhere_is_noticed_and_asked_in_full(
+async fn a_binding_change_is_detected_and_all_profiles_are_fetched(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 3_000).await;
@@ -133,7 +133,7 @@ async fn an_account_that_was_bound_elsewhere_is_noticed_and_asked_in_full(
 }
 
 #[tokio::test]
-async fn a_run_over_a_newly_bound_account_costs_no_more_for_being_interrupted() {
+async fn an_interrupted_run_after_a_binding_change_needs_no_extra_calls() {
     let world = paged_world(100, 1_000).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;
@@ -148,7 +148,7 @@ async fn a_run_over_a_newly_bound_account_costs_no_more_for_being_interrupted() 
 }
 
 #[tokio::test]
-async fn unionids_of_whoever_left_stay() {
+async fn unionids_of_departed_followers_are_kept() {
     let world = paged_world(500, 300).await;
     let app = TestApp::against(&world).await;
     app.sync_true(&world).await;

@@ -24,7 +24,7 @@ fn reset_after(now: DateTime<Utc>) -> DateTime<Utc> {
 #[case::of_profiles(Call::UserInfoBatchget, 7)]
 #[case::of_pages(Call::UserGet, 4)]
 #[tokio::test]
-async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_from_there(
+async fn an_exhausted_quota_pauses_the_run_until_midnight_in_china(
     #[case] call: Call,
     #[case] limit: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -66,14 +66,14 @@ async fn a_spent_quota_pauses_the_run_until_midnight_in_china_and_it_goes_on_fro
 
 #[rstest]
 #[case::busy(Fault::Errcode(-1))]
-#[case::over_the_limit_per_minute(Fault::Errcode(45011))]
-#[case::over_the_limit_in_quotes(Fault::ErrcodeAsText(45011))]
-#[case::behind_a_failing_gateway(Fault::HttpStatus(502))]
-#[case::with_the_connection_reset(Fault::Disconnect)]
-#[case::with_the_answer_lost(Fault::AnswerLost)]
-#[case::with_the_answer_cut(Fault::Cut)]
+#[case::rate_limited(Fault::Errcode(45011))]
+#[case::rate_limited_with_errcode_as_text(Fault::ErrcodeAsText(45011))]
+#[case::failing_gateway(Fault::HttpStatus(502))]
+#[case::connection_reset(Fault::Disconnect)]
+#[case::response_lost(Fault::AnswerLost)]
+#[case::response_cut(Fault::Cut)]
 #[tokio::test]
-async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
+async fn a_run_succeeds_despite_a_burst_of_failures(#[case] fault: Fault) {
     let world = paged_world(500, 3_000).await;
     let app = TestApp::against(&world).await;
     let rules = [
@@ -94,7 +94,7 @@ async fn a_burst_of_failures_is_outlasted(#[case] fault: Fault) {
 #[case(Fault::Stall(Duration::from_millis(30)))]
 #[case(Fault::StallMid(Duration::from_millis(30)))]
 #[tokio::test]
-async fn a_slow_answer_is_waited_for(#[case] fault: Fault) {
+async fn a_slow_response_is_awaited(#[case] fault: Fault) {
     let world = paged_world(20, 60).await;
     let app = TestApp::against(&world).await;
     world.fail(Target::default(), When::Always, fault);
@@ -109,7 +109,7 @@ async fn a_slow_answer_is_waited_for(#[case] fault: Fault) {
 #[case(Call::UserInfoBatchget, Fault::HttpStatus(502))]
 #[case(Call::UserInfoBatchget, Fault::Cut)]
 #[tokio::test]
-async fn an_outage_pauses_the_run_and_the_next_start_ends_it(
+async fn an_outage_pauses_the_run_and_the_next_start_completes_it(
     #[case] call: Call,
     #[case] fault: Fault,
 ) {
@@ -127,7 +127,7 @@ async fn an_outage_pauses_the_run_and_the_next_start_ends_it(
 }
 
 #[tokio::test]
-async fn fewer_calls_may_be_in_flight_after_a_burst_of_failures_and_more_again_later() {
+async fn failures_reduce_concurrency_and_successes_restore_it() {
     let options = Options { page_size: 100, ..Options::with_followers(1_000) };
     let options = options.latency(Call::UserInfo, Duration::from_millis(4));
     let world = Sandbox::start(options).await.unwrap();

@@ -34,7 +34,7 @@ async fn token(app: &TestApp) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn of_two_refreshes_that_race_the_newest_token_stands(
+async fn the_newest_token_wins_if_two_refreshes_race(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = paged_world(500, 1_000).await;
@@ -66,12 +66,12 @@ async fn of_two_refreshes_that_race_the_newest_token_stands(
 }
 
 #[rstest]
-#[case::refused_by_a_gateway(Fault::HttpStatus(502))]
-#[case::with_the_connection_broken(Fault::Disconnect)]
-#[case::with_the_quota_spent(Fault::Errcode(45009))]
-#[case::with_a_page_of_html(Fault::Html)]
+#[case::failing_gateway(Fault::HttpStatus(502))]
+#[case::broken_connection(Fault::Disconnect)]
+#[case::quota_exhausted(Fault::Errcode(45009))]
+#[case::html(Fault::Html)]
 #[tokio::test]
-async fn a_failed_renewal_throws_no_token_away_that_still_works(#[case] fault: Fault) {
+async fn a_failed_refresh_keeps_a_token_that_still_works(#[case] fault: Fault) {
     let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     let old = token(&first).await;
@@ -86,7 +86,7 @@ async fn a_failed_renewal_throws_no_token_away_that_still_works(#[case] fault: F
 }
 
 #[tokio::test]
-async fn a_token_in_its_last_minutes_is_renewed_by_the_next_process_that_needs_it() {
+async fn a_token_close_to_expiry_is_refreshed_by_the_next_process() {
     let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     token(&first).await;
@@ -100,10 +100,10 @@ async fn a_token_in_its_last_minutes_is_renewed_by_the_next_process_that_needs_i
 
 /// The next caller gets WeChat's answer, or refreshes after the timeout if there is none.
 #[rstest]
-#[case::slow(2, 1)]
-#[case::silent(30, 2)]
+#[case::slow_response(2, 1)]
+#[case::no_response(30, 2)]
 #[tokio::test]
-async fn a_refresh_goes_on_without_its_caller(
+async fn a_refresh_continues_after_its_caller_is_cancelled(
     #[case] stall_seconds: u64,
     #[case] calls: u64,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
@@ -123,7 +123,7 @@ async fn a_refresh_goes_on_without_its_caller(
 }
 
 #[tokio::test]
-async fn the_next_process_takes_the_token_from_the_database() {
+async fn the_next_process_reads_the_token_from_the_database() {
     let world = paged_world(500, 1_000).await;
     let first = TestApp::against(&world).await;
     first.sync_true(&world).await;

@@ -37,7 +37,7 @@ async fn slow_world() -> Sandbox {
 
 #[rstest]
 #[tokio::test]
-async fn replicas_that_start_at_once_get_by_with_one_token(
+async fn replicas_that_start_together_fetch_one_token(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = slow_world().await;
@@ -54,7 +54,7 @@ async fn replicas_that_start_at_once_get_by_with_one_token(
 #[case(40001, Backend::Postgres)]
 #[case(42001, Backend::Mysql)]
 #[tokio::test]
-async fn a_refusal_of_all_calls_in_flight_costs_one_refresh_and_one_repetition_each(
+async fn concurrent_token_refusals_cause_one_refresh_and_one_retry_each(
     #[case] errcode: i64,
     #[case] backend: Backend,
 ) {
@@ -75,7 +75,7 @@ async fn a_refusal_of_all_calls_in_flight_costs_one_refresh_and_one_repetition_e
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_dies_in_a_run_is_replaced_once_for_both_replicas(
+async fn a_token_invalidated_during_a_run_is_replaced_once_for_both_replicas(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = slow_world().await;
@@ -94,7 +94,7 @@ async fn a_token_that_dies_in_a_run_is_replaced_once_for_both_replicas(
 }
 
 #[tokio::test]
-async fn a_token_that_expires_in_a_run_is_replaced_once() {
+async fn a_token_that_expires_during_a_run_is_replaced_once() {
     let clock = Clock::manual(Utc.with_ymd_and_hms(2026, 3, 1, 3, 0, 0).unwrap());
     let options =
         Options { page_size: 100, clock: clock.clone(), ..Options::with_followers(6_000) };
@@ -121,7 +121,7 @@ async fn a_token_that_expires_in_a_run_is_replaced_once() {
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_is_refused_again_and_again_pauses_the_run_after_two_refreshes(
+async fn a_repeatedly_refused_token_pauses_the_run_after_two_refreshes(
     #[values(Fault::TokenJammed, Fault::Errcode(40001))] fault: Fault,
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_given_alone_or_as_wechat_writes_it() {
+    fn a_value_is_a_plain_text_or_an_object_in_wechats_format() {
         let written = r##"{"a": "x\ny", "b": {"value": "z", "color": "#173177"},
             "c": {"value": "z", "color": "red"}, "d": {"value": "z", "color": ""}}"##;
         let found = read(written).unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_key() {
+    fn an_invalid_value_is_reported_with_its_key() {
         let long = format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_BYTES));
         let colored = format!(r#"{{"thing2": {{"value": "x", "color": "{}"}}}}"#, "x".repeat(65));
         let many: Vec<_> = (0..=MAX_KEYS).map(|key| format!(r#""k{key}": "x""#)).collect();

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_short_visible_and_the_only_one() {
+    async fn an_idempotency_key_is_a_single_short_header_of_visible_ascii() {
         assert_eq!(read(&[]).await, Ok(None));
         let longest = "x".repeat(MAX_BYTES);
         for key in ["order-17", "\"quoted\"", "~", &longest] {

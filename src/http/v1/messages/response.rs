@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_is_described_as_the_model_writes_it() {
+    fn the_attempt_schema_matches_the_serialized_model() {
         let attempt = Attempt {
             at: DateTime::UNIX_EPOCH,
             channel: Some(Channel::Template),

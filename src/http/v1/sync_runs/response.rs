@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_description_names_every_member_and_no_other() {
+    fn the_schema_lists_exactly_the_members_of_a_sync_run() {
         let run = run(RunState::Held, model::Trigger::Manual, model::Mode::Full);
         let described = serde_json::to_value(SyncRunResponse::schema()).unwrap();
         let mut required = described["required"].as_array().unwrap().clone();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_in_the_description() {
+    fn the_schema_lists_every_state_trigger_and_mode() {
         let described = serde_json::to_value(SyncRunResponse::schema()).unwrap();
         let values =
             |member: &str| described["properties"][member]["enum"].as_array().unwrap().len();

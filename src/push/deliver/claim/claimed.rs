@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_too_late_for_its_claim_or_for_its_copy_to_be_suppressed() {
+    fn no_message_is_sent_after_its_claim_or_resend_window_ends() {
         let is_sent = |send_by, first_sent_at, may_have_arrived| {
             !claimed(send_by, first_sent_at, may_have_arrived).limit_to_resend_window().is_late()
         };

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn one_message_to_a_person_leaves_at_a_time() {
+    fn only_one_message_per_user_is_sent_at_a_time() {
         let messages = ["a", "a", "b", "c", "b", "d"]
             .iter()
             .zip(0..)
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_template_waits_and_others_pass_it_by() {
+    fn messages_of_a_stopped_template_wait_without_blocking_others() {
         let stops =
             vec![stop("t1", NOW + 600_000, 0), stop("t2", NOW - 1, 0), stop("t3", 0, NOW + 9)];
         let messages = ["t1", "t1", "t2", "t2", "t3", "t4"];
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_doubt_leaves_where_wechat_would_suppress_a_copy_and_what_is_old_does_not() {
+    fn an_unknown_message_is_resent_only_within_the_resend_window() {
         let unknown = |number, ago: i64| {
             let (outcome_unknown, first_sent_at) = (true, Some(NOW - ago));
             Due {

@@ -83,7 +83,7 @@ fn lost() -> Answer {
 }
 
 #[test]
-fn the_longer_wechat_is_busy_the_longer_a_message_waits() {
+fn retry_delays_double_up_to_a_cap_while_wechat_is_busy() {
     let mut waits = Vec::new();
     for attempt in [0, 1, 2, 3, 10, 11, 400] {
         let progress = progress_after(&claimed(attempt, false), &refused(-1), 0);
@@ -94,7 +94,7 @@ fn the_longer_wechat_is_busy_the_longer_a_message_waits() {
 }
 
 #[test]
-fn a_lost_answer_is_followed_by_attempts_for_nine_minutes_and_by_none_later() {
+fn a_message_with_a_lost_answer_is_retried_for_nine_minutes() {
     for (after, is_tried_again) in [(0, true), (539_799, true), (539_800, false)] {
         let progress = progress_after(&claimed(0, false), &lost(), after);
         assert_eq!((progress.state, progress.first_sent_at), (MessageState::Unknown, Some(FIRST)));
@@ -104,7 +104,7 @@ fn a_lost_answer_is_followed_by_attempts_for_nine_minutes_and_by_none_later() {
 }
 
 #[test]
-fn a_subscribe_message_is_not_tried_again_after_a_lost_answer() {
+fn a_subscribe_message_with_a_lost_answer_is_not_retried() {
     let mut claimed = claimed(0, false);
     claimed.message.route.channel = Channel::Subscribe;
     let progress = progress_after(&claimed, &Answer::TimedOut, 0);
@@ -112,7 +112,7 @@ fn a_subscribe_message_is_not_tried_again_after_a_lost_answer() {
 }
 
 #[test]
-fn what_is_in_doubt_stays_so_until_wechat_judges_the_message() {
+fn an_unknown_outcome_ends_only_when_wechat_evaluates_the_content() {
     let claimed = claimed(1, true);
     for answer in [refused(-1), refused(45009), refused(48001), lost()] {
         let progress = progress_after(&claimed, &answer, 1_000);
@@ -144,7 +144,7 @@ fn attempt_with(errcode: i64) -> Attempt {
 }
 
 #[test]
-fn a_message_of_an_account_that_waits_keeps_its_place_unless_it_may_be_why() {
+fn a_held_message_keeps_its_due_time_unless_it_may_be_the_cause() {
     let until = |errcode, tests_account| {
         let claimed = Claimed { tests_account, ..claimed(0, false) };
         let case =
@@ -164,7 +164,7 @@ fn a_message_of_an_account_that_waits_keeps_its_place_unless_it_may_be_why() {
 }
 
 #[test]
-fn a_reason_is_a_word_and_what_wechat_said_stands_with_the_attempt() {
+fn the_reason_is_a_code_and_the_attempt_keeps_wechats_errmsg() {
     let failed = progress_after(&claimed(0, false), &refused(43019), 0);
     assert_eq!(failed.reason.as_deref(), Some("user_blocked"));
     let attempt = &failed.attempts[0];
@@ -177,7 +177,7 @@ fn a_reason_is_a_word_and_what_wechat_said_stands_with_the_attempt() {
 }
 
 #[test]
-fn what_goes_another_way_says_which_way_it_went_before() {
+fn a_rerouted_messages_attempts_record_their_channel() {
     let mut claimed = claimed(1, false);
     claimed.message.attempts = vec![attempt_with(-1)];
     let route = Route { channel: Channel::Subscribe, ..claimed.message.route.clone() };
@@ -190,7 +190,7 @@ fn what_goes_another_way_says_which_way_it_went_before() {
 }
 
 #[test]
-fn of_many_attempts_the_latest_are_kept() {
+fn only_the_latest_attempts_are_kept() {
     let mut claimed = claimed(0, false);
     for _ in 0..200 {
         claimed.message.attempts = progress_after(&claimed, &refused(-1), 0).attempts;

@@ -32,7 +32,7 @@ fn no(reason: Reason) -> Verdict {
 }
 
 #[test]
-fn each_errcode_of_a_template_message_has_its_consequence() {
+fn each_template_send_errcode_has_its_verdict() {
     let once_more = Verdict::Retry(Reason::Unconfirmed, Delay::Minute);
     let banned = Verdict::Refused(Reason::TemplateBanned, Finding::TemplateStopped);
     let misconfigured = Verdict::Held(Reason::AccountRefused, Hold::TenMinutes);
@@ -84,7 +84,7 @@ fn each_errcode_of_a_template_message_has_its_consequence() {
 }
 
 #[test]
-fn a_subscribe_message_knows_no_followers_and_a_limit_per_person() {
+fn subscribe_send_errcodes_differ_from_template_send() {
     assert_eq!(on_subscribe(43004), no(Reason::Refused));
     assert_eq!(on_subscribe(40038), Verdict::Retry(Reason::TooFrequent, Delay::Day));
     assert_eq!(on_subscribe(43101), Verdict::Refused(Reason::RefusedByUser, Finding::Declined));
@@ -92,7 +92,7 @@ fn a_subscribe_message_knows_no_followers_and_a_limit_per_person() {
 }
 
 #[test]
-fn what_may_be_chance_is_believed_the_second_time() {
+fn an_errcode_that_may_be_accidental_is_final_the_second_time() {
     let template = Verdict::Refused(Reason::TemplateUnknown, Finding::TemplateStopped);
     for (errcode, verdict) in [
         (40003, no(Reason::OpenidUnknown)),
@@ -115,7 +115,7 @@ fn what_may_be_chance_is_believed_the_second_time() {
 }
 
 #[test]
-fn a_template_that_is_stopped_for_being_unknown_stays_so_by_one_message() {
+fn one_failed_test_message_keeps_an_unknown_template_stopped() {
     let error = refused(40037, Class::Template);
     let history = History { tests_template: true, ..first(Channel::Template) };
     let stopped = Verdict::Refused(Reason::TemplateUnknown, Finding::TemplateStopped);
@@ -123,7 +123,7 @@ fn a_template_that_is_stopped_for_being_unknown_stays_so_by_one_message() {
 }
 
 #[test]
-fn a_message_that_alone_is_refused_as_an_account_is_given_up_the_third_time() {
+fn a_message_alone_refused_as_misconfigured_fails_the_third_time() {
     let error = refused(48001, Class::Config);
     let held = Verdict::Held(Reason::AccountRefused, Hold::TenMinutes);
     let refused_at = |at, errcode| before(at, "account_refused", Some(errcode));
@@ -145,7 +145,7 @@ fn a_message_that_alone_is_refused_as_an_account_is_given_up_the_third_time() {
 }
 
 #[test]
-fn a_message_is_in_doubt_only_where_it_may_have_left() {
+fn an_outcome_is_unknown_only_if_the_request_may_have_arrived() {
     let call = "message/template/send";
     let transport = |fault| Error::Transport { call, fault, source: None };
     let lost = |error: &Error| classify(error, first(Channel::Template)) == Verdict::OutcomeUnknown;
@@ -164,7 +164,7 @@ fn a_message_is_in_doubt_only_where_it_may_have_left() {
 }
 
 #[test]
-fn what_was_said_is_told_beside_the_reason() {
+fn the_error_text_is_wechats_errmsg_with_a_hint() {
     assert_eq!(error_text(&refused(43107, Class::Template)), "no");
     let retired = error_text(&refused(45109, Class::Retired));
     assert!(retired.starts_with("no: ") && retired.len() > 20, "{retired}");
@@ -174,7 +174,7 @@ fn what_was_said_is_told_beside_the_reason() {
 }
 
 #[test]
-fn what_says_nothing_of_the_message_does_not_end_it() {
+fn an_error_unrelated_to_the_message_does_not_end_it() {
     let call = "message/template/send";
     for errcode in [41_002, 43_002, 40_003, 47_001, 45_109, 1_119_003] {
         let refused = refused(errcode, Class::of_secret_endpoint(errcode));

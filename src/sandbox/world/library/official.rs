@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_official_accounts_keyword_is_typed_by_its_name() {
+    fn the_type_of_an_official_account_keyword_follows_from_its_name() {
         let lines = lines(&["订单编号", "商品", "支付金额"]);
         let keys: Vec<_> = lines.iter().map(|line| line.key.as_str()).collect();
         assert_eq!(keys, ["character_string1", "thing2", "amount3"]);

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_of_the_kind_and_the_number() {
+    fn a_key_consists_of_the_keyword_kind_and_number() {
         let lines = title(ORDER_PAID).unwrap().lines(&[3, 1]).unwrap();
         let keys: Vec<_> = lines.iter().map(|line| line.key.as_str()).collect();
         assert_eq!(keys, ["amount3", "character_string1"]);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_gets_the_same_stable_token_until_its_last_five_minutes() {
+    fn the_stable_token_stays_the_same_until_five_minutes_before_expiry() {
         let tokens = tokens();
         let first = tokens.stable(0, false, 0).unwrap();
         assert_eq!(first.expires_in_seconds, 7_200);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_classic_token_displaces_the_one_before_after_five_minutes() {
+    fn a_classic_token_invalidates_its_predecessor_after_five_minutes() {
         let tokens = tokens();
         let stable = tokens.stable(0, false, 0).unwrap().token;
         let first = tokens.classic(0, 0).token;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_refresh_ends_the_old_token_at_once_and_waits_thirty_seconds() {
+    fn a_forced_refresh_ends_the_old_token_and_works_every_30_seconds() {
         let tokens = tokens();
         let first = tokens.stable(0, true, 0).unwrap().token;
         assert_eq!(tokens.stable(0, true, 29_000).unwrap().token, first);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_forced_refreshes_a_day_are_enough() {
+    fn at_most_twenty_forced_refreshes_per_day_are_allowed() {
         let tokens = tokens();
         for n in 0..20 {
             tokens.stable(0, true, n * MINUTE).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_was_a_token_is_told_apart_from_one_that_is_not_the_latest() {
+    fn an_invalid_token_is_distinguished_from_an_outdated_one() {
         let tokens = tokens();
         assert_eq!(errcode(tokens.check("garbage", 0)), 40014);
         let token = tokens.classic(0, 0).token.replace(['A', 'b'], "x");

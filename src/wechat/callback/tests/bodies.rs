@@ -15,7 +15,7 @@ fn malformed(body: impl AsRef<[u8]>) -> Malformed {
 }
 
 #[test]
-fn any_document_type_is_refused() {
+fn any_document_type_is_rejected() {
     for start in [
         "<!DOCTYPE xml>",
         "<?xml version=\"1.0\"?>\n<!DOCTYPE xml SYSTEM \"http://127.0.0.1:1/x.dtd\">",
@@ -30,7 +30,7 @@ fn any_document_type_is_refused() {
 }
 
 #[test]
-fn entities_are_xmls_own_five_and_numbers() {
+fn only_predefined_and_numeric_entities_are_accepted() {
     let scene =
         |text: &str| match read(xml(&format!("<Event>SCAN</Event><EventKey>{text}</EventKey>"))) {
             Ok(Notification { event: Event::Scan { scene }, .. }) => Ok(scene.unwrap()),
@@ -45,7 +45,7 @@ fn entities_are_xmls_own_five_and_numbers() {
 }
 
 #[test]
-fn comments_and_processing_instructions_are_refused() {
+fn comments_and_processing_instructions_are_rejected() {
     let start = "<?xml version=\"1.0\"?>";
     assert!(read(format!("{start}\n{UNSUBSCRIBE}")).is_ok());
     for markup in ["<!-- -->", "<?php x?>", start] {
@@ -58,7 +58,7 @@ fn comments_and_processing_instructions_are_refused() {
 }
 
 #[test]
-fn depth_and_count_are_bounded() {
+fn nesting_depth_and_field_count_are_limited() {
     let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
     assert!(read(xml(&format!("<Event>x</Event>{}", nested(7)))).is_ok());
     assert_eq!(malformed(xml(&nested(8))), Malformed::Depth);
@@ -78,7 +78,7 @@ fn depth_and_count_are_bounded() {
 }
 
 #[test]
-fn many_references_and_cdata_sections_are_refused() {
+fn too_many_references_or_cdata_sections_are_rejected() {
     let with = |text: &str| xml(&format!("<Event>x</Event><Content>{text}</Content>"));
     // A text message has at most 2,048 bytes.
     assert!(read(with(&"&amp;".repeat(2_048))).is_ok());
@@ -101,7 +101,7 @@ fn a_body_has_at_most_64_kib() {
 }
 
 #[test]
-fn a_field_that_stands_twice_is_refused() {
+fn a_duplicate_field_is_rejected() {
     for field in ["FromUserName", "fromusername", "Event", "Ticket"] {
         let twice = format!("<Event>x</Event><Ticket>1</Ticket><{field}>oB</{field}>");
         assert_eq!(malformed(xml(&twice)), Malformed::Duplicate, "{field}");
@@ -113,7 +113,7 @@ fn a_field_that_stands_twice_is_refused() {
 }
 
 #[test]
-fn what_is_no_utf_8_is_refused() {
+fn a_body_that_is_not_utf_8_is_rejected() {
     // 店 as GBK writes it.
     let gbk = [b"<xml><Content>".as_slice(), &[0xB5, 0xEA], b"</Content></xml>"].concat();
     assert_eq!(malformed(gbk), Malformed::Encoding);
@@ -123,7 +123,7 @@ fn what_is_no_utf_8_is_refused() {
 }
 
 #[test]
-fn what_is_neither_xml_nor_json_to_its_end_is_refused() {
+fn a_body_that_is_not_complete_xml_or_json_is_rejected() {
     for body in [
         "",
         "   ",
@@ -149,7 +149,7 @@ fn what_is_neither_xml_nor_json_to_its_end_is_refused() {
 }
 
 #[test]
-fn what_every_push_has_must_be_there() {
+fn a_push_without_a_required_field_is_rejected() {
     let whole = json(r#""Event":"x""#);
     assert!(read(&whole).is_ok());
     for (from, to, problem) in [
@@ -169,7 +169,7 @@ fn what_every_push_has_must_be_there() {
 }
 
 #[test]
-fn an_error_repeats_nothing_of_a_body() {
+fn an_error_does_not_quote_the_body() {
     for body in [
         xml("<canary>&canary;</canary>"),
         xml("<canary></canarie>"),

@@ -7,7 +7,7 @@ fn event(body: String) -> Event {
 }
 
 #[test]
-fn a_follow_tells_its_scene() {
+fn a_follow_or_scan_event_contains_its_scene() {
     for (key, scene) in
         [("", None), ("qrscene_", None), ("qrscene_7", Some("7")), ("last_trade", None)]
     {
@@ -24,7 +24,7 @@ fn a_follow_tells_its_scene() {
 }
 
 #[test]
-fn the_status_of_a_receipt_reads_the_same_however_wechat_writes_it() {
+fn receipt_statuses_are_normalized_across_wechats_spellings() {
     for (written, status) in [
         ("success", "success"),
         ("failed:user block", "failed:user block"),
@@ -49,7 +49,7 @@ fn the_status_of_a_receipt_reads_the_same_however_wechat_writes_it() {
 }
 
 #[test]
-fn answers_about_templates_are_read_from_each_form_of_list() {
+fn subscribe_consents_are_read_from_every_list_format() {
     let consent = |template_id: &str, status: &str| Consent {
         template_id: template_id.to_owned(),
         status: status.to_owned(),
@@ -83,7 +83,7 @@ fn answers_about_templates_are_read_from_each_form_of_list() {
 }
 
 #[test]
-fn a_delivery_tells_its_message_and_its_error() {
+fn a_subscribe_delivery_contains_its_msgid_and_error() {
     let row = "<List><TemplateId>a</TemplateId><MsgID>1700827132819554304</MsgID>\
         <ErrorCode>43101</ErrorCode><ErrorStatus>user refuse</ErrorStatus></List>";
     let body = format!(
@@ -99,7 +99,7 @@ fn a_delivery_tells_its_message_and_its_error() {
 }
 
 #[test]
-fn an_event_about_data_is_about_its_subject_and_not_about_its_sender() {
+fn a_user_data_event_concerns_its_data_subject_and_not_its_sender() {
     for (name, keys) in [
         ("user_info_modified", ["OpenID", "UnionID", "AppID"]),
         ("user_authorization_revoke", [" OpenID", "UnionID ", "appid"]),
@@ -123,7 +123,7 @@ fn an_event_about_data_is_about_its_subject_and_not_about_its_sender() {
 }
 
 #[test]
-fn what_we_do_not_know_is_read_and_named() {
+fn an_unknown_event_is_parsed_and_keeps_its_name() {
     let body =
         xml("<Event>wxa_media_check</Event><detail><a>1</a></detail><detail><a>2</a></detail>");
     let notification = read(body).unwrap();
@@ -139,7 +139,7 @@ fn what_we_do_not_know_is_read_and_named() {
 }
 
 #[test]
-fn a_message_is_somebody_acting() {
+fn a_message_counts_as_user_activity() {
     let body = xml("<Content>hi</Content><MsgId>1</MsgId>").replace("[event]", "[text]");
     let notification = read(body).unwrap();
     assert_eq!((notification.person(), notification.event), ("oA".parse().ok(), Event::Message));

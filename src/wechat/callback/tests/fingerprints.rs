@@ -9,7 +9,7 @@ fn fingerprint(body: &str) -> String {
 }
 
 #[test]
-fn a_push_sent_again_has_the_same_fingerprint() {
+fn a_repeated_push_has_the_same_fingerprint() {
     let first = encrypt(UNSUBSCRIBE.as_bytes(), [1; 16]);
     let again = encrypt(UNSUBSCRIBE.as_bytes(), [2; 16]);
     assert_ne!(first, again);
@@ -23,7 +23,7 @@ fn a_push_sent_again_has_the_same_fingerprint() {
 }
 
 #[test]
-fn every_other_push_has_another_fingerprint() {
+fn different_pushes_have_different_fingerprints() {
     let receipt = |msgid: u64| {
         xml(&format!(
             "<Event>TEMPLATESENDJOBFINISH</Event><MsgID>{msgid}</MsgID><Status>success</Status>"
@@ -57,7 +57,7 @@ fn every_other_push_has_another_fingerprint() {
 }
 
 #[test]
-fn neither_form_nor_order_makes_another_push() {
+fn the_fingerprint_ignores_format_and_field_order() {
     let in_json = json(r#""Event":"SCAN","EventKey":"7","Ticket":"a""#);
     let in_xml = xml("<Ticket>b</Ticket><EventKey> 7</EventKey>\n<Event>SCAN</Event>");
     assert_eq!(fingerprint(&in_json), fingerprint(&in_xml));

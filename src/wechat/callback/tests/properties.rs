@@ -45,32 +45,32 @@ fn parts(event: &str, key: &str, seconds: u32) -> String {
 
 proptest! {
     #[test]
-    fn no_body_makes_it_panic(bytes: Vec<u8>) {
+    fn any_body_is_read_without_panic(bytes: Vec<u8>) {
         let _ = read(&bytes);
         let _ = safe().open(&signed_over(&STANDARD.encode(&bytes)), &bytes);
     }
 
     #[test]
-    fn no_broken_xml_makes_it_panic(body in xml_like()) {
+    fn broken_xml_is_read_without_panic(body in xml_like()) {
         let _ = read(format!("<xml>{body}"));
         let _ = read(xml(&format!("<Event>subscribe_msg_sent_event</Event>{body}")));
     }
 
     #[test]
-    fn no_broken_json_makes_it_panic(body in json_like()) {
+    fn broken_json_is_read_without_panic(body in json_like()) {
         let _ = read(&body);
         let _ = read(json(&format!(r#""Event":"subscribe_msg_sent_event","List":{body}"#)));
     }
 
     #[test]
-    fn no_cipher_text_makes_it_panic(blocks in prop::collection::vec(any::<[u8; 16]>(), 0..8)) {
+    fn random_ciphertext_is_a_forgery(blocks in prop::collection::vec(any::<[u8; 16]>(), 0..8)) {
         let encrypted = STANDARD.encode(blocks.concat());
         let outcome = safe().open(&signed_over(&encrypted), in_xml(&encrypted).as_bytes());
         prop_assert!(outcome.unwrap_err().is_forgery());
     }
 
     #[test]
-    fn no_plain_text_makes_it_panic(message: Vec<u8>, random: [u8; 16]) {
+    fn any_decrypted_text_is_read_without_panic(message: Vec<u8>, random: [u8; 16]) {
         let encrypted = encrypt(&message, random);
         let key = aes_key::AesKey::read(&AES_KEY.into()).unwrap();
         prop_assert_eq!(key.open(&encrypted, &APPID.parse().unwrap()).unwrap(), message);
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_encrypted_is_what_is_read(
+    fn an_encrypted_push_round_trips(
         key in "[0-9a-zA-Z店铺&<>]{1,64}",
         seconds: u32,
         random: [u8; 16],
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn no_altered_character_is_believed(at in 0..400_usize, by in 1..64_u8) {
+    fn an_altered_push_fails_its_signature(at in 0..400_usize, by in 1..64_u8) {
         let mut encrypted = encrypt(UNSUBSCRIBE.as_bytes(), [3; 16]).into_bytes();
         let query = signed_over(std::str::from_utf8(&encrypted).unwrap());
         let at = at % encrypted.len();

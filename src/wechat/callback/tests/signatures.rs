@@ -10,7 +10,7 @@ fn forged(outcome: Result<Notification, Error>) -> Forgery {
 }
 
 #[test]
-fn the_check_of_our_address_is_answered_with_its_echo() {
+fn a_signed_url_check_is_answered_with_its_echostr() {
     let receiver = Receiver::new(APPID.parse().unwrap(), "AAAAA".into(), None).unwrap();
     for (timestamp, nonce, signature) in [
         ("1714036504", "1514711492", "f464b24fc39322e44b38aa78f5edd27bd1441696"),
@@ -29,7 +29,7 @@ fn the_check_of_our_address_is_answered_with_its_echo() {
 }
 
 #[test]
-fn a_push_in_plain_mode_is_believed_by_its_signature_alone() {
+fn a_plain_mode_push_is_authenticated_by_its_signature() {
     assert_eq!(signed().signature.unwrap(), "c44226f601d03ee0b1462f6900f4b9098fc24d43");
     assert_eq!(read(UNSUBSCRIBE).unwrap().event, Event::Unsubscribe);
     let unsigned = Query { signature: None, ..signed() };
@@ -74,7 +74,7 @@ fn a_message_that_fills_its_blocks_opens() {
 }
 
 #[test]
-fn with_a_key_plain_pushes_are_not_believed() {
+fn plain_pushes_are_rejected_if_a_key_is_configured() {
     let encrypted = encrypt(UNSUBSCRIBE.as_bytes(), [7; 16]);
     assert_eq!(forged(safe().open(&signed(), UNSUBSCRIBE.as_bytes())), Forgery::Plain);
     let raw = Query { encrypt_type: Some("raw".to_owned()), ..signed_over(&encrypted) };
@@ -87,7 +87,7 @@ fn with_a_key_plain_pushes_are_not_believed() {
 }
 
 #[test]
-fn in_compatible_mode_the_encrypted_fields_count() {
+fn the_encrypted_fields_are_used_in_compatible_mode() {
     let encrypted = encrypt(UNSUBSCRIBE.as_bytes(), [7; 16]);
     let body = xml(&format!("<Event>subscribe</Event><Encrypt>{encrypted}</Encrypt>"));
     let query = signed_over(&encrypted);
@@ -97,7 +97,7 @@ fn in_compatible_mode_the_encrypted_fields_count() {
 }
 
 #[test]
-fn the_query_of_a_safe_push_is_judged_before_its_body() {
+fn the_query_of_a_safe_mode_push_is_verified_before_its_body() {
     let encrypted = encrypt(UNSUBSCRIBE.as_bytes(), [7; 16]);
     let query = || signed_over(&encrypted);
     for (query, problem) in [
@@ -118,7 +118,7 @@ fn the_query_of_a_safe_push_is_judged_before_its_body() {
 }
 
 #[test]
-fn without_a_key_an_encrypted_push_asks_for_one() {
+fn an_encrypted_push_without_a_configured_key_hints_to_set_one() {
     let encrypted = encrypt(UNSUBSCRIBE.as_bytes(), [7; 16]);
     let error = plain().open(&signed_over(&encrypted), in_xml(&encrypted).as_bytes()).unwrap_err();
     assert_eq!(error, Error::Forged(Forgery::Encrypted));
@@ -127,7 +127,7 @@ fn without_a_key_an_encrypted_push_asks_for_one() {
 }
 
 #[test]
-fn settings_that_would_let_anybody_sign_are_refused() {
+fn weak_tokens_and_invalid_keys_are_rejected_and_not_shown() {
     let appid = || APPID.parse().unwrap();
     for token in ["", "ab", "with-hyphens", &"a".repeat(33)] {
         let outcome = Receiver::new(appid(), token.into(), None);

@@ -61,7 +61,7 @@ fn expected(name: &str) -> Event {
 }
 
 #[test]
-fn pushes_that_another_program_encrypted_open() {
+fn pushes_encrypted_by_another_implementation_open() {
     let vectors = vectors();
     let receiver = receiver(&vectors);
     let mut paddings = Vec::new();
@@ -79,7 +79,7 @@ fn pushes_that_another_program_encrypted_open() {
 }
 
 #[test]
-fn what_another_program_made_amiss_is_refused() {
+fn invalid_pushes_from_another_implementation_are_rejected() {
     let vectors = vectors();
     let receiver = receiver(&vectors);
     for vector in vectors["bad"].as_array().unwrap() {

@@ -33,7 +33,7 @@ fn for_value(field: Option<&str>) -> String {
 fn for_user(errcode: i64) -> Option<&'static str> {
     Some(match errcode {
         40003 => {
-            "the openid does not belong to this account: a user has another openid in every account"
+            "the openid does not belong to this account: a user has a different openid in every account"
         }
         40038 => "this user has reached the daily limit of messages of this long-term template",
         43108 => "two messages to this user were sent at the same time: send one after the other",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_is_told_what_to_do_about_each_refusal() {
+    fn every_send_and_template_errcode_has_a_hint() {
         let sends = [
             40003, 40036, 40037, 40039, 40066, 40165, 40166, 40241, 40249, 41030, 43004, 43019,
             43101, 43106, 43107, 43108, 43116, 43117, 45013, 45014, 45051, 45168, 47003, 48002,
@@ -170,20 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_breaks_its_rule_is_named() {
+    fn the_hint_for_47003_names_the_invalid_value() {
         let named = hint(Class::of, 47003, "argument invalid! data.thing2.value invalid").unwrap();
         assert!(named.starts_with("the value of `thing2` is missing"), "{named}");
         assert!(hint(Class::of, 47003, "argument invalid!").unwrap().starts_with("a value of"));
     }
 
     #[test]
-    fn the_mini_program_that_a_message_opens_is_not_taken_for_the_account() {
+    fn the_template_send_hint_for_40013_is_about_the_linked_mini_program() {
         let linked = hint(Class::of_template_send, 40013, "invalid appid").unwrap();
         assert!(linked.contains("must be linked"), "{linked}");
     }
 
     #[test]
-    fn what_took_the_place_of_a_retired_call_is_named() {
+    fn the_hint_for_a_retired_call_names_its_replacement() {
         for errcode in [41028, 41029, 45103, 45109, 46101] {
             let hint = hint(Class::of, errcode, "").unwrap();
             for replacement in

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_an_operator_has_to_fix_comes_with_a_hint() {
+    fn every_configuration_errcode_has_a_hint() {
         for errcode in (0..100_000).filter(|&errcode| Class::of(errcode) == Class::Config) {
             let upstream = Upstream::new(errcode, "", std::iter::empty());
             assert!(for_refusal(Class::Config, &upstream).is_some(), "{errcode}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_token_is_not_blamed_on_the_secret() {
+    fn the_hint_for_40001_depends_on_the_error_class() {
         let upstream = Upstream::new(40001, "invalid credential", std::iter::empty());
         assert_eq!(for_refusal(Class::Token, &upstream), None);
         assert!(for_refusal(Class::Config, &upstream).is_some());

@@ -34,14 +34,14 @@ fn opened(plain: &str) -> Result<UserData, SealedDataError> {
 }
 
 #[test]
-fn what_was_sealed_in_this_login_opens() {
+fn data_encrypted_in_this_login_opens() {
     let data = open_as(APPID, OPENID, SEALED, IV).unwrap();
     assert_eq!(data.unionid.unwrap().as_str(), "oTESTunion00000000000000001");
     assert_eq!(data.sealed_at, 1_700_000_000);
 }
 
 #[test]
-fn the_sample_of_wechats_own_documentation_opens() {
+fn the_sample_in_wechats_documentation_opens() {
     let sealed = "CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS9uT5geRa0W4oTOb1WT7f\
         JlAC+oNPdbB+3hVbJSRgv+4lGOETKUQz6OYStslQ142dNCuabNPGBzlooOmB231qMM85d2/fV6ChevvXvQP8Hkue1poO\
         FtnEtpyxVLW1zAo6/1Xx1COxFvrc2d7UL/lmHInNlxuacJXwu0fjpXfz/YqYzBIBzD6WUfTIF9GRHpOn/Hz7saL8xz+W\
@@ -57,7 +57,7 @@ fn the_sample_of_wechats_own_documentation_opens() {
 }
 
 #[test]
-fn what_was_sealed_for_somebody_else_is_refused() {
+fn data_for_another_app_or_user_is_rejected() {
     let outcome = open_as("wx0123456789abcdee", OPENID, SEALED, IV);
     assert_eq!(outcome, Err(SealedDataError::OtherApp));
     let outcome = open_as(APPID, "oTESTopenid0000000000000002", SEALED, IV);
@@ -65,7 +65,7 @@ fn what_was_sealed_for_somebody_else_is_refused() {
 }
 
 #[test]
-fn an_earlier_logins_key_asks_for_a_new_login() {
+fn the_hint_for_a_wrong_session_key_is_to_log_in_again() {
     let (appid, openid) = (APPID.parse().unwrap(), OPENID.parse().unwrap());
     for key in ["MTIzNDU2Nzg5MGFiY2RlZg==", "bm90IGEga2V5", "no base64!", ""] {
         let outcome = SessionKey::from(key).open(&appid, &openid, SEALED, IV);
@@ -75,7 +75,7 @@ fn an_earlier_logins_key_asks_for_a_new_login() {
 }
 
 #[test]
-fn what_wechat_did_not_give_is_not_opened() {
+fn malformed_encrypted_data_is_rejected() {
     use SealedDataError::{Malformed, TooLong};
     let long = "A".repeat(MAX_CHARS + 4);
     for (sealed, iv, problem) in [
@@ -93,7 +93,7 @@ fn what_wechat_did_not_give_is_not_opened() {
 }
 
 #[test]
-fn a_unionid_counts_only_beside_the_persons_own_openid() {
+fn a_unionid_is_used_only_together_with_the_users_openid() {
     let watermark = format!(r#""watermark":{{"appid":"{APPID}","timestamp":"1700000000"}}"#);
     let data = opened(&format!(r#"{{"unionId":"uSomebody",{watermark}}}"#)).unwrap();
     assert_eq!(data, UserData { unionid: None, sealed_at: 1_700_000_000 });
@@ -106,7 +106,7 @@ fn a_unionid_counts_only_beside_the_persons_own_openid() {
 }
 
 #[test]
-fn what_bears_no_watermark_is_refused() {
+fn data_without_a_complete_watermark_is_rejected() {
     for plain in [
         format!(r#"{{"openId":"{OPENID}","unionId":"u"}}"#),
         format!(r#"{{"openId":"{OPENID}","unionId":"u","watermark":{{"appid":"{APPID}"}}}}"#),
@@ -119,13 +119,13 @@ fn what_bears_no_watermark_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(plain: Vec<u8>, iv in prop::array::uniform16(any::<u8>())) {
+    fn opening_any_bytes_does_not_panic(plain: Vec<u8>, iv in prop::array::uniform16(any::<u8>())) {
         let _ = open_as(APPID, OPENID, &seal(&plain), &STANDARD.encode(iv));
         let _ = open_as(APPID, OPENID, &STANDARD.encode(&plain), &STANDARD.encode(iv));
     }
 
     #[test]
-    fn no_altered_byte_makes_another_person(at in 0..176_usize, bit in 0..8_u32) {
+    fn an_altered_byte_never_yields_another_unionid(at in 0..176_usize, bit in 0..8_u32) {
         let mut sealed = STANDARD.decode(SEALED).unwrap();
         prop_assume!(at < sealed.len());
         sealed[at] ^= 1 << bit;
