@@ -57,6 +57,7 @@ impl Send {
         let app = context::open_app(global).await?;
         let timeout = Duration::from_secs(self.wait);
         let request = self.request(&app)?;
+        let sender = app.push.sends(&request.message)?.clone();
         let accepted = app.push.accept(&[request], None, |_| String::new()).await?;
         let verdict = match accepted {
             Accepted::New(verdicts) => verdicts.into_iter().next(),
@@ -64,7 +65,7 @@ impl Send {
             Accepted::Replayed(_) => None,
         };
         match verdict {
-            Some(Ok(id)) => deliver(&app, &id, timeout, global.json).await,
+            Some(Ok(id)) => deliver(&app, &sender, &id, timeout, global.json).await,
             Some(Err(refusal)) => Err(refused(refusal)),
             None => Ok(Exit::Failed),
         }
@@ -135,12 +136,14 @@ fn find_program(app: &App, named: &str) -> Result<AppId, Failure> {
 /// Works on the queue until the message is sent or the timeout is over, and prints the result.
 async fn deliver(
     app: &App,
+    sender: &AppId,
     id: &MessageId,
     timeout: Duration,
     json: bool,
 ) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
-    let work = app.push.clone().work(stop.clone());
+    // Only the sending account: the queues of others may be stopped on purpose.
+    let work = app.push.clone().work_on(sender, stop.clone());
     let wait = async {
         let found = app.push.wait(id, timeout).await;
         stop.cancel();

@@ -99,8 +99,8 @@ impl Shared {
             .map_err(|retry_after| (Error::TooManyRefused { retry_after }, CodeState::Unused))?;
         let call = self.client.code_to_session(&program.appid, &program.secret, &request.code);
         call.await.map_err(|error| {
-            if let Some(LoginRefusal::InvalidCode | LoginRefusal::UsedCode) = error.login_refusal()
-            {
+            // Not for a used code: another process may have exchanged it for the same caller.
+            if let Some(LoginRefusal::InvalidCode) = error.login_refusal() {
                 ticket.refused();
             }
             let state = match error.leaves_login_code_unused() {

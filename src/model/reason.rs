@@ -12,6 +12,8 @@ string_enum!(
         RateLimited = "rate_limited",
         /// Waits: the user was sent too many messages recently.
         TooFrequent = "too_frequent",
+        /// Waits: many messages to the same user are due, and they are sent one after another.
+        UserBusy = "user_busy",
         /// Waits: the account's daily quota is used up.
         QuotaSpent = "quota_spent",
         /// Waits: WeChat refuses the account, and an operator has to act.

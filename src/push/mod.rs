@@ -23,6 +23,7 @@ mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -89,6 +90,8 @@ struct Sender {
     /// Notified when this process accepts a message.
     wake: Notify,
     templates: TemplateCache,
+    /// How many sends in a row ended without an answer from WeChat.
+    lost_in_a_row: AtomicU32,
 }
 
 impl Push {
@@ -97,7 +100,8 @@ impl Push {
         let Parts { store, resolver, accounts, senders, settings } = parts;
         let senders = senders.into_iter().map(|(channel, wechat)| {
             let (wake, templates) = (Notify::new(), TemplateCache::default());
-            (wechat.appid().clone(), Sender { channel, wechat, wake, templates })
+            let lost_in_a_row = AtomicU32::default();
+            (wechat.appid().clone(), Sender { channel, wechat, wake, templates, lost_in_a_row })
         });
         let senders = senders.collect();
         Arc::new(Self { store, resolver, accounts, senders, settings })

@@ -2,7 +2,7 @@
 
 use entity::access_token::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, EntityTrait};
+use sea_orm::{ActiveValue, EntityTrait, QuerySelect};
 
 use super::{Connection, Error, Store};
 use crate::model::AppId;
@@ -20,7 +20,8 @@ pub async fn find(
 /// Stores a token. Returns `false` if a token that was fetched under a later lease is already stored.
 pub async fn record(store: &Store, token: &SealedToken) -> Result<bool, Error> {
     let transaction = store.begin().await?;
-    let stored = Entity::find_by_id(&token.appid).one(&transaction).await?;
+    // Locked, so that a process that slept between reading and writing does not overwrite a newer token.
+    let stored = Entity::find_by_id(&token.appid).lock_exclusive().one(&transaction).await?;
     if stored.is_some_and(|stored| stored.fence > token.fence) {
         return Ok(false);
     }

@@ -122,7 +122,7 @@ async fn log_in(
     let appid = login.program(appid.as_ref())?.clone();
     caller.require_app(&appid)?;
     let request = Request { appid: Some(appid), code, encrypted_data, iv };
-    let answer = login.exchange(caller.id(), request).await?;
+    let answer = login.exchange(caller.owner(), request).await?;
     Ok(Json(to_response(&caller, answer)))
 }
 

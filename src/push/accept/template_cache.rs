@@ -17,7 +17,7 @@ use crate::wechat;
 const TTL: Duration = Duration::from_mins(10);
 
 /// Minimum time between fetches, when a template is missing or the last fetch failed.
-const REFETCH_DELAY: Duration = Duration::from_secs(30);
+const REFETCH_DELAY: Duration = Duration::from_secs(5);
 
 /// How long a message waits for a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);

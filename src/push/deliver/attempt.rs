@@ -33,6 +33,15 @@ pub(in crate::push) enum Answer {
 }
 
 impl Answer {
+    /// Whether WeChat may have accepted the message although it did not say so.
+    pub(in crate::push) fn may_be_lost(&self) -> bool {
+        match self {
+            Self::Accepted(_) => false,
+            Self::Failed(error) => error.may_have_arrived(),
+            Self::TimedOut => true,
+        }
+    }
+
     /// The error, if the call failed.
     pub(in crate::push) fn error(&self) -> Option<&wechat::Error> {
         match self {
@@ -149,7 +158,7 @@ async fn send(
                 miniprogram: miniprogram.as_ref(),
                 client_msg_id: Some(id.as_str()),
             };
-            account.send_template(&message, guard).await.map(Some)
+            account.send_template(&message, guard).await
         }
         Channel::Subscribe => {
             let message = SubscribeMessage {

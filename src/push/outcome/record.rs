@@ -4,11 +4,12 @@
 //! All writers lock rows in the same order: the account, its pace, its templates, the message, the
 //! user.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::settlement::{Case, Next, Settlement};
 use super::verdict::Finding;
-use crate::model::{Consent, MessageState};
+use crate::model::{Consent, MessageState, Reason};
 use crate::push::deliver::{Answer, Claimed};
 use crate::push::{Push, Sender};
 use crate::store::consents::{self, ConsentRecord};
@@ -45,7 +46,15 @@ impl Push {
         answer: &Answer,
     ) {
         let (now, random) = (claimed.clock.now_ms(), rand::random());
-        let settlement = Case { claimed, settings: &self.settings, now, random }.settle(answer);
+        let lost_in_a_row = match answer.may_be_lost() {
+            true => sender.lost_in_a_row.fetch_add(1, Ordering::Relaxed) + 1,
+            false => {
+                sender.lost_in_a_row.store(0, Ordering::Relaxed);
+                0
+            }
+        };
+        let case = Case { claimed, settings: &self.settings, now, random, lost_in_a_row };
+        let settlement = case.settle(answer);
         for attempt in 1.. {
             let error = match self.try_record(claimed, &settlement, answer.error(), now).await {
                 Ok(Some(new_holds)) => {
@@ -196,6 +205,11 @@ impl Recording<'_> {
     }
 
     async fn update_user(&self) -> Result<(), store::Error> {
+        if let Some(until) = self.settlement.user_waits_until {
+            let (Route { account, openid, .. }, times) = (self.route(), (self.now, until));
+            let reason = Reason::TooFrequent;
+            messages::postpone_user(self.transaction, *account, openid, times, reason).await?;
+        }
         match self.settlement.finding {
             Finding::Unfollowed => self.mark_unfollowed().await,
             Finding::Declined => self.record_refusal().await,

@@ -23,7 +23,7 @@ pub use list::{Filter, list};
 pub use progress::{Claim, Progress, delete_before, mark_sending, record, release, reroute};
 pub use queue::{
     ClaimPeriod, Due, QueueStatus, claim, count_waiting, expire, expire_ids, list_due, lock_due,
-    lock_ids, postpone, queue_status,
+    lock_ids, postpone, postpone_user, queue_status,
 };
 
 /// Well below every database's limit on bound values.

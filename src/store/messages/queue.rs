@@ -203,6 +203,25 @@ pub async fn postpone(
     Ok(())
 }
 
+/// Postpones the user's due messages that were never sent until `until` (ms). `now` is in ms.
+pub async fn postpone_user(
+    transaction: &Transaction,
+    account: AccountId,
+    openid: &OpenId,
+    (now, until): (i64, i64),
+    reason: Reason,
+) -> Result<(), Error> {
+    let mut sql = Sql::new(transaction);
+    sql.push("UPDATE message SET due_at = ").bind(until);
+    sql.push(", reason = ").bind(reason.as_str());
+    sql.push(" WHERE account_id = ").bind(account).push(" AND openid = ").bind(openid.as_str());
+    // A claimed message is due again only when its claim ends.
+    sql.push(" AND due_at > 0 AND due_at <= ").bind(now);
+    never_sent(&mut sql);
+    transaction.execute_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
 /// Forces MySQL to look up the rows by their ids. Otherwise it may scan a small table and lock all of it,
 /// including messages of other accounts, so that two such statements deadlock.
 fn by_id(sql: &mut Sql) -> &mut Sql {

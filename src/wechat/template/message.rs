@@ -46,22 +46,22 @@ impl<'a> TemplateMessage<'a> {
 
 #[derive(Deserialize)]
 struct Sent {
+    #[expect(dead_code, reason = "an answer without it is no acceptance")]
+    errcode: Integer,
+    #[serde(default)]
     msgid: Integer,
 }
 
 impl Account {
-    /// Sends a template message once. Returns the message id, which the receipt also contains. Success means
-    /// that WeChat accepted the message, not that it delivered it. After an error,
+    /// Sends a template message once. Returns the message id, which the receipt also contains, or `None` if
+    /// WeChat's answer lacks it. Success means that WeChat accepted the message, not that it delivered it. After an error,
     /// [`Error::may_have_arrived`] reports whether WeChat may have accepted the message.
     pub async fn send_template(
         &self,
         message: &TemplateMessage<'_>,
         before_send: &dyn BeforeSend,
-    ) -> Result<i64, Error> {
-        let Sent { msgid } = self.call_once(&message.request(), before_send).await?;
-        msgid.0.filter(|&msgid| msgid != 0).ok_or_else(|| Error::Undecodable {
-            call: SEND.name(),
-            problem: "it has no msgid".to_owned(),
-        })
+    ) -> Result<Option<i64>, Error> {
+        let Sent { msgid, .. } = self.call_once(&message.request(), before_send).await?;
+        Ok(msgid.0.filter(|&msgid| msgid != 0))
     }
 }

@@ -2,9 +2,10 @@
 //! and the message uses its fallback or fails with a reason.
 
 use rstest::rstest;
-use unionid_bridge::model::{Channel, Consent, MessageState};
+use unionid_bridge::model::{Channel, Consent, MessageState, Reason};
 use unionid_bridge::sandbox::{Call, Event, Fault, Permission, Quirk, Sandbox};
-use unionid_bridge::store::{accounts, consents, messages};
+use unionid_bridge::store::messages::ClaimPeriod;
+use unionid_bridge::store::{self, accounts, consents, messages};
 
 use crate::harness::{Backend, TestApp, calling_back, new_message, new_route, queue};
 
@@ -237,6 +238,34 @@ async fn a_temporary_refusal_is_retried(#[case] errcode: i64, #[case] reason: &s
     let message = app.wait_for_state(&id, MessageState::Sent).await;
     assert_eq!(message.attempts[0].outcome, reason);
     assert_eq!((message.attempts.len(), world.sent_messages().len()), (2, 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_user_limit_postpones_the_users_due_messages_and_no_claimed_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = Sandbox::with_followers(10).await.unwrap();
+    let Some(app) = TestApp::on(&world, backend).await else { return };
+    let store = &app.app.store;
+    let ids = app.queue(&world.main(), [3, 3, 3, 4]).await;
+    let route = new_route(store, &world.main(), 3).await;
+    let transaction = store.begin().await.unwrap();
+    let now = store::now(&transaction).await.unwrap();
+    messages::lock_due(&transaction, &ids[..1], now).await.unwrap();
+    let claim = ClaimPeriod { now, until: now + 20_000, is_sending: false };
+    messages::claim(&transaction, &ids[..1], claim).await.unwrap();
+    let (account, times, reason) = (route.account, (now, now + 300_000), Reason::TooFrequent);
+    messages::postpone_user(&transaction, account, &route.openid, times, reason).await.unwrap();
+    transaction.commit().await.unwrap();
+    let mut due = Vec::new();
+    for id in &ids {
+        let message = messages::find(store.reader(), id).await.unwrap().unwrap();
+        due.push((message.due_at.unwrap() - now, message.reason));
+    }
+    let waits = (300_000, Some("too_frequent".to_owned()));
+    assert_eq!(due[..3], [(20_000, None), waits.clone(), waits]);
+    assert!(due[3].0 <= 0);
 }
 
 #[rstest]

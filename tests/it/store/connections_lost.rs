@@ -48,7 +48,9 @@ async fn a_transaction_that_times_out_while_it_begins_is_not_reused(
     let other = database.store().await;
     let mut timed_out = 0;
     for round in 1..60 {
-        let moment = Duration::from_micros(50 * round);
+        // Timers are too coarse to meet the moment on a fast machine; without a wait it is always met.
+        let moment =
+            if round % 2 == 0 { Duration::from_micros(50 * round) } else { Duration::ZERO };
         let store = store_with_limit(database.url.clone(), 1, moment).await;
         timed_out += u64::from(store.begin().await.is_err());
         // Uses the only connection, without the short limit.

@@ -11,6 +11,14 @@ use crate::store::template_stops::Stop;
 /// How soon, in ms, the test of a stopped template is checked again.
 const TEST_POLL_MS: i64 = 5_000;
 
+/// How many messages to one busy user may stay due. More would fill the window that a claim reads, and
+/// hold up all other users.
+const MAX_DUE_PER_USER: i64 = 256;
+
+/// The messages beyond that are due again in groups of this many, this far apart in ms.
+const BUSY_USER_GROUP: i64 = 40;
+const BUSY_USER_INTERVAL_MS: i64 = 10_000;
+
 /// Messages abandoned per claim because they must not be sent again.
 const MAX_ABANDONED: usize = 100;
 
@@ -43,6 +51,10 @@ pub(super) struct Sorter<'a> {
     pub(super) tested: HashMap<MessageId, Stop>,
     /// Messages that wait, by the time in ms at which they are due again.
     pub(super) waiting: BTreeMap<i64, Vec<MessageId>>,
+    /// Messages to users with many others, by the time in ms at which they are due again.
+    pub(super) crowded: BTreeMap<i64, Vec<MessageId>>,
+    /// How many messages to each busy user were passed over.
+    passed_over: HashMap<OpenId, i64>,
     /// Messages that were not sent in time.
     pub(super) expired: Vec<MessageId>,
     /// Messages that may have arrived and must not be sent again.
@@ -55,7 +67,7 @@ impl<'a> Sorter<'a> {
     pub(super) fn new(stops: Vec<Stop>, bounds: Bounds<'a>) -> Self {
         let stops = stops.into_iter().map(|stop| (stop.template_id.clone(), stop)).collect();
         let (claimed_openids, to_send, tested, waiting) = Default::default();
-        let (expired, abandoned, is_user_busy) = Default::default();
+        let (crowded, passed_over, expired, abandoned, is_user_busy) = Default::default();
         Self {
             bounds,
             stops,
@@ -63,6 +75,8 @@ impl<'a> Sorter<'a> {
             to_send,
             tested,
             waiting,
+            crowded,
+            passed_over,
             expired,
             abandoned,
             is_user_busy,
@@ -75,7 +89,7 @@ impl<'a> Sorter<'a> {
 
     /// All messages to update.
     pub(super) fn ids(&self) -> impl Iterator<Item = &MessageId> {
-        let waiting = self.waiting.values().flatten();
+        let waiting = self.waiting.values().chain(self.crowded.values()).flatten();
         self.to_send.iter().chain(waiting).chain(&self.expired).chain(&self.abandoned)
     }
 
@@ -106,7 +120,7 @@ impl<'a> Sorter<'a> {
         let openid = &due.openid;
         if self.bounds.busy_openids.contains(openid) || self.claimed_openids.contains(openid) {
             self.is_user_busy = true;
-            return;
+            return self.pass_over(due);
         }
         if self.to_send.len() == self.bounds.max_count {
             return;
@@ -118,6 +132,18 @@ impl<'a> Sorter<'a> {
         }
         self.claimed_openids.insert(due.openid);
         self.to_send.push(due.id);
+    }
+}
+
+impl Sorter<'_> {
+    fn pass_over(&mut self, due: Due) {
+        let count = self.passed_over.entry(due.openid).or_default();
+        *count += 1;
+        if *count > MAX_DUE_PER_USER && !due.outcome_unknown {
+            let group = *count / BUSY_USER_GROUP;
+            let until = self.bounds.now + group * BUSY_USER_INTERVAL_MS;
+            self.crowded.entry(until).or_default().push(due.id);
+        }
     }
 }
 
@@ -204,6 +230,22 @@ mod tests {
         assert_eq!(to_send, [0, 2]);
         let (to_send, ..) = sorted(vec![], 9, Channel::Template, &["c"], messages.collect());
         assert_eq!(to_send, [0, 2, 5]);
+    }
+
+    #[test]
+    fn a_users_many_messages_leave_the_window_to_other_users() {
+        let busy_openids = HashSet::from(["a".parse().unwrap()]);
+        let (claim_until, expired_before, channel) = (NOW + 20_000, 0, Channel::Template);
+        let (max_count, now) = (9, NOW);
+        let busy_openids = &busy_openids;
+        let bounds = Bounds { now, claim_until, max_count, expired_before, channel, busy_openids };
+        let mut sorter = Sorter::new(vec![], bounds);
+        (0..1_000).for_each(|_| sorter.sort(due(1, "a", "t")));
+        sorter.sort(due(2, "b", "t"));
+        assert_eq!(sorter.to_send.len(), 1);
+        let postponed: usize = sorter.crowded.values().map(Vec::len).sum();
+        assert_eq!(postponed, 1_000 - MAX_DUE_PER_USER as usize);
+        assert!(*sorter.crowded.keys().next().unwrap() > NOW && sorter.crowded.len() < 30);
     }
 
     #[test]

@@ -54,6 +54,9 @@ impl Sorter<'_> {
         for (until, ids) in &self.waiting {
             messages::postpone(transaction, ids, *until, Reason::TemplateStopped).await?;
         }
+        for (until, ids) in &self.crowded {
+            messages::postpone(transaction, ids, *until, Reason::UserBusy).await?;
+        }
         batch.expired = messages::expire_ids(transaction, &self.expired, now).await?;
         let abandoned = messages::lock_due(transaction, &self.abandoned, now).await?;
         for message in abandoned.into_iter().filter(may_have_arrived) {

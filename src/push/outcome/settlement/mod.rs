@@ -17,6 +17,12 @@ use crate::wechat::{self, Class};
 /// How many attempts of a message are kept; older ones are dropped.
 const MAX_ATTEMPTS_KEPT: usize = 100;
 
+/// An account is held after this many sends in a row without an answer.
+const LOST_BEFORE_HOLD: u32 = 8;
+
+/// How long it is held then, in ms, before one message tests whether WeChat answers again.
+const OUTAGE_HOLD_MS: i64 = 5_000;
+
 /// The consequences of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settlement {
@@ -26,6 +32,8 @@ pub(super) struct Settlement {
     pub(super) finding: Finding,
     /// Until when the template is stopped, in ms, if that is the finding.
     pub(super) stop_until: i64,
+    /// Until when other messages to the same user wait, in ms.
+    pub(super) user_waits_until: Option<i64>,
 }
 
 /// The next state of the message.
@@ -45,6 +53,8 @@ pub(super) struct Case<'a> {
     pub(super) now: i64,
     /// A random number from 0 to 1.
     pub(super) random: f64,
+    /// How many sends of the account in a row ended without an answer, this one included.
+    pub(super) lost_in_a_row: u32,
 }
 
 impl Case<'_> {
@@ -71,18 +81,16 @@ impl Case<'_> {
             Verdict::OutcomeUnknown => self.outcome_unknown(attempt),
             Verdict::Retry(reason, delay) => {
                 let due_at = self.now + self.delay(delay);
-                update_only(self.retry_state(
-                    self.claimed.may_have_arrived,
-                    reason,
-                    due_at,
-                    attempt,
-                ))
+                let may_have_arrived = self.claimed.may_have_arrived;
+                let progress = self.retry_state(may_have_arrived, reason, due_at, attempt);
+                let user_waits_until = (reason == Reason::TooFrequent).then_some(due_at);
+                Settlement { user_waits_until, ..update_only(progress) }
             }
             Verdict::Held(reason, hold) => self.held(reason, hold, attempt),
             Verdict::Refused(reason, finding) => {
                 let stop_until = self.stop_until();
                 let next = self.refused(reason, error.class(), attempt);
-                Settlement { next, hold: None, finding, stop_until }
+                Settlement { next, hold: None, finding, stop_until, user_waits_until: None }
             }
         }
     }
@@ -102,7 +110,11 @@ impl Case<'_> {
 
     fn outcome_unknown(&self, attempt: Attempt) -> Settlement {
         let due_at = self.now + self.delay(Delay::BackOff);
-        update_only(self.retry_state(true, Reason::AnswerLost, due_at, attempt))
+        let progress = self.retry_state(true, Reason::AnswerLost, due_at, attempt);
+        // During an outage, every message that is tried becomes unknown, so few are tried.
+        let hold = (self.lost_in_a_row >= LOST_BEFORE_HOLD)
+            .then(|| (self.now + OUTAGE_HOLD_MS, Reason::AnswerLost.to_string()));
+        Settlement { hold, ..update_only(progress) }
     }
 
     fn held(&self, reason: Reason, hold: Hold, attempt: Attempt) -> Settlement {
@@ -205,5 +217,11 @@ impl Case<'_> {
 }
 
 fn update_only(progress: Progress) -> Settlement {
-    Settlement { next: Next::Update(progress), hold: None, finding: Finding::None, stop_until: 0 }
+    Settlement {
+        next: Next::Update(progress),
+        hold: None,
+        finding: Finding::None,
+        stop_until: 0,
+        user_waits_until: None,
+    }
 }

@@ -64,7 +64,8 @@ fn claimed(attempt: i32, may_have_arrived: bool) -> Claimed {
 
 /// The message after the answer, which came `after` ms after the first claim.
 fn progress_after(claimed: &Claimed, answer: &Answer, after: i64) -> Progress {
-    let case = Case { claimed, settings: &settings(), now: FIRST + after, random: 1.0 };
+    let case =
+        Case { claimed, settings: &settings(), now: FIRST + after, random: 1.0, lost_in_a_row: 1 };
     match case.settle(answer).next {
         Next::Update(progress) => progress,
         other @ Next::Reroute(..) => panic!("{other:?}"),
@@ -147,8 +148,13 @@ fn attempt_with(errcode: i64) -> Attempt {
 fn a_held_message_keeps_its_due_time_unless_it_may_be_the_cause() {
     let until = |errcode, tests_account| {
         let claimed = Claimed { tests_account, ..claimed(0, false) };
-        let case =
-            Case { claimed: &claimed, settings: &settings(), now: FIRST + 5_000, random: 1.0 };
+        let case = Case {
+            claimed: &claimed,
+            settings: &settings(),
+            now: FIRST + 5_000,
+            random: 1.0,
+            lost_in_a_row: 1,
+        };
         let settlement = case.settle(&refused(errcode));
         let Next::Update(progress) = settlement.next else { panic!("{settlement:?}") };
         assert_eq!(progress.state, MessageState::Queued);
@@ -161,6 +167,30 @@ fn a_held_message_keeps_its_due_time_unless_it_may_be_the_cause() {
         let (due_at, held_until) = until(errcode, tests_account);
         assert_eq!(due_at, held_until, "{errcode}");
     }
+}
+
+#[test]
+fn an_outage_holds_the_account_so_that_few_messages_become_unknown() {
+    let hold = |lost_in_a_row| {
+        let (claimed, settings) = (claimed(0, false), settings());
+        let case =
+            Case { claimed: &claimed, settings: &settings, now: FIRST, random: 1.0, lost_in_a_row };
+        case.settle(&Answer::TimedOut).hold
+    };
+    assert_eq!(hold(LOST_BEFORE_HOLD - 1), None);
+    assert_eq!(hold(LOST_BEFORE_HOLD), Some((FIRST + OUTAGE_HOLD_MS, "answer_lost".to_owned())));
+}
+
+#[test]
+fn too_many_messages_to_a_user_make_the_others_to_that_user_wait() {
+    let (claimed, settings) = (claimed(0, false), settings());
+    let case =
+        Case { claimed: &claimed, settings: &settings, now: FIRST, random: 1.0, lost_in_a_row: 0 };
+    let settlement = case.settle(&refused(43117));
+    let Next::Update(progress) = settlement.next else { panic!() };
+    assert!(progress.due_at.is_some());
+    assert_eq!(settlement.user_waits_until, progress.due_at);
+    assert_eq!(case.settle(&refused(43108)).user_waits_until, None);
 }
 
 #[test]
@@ -182,7 +212,13 @@ fn a_rerouted_messages_attempts_record_their_channel() {
     claimed.message.attempts = vec![attempt_with(-1)];
     let route = Route { channel: Channel::Subscribe, ..claimed.message.route.clone() };
     claimed.message.fallback = Some(route.clone());
-    let case = Case { claimed: &claimed, settings: &settings(), now: FIRST, random: 1.0 };
+    let case = Case {
+        claimed: &claimed,
+        settings: &settings(),
+        now: FIRST,
+        random: 1.0,
+        lost_in_a_row: 1,
+    };
     let Next::Reroute(to, attempts) = case.settle(&refused(43101)).next else { panic!() };
     assert_eq!(to, route);
     assert!(attempts.iter().all(|attempt| attempt.channel == Some(Channel::Template)));
