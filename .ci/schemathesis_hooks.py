@@ -1,6 +1,6 @@
 """Supplies requests that schemathesis cannot generate by itself, and counts the answers.
 
-A message is accepted only if its recipient, template and texts match, and a look-up names its user in one of two
+A message is accepted only if its recipient, template and texts match, and a lookup names its user in one of two
 ways. Therefore some generated requests are replaced by a request from `requests.json`, which .ci/schemathesis
 writes. The statuses of every operation are counted in `statuses.json`.
 """

@@ -58,8 +58,8 @@ async fn file() -> Base {
     Base::new("sqlite").await.unwrap()
 }
 
-/// Alternates between look-ups, a bare handler that returns the same bytes and, on PostgreSQL, pgbench's
-/// read benchmark. Then measures look-ups at half of the peak rate.
+/// Alternates between lookups, a bare handler that returns the same bytes and, on PostgreSQL, pgbench's
+/// read benchmark. Then measures lookups at half of the peak rate.
 async fn resolve(kind: &'static str) {
     let people = number("BENCH_FOLLOWERS", 1_000_000);
     let Some(base) = Base::new(kind).await else { return };
@@ -103,7 +103,7 @@ async fn resolve(kind: &'static str) {
     base.drop().await;
 }
 
-/// Look-ups while other clients hold connections on which they send almost nothing.
+/// Lookups while other clients hold connections on which they send almost nothing.
 async fn stalled() {
     let people = number("BENCH_FOLLOWERS", 100_000).min(100_000);
     let clients = number("BENCH_STALLED", 2_000);

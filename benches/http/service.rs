@@ -49,7 +49,7 @@ impl Service {
         Self { address, world, key }
     }
 
-    /// Returns look-ups of `count` Mini Program users spread over all people.
+    /// Returns lookups of `count` Mini Program users spread over all people.
     pub async fn resolve_requests(&self, people: u64, count: u64) -> &'static [Vec<u8>] {
         let program = self.world.mini_program().unwrap();
         let request = |number: u64| {

@@ -23,8 +23,8 @@ mod send;
 mod serve;
 mod signals;
 mod sync;
+mod template_data;
 mod templates;
-mod texts;
 mod token;
 
 use std::path::PathBuf;
@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.code(),
         Err(failure) => failure.report(),
     };
-    // DNS look-ups cannot be cancelled, and a name server that does not answer must not keep the
+    // DNS lookups cannot be cancelled, and a name server that does not answer must not keep the
     // process alive.
     runtime.shutdown_background();
     code

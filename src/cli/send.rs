@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use tokio_util::sync::CancellationToken;
 
-use super::texts::{Pair, texts};
+use super::template_data::{Pair, texts};
 use super::{Exit, Failure, Global, context, output};
 use crate::app::App;
 use crate::http::responses::MessageResponse;

@@ -17,15 +17,15 @@ mod callbacks;
 mod check;
 mod clocks;
 mod conflicts;
+mod connection;
 mod database;
 mod forecast;
 mod history;
+mod mini_program;
 mod names;
-mod people;
-mod program;
 mod quota;
-mod reach;
 mod settings;
+mod shared_unionids;
 mod tokens;
 
 use std::time::Duration;
@@ -118,7 +118,7 @@ async fn examine_services(config: &Config, clock: &Clock) -> Vec<Check> {
     let (client_check, client) = prepare_client(config);
     let (database_checks, database) = database::examine(config, clock).await;
     let context = Context { config, clock, database, client };
-    let (reach, accounts) = tokio::join!(reach::examine(&context), examine_accounts(&context));
+    let (reach, accounts) = tokio::join!(connection::examine(&context), examine_accounts(&context));
     context.database.close().await;
     client_check.into_iter().chain(database_checks).chain(reach).chain(accounts).collect()
 }
@@ -148,10 +148,10 @@ async fn examine_accounts(context: &Context<'_>) -> Vec<Check> {
     let (at_wechat, histories, logins, conflicts, callbacks, people) = tokio::join!(
         join_all(official.iter().map(|found| account::examine(context, tokens.as_ref(), found))),
         join_all(official.iter().map(|found| history::examine(context, found))),
-        join_all(programs.iter().map(|found| program::examine(context, found))),
+        join_all(programs.iter().map(|found| mini_program::examine(context, found))),
         join_all(appids.map(|appid| conflicts::examine(context, appid))),
         callbacks::examine(context),
-        people::examine(context),
+        shared_unionids::examine(context),
     );
     let of_accounts = at_wechat.into_iter().chain(histories).flatten();
     of_accounts.chain(logins).chain(conflicts).chain(callbacks).chain(people).collect()

@@ -1,7 +1,7 @@
 //! Profile checks: after an event, one process fetches the user's profile from WeChat.
 //!
 //! Right after a user follows, WeChat may still report that they do not, or omit the unionid. So
-//! the profile is fetched again after a minute and after an hour. The unionid of a single look-up
+//! the profile is fetched again after a minute and after an hour. The unionid of a single lookup
 //! is trusted, and a change is recorded.
 
 use std::sync::PoisonError;

@@ -45,7 +45,7 @@ pub struct Follower {
     pub subscribed: bool,
     /// [`Profile::digest`] of the stored profile.
     pub digest: i64,
-    /// Whether a single look-up confirmed that WeChat returns no unionid for this user.
+    /// Whether a single lookup confirmed that WeChat returns no unionid for this user.
     pub unionid_absent: bool,
 }
 

@@ -79,7 +79,7 @@ pub struct Counts {
     pub unfollowed: u64,
     /// Followers of the account without a unionid when the run ended.
     pub missing_unionid: u64,
-    /// Unionids that WeChat changed and a single look-up confirmed.
+    /// Unionids that WeChat changed and a single lookup confirmed.
     pub conflicts: u64,
 }
 

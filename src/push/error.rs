@@ -33,7 +33,7 @@ pub enum Error {
 /// Why one message was not accepted. Nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The user cannot be reached, for the reason that the look-up returned.
+    /// The user cannot be reached, for the reason that the lookup returned.
     #[error("{}", .0.problem().unwrap_or("this user cannot be reached"))]
     Unreachable(Resolution),
     /// The user never logged in to the sending Mini Program.

@@ -68,7 +68,7 @@ impl Accounts {
         kind.unknown(self.of(kind), requested)
     }
 
-    /// The target Official Account of a look-up.
+    /// The target Official Account of a lookup.
     pub(super) fn target(&self, requested: Option<&AppId>) -> Result<&AppId, UnclearAccount> {
         self.choose(AccountKind::OfficialAccount, requested, "to")
     }

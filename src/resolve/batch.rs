@@ -1,9 +1,9 @@
-//! Batches look-ups that arrive at the same time into one statement.
+//! Batches lookups that arrive at the same time into one statement.
 //!
-//! Sending a statement and waiting for it costs many times what the look-up itself costs: on SQLite
+//! Sending a statement and waiting for it costs many times what the lookup itself costs: on SQLite
 //! the way to another thread and back, on a server the network round trip, and the same again for
 //! sqlx's test of the connection when it is returned. So a few tasks look up, and everything that
-//! arrives during a statement goes into the next one. No look-up waits for others to arrive, and
+//! arrives during a statement goes into the next one. No lookup waits for others to arrive, and
 //! nothing is cached: every answer is read after its request.
 
 use std::collections::HashMap;
@@ -11,25 +11,25 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::many::LookUps;
+use super::lookup::Lookups;
 use super::{Error, Resolution, User};
 use crate::model::AppId;
 use crate::store;
 
-/// Number of look-up tasks, and so of concurrent statements.
+/// Number of lookup tasks, and so of concurrent statements.
 const TASKS: usize = 2;
 
-/// Maximum number of look-ups per statement.
+/// Maximum number of lookups per statement.
 const MAX_BATCH: usize = 128;
 
-/// Maximum number of queued look-ups. Beyond it, callers wait to enter the queue.
+/// Maximum number of queued lookups. Beyond it, callers wait to enter the queue.
 const QUEUE_CAPACITY: usize = 4_096;
 
-/// The queue of look-ups.
+/// The queue of lookups.
 #[derive(Clone)]
 pub(super) struct Batcher(mpsc::Sender<PendingLookUp>);
 
-/// A look-up, and the caller that waits for it.
+/// A lookup, and the caller that waits for it.
 struct PendingLookUp {
     user: User,
     target: AppId,
@@ -38,7 +38,7 @@ struct PendingLookUp {
 
 impl Batcher {
     /// Starts the tasks. They end when the last clone of the batcher is dropped.
-    pub(super) fn spawn(look_ups: &LookUps) -> Self {
+    pub(super) fn spawn(look_ups: &Lookups) -> Self {
         let (sender, pending) = mpsc::channel(QUEUE_CAPACITY);
         let pending = Arc::new(Mutex::new(pending));
         for _ in 0..TASKS {
@@ -65,13 +65,13 @@ impl Batcher {
     }
 }
 
-async fn work(look_ups: LookUps, pending: Arc<Mutex<mpsc::Receiver<PendingLookUp>>>) {
+async fn work(look_ups: Lookups, pending: Arc<Mutex<mpsc::Receiver<PendingLookUp>>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         if pending.lock().await.recv_many(&mut batch, MAX_BATCH).await == 0 {
             return;
         }
-        // Skip look-ups whose caller has gone.
+        // Skip lookups whose caller has gone.
         batch.retain(|pending| !pending.answer.is_closed());
         for (target, pending) in by_target(&mut batch) {
             let (users, answers): (Vec<_>, Vec<_>) =

@@ -1,11 +1,11 @@
-//! Why a look-up failed. A user who is not found is no error.
+//! Why a lookup failed. A user who is not found is no error.
 
 use std::sync::Arc;
 
 use crate::model::UnclearAccount;
 use crate::store;
 
-/// Why a look-up failed.
+/// Why a lookup failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The account of an openid, or the target account, is not clear.

@@ -2,14 +2,14 @@
 //! them.
 //!
 //! A Mini Program user, a follower of another Official Account, or a unionid identifies the user;
-//! the unionid then leads to the openid in the target account. A look-up takes one statement at
-//! most, a thousand take a handful, and concurrent look-ups share statements. Knows nothing of
+//! the unionid then leads to the openid in the target account. A lookup takes one statement at
+//! most, a thousand take a handful, and concurrent lookups share statements. Knows nothing of
 //! WeChat, HTTP or the caller.
 
 mod accounts;
 mod batch;
 mod error;
-mod many;
+mod lookup;
 mod person;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::store::identities::{Follow, Link};
 
 use batch::Batcher;
-use many::LookUps;
+use lookup::Lookups;
 
 pub use accounts::Accounts;
 pub use error::Error;
@@ -41,7 +41,7 @@ pub enum User {
     Unionid(UnionId),
 }
 
-/// The result of a look-up.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
     /// The user follows the account.
@@ -142,14 +142,14 @@ fn instant(millis: i64) -> DateTime<Utc> {
 /// Looks up users. Clones share the queue and the account ids.
 #[derive(Clone)]
 pub struct Resolver {
-    look_ups: LookUps,
+    look_ups: Lookups,
     batcher: Batcher,
 }
 
 impl Resolver {
     /// Creates a resolver for these accounts. Must be called within a Tokio runtime.
     pub fn new(store: Store, accounts: Arc<Accounts>) -> Self {
-        let look_ups = LookUps { store, accounts };
+        let look_ups = Lookups { store, accounts };
         let batcher = Batcher::spawn(&look_ups);
         Self { look_ups, batcher }
     }

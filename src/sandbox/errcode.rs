@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::chance::mix;
+use super::random::mix;
 
 /// An error response with an errcode.
 #[derive(Debug, Clone, PartialEq, Eq)]

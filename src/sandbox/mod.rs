@@ -24,7 +24,6 @@
 
 mod answer;
 mod call;
-mod chance;
 mod cipher;
 mod control;
 mod errcode;
@@ -33,6 +32,7 @@ mod handle;
 mod locks;
 mod options;
 mod push;
+mod random;
 #[cfg(test)]
 mod tests;
 mod wire;

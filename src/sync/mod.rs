@@ -13,14 +13,14 @@
 //! walked to a consistent end, and a suspicious sweep waits for an operator. This module knows
 //! nothing of HTTP or cron.
 
-mod active;
 mod crawl;
+mod decisions;
 mod dry_run;
+mod entry;
 mod erased;
 mod error;
 mod finish;
 mod list;
-mod operator;
 mod plan;
 mod probe;
 mod profiles;
@@ -45,10 +45,10 @@ use crate::model::{Run, Trigger};
 use crate::store::{AccountId, Store};
 use crate::wechat;
 
-pub use active::{ActiveRun, begin, resume, run};
+pub use decisions::{cancel, confirm};
 pub use dry_run::{Forecast, dry_run};
+pub use entry::{ActiveRun, begin, resume, run};
 pub use error::Error;
-pub use operator::{cancel, confirm};
 pub use run::Outcome;
 pub use start::lease_name;
 

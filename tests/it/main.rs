@@ -11,7 +11,7 @@ mod harness;
 
 mod callbacks;
 mod cli;
-mod database_away;
+mod database_outage;
 mod doctor;
 mod erasure;
 mod http;

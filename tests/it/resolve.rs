@@ -173,7 +173,7 @@ async fn concurrent_lookups_each_get_their_own_result(
     app.sync_true(&world).await;
     app.for_account(1).sync().await;
     let accounts = [world.main(), world.account(SECOND).unwrap()];
-    // Concurrent look-ups of different people in different accounts.
+    // Concurrent lookups of different people in different accounts.
     let look_up = async |n: u64| {
         let to = &accounts[(n % 2) as usize];
         let user = User::Unionid(unionid(&accounts[0], n % 50));

@@ -1,7 +1,7 @@
 //! `demo`: shows the whole service at work against a sandbox in the same process.
 
 mod api;
-mod nights;
+mod syncs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Demo {
         stop: &CancellationToken,
     ) -> Result<Exit, Failure> {
         let Some(account) = app.config.official_accounts.first() else { return Ok(Exit::Failed) };
-        let exit = nights::show(app, account, sandbox, stop).await?;
+        let exit = syncs::show(app, account, sandbox, stop).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }

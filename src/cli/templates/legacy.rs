@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Target, TemplatesCommand};
-use crate::cli::texts::{Pair, texts};
+use crate::cli::template_data::{Pair, texts};
 use crate::cli::{Exit, Failure, output};
 use crate::model::{Channel, OpenId, TemplateId};
 use crate::push::{self, Template};

@@ -1,7 +1,7 @@
 //! Accepting messages: validated messages are stored together with the request's Idempotency-Key.
 
 mod check;
-mod reach;
+mod recipients;
 mod request;
 mod template_cache;
 mod validate;

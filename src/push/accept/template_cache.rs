@@ -1,4 +1,4 @@
-//! Caches the keys of an account's templates. Concurrent look-ups share one call to WeChat.
+//! Caches the keys of an account's templates. Concurrent lookups share one call to WeChat.
 //!
 //! If WeChat is slow or unreachable, messages are accepted unchecked, and WeChat validates them
 //! when they are sent.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::check::check;
-use super::reach::Reached;
+use super::recipients::Reached;
 use super::request::{MessageSpec, SendRequest};
 use crate::model::{AccountKind, AppId, Channel, Consent, OpenId, TemplateId, UnionId};
 use crate::push::error::{Error, Refusal};

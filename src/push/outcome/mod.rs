@@ -1,7 +1,7 @@
 //! From WeChat's answer to the row: `verdict` classifies the answer, `settlement` derives the
 //! message's next state, and `record` writes it in one transaction.
 
-mod pause;
+mod delay;
 mod record;
 mod report;
 mod settlement;

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::token::Credentials;
 use super::{ApiRequest, body, charge};
-use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::fault::Quirk;
+use crate::sandbox::random::mix;
 use crate::sandbox::world::{Account, Kind, World};
 
 /// `GET /sns/jscode2session`. Uses up a valid code even if the login is then refused.

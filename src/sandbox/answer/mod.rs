@@ -6,9 +6,9 @@
 mod admin;
 mod legacy;
 mod login;
-mod newtmpl;
 mod profile;
 mod send;
+mod subscribe_templates;
 mod template;
 mod token;
 mod user_data;
@@ -146,12 +146,12 @@ fn answer_authorized(
         Call::TemplateDelete => template::delete(world, request, account),
         Call::IndustryGet => template::industry(world, account),
         Call::IndustrySet => template::set_industry(world, request, account),
-        Call::NewtmplCategories => Ok(newtmpl::categories()),
-        Call::NewtmplTitles => newtmpl::titles(request),
-        Call::NewtmplKeywords => newtmpl::keywords(request),
-        Call::NewtmplList => Ok(newtmpl::list(world, account)),
-        Call::NewtmplAdd => newtmpl::add(world, request, account),
-        Call::NewtmplDelete => newtmpl::delete(world, request, account),
+        Call::NewtmplCategories => Ok(subscribe_templates::categories()),
+        Call::NewtmplTitles => subscribe_templates::titles(request),
+        Call::NewtmplKeywords => subscribe_templates::keywords(request),
+        Call::NewtmplList => Ok(subscribe_templates::list(world, account)),
+        Call::NewtmplAdd => subscribe_templates::add(world, request, account),
+        Call::NewtmplDelete => subscribe_templates::delete(world, request, account),
         Call::WxopenLibraryList
         | Call::WxopenLibraryGet
         | Call::WxopenAdd

@@ -74,7 +74,7 @@ fn authenticate<'a>(
     Ok(account)
 }
 
-/// Returns the refusal of a caller whose IP address is not on the account's allowlist. The message contains
+/// Returns the refusal of a caller whose IP address is not on the account's whitelist. The message contains
 /// an IPv4 address in both forms.
 pub(crate) fn address_refused(peer: IpAddr) -> Refusal {
     let text = match peer {

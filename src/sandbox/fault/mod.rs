@@ -4,11 +4,11 @@
 //! `user/get:2:disconnect` ([`FaultRule`] documents the syntax). A [`Quirk`] changes how WeChat treats a
 //! single person.
 
+mod names;
 mod parse;
 mod plan;
 mod quirk;
 mod receipt;
-mod spelling;
 
 use std::ops::{RangeFrom, RangeInclusive};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::spelling::NAMES;
+use super::names::NAMES;
 use super::{Fault, FaultRule, Target, UnknownQuirk, When};
 use crate::sandbox::call::{Call, UnknownCall};
 

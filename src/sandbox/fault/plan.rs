@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Fault, Target, When};
 use crate::sandbox::call::Call;
-use crate::sandbox::chance::mix;
 use crate::sandbox::locks::lock;
+use crate::sandbox::random::mix;
 
 /// Identifies a rule for calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

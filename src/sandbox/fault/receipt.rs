@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::spelling::time;
+use super::names::time;
 
 /// The outcome of an accepted message, as its receipt reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

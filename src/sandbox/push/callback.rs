@@ -3,8 +3,8 @@
 use hyper::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::chance::{derive, mix};
 use crate::sandbox::cipher::{AesKey, aes_key};
+use crate::sandbox::random::{derive, mix};
 use crate::sandbox::world::Kind;
 
 /// The placeholder for the account's AppID in a callback's URL.

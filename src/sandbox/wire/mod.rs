@@ -3,7 +3,7 @@
 //! Uses plain hyper without a router, because a fault must be able to close a connection without a
 //! response.
 
-mod gate;
+mod api_call;
 mod reply;
 mod server;
 

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::gate::{Disconnected, handle};
+use super::api_call::{Disconnected, handle};
 use super::reply::Reply;
 use crate::sandbox::answer::ApiRequest;
 use crate::sandbox::call::{Call, Verb};

@@ -7,11 +7,11 @@ use std::sync::{Arc, RwLock};
 
 use super::ids::{Id, Ids};
 use super::population::Population;
-use crate::sandbox::chance::derive;
 use crate::sandbox::fault::Quirk;
 use crate::sandbox::locks::{read, write};
 use crate::sandbox::options::LastPage;
 use crate::sandbox::push::Callback;
+use crate::sandbox::random::derive;
 
 /// The kind of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::DAY_MILLIS;
-use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
+use crate::sandbox::random::mix;
 
 /// The rules for one kind of code.
 #[derive(Debug, Clone, Copy)]

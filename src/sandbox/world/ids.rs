@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::sandbox::chance::{Permutation, derive, mix};
+use crate::sandbox::random::{Permutation, derive, mix};
 
 /// The length of an openid or unionid, in bytes.
 pub(crate) const ID_LENGTH: usize = 28;

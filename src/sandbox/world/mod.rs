@@ -39,8 +39,8 @@ pub(crate) use template::{Line, Template, TemplateKind};
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
-use super::chance::mix;
 use super::fault::{FaultRule, Plan, RuleId};
+use super::random::mix;
 use crate::clock::Clock;
 
 const DAY_MILLIS: i64 = 86_400_000;

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use roaring::RoaringTreemap;
 
-use crate::sandbox::chance::{Permutation, derive, mix};
 use crate::sandbox::fault::Quirk;
+use crate::sandbox::random::{Permutation, derive, mix};
 
 /// The earliest `subscribe_time` of the initial followers: 2018-01-01 in China, as Unix time in s.
 const FIRST_FOLLOW: u64 = 1_514_736_000;

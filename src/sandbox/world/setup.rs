@@ -14,10 +14,10 @@ use super::push::Pushes;
 use super::quota::Quotas;
 use super::template::{TemplateKind, Templates};
 use super::{Account, Ids, Kind, State, Switches, Usage, World, code, library, token};
-use crate::sandbox::chance::mix;
 use crate::sandbox::fault::Plan;
 use crate::sandbox::options::{MiniProgram, OfficialAccount, Options};
 use crate::sandbox::push::{Callback, InvalidCallback};
+use crate::sandbox::random::mix;
 
 /// Why a world cannot be created, or a rule not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

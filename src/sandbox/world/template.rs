@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use crate::sandbox::chance::{derive, mix};
 use crate::sandbox::errcode::Refusal;
 use crate::sandbox::locks::lock;
+use crate::sandbox::random::{derive, mix};
 
 /// The maximum number of templates per account and kind.
 const MAX_TEMPLATES: usize = 25;

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use unionid_bridge::store::{Options, Store, schema};
 
-use super::needs::{Need, print_once};
+use super::requirements::{Need, print_once};
 
 /// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,12 +8,12 @@ mod crashes;
 mod database;
 mod messages;
 mod mirror;
-mod needs;
+mod requirements;
 
+mod competitor;
 mod operations;
 mod process;
 mod proxy;
-mod rival;
 mod sender;
 mod sent;
 mod serve_process;
@@ -28,17 +28,17 @@ mod world;
 pub use app::{TestApp, full, manual};
 pub use balancer::Balancer;
 pub use callbacks::calling_back;
+pub use competitor::{serve_fixed, take_over};
 pub use crashes::{SHORT_LEASE, assert_run_adds_up, crash, latest, run_sync, world_of_pages};
 pub use database::{Backend, TestDatabase};
 pub use messages::{message, new_message, new_route, queue, wait_for_message, wait_for_state};
 pub use mirror::{assert_mirrors, mirror};
-pub use needs::Need;
 pub use operations::{Operation, operations, with_json};
 pub use process::{
     Bridge, eventually, full_faults, peak_memory_kib, signal, stderr, until, until_stopped,
 };
 pub use proxy::{Proxy, ProxyMode};
-pub use rival::{serve_fixed, take_over};
+pub use requirements::Need;
 pub use sender::{
     FOLLOWER, LEFT, READER, STRANGER, Sender, UNLINKED, by_openid, ids, status_and_code,
 };

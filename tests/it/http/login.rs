@@ -406,7 +406,7 @@ async fn a_caller_that_disconnects_gets_the_login_on_a_retry() {
     assert_eq!(setup.exchanges(), 1);
 }
 
-/// T17: two hundred slow logins with a pool of five connections do not slow down look-ups.
+/// T17: two hundred slow logins with a pool of five connections do not slow down lookups.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_slow_logins_hold_no_database_connection(

@@ -1,4 +1,4 @@
-//! Clients of the service: logins, look-ups, messages, and an operator. They keep calling whatever happens,
+//! Clients of the service: logins, lookups, messages, and an operator. They keep calling whatever happens,
 //! and check every answer.
 
 use std::collections::HashSet;

@@ -13,7 +13,7 @@ use unionid_bridge::sandbox::{
 };
 use unionid_bridge::store::Store;
 
-use super::ledger::Ledger;
+use super::expectations::Ledger;
 use super::replica::Replica;
 use crate::harness::{Backend, Balancer, Bridge, Proxy, TestDatabase};
 use crate::secrets::{ACCOUNT_SECRET, CALLBACK_TOKEN, CANARIES, ENCODING_AES_KEY, PROGRAM_SECRET};

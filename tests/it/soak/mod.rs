@@ -14,12 +14,12 @@
 mod callers;
 mod check;
 mod cluster;
-mod heal;
+mod expectations;
 mod inject;
 mod invariants;
-mod ledger;
 mod plan;
 mod population;
+mod recovery;
 mod replica;
 mod rng;
 

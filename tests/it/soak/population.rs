@@ -6,7 +6,7 @@ use std::time::Duration;
 use unionid_bridge::sandbox::{Call, Event, SentMessage};
 
 use super::cluster::{Cluster, INITIAL_FOLLOWERS, PERMANENT_FOLLOWERS};
-use super::ledger::{Follow, Receipt};
+use super::expectations::{Follow, Receipt};
 use super::rng::SeededRng;
 
 /// Makes people join and leave until callers are stopped. For a third of the changes, no event is pushed.

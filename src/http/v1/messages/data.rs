@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::sanitize;
-use crate::http::v1::line::{Line, none_if_empty};
+use crate::http::v1::single_line::{Line, none_if_empty};
 use crate::model::Text;
 
 /// The maximum number of keys.

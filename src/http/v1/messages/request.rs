@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::data::{Data, KeyText};
 use super::spec::{Fields, MessageFallback, MiniProgramPage, SubscribeMessage};
 use crate::http::error::Problem;
-use crate::http::v1::line::{Line, none_if_empty};
+use crate::http::v1::single_line::{Line, none_if_empty};
 use crate::http::v1::user::NamedUser;
 use crate::model::{AppId, TemplateId};
 use crate::push::SendRequest;

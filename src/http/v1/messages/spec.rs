@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::data::{Data, KeyText};
 use crate::http::error::Problem;
-use crate::http::v1::line::{Line, none_if_empty};
+use crate::http::v1::single_line::{Line, none_if_empty};
 use crate::model::{AppId, Channel, Content, Jump, TemplateId};
 use crate::push::MessageSpec;
 

@@ -17,7 +17,7 @@ use crate::http::body::Json;
 use crate::http::error::Problem;
 use crate::http::paging::{Page, PageQuery};
 use crate::http::parameters::{Nothing, Path, Query};
-use crate::http::v1::line::Line;
+use crate::http::v1::single_line::Line;
 use crate::model::{AppId, TemplateId};
 use crate::push::SubscribeTemplate;
 

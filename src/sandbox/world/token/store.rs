@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::sandbox::chance::mix;
 use crate::sandbox::errcode::Refusal;
+use crate::sandbox::random::mix;
 use crate::sandbox::world::{DAY_MILLIS, china_day};
 
 /// The maximum number of forced refreshes per account and day.

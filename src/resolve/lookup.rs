@@ -1,7 +1,7 @@
 //! Looks up thousands of users at once, with one statement per account of the given openids, and
 //! one or two for unionids.
 //!
-//! Single look-ups use this too, in batches ([`batch`](super::batch)).
+//! Single lookups use this too, in batches ([`batch`](super::batch)).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::store::{self, Store};
 
 /// Looks up users in the database.
 #[derive(Clone)]
-pub(super) struct LookUps {
+pub(super) struct Lookups {
     pub(super) store: Store,
     pub(super) accounts: Arc<Accounts>,
 }
@@ -34,7 +34,7 @@ impl Follows {
     }
 }
 
-impl LookUps {
+impl Lookups {
     /// Resolves many users in the Official Account `to`, in request order.
     pub(super) async fn resolve_all(
         &self,

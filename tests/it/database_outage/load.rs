@@ -36,7 +36,7 @@ pub struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    /// `key` must be valid for logins and look-ups, and known to the service.
+    /// `key` must be valid for logins and lookups, and known to the service.
     pub fn new(world: &'a Sandbox, serving: &'a ServeProcess, key: String) -> Self {
         let (stop, latest) = (CancellationToken::new(), Mutex::default());
         Self { world, serving, key, stop, latest }
