@@ -54,7 +54,7 @@ async fn followers_postponed_to_a_later_page_are_kept_across_a_stop(
     let run = app.sync_true(&world).await;
     assert_eq!((run.id, run.counts.pages), (stopped.id, 11));
     assert_eq!((run.counts.known, run.counts.fetched, run.counts.unfollowed), (980, 70, 20));
-    assert_calls(&world, Call::UserInfoBatchget, 3, 1);
+    assert_calls(&world, Call::UserInfoBatchget, 4, 1);
     assert_calls(&world, Call::UserInfo, 0, 0);
 }
 
