@@ -63,9 +63,8 @@
 //! 4. Write the rows and the checkpoint in one transaction, guarded by the lease's fencing number.
 //!
 //! A crash therefore repeats only the pages in flight, at most three. Known followers that were not listed
-//! are marked as having left, but only after the list ended consistently; if it was shorter than WeChat's own
-//! count, each of them is checked by profile first. If suspiciously many left, the run is *held* until an
-//! operator confirms it.
+//! are marked as having left, but only after the list ended consistently and only if their profiles confirm
+//! it. If suspiciously many left, the run is *held* until an operator confirms it.
 //!
 //! # An access token
 //!
