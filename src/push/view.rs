@@ -239,14 +239,23 @@ fn view(
     })
 }
 
-/// Marks a queued message as [`MessageState::Unknown`] if its attempt can no longer get an answer:
-/// WeChat may have it. No process has claimed it since, so the row does not show that yet.
+/// Adds the attempt whose answer was lost, where the row does not show it yet: no process has claimed the
+/// message since the attempt can no longer get an answer, or one has and has not recorded its outcome.
 fn with_lost_answer(mut message: Message, pending_before: i64) -> Message {
     let overdue = message.sending_at.filter(|sending_at| *sending_at < pending_before);
-    if let (MessageState::Queued, Some(sending_at)) = (message.state, overdue) {
+    let lost_at = match message.state {
+        MessageState::Queued => overdue,
+        MessageState::Unknown => {
+            let lost = Reason::AnswerLost.as_str();
+            let is_shown = message.attempts.iter().any(|attempt| attempt.outcome == lost);
+            message.first_sent_at.filter(|_| !is_shown)
+        }
+        _ => None,
+    };
+    if let Some(lost_at) = lost_at {
         message.state = MessageState::Unknown;
         message.reason = Some(Reason::AnswerLost.to_string());
-        message.attempts.push(lost_attempt(sending_at));
+        message.attempts.push(lost_attempt(lost_at));
     }
     message
 }
