@@ -1,7 +1,7 @@
 //! An operator's decisions about a run: to confirm its sweep, or to cancel it.
 
 use super::recheck::recheck;
-use super::run::{Usage, record_incomplete_list, unless_stopped};
+use super::run::{Usage, record_unconfirmed, unless_stopped};
 use super::sweep::find_departures;
 use super::{Error, Job, Outcome, finish, start};
 use crate::lease::Lease;
@@ -28,7 +28,7 @@ async fn confirm_under(lease: &Lease, job: &Job, id: RunId) -> Result<Outcome, E
     let departures = find_departures(job, &record).await?;
     let unlisted = departures.ids.len();
     let departures = unless_stopped(job, lease, recheck(job, departures)).await?;
-    record_incomplete_list(&mut record, unlisted - departures.ids.len());
+    record_unconfirmed(&mut record, unlisted - departures.ids.len());
     usage.update(job, &mut record);
     finish::complete(job, &mut record, &departures).await?;
     Ok(Outcome { run: record.run, error: None })

@@ -120,19 +120,19 @@ async fn work(job: &Job, record: &mut Record, lease: &Lease, usage: &Usage) -> R
     }
     let unlisted = departures.ids.len();
     let departures = unless_stopped(job, lease, recheck(job, departures)).await?;
-    record_incomplete_list(record, unlisted - departures.ids.len());
+    record_unconfirmed(record, unlisted - departures.ids.len());
     usage.update(job, record);
     finish::complete(job, record, &departures).await
 }
 
-/// Adds a warning if followers were missing from the list although they have not left.
-pub(super) fn record_incomplete_list(record: &mut Record, missing: u64) {
-    if missing == 0 {
+/// Adds a warning if followers were missing from the list but not confirmed as having left.
+pub(super) fn record_unconfirmed(record: &mut Record, unconfirmed: u64) {
+    if unconfirmed == 0 {
         return;
     }
     let warning = format!(
-        "WeChat's list left out {missing} followers that have not left, and possibly new ones too; the \
-         next run lists them again"
+        "{unconfirmed} followers were missing from WeChat's list, but their profiles do not confirm that they \
+         left; new followers may be missing too, and the next run lists everybody again"
     );
     tracing::warn!(app.id = %record.run.appid, sync.run = record.run.id, "{warning}");
     record.run.warning.get_or_insert(warning);

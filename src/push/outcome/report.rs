@@ -9,6 +9,10 @@ use crate::push::deliver::Claimed;
 use crate::push::{Push, Sender};
 use crate::wechat;
 
+/// The hint for a hold because WeChat's answers are lost.
+const OUTAGE_HINT: &str = "check the connection to WeChat with `unionid-bridge doctor`; one message at a time \
+                           tests whether WeChat answers again";
+
 impl Push {
     /// Reports an outcome that was recorded, and wakes the workers if the message was rerouted to
     /// its fallback.
@@ -24,7 +28,10 @@ impl Push {
         if let Some(error) = error {
             tracing::debug!(app.id = %appid, message.id = %claimed.claim.id, %error, "WeChat did not accept a message");
         }
-        let hint = error.and_then(wechat::Error::hint);
+        let hint = error.and_then(wechat::Error::hint).or_else(|| {
+            let is_outage = error.is_none_or(wechat::Error::may_have_arrived);
+            is_outage.then(|| OUTAGE_HINT.to_owned())
+        });
         if new_holds.account_held
             && let Some((_, reason)) = &settlement.hold
         {
